@@ -1,0 +1,418 @@
+"""Mute, door and lamps: the whole table of UX.md as data.
+
+The gate is open only when no :class:`Reason` holds. Every event is a row of :data:`RULES`; :func:`step` applies one, and
+nothing else in the house decides whether the microphone is open. The diagram in docs/controls.md is made from this file.
+
+Who may do what stands in :data:`ORIGIN`: a *remote* event can add reasons and never take one away (UX.md, mute rule 3).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum, StrEnum
+from types import MappingProxyType
+
+
+class Reason(IntEnum):
+    """Why the gate is closed. The number is the bit in the mask that sound sends to link."""
+
+    SWITCH = 0
+    BUTTON = 1
+    ADMIN = 2
+    DOOR = 3
+    QUIET = 4
+    TALK = 5
+    AUDIO = 6
+    PANEL = 7
+    HAND = 8
+    STARTING = 9
+    TRIAL = 10
+    RECORDING = 11
+    VIOLATION = 12
+
+    @property
+    def word(self) -> str:
+        """The name that status, page, logs and metrics use."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Reason.SWITCH: "switch",
+    Reason.BUTTON: "button",
+    Reason.ADMIN: "admin",
+    Reason.DOOR: "door",
+    Reason.QUIET: "quiet hours",
+    Reason.TALK: "push-to-talk",
+    Reason.AUDIO: "no audio",
+    Reason.PANEL: "panel lost",
+    Reason.HAND: "hand",
+    Reason.STARTING: "starting",
+    Reason.TRIAL: "settings on trial",
+    Reason.RECORDING: "recording",
+    Reason.VIOLATION: "fault",
+}
+
+Reasons = frozenset[Reason]
+
+ANSWERED_BY_HAND: Reasons = frozenset({Reason.ADMIN, Reason.HAND, Reason.VIOLATION})
+"""What a hand's action on the mute control ends besides its own reason (UX.md, mute rule 7)."""
+
+FAULTS: Reasons = frozenset({Reason.VIOLATION, Reason.AUDIO, Reason.PANEL})
+"""Reasons that make MIC blink: something is broken and somebody should look."""
+
+REMEMBERED: Reasons = frozenset({Reason.BUTTON, Reason.ADMIN, Reason.HAND, Reason.VIOLATION})
+"""Reasons that survive a restart; all others are found out anew at each start."""
+
+
+class Door(IntEnum):
+    """The door of the room, as sound sends it to link."""
+
+    OPEN = 0
+    LISTENING = 1
+    CLOSED = 2
+
+
+class MuteControl(StrEnum):
+    """What stands on the panel for muting."""
+
+    LATCHING = "latching"
+    MOMENTARY = "momentary"
+
+
+class Event(StrEnum):
+    """Everything that can happen to mute and door."""
+
+    SWITCH_CLOSED = "switch closed"
+    SWITCH_OPENED = "switch opened"
+    SWITCH_FOUND_CLOSED = "switch found closed"
+    SWITCH_FOUND_OPEN = "switch found open"
+    PRESS_WHILE_OPEN = "press while open"
+    PRESS_WHILE_CLOSED = "press while closed"
+    DOOR_PRESSED = "door pressed"
+    TALK_PRESSED = "talk pressed"
+    TALK_RELEASED = "talk released"
+    ADMIN_MUTED = "muted by admin"
+    ADMIN_LIFTED = "admin mute lifted"
+    ASKED_TO_UNMUTE = "asked to unmute"
+    DOOR_ASKED_OPEN = "door asked open"
+    DOOR_ASKED_LISTENING = "door asked listening"
+    DOOR_ASKED_CLOSED = "door asked closed"
+    PANEL_SETTING_CHANGED = "panel setting changed"
+    KNOCKED = "knocked"
+    LINK_LOST = "link lost"
+    LINK_FOUND = "link found"
+    QUIET_BEGAN = "quiet hours began"
+    QUIET_ENDED = "quiet hours ended"
+    STARTED = "started"
+    AUDIO_LOST = "audio lost"
+    AUDIO_FOUND = "audio found"
+    PANEL_LOST = "panel lost"
+    PANEL_FOUND = "panel found"
+    TRIAL_BEGAN = "trial began"
+    TRIAL_ENDED = "trial ended"
+    RECORDING_BEGAN = "recording began"
+    RECORDING_ANNOUNCED = "recording announced"
+    RECORDING_ENDED = "recording ended"
+    VIOLATED = "violation"
+
+
+class Origin(StrEnum):
+    """Where an event comes from, and so what it may do."""
+
+    HAND = "hand"
+    REMOTE = "remote"
+    SOUND = "sound"
+
+
+_REMOTE = {
+    Event.ADMIN_MUTED,
+    Event.ADMIN_LIFTED,
+    Event.ASKED_TO_UNMUTE,
+    Event.DOOR_ASKED_OPEN,
+    Event.DOOR_ASKED_LISTENING,
+    Event.DOOR_ASKED_CLOSED,
+    Event.PANEL_SETTING_CHANGED,
+    Event.KNOCKED,
+    Event.LINK_LOST,
+    Event.LINK_FOUND,
+    Event.QUIET_BEGAN,
+    Event.QUIET_ENDED,
+    Event.VIOLATED,
+    Event.TRIAL_BEGAN,
+    Event.RECORDING_BEGAN,
+}
+_HAND = {
+    Event.SWITCH_CLOSED,
+    Event.SWITCH_OPENED,
+    Event.PRESS_WHILE_OPEN,
+    Event.PRESS_WHILE_CLOSED,
+    Event.DOOR_PRESSED,
+    Event.TALK_PRESSED,
+    Event.TALK_RELEASED,
+}
+
+ORIGIN: Mapping[Event, Origin] = MappingProxyType(
+    {
+        event: Origin.REMOTE if event in _REMOTE else Origin.HAND if event in _HAND else Origin.SOUND
+        for event in Event
+    }
+)
+"""Quiet hours count as remote: a schedule can be changed from afar, and it may only close."""
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """The state of mute and door. ``kind`` and ``push_to_talk`` come from the settings and never change in a run."""
+
+    kind: MuteControl = MuteControl.LATCHING
+    push_to_talk: bool = False
+    door: Door = Door.OPEN
+    held: Reasons = frozenset({Reason.STARTING})
+    """Reasons that hold by themselves; DOOR is not among them, it follows from ``door``."""
+    answerable: Reasons = frozenset()
+    """What the switch will end when it opens: what held already when it was closed. A later mute is not among it."""
+    door_before_quiet: Door = Door.OPEN
+
+    @property
+    def reasons(self) -> Reasons:
+        """All reasons that hold now."""
+        return self.held if self.door is Door.OPEN else self.held | {Reason.DOOR}
+
+    @property
+    def open(self) -> bool:
+        """Whether the gate may be open."""
+        return not self.held and self.door is Door.OPEN
+
+    @property
+    def mask(self) -> int:
+        """The reasons as bits, for the exchange."""
+        return sum(1 << reason for reason in self.reasons)
+
+
+def initial(kind: MuteControl, push_to_talk: bool = False, remembered: Reasons = frozenset(), door: Door = Door.OPEN) -> Controls:
+    """The state at the start of sound: closed until the switch is read, the card runs and the settings are there.
+
+    ``remembered`` and ``door`` come from the stored mute. Unknown means muted, so a panel that was not read yet and a
+    push-to-talk key that nobody holds are reasons too.
+    """
+    held = (remembered & REMEMBERED) | {Reason.STARTING, Reason.AUDIO, Reason.PANEL}
+    if kind is MuteControl.LATCHING:
+        held |= {Reason.SWITCH}
+    if push_to_talk:
+        held |= {Reason.TALK}
+    return Controls(kind, push_to_talk, door, frozenset(held), frozenset(), door)
+
+
+def reasons_of(mask: int) -> Reasons:
+    """The reasons in an exchange mask; unknown bits are ignored."""
+    return frozenset(reason for reason in Reason if mask >> reason & 1)
+
+
+Rule = Callable[[Controls], Controls]
+
+
+def _add(reason: Reason) -> Rule:
+    # A mute that comes while the switch is closed is not answered by opening it: it takes a full cycle after it.
+    return lambda c: replace(c, held=c.held | {reason}, answerable=c.answerable - {reason})
+
+
+def _end(reason: Reason) -> Rule:
+    return lambda c: replace(c, held=c.held - {reason})
+
+
+def _keep(c: Controls) -> Controls:
+    return c
+
+
+def _switch_closed(c: Controls) -> Controls:
+    if Reason.SWITCH in c.held:
+        return c
+    return replace(c, held=c.held | {Reason.SWITCH}, answerable=c.held & ANSWERED_BY_HAND)
+
+
+def _switch_opened(c: Controls) -> Controls:
+    return replace(c, held=c.held - {Reason.SWITCH} - c.answerable, answerable=frozenset())
+
+
+def _switch_found_open(c: Controls) -> Controls:
+    # Read, not moved: it tells where the switch stands and is no answer of the room.
+    return replace(c, held=c.held - {Reason.SWITCH}, answerable=frozenset())
+
+
+def _press_while_closed(c: Controls) -> Controls:
+    return replace(c, held=c.held - ANSWERED_BY_HAND - {Reason.BUTTON})
+
+
+def _door_pressed(c: Controls) -> Controls:
+    # A hand at the door outranks the schedule until it begins again.
+    return replace(c, door=Door((c.door + 1) % len(Door)), held=c.held - {Reason.QUIET})
+
+
+def _door_asked(door: Door) -> Rule:
+    # From afar the door may be closed, and reopened to listening: never to where somebody is heard.
+    return lambda c: replace(c, door=door)
+
+
+def _quiet_began(c: Controls) -> Controls:
+    if Reason.QUIET in c.held:
+        return c
+    return replace(c, door=Door.CLOSED, held=c.held | {Reason.QUIET}, door_before_quiet=c.door)
+
+
+def _quiet_ended(c: Controls) -> Controls:
+    if Reason.QUIET not in c.held:
+        return c
+    return replace(c, door=max(c.door_before_quiet, Door.LISTENING), held=c.held - {Reason.QUIET})
+
+
+def _panel_found(c: Controls) -> Controls:
+    # Nobody saw what was pressed meanwhile: a button counts as pressed to mute, a switch is read anew after this.
+    unknown = Reason.SWITCH if c.kind is MuteControl.LATCHING else Reason.BUTTON
+    lost = Reason.PANEL in c.held and Reason.STARTING not in c.held
+    return replace(c, held=(c.held - {Reason.PANEL}) | ({unknown} if lost else frozenset()))
+
+
+def _only(kind: MuteControl, rule: Rule) -> Rule:
+    return lambda c: rule(c) if c.kind is kind else c
+
+
+def _talk_released(c: Controls) -> Controls:
+    return replace(c, held=c.held | {Reason.TALK}) if c.push_to_talk else c
+
+
+RULES: Mapping[Event, Rule] = MappingProxyType(
+    {
+        Event.SWITCH_CLOSED: _only(MuteControl.LATCHING, _switch_closed),
+        Event.SWITCH_OPENED: _only(MuteControl.LATCHING, _switch_opened),
+        Event.SWITCH_FOUND_CLOSED: _only(MuteControl.LATCHING, _add(Reason.SWITCH)),
+        Event.SWITCH_FOUND_OPEN: _only(MuteControl.LATCHING, _switch_found_open),
+        Event.PRESS_WHILE_OPEN: _only(MuteControl.MOMENTARY, _add(Reason.BUTTON)),
+        Event.PRESS_WHILE_CLOSED: _only(MuteControl.MOMENTARY, _press_while_closed),
+        Event.DOOR_PRESSED: _door_pressed,
+        Event.TALK_PRESSED: _end(Reason.TALK),
+        Event.TALK_RELEASED: _talk_released,
+        Event.ADMIN_MUTED: _add(Reason.ADMIN),
+        Event.ADMIN_LIFTED: _keep,
+        Event.ASKED_TO_UNMUTE: _keep,
+        Event.DOOR_ASKED_OPEN: _keep,
+        Event.DOOR_ASKED_LISTENING: _door_asked(Door.LISTENING),
+        Event.DOOR_ASKED_CLOSED: _door_asked(Door.CLOSED),
+        Event.PANEL_SETTING_CHANGED: _add(Reason.HAND),
+        Event.KNOCKED: _keep,
+        Event.LINK_LOST: _keep,
+        Event.LINK_FOUND: _keep,
+        Event.QUIET_BEGAN: _quiet_began,
+        Event.QUIET_ENDED: _quiet_ended,
+        Event.STARTED: _end(Reason.STARTING),
+        Event.AUDIO_LOST: _add(Reason.AUDIO),
+        Event.AUDIO_FOUND: _end(Reason.AUDIO),
+        Event.PANEL_LOST: _add(Reason.PANEL),
+        Event.PANEL_FOUND: _panel_found,
+        Event.TRIAL_BEGAN: _add(Reason.TRIAL),
+        Event.TRIAL_ENDED: _end(Reason.TRIAL),
+        Event.RECORDING_BEGAN: _add(Reason.RECORDING),
+        Event.RECORDING_ANNOUNCED: _end(Reason.RECORDING),
+        Event.RECORDING_ENDED: _end(Reason.RECORDING),
+        Event.VIOLATED: _add(Reason.VIOLATION),
+    }
+)
+
+
+def step(controls: Controls, event: Event) -> Controls:
+    """What the controls are after ``event``. Every event is allowed in every state."""
+    return RULES[event](controls)
+
+
+class Sign(StrEnum):
+    """How a lamp is lit."""
+
+    OFF = "off"
+    STEADY = "steady"
+    SLOW = "slow"
+    FAST = "fast"
+
+
+class LinkPhase(IntEnum):
+    """How link stands to the room."""
+
+    STARTING = 0
+    CONNECTING = 1
+    IN_ROOM = 2
+    RECONNECTING = 3
+    REFUSED = 4
+    LEFT = 5
+
+
+class Health(IntEnum):
+    """What FAULT tells."""
+
+    HEALTHY = 0
+    STOPPED = 1
+    DEGRADED = 2
+    NEEDS_PERSON = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the lamps need to know of the room besides the controls."""
+
+    phase: LinkPhase = LinkPhase.STARTING
+    health: Health = Health.HEALTHY
+    talking_while_closed: bool = False
+    level: float = -127.0
+    """Level of the loudest active speaker, dBov."""
+    wanted: bool = False
+    """A hand is up, or somebody knocked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lamps:
+    """What the panel shows. ``brightness`` is that of SPEAK, 0 to 1; the panel makes light of it (gamma)."""
+
+    mic: Sign
+    room: Sign
+    speak: Sign
+    fault: Sign
+    brightness: float
+
+    def from_afar(self) -> "Lamps":
+        """As the page sees them: that somebody talks into a closed microphone stays on the device (UX.md, rule 9)."""
+        return replace(self, mic=Sign.STEADY) if self.mic is Sign.SLOW else self
+
+
+_ROOM_LAMP = {
+    LinkPhase.STARTING: Sign.SLOW,
+    LinkPhase.CONNECTING: Sign.SLOW,
+    LinkPhase.IN_ROOM: Sign.STEADY,
+    LinkPhase.RECONNECTING: Sign.SLOW,
+    LinkPhase.REFUSED: Sign.FAST,
+    LinkPhase.LEFT: Sign.SLOW,
+}
+_FAULT_LAMP = {
+    Health.HEALTHY: Sign.OFF,
+    Health.STOPPED: Sign.STEADY,
+    Health.DEGRADED: Sign.SLOW,
+    Health.NEEDS_PERSON: Sign.FAST,
+}
+QUIETEST_SHOWN = -60.0
+"""dBov: below this SPEAK is dark, as on the page's meter."""
+
+
+def _mic_lamp(controls: Controls, room: Room) -> Sign:
+    if controls.open:
+        return Sign.OFF
+    if controls.reasons & FAULTS and Reason.STARTING not in controls.reasons:
+        return Sign.FAST
+    return Sign.SLOW if room.talking_while_closed else Sign.STEADY
+
+
+def lamps(controls: Controls, room: Room) -> Lamps:
+    """The lamp table of UX.md. No lamp depends on another: "link lost" never hides "muted"."""
+    closed = controls.door is Door.CLOSED
+    brightness = 0.0 if closed else min(1.0, max(0.0, 1.0 - room.level / QUIETEST_SHOWN))
+    return Lamps(
+        mic=_mic_lamp(controls, room),
+        room=Sign.OFF if closed and room.phase is not LinkPhase.REFUSED else _ROOM_LAMP[room.phase],
+        speak=Sign.SLOW if room.wanted else Sign.STEADY if brightness > 0 else Sign.OFF,
+        fault=_FAULT_LAMP[room.health],
+        brightness=brightness,
+    )

@@ -1,0 +1,170 @@
+"""The room contract: one protocol for every engine that can carry a room.
+
+An engine lives on the loop of ``kontor link``. Audio crosses it on link's exchange thread: :meth:`Engine.send` and
+:meth:`Engine.receive` are called there, once per 10 ms, and must not block, allocate much or touch the loop but by
+``call_soon_threadsafe``. Everything else is called, and every event is reported, on the loop.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from appliance.core.controls import Door, LinkPhase
+from appliance.core.roster import Member
+from appliance.core.units import Block, Pcm
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine really gives; page, lamps and docs show it."""
+
+    real_levels: bool
+    audio_per_member: bool
+    hands: bool
+    knocks: bool
+    admin_mute: bool
+    most_members: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseChanged:
+    """The link stands differently to the room. ``why`` is one sentence for status and journal, without secrets."""
+
+    phase: LinkPhase
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberChanged:
+    """A member joined or changed."""
+
+    member: Member
+
+
+@dataclass(frozen=True, slots=True)
+class MemberLeft:
+    """A member left; it is never heard again."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Levels in dBov by member, only of those that changed, and who speaks."""
+
+    levels: Mapping[str, float]
+    speaking: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class MutedByAdmin:
+    """Somebody far away muted this site."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdminMuteLifted:
+    """The admin mute was lifted: the lamp may be told, the gate stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedToUnmute:
+    """Somebody far away asks the room to unmute."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Knocked:
+    """A member knocks."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class DoorAsked:
+    """Somebody far away closes the door, or sets it to listening."""
+
+    door: Door
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The room's recording begins or has ended."""
+
+    on: bool
+
+
+RoomEvent = (
+    PhaseChanged
+    | MemberChanged
+    | MemberLeft
+    | Levels
+    | MutedByAdmin
+    | AdminMuteLifted
+    | AskedToUnmute
+    | Knocked
+    | DoorAsked
+    | Recording
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SiteReport:
+    """What a site says of itself: only what may be known far away (UX.md, rule 9)."""
+
+    gate_open: bool
+    reasons: tuple[str, ...]
+    door: Door
+    lamps: Mapping[str, str]
+    loudspeaker: float
+    """Level of what the loudspeaker plays, dBov."""
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """One room, entered by one engine."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this engine claims."""
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Packets, drops, losses, and ``proof_violations`` (UX.md, rule 6): always 0."""
+
+    async def run(self, report: Callable[[RoomEvent], None]) -> None:
+        """Be in the room until cancelled: join, stay, come back after every loss. Returns only on a fatal refusal.
+
+        :raises RoomRefused: the room does not want this site (wrong key, no such room); trying again is no use.
+        """
+
+    async def leave(self) -> None:
+        """Leave the room in an orderly way, within one second."""
+
+    def send(self, pcm: Pcm | None) -> None:
+        """Take one gated block, shape (480,) int16, or None: the gate is closed.
+
+        Exchange thread. With None everything half-filled is dropped and the encoder reset before the next block, so that
+        nothing of the time before is sent again.
+        """
+
+    def receive(self, out: Block) -> bool:
+        """Write the next mixed block, shape (480,), into ``out``; False and zeros when there is nothing. Exchange thread."""
+
+    def set_hand(self, up: bool) -> None:
+        """Raise or lower this site's hand."""
+
+    def knock(self) -> None:
+        """Knock."""
+
+    def set_volume(self, member: str, gain: float) -> None:
+        """Set how loud ``member`` is here: 0 to 2, 1 is as sent."""
+
+    def report_site(self, report: SiteReport) -> None:
+        """Tell the room how this site is. Muted is part of it: the member is muted when the gate is closed."""
+
+
+class RoomRefused(Exception):
+    """The room refuses this site for good; the text is one sentence without secrets."""
