@@ -1,0 +1,204 @@
+"""A sound card that is not there: for the demo and the tests.
+
+It is paced by the monotonic clock, calls the same two callbacks from a thread of its own, can be lost and found like a USB
+array, and never waits for whoever uses it. The microphone plays a WAV file, a tone or silence; the loudspeaker can record.
+"""
+
+import contextlib
+import threading
+import time
+import wave
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from appliance.audio.port import Captured, CardChanged, Wanted
+from appliance.core.units import BLOCK, BLOCK_SECONDS, RATE, Block
+
+_LATE = 0.2
+"""Seconds behind the clock after which blocks are given up instead of being made up for."""
+_PAUSE = 1.5
+"""Seconds of silence before a recording starts again."""
+
+
+class Microphone(Protocol):
+    """Where the virtual card's sound comes from."""
+
+    def read(self, out: Block) -> None:
+        """Fill ``out``, shape (480,), with the next 10 ms."""
+
+
+class Tone:
+    """A sine of ``frequency`` Hz at ``peak`` (1 is full scale). Whole periods are kept ready, nothing is computed later."""
+
+    def __init__(self, frequency: int, peak: float = 0.25) -> None:
+        if not 1 <= frequency < RATE // 2:
+            raise ValueError(f"a tone of {frequency} Hz: allowed are 1 to {RATE // 2 - 1} Hz")
+        second = np.arange(RATE, dtype=np.float64)
+        self._samples = (peak * np.sin(2 * np.pi * frequency * second / RATE)).astype(np.float32)
+        self._at = 0
+
+    def read(self, out: Block) -> None:
+        out[:] = self._samples[self._at : self._at + BLOCK]
+        self._at = (self._at + BLOCK) % RATE
+
+
+class Silence:
+    """A microphone in an empty room: digital silence."""
+
+    def read(self, out: Block) -> None:
+        out.fill(0)
+
+
+class Recording:
+    """Samples at 48 kHz, shape (n,) float32, played again and again with a short pause between."""
+
+    def __init__(self, samples: Block) -> None:
+        length = len(samples) + int(_PAUSE * RATE)
+        self._samples = np.zeros(-(-length // BLOCK) * BLOCK, np.float32)
+        self._samples[: len(samples)] = samples
+        self._at = 0
+
+    def read(self, out: Block) -> None:
+        out[:] = self._samples[self._at : self._at + BLOCK]
+        self._at = (self._at + BLOCK) % len(self._samples)
+
+
+def read_wav(path: Path) -> Block:
+    """The samples of a 16-bit WAV file at 48 kHz, first channel, shape (n,) float32.
+
+    :raises ValueError: it is no such file, or empty; the text says which and how to convert it.
+    """
+    try:
+        with wave.open(str(path), "rb") as file:
+            rate, width, channels = file.getframerate(), file.getsampwidth(), file.getnchannels()
+            data = file.readframes(file.getnframes())
+    except (OSError, EOFError, wave.Error) as error:
+        raise ValueError(f"{path} cannot be read as a WAV file: {error}") from error
+    if rate != RATE or width != 2 or len(data) < 2 * channels:
+        raise ValueError(f"{path} must hold 16-bit sound at {RATE} Hz, convert it with: sox {path.name} -r {RATE} -b 16 out.wav")
+    return np.frombuffer(data, "<i2")[::channels].astype(np.float32) / 32768
+
+
+def microphone(name: str) -> Microphone:
+    """The microphone that the setting ``[audio] microphone`` names: "silence", "tone:440" or the path of a WAV file.
+
+    :raises ValueError: the name is none of these, or its file cannot be used.
+    """
+    if name == "silence":
+        return Silence()
+    if name.startswith("tone:"):
+        frequency = name.removeprefix("tone:")
+        if not frequency.isdecimal():
+            raise ValueError(f'"{name}" is no tone: write "tone:440" for 440 Hz')
+        return Tone(int(frequency))
+    return Recording(read_wav(Path(name)))
+
+
+class Recorder:
+    """Writes what the loudspeaker plays into a WAV file; readable at any moment, also after a kill."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb", buffering=1 << 16)
+        self._scratch = np.zeros(BLOCK, np.float32)
+        self._pcm = np.zeros(BLOCK, "<i2")
+        self._blocks = 0
+        self._header()
+
+    def write(self, block: Block) -> None:
+        np.multiply(block, np.float32(32767), out=self._scratch)
+        np.copyto(self._pcm, self._scratch, casting="unsafe")
+        self._file.write(self._pcm.data)
+        self._blocks += 1
+        if self._blocks % (RATE // BLOCK) == 0:
+            self._header()
+
+    def close(self) -> None:
+        self._header()
+        self._file.close()
+
+    def _header(self) -> None:
+        size = self._blocks * BLOCK * 2
+        number = lambda value, width=4: value.to_bytes(width, "little")  # noqa: E731 - three letters of a format
+        parts = [b"RIFF", number(36 + size), b"WAVEfmt ", number(16), number(1, 2), number(1, 2), number(RATE)]
+        parts += [number(2 * RATE), number(2, 2), number(16, 2), b"data", number(size)]
+        self._file.seek(0)
+        self._file.write(b"".join(parts))
+        self._file.seek(0, 2)
+        self._file.flush()
+
+
+class VirtualCard:
+    """One thread, one monotonic clock, 10 ms a turn. ``sleep`` and ``clock`` can be replaced in tests."""
+
+    def __init__(
+        self,
+        source: Microphone,
+        recorder: Recorder | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._source, self._recorder, self._clock, self._sleep = source, recorder, clock, sleep
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.ended: Future[None] = Future()
+        self._present = True
+        self.skipped = 0
+        """Blocks given up because this machine was too late."""
+
+    @property
+    def name(self) -> str:
+        return f"virtual ({type(self._source).__name__.lower()})"
+
+    def start(self, captured: Captured, wanted: Wanted, changed: CardChanged) -> None:
+        self._changed = changed
+        self._thread = threading.Thread(target=self._run, args=(captured, wanted), name="audio", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ending.set()
+        if self._thread:
+            self._thread.join(1)
+        if self._recorder:
+            with contextlib.suppress(OSError):
+                self._recorder.close()
+
+    def unplug(self) -> None:
+        """Take the card away: no capture, while the clock goes on."""
+        self._present = False
+        self._changed(False)
+
+    def plug(self) -> None:
+        """Put the card back."""
+        self._present = True
+        self._changed(True)
+
+    def _run(self, captured: Captured, wanted: Wanted) -> None:
+        try:
+            self._changed(True)
+            self._turns(captured, wanted)
+            self.ended.set_result(None)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, sound must end with it and not go on deaf
+            self.ended.set_exception(error)
+
+    def _turns(self, captured: Captured, wanted: Wanted) -> None:
+        heard, played = np.zeros(BLOCK, np.float32), np.zeros(BLOCK, np.float32)
+        due = self._clock()
+        while not self._ending.is_set():
+            due += BLOCK_SECONDS
+            wait = due - self._clock()
+            if wait > 0:
+                self._sleep(wait)
+            elif wait < -_LATE:
+                missed = int(-wait / BLOCK_SECONDS)
+                self.skipped += missed
+                due += missed * BLOCK_SECONDS
+            if self._present:
+                self._source.read(heard)
+                captured(heard)
+            wanted(played)
+            if self._recorder and self._present:
+                self._recorder.write(played)

@@ -1,0 +1,117 @@
+"""Edges of switches and buttons, debounced: what every panel does with a contact, whatever it is wired to.
+
+Closing acts on the leading edge; opening waits until the contact has been still for the debounce time (UX.md, mute rule 2).
+Nothing here knows a clock or a thread: ``now`` is given, and the owner asks again at :attr:`due`.
+"""
+
+from dataclasses import dataclass, field
+
+from appliance.core.controls import Event, MuteControl
+from appliance.panel.port import Hands
+
+
+@dataclass(slots=True)
+class Contact:
+    """One contact. ``down`` is its debounced state; ``raw`` what the last edge said."""
+
+    debounce: float
+    down: bool = False
+    raw: bool = False
+    due: float | None = None
+
+    def edge(self, raw: bool, now: float) -> None:
+        """Take one edge."""
+        self.raw = raw
+        self.due = now + self.debounce if raw is not self.down else None
+
+    def settle(self, now: float) -> bool:
+        """Whether the contact has just come to rest in its new state."""
+        if self.due is None or now < self.due:
+            return False
+        self.due, self.down = None, self.raw
+        return True
+
+
+@dataclass(slots=True)
+class MuteContact:
+    """The mute switch or mute button."""
+
+    kind: MuteControl
+    hands: Hands
+    debounce: float
+    contact: Contact = field(init=False)
+    _told: bool = False
+    """A leading edge has already closed the gate and been told; its settling is not told again."""
+
+    def __post_init__(self) -> None:
+        self.contact = Contact(self.debounce)
+
+    @property
+    def due(self) -> float | None:
+        """When :meth:`settle` is to be called."""
+        return self.contact.due
+
+    def found(self, down: bool) -> None:
+        """The level read at the start, or again by the timer after an edge was lost."""
+        self.contact.down = self.contact.raw = down
+        self.contact.due = None
+        if self.kind is MuteControl.LATCHING:
+            self.hands.post(Event.SWITCH_FOUND_CLOSED if down else Event.SWITCH_FOUND_OPEN)
+
+    def edge(self, down: bool, now: float) -> bool:
+        """Take one edge; returns whether it closed the gate, so that the lamp can be lit at once."""
+        leading = down and not self.contact.raw and not self.contact.down
+        self.contact.edge(down, now)
+        if not leading or not self.hands.close():
+            return False
+        self._told = True
+        self.hands.post(Event.SWITCH_CLOSED if self.kind is MuteControl.LATCHING else Event.PRESS_WHILE_OPEN)
+        return True
+
+    def settle(self, now: float) -> None:
+        """The contact may have come to rest."""
+        if self.contact.due is not None and now >= self.contact.due and self.contact.raw is self.contact.down:
+            self.contact.due = None
+        if not self.contact.settle(now):
+            return
+        told, self._told = self._told, False
+        if self.kind is MuteControl.LATCHING:
+            if not self.contact.down:
+                self.hands.post(Event.SWITCH_OPENED)
+            elif not told:
+                self.hands.post(Event.SWITCH_CLOSED)
+        elif self.contact.down and not told:
+            self.hands.post(Event.PRESS_WHILE_CLOSED)
+
+
+@dataclass(slots=True)
+class HoldContact:
+    """A button that acts once when held for ``hold`` seconds (the door)."""
+
+    event: Event
+    hands: Hands
+    debounce: float
+    hold: float
+    contact: Contact = field(init=False)
+    _acts_at: float | None = None
+
+    def __post_init__(self) -> None:
+        self.contact = Contact(self.debounce)
+
+    @property
+    def due(self) -> float | None:
+        """When :meth:`settle` is to be called."""
+        times = [t for t in (self.contact.due, self._acts_at) if t is not None]
+        return min(times, default=None)
+
+    def edge(self, down: bool, now: float) -> None:
+        """Take one edge."""
+        self.contact.edge(down, now)
+
+    def settle(self, now: float) -> None:
+        """The contact may have come to rest, or been held long enough."""
+        if self.contact.settle(now):
+            self._acts_at = now - self.debounce + self.hold if self.contact.down else None
+        if self._acts_at is not None and now >= self._acts_at:
+            self._acts_at = None
+            self.hands.post(self.event)

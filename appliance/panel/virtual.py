@@ -1,0 +1,153 @@
+"""A panel that is not there: for the demo and the tests.
+
+It obeys the rules of the real one: edges arrive on a thread of its own, contacts bounce and are debounced, a switch keeps
+its position while the power is off (a small file plays the lever). It is moved through :meth:`VirtualPanel.move`, which the
+local status socket of sound offers in ``kontor demo`` and tests only (DESIGN.md, rule 3).
+"""
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+
+from appliance.core.controls import Event, Lamps, MuteControl, Sign
+from appliance.panel.contacts import HoldContact, MuteContact
+from appliance.panel.port import Hands
+
+DARK = Lamps(Sign.STEADY, Sign.OFF, Sign.OFF, Sign.STEADY, 0.0)
+"""Before anything is known: the microphone is closed, the daemon not up."""
+
+_TAP = 0.06
+"""Seconds that a press lasts."""
+
+
+class VirtualPanel:
+    """``lever`` is the file that keeps the switch's position, or None. ``clock`` can be replaced in tests."""
+
+    def __init__(
+        self,
+        kind: MuteControl,
+        debounce: float = 0.02,
+        hold: float = 1.0,
+        lever: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.kind = kind
+        self._debounce, self._hold, self._lever, self._clock = debounce, hold, lever, clock
+        self._edges: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()
+        self._later: list[tuple[float, str, bool]] = []
+        self._thread: threading.Thread | None = None
+        self._down = self._read_lever()
+        self._shown = DARK
+        self.ended: Future[None] = Future()
+        self.lit: Callable[[Lamps], None] = lambda lamps: None
+        """Told of every change of the lamps, on whatever thread made it; must not block."""
+
+    @property
+    def name(self) -> str:
+        return f"virtual ({self.kind})"
+
+    @property
+    def shown(self) -> Lamps:
+        """The lamps as they are lit now."""
+        return self._shown
+
+    @property
+    def switched_to_mute(self) -> bool:
+        """Where the lever stands."""
+        return self._down
+
+    def start(self, hands: Hands) -> None:
+        self._mute = MuteContact(self.kind, hands, self._debounce)
+        self._door = HoldContact(Event.DOOR_PRESSED, hands, self._debounce, self._hold)
+        self._hands = hands
+        hands.post(Event.PANEL_FOUND)
+        self._mute.found(self.kind is MuteControl.LATCHING and self._down)
+        self._thread = threading.Thread(target=self._run, name="panel", daemon=True)
+        self._thread.start()
+
+    def show(self, lamps: Lamps) -> None:
+        self._light(lamps)
+
+    def stop(self) -> None:
+        self._edges.put(None)
+        if self._thread:
+            self._thread.join(1)
+
+    def move(self, contact: str, down: bool) -> None:
+        """Move a contact as a hand would: "mute", "door" or "knock". Any thread.
+
+        :raises ValueError: there is no such contact.
+        """
+        if contact not in {"mute", "door", "knock"}:
+            raise ValueError(f'there is no contact "{contact}": allowed are mute, door, knock')
+        self._edges.put((contact, down))
+
+    def press(self, contact: str) -> None:
+        """Press and release a button: a tap, or for the door as long as it takes."""
+        seconds = self._hold + 2 * self._debounce + _TAP if contact == "door" else self._debounce + _TAP
+        self.move(contact, True)
+        self._edges.put((f"{contact} up in {seconds}", False))
+
+    def _run(self) -> None:
+        try:
+            while self._turn():
+                pass
+            self.ended.set_result(None)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, sound must end with it and not lose its panel
+            self.ended.set_exception(error)
+
+    def _turn(self) -> bool:
+        try:
+            edge = self._edges.get(timeout=self._wait())
+            if edge is None:
+                return False
+            self._take(*edge)
+        except queue.Empty:
+            pass
+        now = self._clock()
+        for due in [item for item in self._later if item[0] <= now]:
+            self._later.remove(due)
+            self._take(due[1], due[2])
+        self._mute.settle(now)
+        self._door.settle(now)
+        return True
+
+    def _wait(self) -> float | None:
+        times = [t for t in (self._mute.due, self._door.due, *(item[0] for item in self._later)) if t is not None]
+        return max(0.0, min(times) - self._clock()) if times else None
+
+    def _take(self, contact: str, down: bool) -> None:
+        now = self._clock()
+        if " up in " in contact:
+            name, _, seconds = contact.partition(" up in ")
+            self._later.append((now + float(seconds), name, down))
+        elif contact == "mute":
+            if self._mute.edge(down, now):
+                self._light(replace(self._shown, mic=Sign.STEADY))
+            self._keep_lever(down)
+        elif contact == "door":
+            self._door.edge(down, now)
+        elif down:
+            self._hands.knock()
+
+    def _light(self, lamps: Lamps) -> None:
+        if lamps != self._shown:
+            self._shown = lamps
+            self.lit(lamps)
+
+    def _read_lever(self) -> bool:
+        if self.kind is MuteControl.MOMENTARY or self._lever is None:
+            return False
+        with contextlib.suppress(FileNotFoundError):
+            return self._lever.read_text() == "mute"
+        return False
+
+    def _keep_lever(self, down: bool) -> None:
+        self._down = down
+        if self.kind is MuteControl.LATCHING and self._lever is not None:
+            self._lever.write_text("mute" if down else "open")
