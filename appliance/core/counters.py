@@ -1,0 +1,118 @@
+"""What is counted, in one table: status, metrics and tests read the same names."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+HELP: Mapping[str, str] = MappingProxyType(
+    {
+        # sound
+        "blocks_captured": "blocks that the microphone gave",
+        "blocks_played": "blocks that the loudspeaker took",
+        "capture_overruns": "times that microphone blocks were lost before we read them",
+        "playback_underruns": "times that the loudspeaker had nothing to play in time",
+        "downlink_missing": "blocks that link did not answer in time and that were faded or silent",
+        "gate_closings": "times that the gate closed",
+        "gate_openings": "times that the gate opened",
+        "panel_events": "edges and presses that the panel reported",
+        "panel_bounces": "edges that debouncing dropped",
+        "mute_store_failures": "times that the stored mute could not be read or written",
+        # exchange, both ends
+        "exchange_sent": "messages sent over the exchange",
+        "exchange_received": "messages received over the exchange",
+        "exchange_dropped": "messages that the other end was too slow to take",
+        "exchange_junk": "messages on the exchange that were not ours; each closes the connection",
+        "exchange_floods": "connections closed because the other end sent too much",
+        "exchange_connections": "connections that link made to the exchange",
+        # what link does with media
+        "packets_sent": "RTP packets handed to the socket",
+        "packets_received": "RTP packets of talkers taken",
+        "packets_junk": "datagrams that were no packets for us",
+        "packets_lost": "packets that never came",
+        "packets_late": "packets that came after their turn",
+        "packets_duplicate": "packets that came twice",
+        "packets_reordered": "packets that came out of order and in time",
+        "packets_refused": "packets that could not be deciphered or decoded",
+        "frames_concealed": "blocks invented by concealment",
+        "frames_recovered": "blocks recovered from redundancy in a later packet",
+        "frames_dropped": "blocks thrown away to keep the delay within its cap",
+        "talker_switches": "times that a slot changed its talker",
+        "mix_underruns": "blocks that a talker should have had in the mix and had not",
+        "encoder_resets": "times that the encoder was reset because the gate closed",
+        "encode_failures": "blocks that could not be encoded",
+        "proof_violations": "blocks over -80 dBFS that left after the gate had closed; always 0",
+        # what link does in the room
+        "joins": "times that the room was joined",
+        "join_failures": "attempts to join that failed",
+        "link_losses": "times that the room was lost",
+        "presence_junk": "presence messages that were not understood",
+        # host
+        "host_joins": "members that came in",
+        "host_leaves": "members that left",
+        "host_refused": "requests refused for their token, room or role",
+        "host_full": "requests refused because the room was full",
+        "host_bad_requests": "requests that were malformed or too large",
+        "host_replaced": "sessions replaced by a newer one of the same identity",
+        "host_timeouts": "members removed because nothing came from them",
+        "host_datagrams": "datagrams received on the media port",
+        "host_datagrams_junk": "datagrams that were neither STUN, DTLS nor SRTP of a member",
+        "host_stun_refused": "STUN checks with a wrong or missing key",
+        "host_dtls_failures": "DTLS handshakes that failed",
+        "host_srtp_refused": "packets that failed authentication or replay checks",
+        "host_packets_in": "packets taken from talkers",
+        "host_packets_skipped": "packets of talkers that had no slot",
+        "host_packets_muted": "packets dropped because the sender is muted",
+        "host_packets_out": "packets handed to the socket for listeners",
+        "host_packets_dropped": "packets that the socket did not take",
+        "host_slot_changes": "times that a slot changed its talker",
+        "host_moves": "times that a member moved to another address",
+        "host_presence_junk": "presence connections closed for junk or size",
+        "host_messages_dropped": "presence messages dropped because a member reads too slowly",
+        # processes
+        "loop_stalls": "times that the event loop did not run for long",
+        "long_collections": "garbage collections that took long",
+        "restarts": "times that a child process was started anew",
+        "events_suppressed": "events left out of the journal by their rate limit",
+    }
+)
+"""Every counter there is, with what it counts."""
+
+
+ALWAYS_SHOWN = frozenset({"proof_violations"})
+"""Shown even at 0: that nothing leaked is what one wants to read."""
+
+
+class Counters:
+    """Numbers that only grow, by declared names.
+
+    One instance belongs to one thread: adding is a read and a write. :func:`total` brings several together.
+    """
+
+    def __init__(self) -> None:
+        self._values = dict.fromkeys(HELP, 0)
+
+    def add(self, name: str, n: int = 1) -> None:
+        """Count ``n`` more.
+
+        :raises KeyError: no such counter is declared.
+        :raises ValueError: ``n`` is negative.
+        """
+        if n < 0:
+            raise ValueError(f"{name} can only grow")
+        self._values[name] += n
+
+    def get(self, name: str) -> int:
+        """The count so far.
+
+        :raises KeyError: no such counter is declared.
+        """
+        return self._values[name]
+
+    def snapshot(self) -> dict[str, int]:
+        """All that have counted something, by name, plus those whose 0 is the message."""
+        return {name: n for name, n in self._values.items() if n or name in ALWAYS_SHOWN}
+
+
+def total(*snapshots: Mapping[str, int]) -> dict[str, int]:
+    """The sum of several snapshots, by name."""
+    names = dict.fromkeys(name for snapshot in snapshots for name in snapshot)
+    return {name: sum(snapshot.get(name, 0) for snapshot in snapshots) for name in names}

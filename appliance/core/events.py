@@ -1,0 +1,213 @@
+"""The one vocabulary of what happens: names, how grave each is, and how often it may be written down.
+
+Parts make :class:`Event`; health writes it out. A text from the network may be among the fields: :func:`format_line`
+makes one harmless line of anything.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from types import MappingProxyType
+
+
+class Severity(IntEnum):
+    """How grave, numbered as syslog does (RFC 5424)."""
+
+    ERROR = 3
+    WARNING = 4
+    NOTICE = 5
+    INFO = 6
+    DEBUG = 7
+
+
+class EventName(StrEnum):
+    """Everything that is told."""
+
+    # sound
+    SOUND_STARTED = "sound_started"
+    SOUND_STOPPED = "sound_stopped"
+    GATE_CLOSED = "gate_closed"
+    GATE_OPENED = "gate_opened"
+    REASONS_CHANGED = "reasons_changed"
+    DOOR_CHANGED = "door_changed"
+    PANEL_FOUND = "panel_found"
+    PANEL_LOST = "panel_lost"
+    AUDIO_FOUND = "audio_found"
+    AUDIO_LOST = "audio_lost"
+    DOWNLINK_MISSING = "downlink_missing"
+    MUTE_RESTORED = "mute_restored"
+    MUTE_STORE_DAMAGED = "mute_store_damaged"
+    MUTED_BY_ADMIN = "muted_by_admin"
+    ADMIN_MUTE_LIFTED = "admin_mute_lifted"
+    ASKED_TO_UNMUTE = "asked_to_unmute"
+    RECORDING = "recording"
+    VIOLATION = "violation"
+    # exchange
+    EXCHANGE_CONNECTED = "exchange_connected"
+    EXCHANGE_LOST = "exchange_lost"
+    EXCHANGE_JUNK = "exchange_junk"
+    EXCHANGE_FLOOD = "exchange_flood"
+    # link and room
+    LINK_STARTED = "link_started"
+    LINK_STOPPED = "link_stopped"
+    LINK_CONNECTING = "link_connecting"
+    LINK_UP = "link_up"
+    LINK_LOST = "link_lost"
+    LINK_REFUSED = "link_refused"
+    MEMBER_JOINED = "member_joined"
+    MEMBER_LEFT = "member_left"
+    KNOCKED = "knocked"
+    HAND_CHANGED = "hand_changed"
+    # host
+    HOST_STARTED = "host_started"
+    HOST_STOPPED = "host_stopped"
+    MEMBER_REFUSED = "member_refused"
+    MEMBER_REPLACED = "member_replaced"
+    MEMBER_TIMED_OUT = "member_timed_out"
+    MEMBER_MOVED = "member_moved"
+    ROOM_FULL = "room_full"
+    BAD_REQUEST = "bad_request"
+    CERTIFICATE_MADE = "certificate_made"
+    # processes
+    SETTINGS_LOADED = "settings_loaded"
+    SETTINGS_REFUSED = "settings_refused"
+    SOUND_RESTARTED = "sound_restarted"
+    LINK_RESTARTED = "link_restarted"
+    HOST_RESTARTED = "host_restarted"
+    CHILD_ENDED = "child_ended"
+    TASK_FAILED = "task_failed"
+    LOOP_STALLED = "loop_stalled"
+    LONG_COLLECTION = "long_collection"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How one event is written down."""
+
+    severity: Severity = Severity.INFO
+    most: int = 20
+    """How many are written in one window; the rest is counted and told with the next that is written."""
+    window: float = 60.0
+    """Seconds."""
+
+
+_ERROR = Rule(Severity.ERROR)
+_WARNING = Rule(Severity.WARNING)
+_NOTICE = Rule(Severity.NOTICE)
+# Anybody who reaches the network port can cause these: a handful tells enough.
+_FROM_OUTSIDE = Rule(Severity.NOTICE, most=5)
+
+_EXCEPTIONS = {
+    EventName.PANEL_LOST: _ERROR,
+    EventName.AUDIO_LOST: _ERROR,
+    EventName.MUTE_STORE_DAMAGED: _ERROR,
+    EventName.VIOLATION: _ERROR,
+    EventName.LINK_REFUSED: _ERROR,
+    EventName.SETTINGS_REFUSED: _ERROR,
+    EventName.TASK_FAILED: _ERROR,
+    EventName.DOWNLINK_MISSING: Rule(Severity.WARNING, most=5),
+    EventName.EXCHANGE_LOST: _WARNING,
+    EventName.EXCHANGE_JUNK: Rule(Severity.WARNING, most=5),
+    EventName.EXCHANGE_FLOOD: Rule(Severity.WARNING, most=5),
+    EventName.LINK_LOST: _WARNING,
+    EventName.CHILD_ENDED: _WARNING,
+    EventName.SOUND_RESTARTED: _WARNING,
+    EventName.LINK_RESTARTED: _WARNING,
+    EventName.HOST_RESTARTED: _WARNING,
+    EventName.LOOP_STALLED: Rule(Severity.WARNING, most=5),
+    EventName.LONG_COLLECTION: Rule(Severity.INFO, most=5),
+    EventName.SOUND_STARTED: _NOTICE,
+    EventName.LINK_STARTED: _NOTICE,
+    EventName.HOST_STARTED: _NOTICE,
+    EventName.MUTED_BY_ADMIN: _NOTICE,
+    EventName.RECORDING: _NOTICE,
+    EventName.MEMBER_REFUSED: _FROM_OUTSIDE,
+    EventName.ROOM_FULL: _FROM_OUTSIDE,
+    EventName.BAD_REQUEST: _FROM_OUTSIDE,
+    EventName.REASONS_CHANGED: Rule(Severity.DEBUG),
+}
+
+RULES: Mapping[EventName, Rule] = MappingProxyType({name: _EXCEPTIONS.get(name, Rule()) for name in EventName})
+"""Severity and rate limit of every event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. Secrets, and levels of a closed microphone, are never among the fields."""
+
+    name: EventName
+    now: float
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def severity(self) -> Severity:
+        """How grave it is."""
+        return RULES[self.name].severity
+
+
+@dataclass(slots=True)
+class _Window:
+    began: float
+    admitted: int = 0
+    suppressed: int = 0
+
+
+class RateLimiter:
+    """Lets ``most`` events of a name through per window. Its memory is bounded by the vocabulary."""
+
+    def __init__(self, rules: Mapping[EventName, Rule] = RULES) -> None:
+        self._rules = rules
+        self._windows: dict[EventName, _Window] = {}
+
+    def admit(self, event: Event) -> tuple[bool, int]:
+        """Whether to write ``event``, and how many of its name were left out before it (told once)."""
+        rule = self._rules[event.name]
+        window = self._windows.get(event.name)
+        if window is None:
+            window = self._windows[event.name] = _Window(event.now)
+        elif event.now - window.began >= rule.window:
+            window.began, window.admitted = event.now, 0
+        if window.admitted >= rule.most:
+            window.suppressed += 1
+            return False, 0
+        window.admitted += 1
+        suppressed, window.suppressed = window.suppressed, 0
+        return True, suppressed
+
+
+LONGEST_VALUE = 240
+"""Characters of one value that are written; the rest is cut off."""
+
+MOST_FIELDS = 16
+"""Fields of one event that are written."""
+
+
+def format_line(event: Event, suppressed: int = 0) -> str:
+    """``event`` as one line of ``key=value``, without its time (the journal has it) and without control characters."""
+    pairs: list[tuple[str, object]] = [("event", event.name.value), *list(event.fields.items())[:MOST_FIELDS]]
+    if suppressed:
+        pairs.append(("suppressed", suppressed))
+    return " ".join(f"{_harmless(str(key))}={_value(value)}" for key, value in pairs)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = _harmless(str(value))
+    return f'"{text}"' if not text or any(sign in text for sign in ' "=\\') else text
+
+
+def _harmless(text: str) -> str:
+    cut = text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "…"
+    # isprintable() is false for controls, line separators, directional marks and lone surrogates.
+    return "".join(_escape(sign) for sign in cut)
+
+
+def _escape(sign: str) -> str:
+    if sign in '"\\':
+        return "\\" + sign
+    if sign.isprintable():
+        return sign
+    return f"\\u{ord(sign):04x}" if ord(sign) <= 0xFFFF else f"\\U{ord(sign):08x}"

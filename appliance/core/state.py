@@ -1,0 +1,181 @@
+"""One immutable snapshot per process: status, page, lamps and metrics read the same values.
+
+``as_dict`` is what leaves the process; it is ready for JSON and holds UX.md, mute rule 9: while the gate is closed,
+level, direction and "talking" of the room stay on the device.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+
+from appliance.core.controls import Controls, Lamps, LinkPhase
+from appliance.core.units import SILENCE
+
+Counts = Mapping[str, int]
+_NONE: Counts = MappingProxyType({})
+
+
+def _frozen(counts: Counts) -> Counts:
+    return MappingProxyType(dict(counts))
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How the uplink is encoded."""
+
+    frame_ms: int
+    bitrate: int
+    """bit/s."""
+    complexity: int
+    fec: bool
+    dtx: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """What stands behind microphone, loudspeaker and panel."""
+
+    capture: str
+    playback: str
+    panel: str
+
+
+@dataclass(frozen=True, slots=True)
+class SoundState:
+    """What ``kontor sound`` knows.
+
+    The microphone's level and direction may be given at any time and are kept only while the gate is open.
+    """
+
+    controls: Controls
+    lamps: Lamps
+    """As the panel shows them; :meth:`as_dict` gives them as they may be seen from afar."""
+    backends: Backends
+    muted_since: float | None = None
+    """Unix time at which the gate closed, or None while it is open."""
+    microphone: float | None = None
+    """Level behind the gate, dBov; None while it is closed."""
+    direction: int | None = None
+    """Degrees, 0 … 359; None while the gate is closed or no array tells it."""
+    loudspeaker: float = SILENCE
+    """Level of what the loudspeaker plays, dBov."""
+    exchange_connected: bool = False
+    under_runs: int = 0
+    """Blocks that the loudspeaker missed."""
+    hand: bool = False
+    uptime: float = 0.0
+    """Seconds."""
+    counters: Counts = _NONE
+
+    def __post_init__(self) -> None:
+        if self.controls.open:
+            object.__setattr__(self, "muted_since", None)
+        else:
+            object.__setattr__(self, "microphone", None)
+            object.__setattr__(self, "direction", None)
+        object.__setattr__(self, "counters", _frozen(self.counters))
+
+    def as_dict(self) -> dict[str, object]:
+        """Ready for JSON, and fit to be seen from afar."""
+        lamps = self.lamps.from_afar()
+        return {
+            "gate": "open" if self.controls.open else "closed",
+            "reasons": [reason.word for reason in sorted(self.controls.reasons)],
+            "muted_since": self.muted_since,
+            "door": self.controls.door.name.lower(),
+            "mute_control": self.controls.kind.value,
+            "push_to_talk": self.controls.push_to_talk,
+            "lamps": {name: getattr(lamps, name).value for name in ("mic", "room", "speak", "fault")},
+            "microphone": None if self.microphone is None else round(self.microphone, 1),
+            "direction": self.direction,
+            "loudspeaker": round(self.loudspeaker, 1),
+            "hand": self.hand,
+            "exchange_connected": self.exchange_connected,
+            "under_runs": self.under_runs,
+            "backends": asdict(self.backends),
+            "uptime": round(self.uptime, 1),
+            "counters": dict(self.counters),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """What ``kontor link`` knows. It never has more of the microphone than what the gate let through."""
+
+    engine: str
+    phase: LinkPhase = LinkPhase.STARTING
+    why: str = ""
+    """One sentence on the last change, without secrets."""
+    room: str = ""
+    members: int = 0
+    speaking: tuple[str, ...] = ()
+    """Names of the members who speak now."""
+    attempts: int = 0
+    """How often joining was tried since the last good connection."""
+    exchange_connected: bool = False
+    proof_violations: int = 0
+    """Blocks that left after closing (UX.md, mute rule 6); always 0."""
+    opus: str = ""
+    """Version of the codec library."""
+    codec: Codec | None = None
+    uptime: float = 0.0
+    """Seconds."""
+    counters: Counts = _NONE
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "counters", _frozen(self.counters))
+
+    def as_dict(self) -> dict[str, object]:
+        """Ready for JSON."""
+        return {
+            "engine": self.engine,
+            "phase": self.phase.name.lower(),
+            "why": self.why,
+            "room": self.room,
+            "members": self.members,
+            "speaking": list(self.speaking),
+            "attempts": self.attempts,
+            "exchange_connected": self.exchange_connected,
+            "proof_violations": self.proof_violations,
+            "opus": self.opus,
+            "codec": None if self.codec is None else asdict(self.codec),
+            "uptime": round(self.uptime, 1),
+            "counters": dict(self.counters),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RoomState:
+    """One room of a host: counts, no names, since health is read by whoever reaches the port."""
+
+    id: str
+    members: int = 0
+    connected: int = 0
+    """Members whose media is up."""
+    speaking: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """What ``kontor host`` knows."""
+
+    rooms: tuple[RoomState, ...] = ()
+    http_port: int = 0
+    udp_port: int = 0
+    uptime: float = 0.0
+    """Seconds."""
+    counters: Counts = _NONE
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "counters", _frozen(self.counters))
+
+    def as_dict(self) -> dict[str, object]:
+        """Ready for JSON."""
+        return {
+            "rooms": [asdict(room) for room in self.rooms],
+            "members": sum(room.members for room in self.rooms),
+            "http_port": self.http_port,
+            "udp_port": self.udp_port,
+            "uptime": round(self.uptime, 1),
+            "counters": dict(self.counters),
+        }
