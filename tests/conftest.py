@@ -1,0 +1,26 @@
+"""The suite's plugins and the fixtures that any test may ask for; tests/support/__init__.py tells what they do."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import ports
+
+pytest_plugins = ["tests.support.plugin_async", "tests.support.plugin_leaks", "tests.support.plugin_report"]
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that is free for TCP and UDP on 127.0.0.1."""
+    return ports.free_port()
+
+
+@pytest.fixture
+def short_dir() -> Iterator[Path]:
+    """An empty directory with a path short enough for Unix sockets (107 bytes)."""
+    path = Path(tempfile.mkdtemp(prefix="k"))
+    yield path
+    shutil.rmtree(path)
