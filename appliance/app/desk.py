@@ -1,0 +1,240 @@
+"""The desk of sound: it holds the controls, and everything that follows from them happens here, on the loop.
+
+Order on every change (UX.md, mute rule 2): gate first, lamps second, memory and room last. The panel's thread has closed the
+gate and lit MIC already when its event arrives here; the desk then decides what holds.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from appliance.audio.gate import Gate
+from appliance.core.controls import (
+    REMEMBERED,
+    Controls,
+    Door,
+    Event,
+    Health,
+    Lamps,
+    LinkPhase,
+    Reasons,
+    Room,
+    Sign,
+    lamps,
+    step,
+)
+from appliance.core.counters import Counters
+from appliance.core.events import EventName
+from appliance.core.units import SILENCE
+from appliance.health.journal import Journal
+from appliance.media.exchange import Downlink
+from appliance.panel.memory import MuteMemory
+from appliance.panel.port import Hands, Panel
+
+_KNOCK_SHOWN = 5.0
+"""Seconds that SPEAK pulses after a knock."""
+_ANNOUNCEMENT = 5.0
+"""Seconds that a recording is announced (SPEAK pulses, the gate is closed) before the room is heard in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the last answers of link have told; None until the first one of a connection."""
+
+    knocks: int
+    admin_muted: int
+    admin_lifted: int
+    asked: int
+    door_commands: int
+    recording: bool
+    trial: bool
+    fault: bool
+
+    @classmethod
+    def of(cls, answer: Downlink) -> "_Told":
+        return cls(
+            answer.knocks,
+            answer.admin_muted,
+            answer.admin_lifted,
+            answer.asked,
+            answer.door_commands,
+            answer.recording,
+            answer.trial,
+            answer.fault,
+        )
+
+
+_DOOR_EVENTS = {
+    Door.OPEN: Event.DOOR_ASKED_OPEN,
+    Door.LISTENING: Event.DOOR_ASKED_LISTENING,
+    Door.CLOSED: Event.DOOR_ASKED_CLOSED,
+}
+
+
+class Desk:
+    """Loop only, but for what :meth:`hands` gives to the panel's thread."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        panel: Panel,
+        memory: MuteMemory,
+        journal: Journal,
+        counters: Counters,
+        controls: Controls,
+        clock: Callable[[], float],
+    ) -> None:
+        self._gate, self._panel, self._memory, self._journal, self._counters = gate, panel, memory, journal, counters
+        self._clock = clock
+        self._controls = controls
+        self._told: _Told | None = None
+        self._knocked_at = -_KNOCK_SHOWN
+        self._announced_at: float | None = None
+        self._shown: Lamps | None = None
+        self._stored: tuple[Reasons, Door] = (controls.held & REMEMBERED, controls.door)
+        self._to_store = asyncio.Event()
+        self._store_fails = False
+        self.knocks = 0
+        """How often the knock button was pressed."""
+
+    @property
+    def controls(self) -> Controls:
+        """The controls as they are now."""
+        return self._controls
+
+    @property
+    def shown(self) -> Lamps:
+        """The lamps as they were last lit from here."""
+        return self._shown or lamps(self._controls, Room())
+
+    def hands(self, loop: asyncio.AbstractEventLoop) -> Hands:
+        """What the panel's thread may do: close the gate at once, and tell this desk."""
+
+        def later(call: Callable[..., None], *args: object) -> None:
+            try:
+                loop.call_soon_threadsafe(call, *args)
+            except RuntimeError:  # the loop has ended: the gate is closed, and there is nothing left to decide
+                self._gate.close()
+
+        return Hands(self._gate.close_by_hand, lambda event: later(self._from_panel, event), lambda: later(self._knock))
+
+    def apply(self, event: Event) -> None:
+        """Take one event into the controls, and do what follows."""
+        before, self._controls = self._controls, step(self._controls, event)
+        self._follow()
+        if self._controls != before:
+            self._tell(before, event)
+            self._remember()
+
+    def answered(self, answer: Downlink) -> None:
+        """Take what link told: counters that have grown since its last answer on this connection are events."""
+        told, before = _Told.of(answer), self._told
+        self._told = told
+        self._flags(before, told)
+        if before is None or told == before:
+            return
+        if told.admin_muted != before.admin_muted:
+            self.apply(Event.ADMIN_MUTED)
+        if told.admin_lifted != before.admin_lifted:
+            self.apply(Event.ADMIN_LIFTED)
+            self._journal.tell(EventName.ADMIN_MUTE_LIFTED)
+        if told.asked != before.asked:
+            self.apply(Event.ASKED_TO_UNMUTE)
+            self._journal.tell(EventName.ASKED_TO_UNMUTE)
+            self._knocked_at = self._clock()
+        if told.door_commands != before.door_commands:
+            self.apply(_DOOR_EVENTS[answer.door])
+        if told.knocks != before.knocks:
+            self._knocked_at = self._clock()
+            self.apply(Event.KNOCKED)
+
+    def link_lost(self) -> None:
+        """Link is gone: the gate stays as it is, and the next answer is a new base."""
+        self._told = None
+        self.apply(Event.LINK_LOST)
+
+    def refresh(self, answer: Downlink | None, talking: bool) -> Lamps:
+        """Light the lamps from the controls and from what link told last (None: link does not answer)."""
+        now = self._clock()
+        if self._announced_at is not None and now >= self._announced_at:
+            self._announced_at = None
+            self.apply(Event.RECORDING_ANNOUNCED)
+        speakers = answer.speakers if answer else ()
+        room = Room(
+            phase=answer.link if answer else LinkPhase.RECONNECTING,
+            health=Health.DEGRADED if self._store_fails or (answer and answer.fault) else Health.HEALTHY,
+            talking_while_closed=talking and not self._controls.open,
+            level=max((float(speaker.level) for speaker in speakers), default=SILENCE),
+            wanted=bool(answer and answer.hands) or now - self._knocked_at < _KNOCK_SHOWN or self._announced_at is not None,
+        )
+        wanted = lamps(self._controls, room)
+        if wanted.mic is Sign.OFF and not self._gate.is_open:  # the lamp shows the gate, never the wish
+            wanted = replace(wanted, mic=Sign.STEADY)
+        if wanted != self._shown:
+            self._shown = wanted
+            self._panel.show(wanted)
+        return wanted
+
+    async def keep_memory(self) -> None:
+        """Store what must survive whenever it has changed. Vital."""
+        while True:
+            await self._to_store.wait()
+            self._to_store.clear()
+            await self.store()
+
+    async def store(self) -> None:
+        """Store now, off the loop."""
+        wish = (self._controls.held & REMEMBERED, self._controls.door)
+        if wish == self._stored and not self._store_fails:
+            return
+        try:
+            await asyncio.to_thread(self._memory.save, *wish)
+        except OSError as error:
+            self._store_fails = True
+            self._counters.add("mute_store_failures")
+            self._journal.tell(EventName.MUTE_STORE_DAMAGED, error=str(error))
+            return
+        self._stored, self._store_fails = wish, False
+
+    def _from_panel(self, event: Event) -> None:
+        self._counters.add("panel_events")
+        self.apply(event)
+        if event in {Event.SWITCH_CLOSED, Event.PRESS_WHILE_OPEN}:
+            self._gate.decided()
+            self._follow()  # only now may the gate open again
+
+    def _follow(self) -> None:
+        if self._controls.open:
+            self._gate.open()
+        else:
+            self._gate.close()
+
+    def _knock(self) -> None:
+        self.knocks += 1
+        self._journal.tell(EventName.KNOCKED, by="this room")
+
+    def _flags(self, before: _Told | None, told: _Told) -> None:
+        if told.trial != (before is not None and before.trial):
+            self.apply(Event.TRIAL_BEGAN if told.trial else Event.TRIAL_ENDED)
+        if told.recording != (before is not None and before.recording):
+            self._journal.tell(EventName.RECORDING, on=told.recording)
+            self._announced_at = self._clock() + _ANNOUNCEMENT if told.recording else None
+            self.apply(Event.RECORDING_BEGAN if told.recording else Event.RECORDING_ENDED)
+
+    def _tell(self, before: Controls, event: Event) -> None:
+        names = ",".join(reason.word for reason in sorted(self._controls.reasons))
+        if before.open and not self._controls.open:
+            self._counters.add("gate_closings")
+            self._journal.tell(EventName.GATE_CLOSED, reasons=names, event=event)
+        elif self._controls.open and not before.open:
+            self._counters.add("gate_openings")
+            self._journal.tell(EventName.GATE_OPENED, event=event)
+        elif self._controls.reasons != before.reasons:
+            self._journal.tell(EventName.REASONS_CHANGED, reasons=names, event=event)
+        if self._controls.door is not before.door:
+            self._journal.tell(EventName.DOOR_CHANGED, door=self._controls.door.name.lower(), event=event)
+
+    def _remember(self) -> None:
+        if (self._controls.held & REMEMBERED, self._controls.door) != self._stored:
+            self._to_store.set()
+

@@ -1,0 +1,122 @@
+"""The two 10 ms paths of sound: from the microphone to the exchange, and from the exchange to the loudspeaker.
+
+Both run on the card's threads, decide nothing and wait for nobody. The loudspeaker's block is the clock of the exchange:
+at each turn the answer to the last message is fetched and played, and the next message is sent. When link does not answer,
+the last block fades to silence.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from appliance.audio.gate import Gate
+from appliance.core.controls import Door, Sign
+from appliance.core.counters import Counters
+from appliance.core.levels import Smoother, Speaking, dbov
+from appliance.core.units import BLOCK, SILENCE, Block
+from appliance.media.exchange import Downlink, LampSigns, Listener, Uplink
+
+LOST_AFTER = 0.5
+"""Seconds without an answer after which link counts as lost."""
+_INT16 = np.float32(1 / 32768)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the loop wants every uplink to say; replaced as a whole, read by the playback thread."""
+
+    reasons: int = 0
+    door: Door = Door.OPEN
+    hand: bool = False
+    knocks: int = 0
+    lamps: LampSigns = (Sign.STEADY, Sign.SLOW, Sign.OFF, Sign.OFF)
+
+
+class Duplex:
+    """``captured`` and ``wanted`` are the card's callbacks; the rest may be read from any thread."""
+
+    def __init__(self, gate: Gate, listener: Listener, counters: Counters, clock: Callable[[], float] = time.monotonic):
+        self._gate, self._listener, self._counters, self._clock = gate, listener, counters, clock
+        self.facts = Facts()
+        self.microphone = SILENCE
+        """Smoothed level of the microphone, dBov. It stays in this process while the gate is closed."""
+        self.talking = False
+        """Whether somebody talks into the microphone, heard or not."""
+        self.loudspeaker = SILENCE
+        """Smoothed level of what is played, dBov."""
+        self.answer: Downlink | None = None
+        """What link said last, or None: it does not answer."""
+        self.turns = 0
+        """Blocks played; it stands still when the card's thread does."""
+        self._seq = 0
+        self._answered_at = -LOST_AFTER
+        self._heard = Smoother(0.0, 0.15)
+        self._played = Smoother(0.0, 0.15)
+        self._speaking = Speaking()
+        self._pcm = np.zeros(BLOCK, np.int16)
+        self._last = np.zeros(BLOCK, np.float32)
+        self._fade_out = np.linspace(1.0, 0.0, BLOCK, dtype=np.float32)
+        self._silent = True
+
+    def captured(self, block: Block) -> None:
+        """One block from the microphone, shape (480,)."""
+        self._counters.add("blocks_captured")
+        self._gate.put(block)
+        now = self._clock()
+        self.microphone = self._heard.update(dbov(block), now)
+        self.talking = self._speaking.update(self.microphone, now)
+
+    def wanted(self, out: Block) -> None:
+        """Fill the block that is played next, shape (480,), and send the next message to link."""
+        now = self._clock()
+        self._listener.poll()
+        answer = self._listener.receive()
+        if answer is not None:
+            self.answer, self._answered_at = answer, now
+        elif now - self._answered_at >= LOST_AFTER:
+            self.answer = None
+        self._play(answer, out)
+        self.loudspeaker = self._played.update(SILENCE if self._silent else dbov(out), now)
+        self._send()
+        self._counters.add("blocks_played")
+        self.turns += 1
+
+    def _play(self, answer: Downlink | None, out: Block) -> None:
+        if answer is not None and answer.block is not None and self.facts.door is not Door.CLOSED:
+            np.multiply(np.frombuffer(answer.block, "<i2"), _INT16, out=out)
+            np.copyto(self._last, out)
+            self._silent = False
+            return
+        if answer is None and self.answer is not None:
+            self._counters.add("downlink_missing")
+        if self._silent:
+            out.fill(0)
+            return
+        np.multiply(self._last, self._fade_out, out=out)  # once: no click, and no sound that nobody made
+        self._silent = True
+
+    def _send(self) -> None:
+        facts, epoch = self.facts, self._gate.epoch
+        has_block = self._gate.take(self._pcm)
+        if not has_block and self._gate.is_open:
+            self._pcm.fill(0)  # open, but the microphone is a block behind: link must not take it for a close
+            has_block = True
+        if self._gate.epoch != epoch:  # closed while we fetched it: what we hold is from before
+            epoch, has_block = self._gate.epoch, False
+        self._seq = (self._seq + 1) & 0xFFFFFFFF
+        self._listener.send(
+            Uplink(
+                seq=self._seq,
+                block=self._pcm.data.cast("B") if has_block else None,
+                epoch=epoch,
+                level=round(dbov(self._pcm)) if has_block else -127,
+                reasons=facts.reasons,
+                door=facts.door,
+                hand=facts.hand,
+                knocks=facts.knocks,
+                lamps=facts.lamps,
+                loudspeaker=round(self.loudspeaker),
+            )
+        )

@@ -1,0 +1,135 @@
+"""The life of every process of ours: one TaskGroup, vital tasks, an orderly end.
+
+A vital task that ends, even normally, ends the process with 70, so that whoever watches it starts it anew (DESIGN.md,
+rule 1). SIGTERM and SIGINT end it with 0 within two seconds. A child ends with its parent.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import gc
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from enum import IntEnum
+from typing import Any
+
+from appliance.core.events import EventName
+from appliance.health.journal import Journal
+from appliance.health.notify import Notifier
+
+PARENT = "KONTOR_PARENT"
+"""Environment variable with the pid that a child must not outlive."""
+_PR_SET_PDEATHSIG = 1
+_GRACE = 1.8
+"""Seconds that an orderly end may take before the process ends all the same."""
+_BEAT = 0.5
+_SLOW_COLLECTION = 0.02
+
+
+class Exit(IntEnum):
+    """Exit codes (sysexits.h)."""
+
+    OK = 0
+    USAGE = 64
+    INTERNAL = 70
+    TRY_AGAIN = 75
+    CONFIGURATION = 78
+
+
+class VitalEnded(Exception):
+    """A part that must not end has ended."""
+
+
+async def vital(name: str, work: Awaitable[object]) -> None:
+    """Run ``work`` as a part without which the process makes no sense.
+
+    :raises VitalEnded: always; also when ``work`` ends without an error.
+    """
+    try:
+        await work
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:
+        raise VitalEnded(f"{name} failed: {type(error).__name__}: {error}") from error
+    raise VitalEnded(f"{name} ended")
+
+
+async def beat(notifier: Notifier, alive: Callable[[], bool], journal: Journal) -> None:
+    """Tell the watchdog that loop and threads are alive; a stalled loop is told afterwards."""
+    due = time.monotonic()
+    while True:
+        late = time.monotonic() - due
+        if late > _BEAT:
+            journal.tell(EventName.LOOP_STALLED, seconds=round(late, 2))
+        if alive():
+            notifier.tell("WATCHDOG=1")
+        due = time.monotonic() + _BEAT
+        await asyncio.sleep(_BEAT)
+
+
+def end_with_parent() -> None:
+    """If a parent of ours started us, be killed when it dies, whatever it died of (prctl(2))."""
+    parent = os.environ.pop(PARENT, "")
+    if not parent:
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(parent):  # it died before the call
+        os._exit(Exit.INTERNAL)
+
+
+def tune() -> None:
+    """Settings of the interpreter for a process with a 10 ms clock (FACTS: switch interval, garbage collection)."""
+    sys.setswitchinterval(0.0005)
+    gc.collect()
+    gc.freeze()
+
+
+def run(part: str, main: Callable[[asyncio.Event, Journal], Coroutine[Any, Any, None]]) -> int:
+    """Run ``main(stop, journal)`` until it ends, ``stop`` is set by a signal, or a vital part fails. Returns the exit code."""
+    end_with_parent()
+    journal = Journal(part)
+    return asyncio.run(_supervise(main, journal))
+
+
+async def _supervise(main: Callable[[asyncio.Event, Journal], Coroutine[Any, Any, None]], journal: Journal) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, stop, loop)
+    try:
+        await main(stop, journal)
+    except BaseExceptionGroup as group:
+        failures = _leaves(group)
+        if not all(isinstance(error, VitalEnded) for error in failures):
+            raise
+        for error in failures:
+            journal.tell(EventName.TASK_FAILED, error=str(error))
+        return Exit.INTERNAL
+    return Exit.OK
+
+
+def _stop(stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
+    if not stop.is_set():
+        stop.set()
+        loop.call_later(_GRACE, os._exit, Exit.INTERNAL)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
+
+
+async def until_stopped(stop: asyncio.Event, parts: dict[str, Callable[[], Awaitable[object]]]) -> None:
+    """Run all ``parts`` as vital tasks until ``stop`` is set, then cancel them and wait for their ends."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(vital(name, part()), name=name) for name, part in parts.items()]
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(asyncio.gather(task, return_exceptions=True))

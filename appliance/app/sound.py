@@ -1,0 +1,245 @@
+"""Puts ``kontor sound`` together: the process that has the microphone, the panel and no network.
+
+Start: the stored mute is read before anything is opened, then the exchange listens, the card runs, the panel's switch is
+read, and only then STARTED lets the gate follow the controls. Stop: the gate closes first.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from appliance.app.desk import Desk
+from appliance.app.duplex import Duplex, Facts
+from appliance.app.process import beat, tune, until_stopped
+from appliance.audio.gate import Gate
+from appliance.audio.port import SoundCard
+from appliance.audio.virtual import Recorder, VirtualCard, microphone
+from appliance.core.controls import Event, MuteControl, initial
+from appliance.core.counters import Counters
+from appliance.core.events import EventName
+from appliance.core.state import Backends, SoundState
+from appliance.health.journal import Journal
+from appliance.health.notify import Notifier
+from appliance.health.status import StatusServer
+from appliance.media.exchange import Listener
+from appliance.panel.memory import MuteMemory
+from appliance.panel.port import Panel
+from appliance.panel.virtual import VirtualPanel
+from appliance.settings import Settings
+
+EXCHANGE = "exchange"
+STATUS = "sound.status"
+"""Names of the sockets in the runtime directory."""
+
+VIRTUAL_PANEL = "KONTOR_VIRTUAL_PANEL"
+"""Environment variable that ``kontor demo`` and the tests set: without it a virtual panel is refused."""
+
+_TURN = 0.05
+"""Seconds between two looks at what link told; the panel's own thread closes the gate without waiting for it."""
+_FIRST_LISTEN_FD = 3
+
+
+class NotAllowed(Exception):
+    """The settings ask for something that this process must not do; one sentence with the way out."""
+
+
+def make_card(settings: Settings) -> SoundCard:
+    """The sound card of the settings.
+
+    :raises NotAllowed: a file of the virtual card cannot be used, or the back end is not here yet.
+    """
+    audio = settings.audio
+    if audio.backend != "virtual":
+        raise NotAllowed(f'[audio] backend = "{audio.backend}" is not built yet: use "virtual"')
+    try:
+        return VirtualCard(microphone(audio.microphone), Recorder(Path(audio.record)) if audio.record else None)
+    except (ValueError, OSError) as error:
+        raise NotAllowed(f"[audio] microphone or record: {error}") from error
+
+
+def make_panel(settings: Settings) -> VirtualPanel:
+    """The panel of the settings.
+
+    :raises NotAllowed: a virtual panel outside demo and tests, or one that is not here yet.
+    """
+    panel = settings.panel
+    if panel.kind != "virtual":
+        raise NotAllowed(f'[panel] kind = "{panel.kind}" is not built yet: use "virtual"')
+    if not os.environ.get(VIRTUAL_PANEL):
+        raise NotAllowed('[panel] kind = "virtual" is for `kontor demo` and tests: on a device the panel is real')
+    lever = Path(settings.device.state_dir) / "lever"
+    return VirtualPanel(MuteControl(panel.mute), panel.debounce_ms / 1000, panel.long_press_ms / 1000, lever)
+
+
+class Sound:
+    """The parts of sound and how they are joined. ``card`` and ``panel`` are given, so that tests bring their own."""
+
+    def __init__(self, settings: Settings, card: SoundCard, panel: Panel, journal: Journal) -> None:
+        self._settings, self._card, self._panel, self._journal = settings, card, panel, journal
+        self._started = time.monotonic()
+        self._runtime = Path(settings.device.runtime_dir)
+        self._state = Path(settings.device.state_dir)
+        self.counters = Counters()
+        self.gate = Gate()
+        memory = MuteMemory(self._state)
+        remembered = memory.load()
+        if remembered.damaged:
+            journal.tell(EventName.MUTE_STORE_DAMAGED, error=remembered.damaged)
+            self.counters.add("mute_store_failures")
+        if remembered.reasons:
+            journal.tell(EventName.MUTE_RESTORED, reasons=",".join(r.word for r in sorted(remembered.reasons)))
+        controls = initial(
+            MuteControl(settings.panel.mute), settings.panel.push_to_talk, remembered.reasons, remembered.door
+        )
+        self.desk = Desk(self.gate, panel, memory, journal, self.counters, controls, time.monotonic)
+        self._listener = self._listen()
+        self.duplex = Duplex(self.gate, self._listener, self.counters)
+        self._muted_since: float | None = time.time()
+        self._linked = False
+
+    async def run(self, stop: asyncio.Event, notifier: Notifier) -> None:
+        """Run until ``stop``; a vital part that ends raises."""
+        loop = asyncio.get_running_loop()
+        status = StatusServer(self._runtime / STATUS, self._handlers())
+        await status.start()
+
+        def card_changed(running: bool) -> None:
+            loop.call_soon_threadsafe(self._card_changed, running)
+
+        try:
+            self._card.start(self.duplex.captured, self.duplex.wanted, card_changed)
+            self._panel.start(self.desk.hands(loop))
+            loop.call_soon(self.desk.apply, Event.STARTED)
+            tune()
+            notifier.tell("READY=1")
+            self._journal.tell(EventName.SOUND_STARTED, card=self._card.name, panel=self._panel.name)
+            await until_stopped(stop, self._parts(notifier))
+        finally:
+            await self._end(status)
+
+    def _parts(self, notifier: Notifier) -> dict[str, Any]:
+        turns = [-1]
+
+        def alive() -> bool:
+            moved, turns[0] = self.duplex.turns != turns[0], self.duplex.turns
+            return moved
+
+        return {
+            "audio": lambda: asyncio.wrap_future(self._card.ended),
+            "panel": lambda: asyncio.wrap_future(self._panel.ended),
+            "turns": self._turns,
+            "memory": self.desk.keep_memory,
+            "watchdog": lambda: beat(notifier, alive, self._journal),
+        }
+
+    async def _end(self, status: StatusServer) -> None:
+        self.gate.close()
+        self._panel.stop()
+        self._card.stop()
+        self._listener.close()
+        await status.stop()
+        await self.desk.store()
+        self._journal.tell(EventName.SOUND_STOPPED)
+
+    async def _turns(self) -> None:
+        while True:
+            answer = self.duplex.answer
+            if answer is not None:
+                self.desk.answered(answer)
+            if self._linked and answer is None:
+                self.desk.link_lost()
+                self._journal.tell(EventName.EXCHANGE_LOST)
+            elif answer is not None and not self._linked:
+                self.desk.apply(Event.LINK_FOUND)
+                self._journal.tell(EventName.EXCHANGE_CONNECTED)
+            self._linked = answer is not None
+            self._show()
+            await asyncio.sleep(_TURN)
+
+    def _show(self) -> None:
+        lamps = self.desk.refresh(self.duplex.answer, self.duplex.talking)
+        controls = self.desk.controls
+        if controls.open:
+            self._muted_since = None
+        elif self._muted_since is None:
+            self._muted_since = time.time()
+        seen = lamps.from_afar()
+        facts = Facts(controls.mask, controls.door, False, self.desk.knocks, (seen.mic, seen.room, seen.speak, seen.fault))
+        if facts != self.duplex.facts:
+            self.duplex.facts = facts
+
+    def _card_changed(self, running: bool) -> None:
+        self.desk.apply(Event.AUDIO_FOUND if running else Event.AUDIO_LOST)
+        self._journal.tell(EventName.AUDIO_FOUND if running else EventName.AUDIO_LOST, card=self._card.name)
+
+    def _listen(self) -> Listener:
+        # systemd keeps the path when we restart, and hands the socket over (sd_listen_fds(3)).
+        if os.environ.get("LISTEN_PID") == str(os.getpid()):
+            return Listener(fd=_FIRST_LISTEN_FD)
+        return Listener(self._runtime / EXCHANGE)
+
+    def state(self) -> SoundState:
+        """The snapshot that status and page read."""
+        return SoundState(
+            controls=self.desk.controls,
+            lamps=self.desk.shown,
+            backends=Backends(self._card.name, self._card.name, self._panel.name),
+            muted_since=self._muted_since,
+            microphone=self.duplex.microphone,
+            loudspeaker=self.duplex.loudspeaker,
+            exchange_connected=self._linked,
+            under_runs=self.counters.get("downlink_missing"),
+            uptime=time.monotonic() - self._started,
+            counters=self.counters.snapshot(),
+        )
+
+    def _handlers(self) -> dict[str, Any]:
+        async def status(_request: Mapping[str, Any]) -> Mapping[str, object]:
+            turnaround = self._listener.turnaround
+            extra = {"exchange_ms": {"p50": turnaround.percentile_ms(50), "p99": turnaround.percentile_ms(99)}}
+            return self.state().as_dict() | extra | {"exchange": self._listener.counts.as_dict(), "pid": os.getpid()}
+
+        handlers: dict[str, Any] = {"status": status}
+        if isinstance(self._panel, VirtualPanel):
+            panel = self._panel
+
+            async def move(request: Mapping[str, Any]) -> Mapping[str, object]:
+                if "switch" in request:
+                    panel.move("mute", request["switch"] == "closed")
+                elif "press" in request:
+                    panel.press(str(request["press"]))
+                return self._panel_state(panel)
+
+            handlers["panel"] = move
+        return handlers
+
+    def _panel_state(self, panel: VirtualPanel) -> Mapping[str, object]:
+        """What somebody who stands before the panel sees: here the "you are muted" pulse is allowed."""
+        controls, lamps = self.desk.controls, panel.shown
+        return {
+            "gate": "open" if self.gate.is_open else "closed",
+            "reasons": [reason.word for reason in sorted(controls.reasons)],
+            "door": controls.door.name.lower(),
+            "lamps": {name: getattr(lamps, name).value for name in ("mic", "room", "speak", "fault")},
+            "switch": "closed" if panel.switched_to_mute else "open",
+            "loudspeaker": round(self.duplex.loudspeaker / 3) * 3,
+            "talking_while_closed": self.duplex.talking and not self.gate.is_open,
+        }
+
+
+async def main(settings: Settings, stop: asyncio.Event, journal: Journal) -> None:
+    """``kontor sound``.
+
+    :raises NotAllowed: the settings ask for a part that must not or cannot be had.
+    """
+    for folder in (settings.device.state_dir, settings.device.runtime_dir):
+        Path(folder).mkdir(parents=True, exist_ok=True, mode=0o750)
+    notifier = Notifier()
+    try:
+        sound = Sound(settings, make_card(settings), make_panel(settings), journal)
+        await sound.run(stop, notifier)
+    finally:
+        notifier.close()
