@@ -1,0 +1,413 @@
+"""The device's ICE, DTLS and SRTP, from aioice, aiortc and pylibsrtp, without a peer connection.
+
+The only file that imports these three, and the only one that touches private parts of theirs; :data:`PRIVATE_PARTS` lists
+them and tests/media/test_webrtc.py fails when one changes. What a packet goes through is ours: ready RTP packets are
+protected in place and handed to the socket by the thread that made them; what comes is deciphered in place and given on
+without a queue or a task.
+
+The other side is an ICE-lite host (RFC 8445, 2.5): it learns our address from our check, so nothing is gathered before its
+answer names where it listens, and the one candidate that leads there is all that is needed. That works on loopback, and
+without AF_NETLINK in a sandbox.
+"""
+
+import asyncio
+import contextlib
+import importlib.util
+import secrets
+import socket
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, cast
+
+import aioice
+import pylibsrtp
+from OpenSSL import SSL
+
+from appliance.core import sdp
+
+
+@contextlib.contextmanager
+def _light_aiortc() -> Iterator[None]:
+    """Let single modules of aiortc be imported without the rest of it, which would load PyAV (docs/adr/).
+
+    Meanwhile ``aiortc`` is a package whose ``__init__`` did not run, and ``av`` one name. Both go again: whoever imports
+    aiortc or av later in this process gets the whole.
+    """
+    placed: list[str] = []
+    if "aiortc" not in sys.modules and (spec := importlib.util.find_spec("aiortc")) is not None:
+        sys.modules["aiortc"] = importlib.util.module_from_spec(spec)
+        placed.append("aiortc")
+        if "av" not in sys.modules:
+            av = types.ModuleType("av")
+            av.AudioFrame = object  # type: ignore[attr-defined]  # aiortc.rtp names it in one annotation
+            sys.modules["av"] = av
+            placed.append("av")
+    try:
+        yield
+    finally:
+        for name in placed:
+            del sys.modules[name]
+
+
+with _light_aiortc():
+    from aiortc.rtcdtlstransport import (
+        RTCCertificate,
+        RTCDtlsFingerprint,
+        RTCDtlsParameters,
+        RTCDtlsTransport,
+        SRTPProtectionProfile,
+    )
+    from aiortc.rtcicetransport import RTCIceTransport
+
+VERSIONS: Mapping[str, str] = MappingProxyType({"aiortc": "1.16.0", "aioice": "0.13.0", "pylibsrtp": "1.0.0"})
+"""What this file was written against and is tested with."""
+
+PRIVATE_PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "aiortc.rtcdtlstransport.RTCCertificate": ("_create_ssl_context", "_cert", "_key"),
+        "aiortc.rtcdtlstransport.RTCDtlsTransport": (
+            "_set_role",
+            "_rx_srtp",
+            "_tx_srtp",
+            "_task",
+            "_recv_next",
+            "_write_ssl",
+        ),
+        "aioice.Connection": (
+            "_local_candidates",
+            "_local_candidates_start",
+            "_local_candidates_end",
+            "_nominated",
+            "_queue",
+            "data_received",
+            "get_component_candidates",
+        ),
+        "pylibsrtp.Session": ("_srtp",),
+        "pylibsrtp": ("ffi", "lib"),
+    }
+)
+"""Names without a promise that this file relies on."""
+
+MOST_BYTES = 1472
+"""The largest datagram: what fits into an Ethernet frame over IPv4."""
+
+_TRAILER = 148  # SRTP and SRTCP add at most this much (SRTP_MAX_TRAILER_LEN + 4)
+_CIPHERS = (
+    b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:"
+    b"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305"
+)
+_DTLS_WAITING = 32  # datagrams; a handshake has five
+_CONNECT_SECONDS = 5.0
+
+_ffi = pylibsrtp.ffi
+_lib = pylibsrtp.lib
+
+
+class TransportError(Exception):
+    """The media connection did not come up; one sentence."""
+
+
+class CertificateMismatch(TransportError):
+    """The host shows another certificate than the one it is pinned to."""
+
+
+class _Certificate(RTCCertificate):
+    """A certificate whose context is made for the client, and without a Python callback in OpenSSL.
+
+    pyOpenSSL makes callbacks with cffi, which needs memory that is writable and executable: MemoryDenyWriteExecute=yes
+    refuses it. A client needs none: it gets the server's certificate in any case, and that is checked against the
+    fingerprint in the answer (RFC 8122, 5), not against authorities.
+    """
+
+    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+        context = SSL.Context(SSL.DTLS_METHOD)
+        context.set_options(SSL.OP_NO_TICKET)
+        context.set_verify(SSL.VERIFY_NONE)
+        context.use_certificate(self._cert)
+        context.use_privatekey(self._key)
+        context.set_cipher_list(_CIPHERS)
+        context.set_tlsext_use_srtp(b":".join(profile.openssl_profile for profile in srtp_profiles))
+        return context
+
+
+class _Ice(aioice.Connection):
+    """The ICE side of one connection: controlling, without STUN or TURN servers, with one socket per address family.
+
+    It stands in for aiortc's RTCIceTransport, of which the DTLS transport uses ``role``, ``_recv`` and ``_send``.
+    """
+
+    role = "controlling"
+    _recv = aioice.Connection.recv
+    _send = aioice.Connection.send
+
+    def __init__(self, on_media: Callable[[bytes], None], count: Callable[[str], None]) -> None:
+        super().__init__(ice_controlling=True)
+        self._on_media = on_media
+        self._count = count
+
+    async def gather_towards(self, remote: list[aioice.Candidate]) -> None:
+        """Open a socket on each own address from which one of ``remote`` is reached."""
+        addresses = {_own_address(candidate.host, candidate.port) for candidate in remote} - {None}
+        self._local_candidates_start = True
+        self._local_candidates += await self.get_component_candidates(1, sorted(cast("set[str]", addresses)))
+        self._local_candidates_end = True
+
+    def data_received(self, data: bytes, component: int) -> None:
+        """Part what is not STUN (RFC 7983): media goes on at once, DTLS waits for its task, all else is dropped."""
+        first = data[0] if data else 0
+        if 128 <= first <= 191:
+            self._on_media(data)
+        elif 20 <= first <= 63 and self._queue.qsize() < _DTLS_WAITING:
+            super().data_received(data, component)
+        else:
+            self._count("packets_junk")
+
+    def way(self) -> tuple[socket.socket, tuple[str, int]]:
+        """A socket of our own on the connection's port, non-blocking, and where to send."""
+        pair = self._nominated[1]
+        shared = pair.protocol.transport.get_extra_info("socket")
+        own = socket.fromfd(shared.fileno(), shared.family, shared.type)
+        own.setblocking(False)
+        return own, pair.remote_addr
+
+
+def _own_address(host: str, port: int) -> str | None:
+    """The own address that the kernel would send from to ``host``; sends nothing. None: there is no way there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((host, port))
+        except OSError:
+            return None
+        return str(probe.getsockname()[0])
+
+
+class _Outgoing:
+    """What leaves: protected in place, handed to the socket by the calling thread.
+
+    Packets of media come from the exchange thread, RTCP from the loop; the lock keeps them apart in the SRTP session and
+    makes closing final: after it nothing leaves any more.
+    """
+
+    def __init__(self, session: pylibsrtp.Session, sock: socket.socket, address: tuple[str, int]) -> None:
+        self.buffer = bytearray(MOST_BYTES + _TRAILER)
+        self._rtcp_buffer = bytearray(MOST_BYTES + _TRAILER)
+        self._cdata = _ffi.from_buffer(self.buffer)
+        self._rtcp_cdata = _ffi.from_buffer(self._rtcp_buffer)
+        self._view = memoryview(self.buffer)
+        self._rtcp_view = memoryview(self._rtcp_buffer)
+        self._length = _ffi.new("int *")
+        self._session = session
+        self._socket: socket.socket | None = sock
+        self._address = address
+        self._lock = threading.Lock()
+
+    def rtp(self, length: int) -> bool:
+        """Protect and send the first ``length`` bytes of :attr:`buffer`; False when it did not leave."""
+        with self._lock:
+            return self._send(_lib.srtp_protect, self._cdata, self._view, length)
+
+    def rtcp(self, packet: bytes) -> bool:
+        """Protect and send one RTCP packet; False when it did not leave."""
+        with self._lock:
+            self._rtcp_buffer[: len(packet)] = packet
+            return self._send(_lib.srtp_protect_rtcp, self._rtcp_cdata, self._rtcp_view, len(packet))
+
+    def _send(self, protect: Callable[..., int], cdata: object, view: memoryview, length: int) -> bool:
+        if self._socket is None:
+            return False
+        self._length[0] = length
+        if protect(self._session._srtp[0], cdata, self._length) != 0:
+            return False
+        try:
+            self._socket.sendto(view[: self._length[0]], self._address)
+        except OSError:  # the buffer is full, or the network is away: the watchdog tells the second one
+            return False
+        return True
+
+    def close(self) -> None:
+        """Let nothing leave any more."""
+        with self._lock:
+            sock, self._socket = self._socket, None
+            if sock is not None:
+                sock.close()
+
+
+class _Incoming:
+    """What comes: deciphered in place and given on; no queue."""
+
+    def __init__(
+        self,
+        session: pylibsrtp.Session,
+        on_rtp: Callable[[memoryview, float], None],
+        on_rtcp: Callable[[memoryview, float], None],
+        count: Callable[[str], None],
+    ) -> None:
+        self._session = session
+        self._buffer = bytearray(MOST_BYTES + _TRAILER)
+        self._cdata = _ffi.from_buffer(self._buffer)
+        self._view = memoryview(self._buffer)
+        self._length = _ffi.new("int *")
+        self._on_rtp = on_rtp
+        self._on_rtcp = on_rtcp
+        self._count = count
+
+    def take(self, data: bytes, now: float) -> bool:
+        """Take one datagram; whether it was a packet of the host."""
+        if not 12 <= len(data) <= len(self._buffer):
+            self._count("packets_junk")
+            return False
+        self._buffer[: len(data)] = data
+        self._length[0] = len(data)
+        rtcp = 192 <= data[1] <= 223  # RFC 5761, 4
+        unprotect = _lib.srtp_unprotect_rtcp if rtcp else _lib.srtp_unprotect
+        if unprotect(self._session._srtp[0], self._cdata, self._length) != 0:
+            self._count("packets_refused")
+            return False
+        (self._on_rtcp if rtcp else self._on_rtp)(self._view[: self._length[0]], now)
+        return True
+
+
+class DeviceTransport:
+    """One media connection to a host: offer, connect, send, close. It is never used again after that.
+
+    All methods belong to the loop, but for :meth:`send_rtp` and :attr:`buffer`, which belong to one sending thread.
+
+    :param on_rtp: gets each RTP packet and the loop's time; the memory is used again after the call.
+    :param on_rtcp: the same for RTCP.
+    :param on_lost: told once, with one sentence, when a connection that was up has ended without :meth:`close`.
+    :param count: adds one to a counter of ``core/counters.py``.
+    """
+
+    def __init__(
+        self,
+        on_rtp: Callable[[memoryview, float], None],
+        on_rtcp: Callable[[memoryview, float], None],
+        on_lost: Callable[[str], None],
+        count: Callable[[str], None],
+    ) -> None:
+        self.ssrc = secrets.randbits(32) or 1
+        self._on_rtp = on_rtp
+        self._on_rtcp = on_rtcp
+        self._on_lost = on_lost
+        self._count = count
+        self._loop = asyncio.get_running_loop()
+        self._certificate = _Certificate.generateCertificate()
+        self._ice = _Ice(self._media, count)
+        # It stands in for an RTCIceTransport; test_webrtc.py watches what the DTLS transport takes from it.
+        self._dtls = RTCDtlsTransport(cast(RTCIceTransport, self._ice), [self._certificate])
+        self._outgoing: _Outgoing | None = None
+        self._incoming: _Incoming | None = None
+        self._closing = False
+        self.last_heard = self._loop.time()
+        """The loop's time of the last packet that was really the host's."""
+
+    def offer(self) -> str:
+        """The SDP offer: one sendrecv and two recvonly audio sections on one transport, ours the DTLS client."""
+        fingerprint = next(f.value for f in self._certificate.getFingerprints() if f.algorithm == "sha-256")
+        local = sdp.LocalTransport(self._ice.local_username, self._ice.local_password, fingerprint)
+        return sdp.build_offer(local, (), ssrc=self.ssrc)
+
+    async def connect(self, answer: sdp.Answer, pinned: bytes | None = None) -> None:
+        """Bring the connection up.
+
+        :param pinned: the SHA-256 of the one certificate that the host may show; None takes the one in the answer.
+        :raises TransportError: it did not come up, within 5 s.
+        """
+        if pinned is not None and pinned != answer.fingerprint:
+            raise CertificateMismatch("The host's certificate is not the pinned one.")
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await self._connect_ice(answer)
+                await self._connect_dtls(answer)
+        except TimeoutError:
+            raise TransportError("The host does not answer on its media port.") from None
+        self._incoming = _Incoming(self._dtls._rx_srtp, self._on_rtp, self._on_rtcp, self._count)
+        self._outgoing = _Outgoing(self._dtls._tx_srtp, *self._ice.way())
+        self.last_heard = self._loop.time()
+
+    async def _connect_ice(self, answer: sdp.Answer) -> None:
+        remote = _candidates(answer)
+        await self._ice.gather_towards(remote)
+        self._ice.remote_is_lite = answer.ice_lite
+        self._ice.remote_username, self._ice.remote_password = answer.ufrag, answer.pwd
+        for candidate in remote:
+            await self._ice.add_remote_candidate(candidate)
+        await self._ice.add_remote_candidate(None)
+        try:
+            await self._ice.connect()
+        except ConnectionError:
+            raise TransportError("There is no way to the host's media port.") from None
+
+    async def _connect_dtls(self, answer: sdp.Answer) -> None:
+        self._dtls._set_role("client")
+        fingerprint = RTCDtlsFingerprint("sha-256", answer.fingerprint.hex(":").upper())
+        await self._dtls.start(RTCDtlsParameters([fingerprint]))
+        if self._dtls.state != "connected":
+            raise TransportError("The host's media port did not prove to be the host (DTLS).")
+        self._dtls.on("statechange", self._dtls_changed)
+
+    def _dtls_changed(self) -> None:
+        if not self._closing:
+            self._closing = True
+            self._on_lost("The host ended the media connection.")
+
+    def _media(self, data: bytes) -> None:
+        now = self._loop.time()
+        if self._incoming is not None and self._incoming.take(data, now):
+            self.last_heard = now
+
+    @property
+    def connected(self) -> bool:
+        """Whether packets can be sent."""
+        return self._outgoing is not None and not self._closing
+
+    @property
+    def buffer(self) -> bytearray:
+        """Where the sending thread builds its next RTP packet. At most :data:`MOST_BYTES` long; connected only."""
+        assert self._outgoing is not None
+        return self._outgoing.buffer
+
+    def send_rtp(self, length: int) -> bool:
+        """Protect and send the first ``length`` bytes of :attr:`buffer`, here and now. False when it did not leave."""
+        return self._outgoing is not None and self._outgoing.rtp(length)
+
+    def send_rtcp(self, packet: bytes) -> bool:
+        """Protect and send one RTCP packet (from the loop). False when it did not leave."""
+        return self._outgoing is not None and self._outgoing.rtcp(packet)
+
+    def stop_sending(self) -> None:
+        """Let no packet leave from now on, whatever a thread is doing."""
+        if self._outgoing is not None:
+            self._outgoing.close()
+
+    async def close(self) -> None:
+        """End the connection; the host is told. May be called at any time, also after a failed connect."""
+        self._closing = True
+        self.stop_sending()
+        self._incoming = None
+        pump = cast("asyncio.Task[Any] | None", self._dtls._task)
+        with contextlib.suppress(ConnectionError):
+            await self._dtls.stop()
+        if pump is not None:
+            await asyncio.wait([pump])
+        await self._ice.close()
+
+
+def _candidates(answer: sdp.Answer) -> list[aioice.Candidate]:
+    """The places where the host listens, UDP only.
+
+    :raises TransportError: there is none.
+    """
+    found = []
+    for text in answer.candidates:
+        with contextlib.suppress(ValueError, IndexError, AssertionError):
+            candidate = aioice.Candidate.from_sdp(text)
+            if candidate.transport.lower() == "udp" and candidate.component == 1:
+                found.append(candidate)
+    if not found:
+        raise TransportError("The host's answer names no media port.")
+    return found
