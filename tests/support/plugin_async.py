@@ -116,7 +116,7 @@ async def _watched(test: Coroutine[Any, Any, None], limit: float | None) -> list
 def _describe(task: asyncio.Task[Any]) -> str:
     where = "not started"
     with contextlib.suppress(IndexError):
-        frame = task.get_stack(limit=1)[0]
+        frame = task.get_stack()[0]
         where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
     coroutine = task.get_coro()
     name = getattr(coroutine, "__qualname__", repr(coroutine))

@@ -55,8 +55,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
     with collecting() as unseen:
         result = yield
     leaked = leaks_since(item.stash[_before] | _theirs())
-    end_processes(leaked)
     lines = leaked.names() + unseen.lines
+    end_processes(leaked)
     if lines:
         pytest.fail("the test left behind:\n  " + "\n  ".join(lines), pytrace=False)
     return result
