@@ -1,7 +1,7 @@
 """Mute, door and lamps: the whole table of UX.md as data.
 
-The gate is open only when no :class:`Reason` holds. Every event is a row of :data:`RULES`; :func:`step` applies one, and
-nothing else in the house decides whether the microphone is open. The diagram in docs/controls.md is made from this file.
+The gate is open only when no :class:`Reason` holds. Every event is a row of :data:`RULES`; :func:`step` applies one,
+and nothing else in the house decides whether the microphone is open. docs/controls.md is made from this file.
 
 Who may do what stands in :data:`ORIGIN`: a *remote* event can add reasons and never take one away (UX.md, mute rule 3).
 """
@@ -151,10 +151,7 @@ _HAND = {
 }
 
 ORIGIN: Mapping[Event, Origin] = MappingProxyType(
-    {
-        event: Origin.REMOTE if event in _REMOTE else Origin.HAND if event in _HAND else Origin.SOUND
-        for event in Event
-    }
+    {event: Origin.REMOTE if event in _REMOTE else Origin.HAND if event in _HAND else Origin.SOUND for event in Event}
 )
 """Quiet hours count as remote: a schedule can be changed from afar, and it may only close."""
 
@@ -171,6 +168,7 @@ class Controls:
     answerable: Reasons = frozenset()
     """What the switch will end when it opens: what held already when it was closed. A later mute is not among it."""
     door_before_quiet: Door = Door.OPEN
+    """Where the door returns to when quiet hours end, though never beyond *listening*; means nothing without QUIET."""
 
     @property
     def reasons(self) -> Reasons:
@@ -187,19 +185,35 @@ class Controls:
         """The reasons as bits, for the exchange."""
         return sum(1 << reason for reason in self.reasons)
 
+    @property
+    def remembered(self) -> Reasons:
+        """The reasons to store: they come back at the next start, which finds out all others anew."""
+        return self.held & REMEMBERED
 
-def initial(kind: MuteControl, push_to_talk: bool = False, remembered: Reasons = frozenset(), door: Door = Door.OPEN) -> Controls:
+    @property
+    def remembered_door(self) -> Door:
+        """The door to store. Quiet hours are found out anew; after a restart in them the door must end as without."""
+        return max(self.door_before_quiet, Door.LISTENING) if Reason.QUIET in self.held else self.door
+
+
+def initial(
+    kind: MuteControl, push_to_talk: bool = False, remembered: Reasons = frozenset(), door: Door = Door.OPEN
+) -> Controls:
     """The state at the start of sound: closed until the switch is read, the card runs and the settings are there.
 
     ``remembered`` and ``door`` come from the stored mute. Unknown means muted, so a panel that was not read yet and a
     push-to-talk key that nobody holds are reasons too.
     """
-    held = (remembered & REMEMBERED) | {Reason.STARTING, Reason.AUDIO, Reason.PANEL}
+    kept = remembered & REMEMBERED
+    if kind is MuteControl.LATCHING and Reason.BUTTON in kept:
+        # The panel had a button when this was stored. No switch ends BUTTON; a full cycle of it ends HAND.
+        kept = kept - {Reason.BUTTON} | {Reason.HAND}
+    held = kept | {Reason.STARTING, Reason.AUDIO, Reason.PANEL}
     if kind is MuteControl.LATCHING:
         held |= {Reason.SWITCH}
     if push_to_talk:
         held |= {Reason.TALK}
-    return Controls(kind, push_to_talk, door, frozenset(held), frozenset(), door)
+    return Controls(kind, push_to_talk, door, held, frozenset(), door)
 
 
 def reasons_of(mask: int) -> Reasons:
@@ -248,8 +262,9 @@ def _door_pressed(c: Controls) -> Controls:
 
 
 def _door_asked(door: Door) -> Rule:
-    # From afar the door may be closed, and reopened to listening: never to where somebody is heard.
-    return lambda c: replace(c, door=door)
+    # From afar the door may be closed, and reopened to listening: never to where somebody is heard. Asked for in quiet
+    # hours, it outlasts them.
+    return lambda c: replace(c, door=door, door_before_quiet=door)
 
 
 def _quiet_began(c: Controls) -> Controls:
@@ -264,11 +279,11 @@ def _quiet_ended(c: Controls) -> Controls:
     return replace(c, door=max(c.door_before_quiet, Door.LISTENING), held=c.held - {Reason.QUIET})
 
 
-def _panel_found(c: Controls) -> Controls:
-    # Nobody saw what was pressed meanwhile: a button counts as pressed to mute, a switch is read anew after this.
-    unknown = Reason.SWITCH if c.kind is MuteControl.LATCHING else Reason.BUTTON
-    lost = Reason.PANEL in c.held and Reason.STARTING not in c.held
-    return replace(c, held=(c.held - {Reason.PANEL}) | ({unknown} if lost else frozenset()))
+def _panel_lost(c: Controls) -> Controls:
+    # Nobody sees what is pressed from now on: a switch is read anew later, a button counts as pressed to mute, and a
+    # key as let go.
+    unseen = {Reason.PANEL, Reason.SWITCH if c.kind is MuteControl.LATCHING else Reason.BUTTON}
+    return replace(c, held=c.held | unseen | ({Reason.TALK} if c.push_to_talk else frozenset()))
 
 
 def _only(kind: MuteControl, rule: Rule) -> Rule:
@@ -305,8 +320,8 @@ RULES: Mapping[Event, Rule] = MappingProxyType(
         Event.STARTED: _end(Reason.STARTING),
         Event.AUDIO_LOST: _add(Reason.AUDIO),
         Event.AUDIO_FOUND: _end(Reason.AUDIO),
-        Event.PANEL_LOST: _add(Reason.PANEL),
-        Event.PANEL_FOUND: _panel_found,
+        Event.PANEL_LOST: _panel_lost,
+        Event.PANEL_FOUND: _end(Reason.PANEL),
         Event.TRIAL_BEGAN: _add(Reason.TRIAL),
         Event.TRIAL_ENDED: _end(Reason.TRIAL),
         Event.RECORDING_BEGAN: _add(Reason.RECORDING),
