@@ -142,7 +142,7 @@ def _section(session: Part, part: Part) -> MediaSection:
     )
 
 
-def _bundle(session: Part, mids: Sequence[str]) -> list[str]:
+def _bundle(session: Part, mids: Sequence[str]) -> Sequence[str]:
     """The mids of the BUNDLE group; empty when there is none."""
     groups = [words[1:] for value in session.all("group") if (words := value.split())[:1] == ["BUNDLE"]]
     if len(groups) > 1:
@@ -218,7 +218,7 @@ def parse_offer(text: str | bytes) -> Offer:
         setup=setup,
         media=media,
         candidates=_candidates(session, parts),
-        bundled=bool(group),
+        bundle=tuple(group),
         ice_lite=session.first("ice-lite") is not None,
     )
 
@@ -241,7 +241,7 @@ def parse_answer(text: str | bytes, mids: Sequence[str] | None = None) -> Answer
         setup=parsed.setup,
         media=parsed.media,
         candidates=usable,
-        bundled=parsed.bundled,
+        bundle=parsed.bundle,
         ice_lite=parsed.ice_lite,
     )
 
@@ -261,8 +261,23 @@ def _opus_lines(payload_type: int, fmtp: str) -> list[str]:
     return [f"a=rtpmap:{payload_type} opus/48000/2", f"a=fmtp:{payload_type} {fmtp}"]
 
 
-def _rejection(section: MediaSection) -> list[str]:
-    """A section that is turned down: port 0 and inactive, with one codec, which some ends insist on reading."""
+def _place(address: str, port: int) -> list[str]:
+    return [f"a=candidate:1 1 udp 2130706431 {address} {port} typ host", "a=end-of-candidates"]
+
+
+def _kept(section: MediaSection, host: HostTransport) -> list[str]:
+    """A section that carries nothing but the transport of the bundle."""
+    head = [f"m={section.kind} {host.port} {section.protocol} {section.first_format}", f"c={_network(host.address)}"]
+    return [
+        *head,
+        "a=inactive",
+        f"a=rtpmap:{section.first_format} {section.first_codec}",
+        *_place(host.address, host.port),
+    ]
+
+
+def _rejected(section: MediaSection) -> list[str]:
+    """A section that is turned down, with one codec, which some ends insist on reading."""
     lines = [f"m={section.kind} 0 {section.protocol} {section.first_format}", "c=IN IP4 0.0.0.0", "a=inactive"]
     return lines + ([f"a=rtpmap:{section.first_format} {section.first_codec}"] if section.first_codec else [])
 
@@ -272,8 +287,10 @@ def build_answer(
 ) -> str:
     """The host's answer: a slot for each section of ``offer.listening``, in order, as far as there are ``ssrcs``.
 
-    With ``talk`` the section ``offer.talking`` is accepted too; every other section is answered inactive with port 0.
-    Opus only: redundancy (RFC 2198) would be listed before it.
+    With ``talk`` the section ``offer.talking`` is accepted too; every other section is answered inactive with port 0. But
+    where the first section of the bundle is such a one (video), it is kept: a browser that was told to use one transport
+    from the beginning (max-bundle) has it there, and fails when it is rejected. Opus only: redundancy (RFC 2198) would be
+    listed before it.
 
     :raises SdpError: nothing is left to send or to receive, or both ends insist on the same part in DTLS.
     """
@@ -285,28 +302,29 @@ def build_answer(
     if not accepted:
         raise SdpError("The offer only sends, and nothing may be sent here.")
     lines = ["v=0", f"o=- {host.session_id} 2 {_network(host.address)}", "s=-", "t=0 0", "a=ice-lite"]
-    if offer.bundled:
-        lines.append("a=group:BUNDLE " + " ".join(accepted))
+    bundle = [section.mid for section in offer.media if section.mid in accepted or section.mid == offer.carrier]
+    if offer.bundle:
+        lines.append("a=group:BUNDLE " + " ".join(bundle))
     lines.append("a=msid-semantic: WMS *")
     for section in offer.media:
         if section.mid in accepted:
             lines += _accepted(section, host, slots.get(section.mid), section.mid == talking, opus_fmtp)
         else:
-            lines += _rejection(section)
+            lines += _kept(section, host) if section.mid in bundle else _rejected(section)
         lines += [f"a=mid:{section.mid}", "a=rtcp-mux"]
         lines += _transport_lines(host.ufrag, host.pwd, host.fingerprint_hex, host.setup)
     return "\r\n".join(lines) + "\r\n"
 
 
 def _accepted(section: MediaSection, host: HostTransport, ssrc: int | None, receives: bool, fmtp: str) -> list[str]:
-    assert section.opus is not None  # a section without Opus is never accepted
+    opus = cast(int, section.opus)  # a section without Opus is never accepted
     direction = "recvonly" if ssrc is None else "sendrecv" if receives else "sendonly"
-    lines = [f"m=audio {host.port} {section.protocol} {section.opus}", f"c={_network(host.address)}", f"a={direction}"]
-    lines += _opus_lines(section.opus, fmtp)
+    lines = [f"m=audio {host.port} {section.protocol} {opus}", f"c={_network(host.address)}", f"a={direction}"]
+    lines += _opus_lines(opus, fmtp)
     lines += [f"a=extmap:{section.extensions[uri]} {uri}" for uri in (MID_URI, LEVEL_URI) if uri in section.extensions]
     if ssrc is not None:
         lines += [f"a=msid:slot-{section.mid} track-{section.mid}", f"a=ssrc:{ssrc} cname:room"]
-    return [*lines, f"a=candidate:1 1 udp 2130706431 {host.address} {host.port} typ host", "a=end-of-candidates"]
+    return lines + _place(host.address, host.port)
 
 
 def build_offer(

@@ -26,13 +26,19 @@ class Part:
     attributes: list[tuple[str, str]]
 
     def all(self, name: str) -> list[str]:
+        """The values of all attributes of this name."""
         return [value for key, value in self.attributes if key == name]
 
     def first(self, name: str) -> str | None:
+        """The value of the first attribute of this name ("" for a flag), None without one."""
         return next((value for key, value in self.attributes if key == name), None)
 
 
 def read_number(text: str, most: int, what: str) -> int:
+    """The number that ``text`` is, in plain digits.
+
+    :raises SdpError: it is none, or greater than ``most``.
+    """
     # isdigit() alone lets superscripts through, which int() refuses.
     if not (text.isascii() and text.isdigit() and len(text) <= 20 and int(text) <= most):
         raise SdpError(f"The {what} is not a number of at most {most}.")
@@ -59,6 +65,10 @@ def _lines(text: str | bytes) -> list[str]:
 
 
 def parse_parts(text: str | bytes) -> tuple[Part, list[Part]]:
+    """The session part and the m= sections. Lines other than m= and a= have to be there, and are not read.
+
+    :raises SdpError: it is too big, not text, or not made of lines of SDP.
+    """
     lines = _lines(text)
     if lines[:1] != ["v=0"] or not lines[1:2] or not lines[1].startswith("o="):
         raise SdpError("The description does not begin with v=0 and o=.")

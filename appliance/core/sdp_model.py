@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 Direction: TypeAlias = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 Setup: TypeAlias = Literal["actpass", "active", "passive"]
 
-_PROTOCOLS = ("UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "TCP/DTLS/RTP/SAVPF", "RTP/SAVPF", "RTP/SAVP")
+PROTOCOLS = ("UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "TCP/DTLS/RTP/SAVPF", "RTP/SAVPF", "RTP/SAVP")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,18 @@ class MediaSection:
         return self.direction in ("sendrecv", "recvonly")
 
     @property
+    def keepable(self) -> bool:
+        """Whether this section can stay in an answer, if only inactive."""
+        return not self.rejected and self.protocol in PROTOCOLS and self.rtcp_mux and self.first_codec != ""
+
+    @property
     def problem(self) -> str:
         """Why this section cannot carry audio, as a sentence; empty when it can."""
         checks = (
             (self.kind != "audio", "This section is not audio."),
             (self.rejected, "The audio section is rejected (port 0)."),
             (self.direction == "inactive", "The audio section is inactive."),
-            (self.protocol not in _PROTOCOLS, "The audio section uses a transport other than DTLS-SRTP."),
+            (self.protocol not in PROTOCOLS, "The audio section uses a transport other than DTLS-SRTP."),
             (self.opus is None, "The audio section has no Opus at 48000 Hz."),
             (not self.rtcp_mux, "The audio section lacks a=rtcp-mux."),
         )
@@ -66,13 +71,20 @@ class Offer:
     media: tuple[MediaSection, ...]
     candidates: tuple[str, ...]
     """As aioice and RFC 8839 write them, without the leading "candidate:"."""
-    bundled: bool
+    bundle: tuple[str, ...]
+    """The mids of the BUNDLE group; empty without one."""
     ice_lite: bool
 
     @property
     def audio(self) -> tuple[MediaSection, ...]:
         """The sections that can carry audio, in their order."""
         return tuple(section for section in self.media if not section.problem)
+
+    @property
+    def carrier(self) -> str | None:
+        """The mid of the section that the bundle's transport hangs on, when that can be accepted; None otherwise."""
+        section = next((section for section in self.media if section.mid in self.bundle[:1]), None)
+        return section.mid if section and section.keepable else None
 
     @property
     def talking(self) -> MediaSection | None:

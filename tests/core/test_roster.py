@@ -40,7 +40,7 @@ def test_the_figures_are_all_binary_words_of_up_to_four_digits_that_begin_and_en
     assert sorted(words) == sorted(FIGURES)
     assert len(HUES) == len(FIGURES) == 8
     # The order is the one of the design: hue and figure belong together.
-    assert ["".join(map(str, f)) for f in FIGURES] == "1 11 101 111 1001 1101 1011 1111".split()
+    assert ["".join(map(str, f)) for f in FIGURES] == ["1", "11", "101", "111", "1001", "1101", "1011", "1111"]
     assert HUES[0] == "blue"
     assert HUES[7] == "orchid"
 
