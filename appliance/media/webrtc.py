@@ -1,3 +1,4 @@
+# ruff: noqa: SLF001  # private parts of aiortc are the business of this file
 """The device's ICE, DTLS and SRTP, from aioice, aiortc and pylibsrtp, without a peer connection.
 
 The only file that imports these three, and the only one that touches private parts of theirs; :data:`PRIVATE_PARTS` lists
@@ -102,8 +103,8 @@ _CIPHERS = (
 _DTLS_WAITING = 32  # datagrams; a handshake has five
 _CONNECT_SECONDS = 5.0
 
-_ffi = pylibsrtp.ffi
-_lib = pylibsrtp.lib
+_private: Any = pylibsrtp
+_ffi, _lib = _private.ffi, _private.lib
 
 
 class TransportError(Exception):
@@ -368,7 +369,8 @@ class DeviceTransport:
     @property
     def buffer(self) -> bytearray:
         """Where the sending thread builds its next RTP packet. At most :data:`MOST_BYTES` long; connected only."""
-        assert self._outgoing is not None
+        if self._outgoing is None:
+            raise TransportError("The transport is not connected.")
         return self._outgoing.buffer
 
     def send_rtp(self, length: int) -> bool:

@@ -1,0 +1,425 @@
+"""The device's transport against stock aiortc on the other side, over real sockets on loopback, and its guards."""
+
+import ast
+import asyncio
+import importlib
+import importlib.metadata
+import inspect
+import socket
+import subprocess
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aioice
+import pytest
+from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
+from aiortc.rtcdtlstransport import generate_certificate
+from cryptography.hazmat.primitives.asymmetric import rsa
+from OpenSSL import SSL
+from pylibsrtp import Policy, Session
+
+from appliance.core import sdp
+from appliance.media import webrtc
+from tests.support import need
+
+RTP = bytes.fromhex("806f 1234 00000001 0000002a") + b"some opus bytes"
+RECEIVER_REPORT = bytes.fromhex("80c9 0001 0000002a")
+
+
+class Peer:
+    """The host's part, played by aioice and aiortc as they come: controlled, DTLS server."""
+
+    def __init__(self, certificate: RTCCertificate | None = None) -> None:
+        self.rtp: list[bytes] = []
+        self.rtcp: list[bytes] = []
+        self.ice = aioice.Connection(ice_controlling=False)
+        self.certificate = certificate or RTCCertificate.generateCertificate()
+        self.ice.role, self.ice._recv, self.ice._send = "controlled", self.ice.recv, self.ice.send  # type: ignore[attr-defined]
+        self.dtls = RTCDtlsTransport(self.ice, [self.certificate])  # type: ignore[arg-type]
+        self.dtls._set_role("server")
+        if isinstance(self.certificate, ForgivingCertificate):
+            self.dtls._validate_peer_identity = lambda remoteParameters: None  # type: ignore[method-assign]
+        self.dtls._handle_rtp_data = self._on_rtp  # type: ignore[method-assign]
+        self.dtls._handle_rtcp_data = self._on_rtcp  # type: ignore[method-assign]
+
+    async def _on_rtp(self, data: bytes, arrival_time_ms: int) -> None:
+        self.rtp.append(data)
+
+    async def _on_rtcp(self, data: bytes) -> None:
+        self.rtcp.append(data)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        candidate = self.ice.local_candidates[0]
+        return candidate.host, candidate.port
+
+    async def answer(self, offer_text: str, address: str = "127.0.0.1", fingerprint: str = "") -> sdp.Answer:
+        offer = sdp.parse_offer(offer_text)
+        self.ice._local_candidates_start = self.ice._local_candidates_end = True
+        self.ice._local_candidates += await self.ice.get_component_candidates(1, [address])
+        self.ice.remote_username, self.ice.remote_password = offer.ufrag, offer.pwd
+        own = fingerprint or self.certificate.getFingerprints()[0].value
+        host = sdp.HostTransport(self.ice.local_username, self.ice.local_password, own, *self.address, session_id=7)
+        self.offered = RTCDtlsParameters([RTCDtlsFingerprint("sha-256", sdp.fingerprint_text(offer.fingerprint))])
+        return sdp.parse_answer(sdp.build_answer(offer, host, [101, 102, 103]))
+
+    async def run(self) -> None:
+        await self.ice.connect()
+        await self.dtls.start(self.offered)
+
+    async def send(self, packet: bytes) -> None:
+        await self.dtls._send_rtp(packet)
+
+    async def close(self) -> None:
+        pump = self.dtls._task
+        await self.dtls.stop()
+        if pump is not None:
+            await asyncio.wait([pump])
+        await self.ice.close()
+
+
+class Device:
+    """The transport under test, with what it told."""
+
+    def __init__(self) -> None:
+        self.rtp: list[bytes] = []
+        self.rtcp: list[bytes] = []
+        self.lost: list[str] = []
+        self.counts: Counter[str] = Counter()
+        self.transport = webrtc.DeviceTransport(
+            lambda packet, now: self.rtp.append(bytes(packet)),
+            lambda packet, now: self.rtcp.append(bytes(packet)),
+            self.lost.append,
+            lambda name: self.counts.update([name]),
+        )
+
+    def send(self, packet: bytes) -> bool:
+        self.transport.buffer[: len(packet)] = packet
+        return self.transport.send_rtp(len(packet))
+
+
+class ForgivingCertificate(RTCCertificate):
+    """A server's that asks for no certificate and so needs no callback: for the peer in the sandbox test."""
+
+    def _create_ssl_context(self, srtp_profiles: Any) -> SSL.Context:
+        return webrtc._Certificate._create_ssl_context(self, srtp_profiles)  # type: ignore[arg-type]
+
+
+class RsaCertificate(RTCCertificate):
+    """What a host shows that serves GStreamer too."""
+
+    def _create_ssl_context(self, srtp_profiles: Any) -> SSL.Context:
+        context = super()._create_ssl_context(srtp_profiles)
+        context.set_cipher_list(b"ECDHE-RSA-AES128-GCM-SHA256")
+        return context
+
+
+@asynccontextmanager
+async def connected(
+    address: str = "127.0.0.1", certificate: RTCCertificate | None = None
+) -> AsyncIterator[tuple[Device, Peer]]:
+    peer, device = Peer(certificate), Device()
+    try:
+        answer = await peer.answer(device.transport.offer(), address)
+        running = asyncio.create_task(peer.run())
+        await device.transport.connect(answer)
+        await running
+        yield device, peer
+    finally:
+        await device.transport.close()
+        await peer.close()
+
+
+async def until(condition: Any, seconds: float = 2.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  # sockets tell no event
+            await asyncio.sleep(0.005)
+
+
+async def test_packets_travel_both_ways_and_arrive_as_sent() -> None:
+    async with connected() as (device, peer):
+        assert device.transport.connected
+        assert device.send(RTP)
+        assert device.transport.send_rtcp(RECEIVER_REPORT)
+        await peer.send(RTP)
+        await peer.send(RECEIVER_REPORT)
+        await until(lambda: peer.rtp and peer.rtcp and device.rtp and device.rtcp)
+        assert peer.rtp == [RTP] == device.rtp
+        assert peer.rtcp == [RECEIVER_REPORT] == device.rtcp
+        assert not device.counts
+
+
+async def test_packets_leave_from_another_thread_in_order() -> None:
+    async with connected() as (device, peer):
+        packets = [RTP[:2] + n.to_bytes(2) + RTP[4:] for n in range(200)]
+        sent = await asyncio.to_thread(lambda: [device.send(packet) for packet in packets])
+        assert all(sent)
+        await until(lambda: len(peer.rtp) == len(packets))
+        assert peer.rtp == packets
+    # asyncio.to_thread leaves a worker to the loop
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+
+async def test_it_works_over_ipv6() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6 on loopback")
+    async with connected("::1") as (device, peer):
+        assert device.send(RTP)
+        await until(lambda: peer.rtp)
+
+
+async def test_a_host_with_an_rsa_certificate_is_understood() -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    certificate = RsaCertificate(key, generate_certificate(key))  # type: ignore[arg-type]
+    async with connected(certificate=certificate) as (device, peer):
+        assert device.send(RTP)
+        await until(lambda: peer.rtp)
+
+
+async def test_another_certificate_than_the_answers_is_refused() -> None:
+    peer, device = Peer(), Device()
+    answer = await peer.answer(device.transport.offer(), fingerprint=":".join(["AB"] * 32))
+    running = asyncio.create_task(peer.run())
+    with pytest.raises(webrtc.TransportError, match="did not prove to be the host"):
+        await device.transport.connect(answer)
+    assert not device.transport.connected
+    assert not device.transport.send_rtp(12)
+    await device.transport.close()
+    await running
+    await peer.close()
+
+
+async def test_another_certificate_than_the_pinned_one_is_refused_before_anything_is_sent() -> None:
+    peer, device = Peer(), Device()
+    answer = await peer.answer(device.transport.offer())
+    with pytest.raises(webrtc.CertificateMismatch):
+        await device.transport.connect(answer, pinned=bytes(32))
+    await device.transport.close()
+    await peer.close()
+
+
+async def test_a_silent_host_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webrtc, "_CONNECT_SECONDS", 0.2)
+    peer, device = Peer(), Device()
+    answer = await peer.answer(device.transport.offer())
+    await peer.ice.close()
+    with pytest.raises(webrtc.TransportError, match="does not answer"):
+        await device.transport.connect(answer)
+    await device.transport.close()
+    await peer.close()
+
+
+async def test_an_answer_without_a_way_is_one_sentence() -> None:
+    peer, device = Peer(), Device()
+    answer = await peer.answer(device.transport.offer())
+    object.__setattr__(answer, "candidates", ())
+    with pytest.raises(webrtc.TransportError, match="names no media port"):
+        await device.transport.connect(answer)
+    await device.transport.close()
+    await peer.close()
+
+
+async def test_the_host_ending_the_connection_is_told_once() -> None:
+    async with connected() as (device, peer):
+        await peer.close()
+        await until(lambda: device.lost)
+        assert device.lost == ["The host ended the media connection."]
+        assert not device.transport.connected
+
+
+async def test_closing_is_final_and_tells_nobody() -> None:
+    async with connected() as (device, peer):
+        device.transport.stop_sending()
+        assert not device.send(RTP)
+        assert not device.transport.send_rtcp(RECEIVER_REPORT)
+        await device.transport.close()
+        await asyncio.sleep(0.05)
+        assert peer.rtp == []
+        assert device.lost == []
+
+
+async def test_junk_is_counted_and_disturbs_nothing() -> None:
+    async with connected() as (device, peer):
+        own = device.transport._ice.local_candidates[0]
+        foreign = Session(
+            Policy(
+                key=bytes(28),
+                ssrc_type=Policy.SSRC_ANY_OUTBOUND,
+                srtp_profile=Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
+            )
+        )
+        junk = [b"", b"\xff" * 40, b"\x80", b"\x80" * 1700, b"\x16\xfe\xfd" * 20, b"\x00\x01" + bytes(18), b"hello"]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for packet in [*junk, foreign.protect(RTP)]:
+                sender.sendto(packet, (own.host, own.port))
+        await peer.send(RTP)
+        await until(lambda: device.rtp)
+        assert device.rtp == [RTP]
+        assert device.lost == []
+        await until(lambda: device.counts["packets_refused"] == 1)
+        assert device.counts["packets_junk"] >= 5
+
+
+async def test_only_packets_of_the_host_count_as_heard() -> None:
+    async with connected() as (device, peer):
+        before = device.transport.last_heard
+        own = device.transport._ice.local_candidates[0]
+        await asyncio.sleep(0.02)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(RTP, (own.host, own.port))
+        await until(lambda: device.counts["packets_refused"])
+        assert device.transport.last_heard == before
+        await peer.send(RECEIVER_REPORT)
+        await until(lambda: device.rtcp)
+        assert device.transport.last_heard > before
+
+
+async def test_the_offer_is_what_the_host_reads() -> None:
+    device = Device()
+    offer = sdp.parse_offer(device.transport.offer())
+    assert [section.direction for section in offer.audio] == ["sendrecv", "recvonly", "recvonly"]
+    assert offer.setup == "active"
+    assert offer.talking is not None
+    assert offer.talking.ssrcs == (device.transport.ssrc,)
+    await device.transport.close()
+
+
+# ---- guards: what is not promised by the libraries, and must be looked at again when it changes
+
+
+@pytest.mark.parametrize(("distribution", "version"), webrtc.VERSIONS.items())
+def test_the_library_is_the_one_this_was_written_against(distribution: str, version: str) -> None:
+    installed = importlib.metadata.version(distribution)
+    assert installed == version, (
+        f"{distribution} is {installed}. appliance/media/webrtc.py uses private parts of {version}: read what changed in "
+        "them, run these tests, then change VERSIONS."
+    )
+
+
+def _resolve(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name) if module else importlib.import_module(path)
+
+
+def _members(owner: Any) -> set[str]:
+    names = set(dir(owner))
+    if inspect.isclass(owner):
+        names |= set(owner.__init__.__code__.co_names)  # attributes that __init__ sets
+    return names
+
+
+@pytest.mark.parametrize("path", webrtc.PRIVATE_PARTS)
+def test_private_parts_are_there(path: str) -> None:
+    missing = set(webrtc.PRIVATE_PARTS[path]) - _members(_resolve(path))
+    assert not missing, f"{path} lost {sorted(missing)}, which appliance/media/webrtc.py uses"
+
+
+def test_every_private_part_in_use_is_listed() -> None:
+    """All private names that the file reads and does not make itself, and ``pylibsrtp``'s two hidden modules."""
+    tree = ast.parse(inspect.getsource(webrtc))
+    every = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    attributes = [node for node in every if node.attr.startswith("_") and not node.attr.startswith("__")]
+    made = {node.attr for node in attributes if isinstance(node.ctx, ast.Store)}
+    made |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    foreign = {"_local_candidates_start", "_local_candidates_end", "_local_candidates", "_create_ssl_context"}
+    used = {node.attr for node in attributes} - made | foreign
+    listed = {name for names in webrtc.PRIVATE_PARTS.values() for name in names if name[0] == "_"}
+    assert used == listed
+
+
+def test_signatures_are_as_they_were() -> None:
+    def shape(function: Any) -> list[str]:
+        return list(inspect.signature(function).parameters)
+
+    assert shape(aioice.Connection.data_received) == ["self", "data", "component"]
+    assert shape(aioice.Connection.get_component_candidates) == ["self", "component", "addresses", "timeout"]
+    assert shape(RTCCertificate._create_ssl_context) == ["self", "srtp_profiles"]
+    assert shape(RTCDtlsTransport.__init__) == ["self", "transport", "certificates"]
+    assert shape(RTCDtlsTransport._set_role) == ["self", "role"]
+    assert shape(RTCDtlsTransport.start) == ["self", "remoteParameters"]
+
+
+def test_the_dtls_transport_takes_no_more_of_its_ice_transport() -> None:
+    """``_Ice`` stands in for RTCIceTransport: another member in use there would be missing here."""
+    source = inspect.getsource(sys.modules[RTCDtlsTransport.__module__])
+    taken = {
+        piece.split("(")[0].split(" ")[0].split(",")[0].split(")")[0].split("=")[0].strip().rstrip(":")
+        for piece in source.replace("self._transport.", "self.transport.").split("self.transport.")[1:]
+    }
+    assert taken == {"role", "_recv", "_send"}
+
+
+# ---- what importing and a sandbox cost
+
+
+def _run(code: str, *, no_write_execute: bool = False) -> str:
+    prelude = "import ctypes\nassert ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0\n" if no_write_execute else ""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", prelude + textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_it_loads_neither_pyav_nor_the_rest_of_aiortc() -> None:
+    _run(
+        """
+        import sys
+        import appliance.media.webrtc
+        assert "av" not in sys.modules and "aiortc" not in sys.modules
+        assert "aiortc.rtcdtlstransport" in sys.modules and "aiortc.rtcpeerconnection" not in sys.modules
+        """
+    )
+
+
+def test_all_of_aiortc_can_still_be_imported_after_it() -> None:
+    _run(
+        """
+        from appliance.media import webrtc
+        import asyncio, aiortc, av
+        assert aiortc.RTCDtlsTransport is webrtc.RTCDtlsTransport and av.AudioFrame is not object
+        async def main():
+            connection = aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=[]))
+            connection.addTransceiver("audio")
+            assert "opus" in (await connection.createOffer()).sdp
+            await connection.close()
+        asyncio.run(main())
+        """
+    )
+
+
+def test_it_connects_without_memory_that_is_writable_and_executable() -> None:
+    """As under systemd's MemoryDenyWriteExecute=yes; the other side runs there too."""
+    libc = __import__("ctypes").CDLL(None)
+    need(libc.prctl(66, 0, 0, 0, 0) >= 0, "this kernel has no PR_SET_MDWE (Linux 6.3)")
+    _run(
+        """
+        import asyncio
+        from OpenSSL import SSL
+        try:
+            SSL.Context(SSL.DTLS_METHOD).set_verify(SSL.VERIFY_PEER, lambda *_: True)
+        except MemoryError:
+            pass
+        else:
+            raise SystemExit("the kernel lets writable and executable memory through: nothing is tested here")
+        from appliance.media import webrtc
+        from tests.media import test_webrtc
+        async def main():
+            certificate = test_webrtc.ForgivingCertificate.generateCertificate()
+            async with test_webrtc.connected(certificate=certificate) as (device, peer):
+                assert device.send(test_webrtc.RTP)
+                await test_webrtc.until(lambda: peer.rtp)
+        asyncio.run(main())
+        """,
+        no_write_execute=True,
+    )
