@@ -74,8 +74,6 @@ PRIVATE_PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "_rx_srtp",
             "_tx_srtp",
             "_task",
-            "_recv_next",
-            "_write_ssl",
         ),
         "aioice.Connection": (
             "_local_candidates",

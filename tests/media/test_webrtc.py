@@ -42,7 +42,7 @@ class Peer:
         self.dtls = RTCDtlsTransport(self.ice, [self.certificate])  # type: ignore[arg-type]
         self.dtls._set_role("server")
         if isinstance(self.certificate, ForgivingCertificate):
-            self.dtls._validate_peer_identity = lambda remoteParameters: None  # type: ignore[method-assign]
+            self.dtls._validate_peer_identity = lambda _: None  # type: ignore[method-assign, assignment]
         self.dtls._handle_rtp_data = self._on_rtp  # type: ignore[method-assign]
         self.dtls._handle_rtcp_data = self._on_rtcp  # type: ignore[method-assign]
 
