@@ -70,7 +70,7 @@ class Speaking:
         self._on = on
         self._off = off
         self._hold = hold
-        self._last: float | None = None
+        self._last = -math.inf
         self._since: float | None = None
 
     @property
@@ -79,8 +79,8 @@ class Speaking:
         return self._since
 
     @property
-    def last(self) -> float | None:
-        """When the last sound of speaking was heard, or None: never."""
+    def last(self) -> float:
+        """When the last sound of speaking was heard; minus infinity: never."""
         return self._last
 
     def update(self, level: float, now: float) -> bool:
@@ -89,7 +89,7 @@ class Speaking:
             self._last = now
             if self._since is None:
                 self._since = now
-        elif self._since is not None and self._last is not None and now - self._last >= self._hold:
+        elif now - self._last >= self._hold:
             self._since = None
         return self._since is not None
 
@@ -109,7 +109,7 @@ class BarPlace:
 @dataclass(slots=True)
 class _Seat:
     id: str | None = None
-    quiet_since: float = -math.inf
+    last_spoke: float = -math.inf
 
 
 class Bar:
@@ -127,7 +127,6 @@ class Bar:
     def update(self, levels: Mapping[str, float], now: float) -> tuple[BarPlace | None, ...]:
         """Take the levels (dBov) of all who are heard at ``now``; whoever is missing is silent."""
         talking = self._listen(levels, now)
-        self._mark_quiet(talking, now)
         seated = {seat.id for seat in self._seats}
         # The loudest first, so that who gets the last free place does not depend on the order of a dictionary.
         for who in sorted(talking - seated, key=lambda who: (-levels.get(who, SILENCE), who)):
@@ -150,24 +149,17 @@ class Bar:
         return talking
 
     def _is_stale(self, who: str, now: float) -> bool:
-        last = self._speaking[who].last
-        return last is None or now - last >= self._keep
-
-    def _mark_quiet(self, talking: set[str], now: float) -> None:
-        for seat in self._seats:
-            if seat.id in talking:
-                seat.quiet_since = now
+        return now - self._speaking[who].last >= self._keep
 
     def _seat(self, who: str, talking: set[str]) -> None:
         free = [seat for seat in self._seats if seat.id not in talking]
         if free:
             # An empty place before one that still tells who spoke last.
-            min(free, key=lambda seat: (seat.id is not None, seat.quiet_since)).id = who
+            min(free, key=lambda seat: (seat.id is not None, seat.last_spoke)).id = who
 
     def _place(self, seat: _Seat, levels: Mapping[str, float], talking: set[str]) -> BarPlace | None:
         if seat.id is None:
             return None
         speaking = seat.id in talking
-        last = self._speaking[seat.id].last
-        assert last is not None, "only who spoke gets a place"
-        return BarPlace(seat.id, levels.get(seat.id, SILENCE) if speaking else SILENCE, speaking, last)
+        seat.last_spoke = self._speaking[seat.id].last
+        return BarPlace(seat.id, levels.get(seat.id, SILENCE) if speaking else SILENCE, speaking, seat.last_spoke)
