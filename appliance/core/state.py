@@ -5,14 +5,13 @@ level, direction and "talking" of the room stay on the device.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 
 from appliance.core.controls import Controls, Lamps, LinkPhase
 from appliance.core.units import SILENCE
 
 Counts = Mapping[str, int]
-_NONE: Counts = MappingProxyType({})
 
 
 def _frozen(counts: Counts) -> Counts:
@@ -65,7 +64,7 @@ class SoundState:
     hand: bool = False
     uptime: float = 0.0
     """Seconds."""
-    counters: Counts = _NONE
+    counters: Counts = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.controls.open:
@@ -120,7 +119,7 @@ class LinkState:
     codec: Codec | None = None
     uptime: float = 0.0
     """Seconds."""
-    counters: Counts = _NONE
+    counters: Counts = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "counters", _frozen(self.counters))
@@ -164,7 +163,7 @@ class HostState:
     udp_port: int = 0
     uptime: float = 0.0
     """Seconds."""
-    counters: Counts = _NONE
+    counters: Counts = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "counters", _frozen(self.counters))
