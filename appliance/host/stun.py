@@ -105,9 +105,7 @@ def _with_length(message: bytes, end: int) -> bytes:
 def answer(check: Check, address: tuple[str, int], password: bytes) -> bytes:
     """The success response: it tells the peer the IPv4 address its check came from, signed with our password."""
     host, port = address
-    mapped = struct.pack(
-        "!BBHI", 0, 1, port ^ (_COOKIE >> 16), int.from_bytes(socket.inet_aton(host), "big") ^ _COOKIE
-    )
+    mapped = struct.pack("!BBHI", 0, 1, port ^ (_COOKIE >> 16), int.from_bytes(socket.inet_aton(host), "big") ^ _COOKIE)
     body = _ATTRIBUTE.pack(_XOR_MAPPED_ADDRESS, len(mapped)) + mapped
     message = _HEADER.pack(_BINDING_SUCCESS, len(body) + _INTEGRITY_SIZE, _COOKIE, check.transaction) + body
     message += _ATTRIBUTE.pack(_MESSAGE_INTEGRITY, _MAC_BYTES) + hmac.digest(password, message, hashlib.sha1)

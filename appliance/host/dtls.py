@@ -1,0 +1,170 @@
+"""DTLS as the passive end, over memory BIOs: datagrams in, datagrams and SRTP keys out (RFC 5764).
+
+One OpenSSL context serves all members. The peer's certificate is self-signed; it counts because its fingerprint came with
+the offer, over an authenticated request (RFC 8122).
+"""
+
+import hmac
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives import hashes
+from OpenSSL import SSL
+
+from appliance.host.certificate import Certificate
+from appliance.host.srtp import PROFILES, Profile
+
+MTU = 1200
+"""Bytes of a datagram that pass every sensible path in one piece."""
+
+_RECORD_HEADER = 13
+_LENGTH_AT = slice(11, 13)
+_LABEL = b"EXTRACTOR-dtls_srtp"  # RFC 5764, section 4.2
+_AT_ONCE = 65_536
+
+# Forward secret, authenticated encryption only. The suites named RSA serve clients whose list has nothing else, once there
+# is an RSA certificate too; with ours the ECDSA ones are used. A client's own certificate may be RSA or ECDSA.
+_CIPHERS = (
+    b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:"
+    b"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305:ECDHE-RSA-AES256-GCM-SHA384"
+)
+
+
+class DtlsError(Exception):
+    """The handshake failed; the text says how, in a few words."""
+
+
+class ForeignCertificate(DtlsError):
+    """The peer's certificate is not the one its offer announced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What the handshake yields: master key and salt, concatenated, for each direction."""
+
+    profile: Profile
+    inbound: bytes
+    outbound: bytes
+
+
+def server_context(certificate: Certificate) -> SSL.Context:
+    """The context that all handshakes of a host share."""
+    context = SSL.Context(SSL.DTLS_METHOD)
+    # Chains mean nothing here: Handshake compares the fingerprint.
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *_: True)
+    context.use_certificate(certificate.certificate)
+    context.use_privatekey(certificate.key)
+    context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_QUERY_MTU | SSL.OP_NO_RENEGOTIATION)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_cipher_list(_CIPHERS)
+    context.set_tlsext_use_srtp(b":".join(PROFILES))
+    return context
+
+
+class Handshake:
+    """One member's DTLS. After every call :meth:`outgoing` has what is to be sent."""
+
+    def __init__(self, context: SSL.Context, fingerprint: bytes) -> None:
+        self._fingerprint = fingerprint
+        self._done = False
+        self.closed = False
+        """The peer has closed in an orderly way."""
+        self._connection = SSL.Connection(context, None)
+        self._connection.set_accept_state()
+        self._connection.set_ciphertext_mtu(MTU)
+
+    def receive(self, datagram: bytes) -> Keys | None:
+        """Take a datagram; gives the keys once, when the handshake completes.
+
+        :raises DtlsError: it cannot go on; a new handshake is needed.
+        """
+        self._connection.bio_write(datagram)
+        if not self._done:
+            return self._advance()
+        self._drain()
+        return None
+
+    def elapse(self) -> Keys | None:
+        """The time :attr:`timeout` has passed: send the last flight again.
+
+        :raises DtlsError: the peer has not answered for too long.
+        """
+        try:
+            self._connection.DTLSv1_handle_timeout()
+        except SSL.Error as error:
+            raise DtlsError("no answer") from error
+        return None if self._done else self._advance()
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds until :meth:`elapse` is due; None when nothing is outstanding."""
+        return self._connection.DTLSv1_get_timeout()
+
+    def close(self) -> None:
+        """Tell the peer, if it can be told."""
+        if self._done and not self.closed:
+            try:
+                self._connection.shutdown()
+            except SSL.Error:
+                return
+
+    def outgoing(self) -> list[bytes]:
+        """Datagrams to send now, each at most :data:`MTU` bytes, each of whole records."""
+        try:
+            flight = self._connection.bio_read(_AT_ONCE)
+        except SSL.WantReadError:
+            return []
+        return _datagrams(flight)
+
+    def _advance(self) -> Keys | None:
+        try:
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            return None
+        except SSL.Error as error:
+            raise DtlsError(_reason(error)) from error
+        self._done = True
+        return self._keys()
+
+    def _keys(self) -> Keys:
+        certificate = self._connection.get_peer_certificate(as_cryptography=True)
+        if certificate is None or not hmac.compare_digest(certificate.fingerprint(hashes.SHA256()), self._fingerprint):
+            raise ForeignCertificate("the certificate is not the one of the offer")
+        profile = PROFILES.get(self._connection.get_selected_srtp_profile())
+        if profile is None:
+            raise DtlsError("no SRTP profile in common")
+        key, salt = profile.key, profile.salt
+        secret = self._connection.export_keying_material(_LABEL, 2 * (key + salt))
+        client_key, server_key = secret[:key], secret[key : 2 * key]
+        client_salt, server_salt = secret[2 * key : 2 * key + salt], secret[2 * key + salt :]
+        return Keys(profile, client_key + client_salt, server_key + server_salt)
+
+    def _drain(self) -> None:
+        """After the handshake: alerts, and retransmissions of the client's last flight, which OpenSSL answers."""
+        try:
+            while True:
+                self._connection.recv(_AT_ONCE)  # application data is of no use to us
+        except SSL.ZeroReturnError:
+            self.closed = True
+        except SSL.Error:
+            return  # nothing more to read, or junk: whatever counts is authenticated
+
+
+def _datagrams(flight: bytes) -> list[bytes]:
+    """Pack records, in order, into as few datagrams as :data:`MTU` allows."""
+    datagrams: list[bytes] = []
+    begin = at = 0
+    while at < len(flight):
+        end = at + _RECORD_HEADER + int.from_bytes(flight[at:][_LENGTH_AT], "big")
+        if end - begin > MTU and at > begin:
+            datagrams.append(flight[begin:at])
+            begin = at
+        at = end
+    datagrams.append(flight[begin:])
+    return datagrams
+
+
+def _reason(error: SSL.Error) -> str:
+    try:
+        return str(error.args[0][0][2]) or "handshake failed"
+    except (IndexError, TypeError):
+        return "handshake failed"

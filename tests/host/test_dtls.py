@@ -1,0 +1,195 @@
+"""DTLS and SRTP of the host, both ends in memory."""
+
+import contextlib
+import stat
+import struct
+import time
+from pathlib import Path
+
+import pytest
+from OpenSSL import SSL
+
+from appliance.host import certificate, srtp
+from appliance.host.dtls import MTU, DtlsError, ForeignCertificate, Handshake, Keys, server_context
+from tests.host.dtls_client import ALL_PROFILES, Client, Identity, context, identity
+
+HOST = certificate.make()
+SERVER = server_context(HOST)
+
+
+def shake(handshake: Handshake, client: Client, rounds: int = 10) -> Keys | None:
+    keys = None
+    to_host = client.exchange()
+    for _ in range(rounds):
+        to_client: list[bytes] = []
+        for datagram in to_host:
+            keys = handshake.receive(datagram) or keys
+            to_client += handshake.outgoing()
+        assert all(len(datagram) <= MTU for datagram in to_client)
+        to_host = [answer for datagram in to_client for answer in client.exchange(datagram)]
+    return keys
+
+
+def pair(who: Identity, profiles: bytes = ALL_PROFILES, ciphers: bytes = b"DEFAULT") -> tuple[Handshake, Client]:
+    return Handshake(SERVER, who.fingerprint), Client(context(who, profiles, ciphers))
+
+
+@pytest.mark.parametrize("kind", ["ecdsa", "rsa"])
+@pytest.mark.parametrize("profile", list(srtp.PROFILES))
+def test_members_with_either_kind_of_certificate_get_matching_keys(kind: str, profile: bytes) -> None:
+    handshake, client = pair(identity(kind), profile)
+    keys = shake(handshake, client)
+    assert keys is not None
+    assert client.keys is not None
+    assert keys.profile is srtp.PROFILES[profile]
+    assert (keys.inbound, keys.outbound) == (client.keys.outbound, client.keys.inbound)
+    assert client.server_fingerprint == HOST.fingerprint
+
+
+def test_the_better_profile_wins_whatever_the_client_lists_first() -> None:
+    handshake, client = pair(identity(), b":".join(reversed(list(srtp.PROFILES))))
+    keys = shake(handshake, client)
+    assert keys is not None
+    assert keys.profile is srtp.PROFILES[b"SRTP_AEAD_AES_128_GCM"]
+
+
+def test_the_suites_of_chromium_and_aiortc_are_enough() -> None:
+    for ciphers in (b"ECDHE-ECDSA-AES128-GCM-SHA256", b"ECDHE-ECDSA-CHACHA20-POLY1305"):
+        handshake, client = pair(identity(), ciphers=ciphers)
+        assert shake(handshake, client) is not None
+
+
+def test_a_foreign_certificate_is_refused() -> None:
+    handshake = Handshake(SERVER, identity("ecdsa", "whoever wrote the offer").fingerprint)
+    with pytest.raises(ForeignCertificate):
+        shake(handshake, Client(context(identity())))
+
+
+def test_a_client_without_a_common_srtp_profile_is_refused() -> None:
+    handshake, client = pair(identity(), b"SRTP_AES128_CM_SHA1_32")
+    with pytest.raises(DtlsError, match="no SRTP profile"):
+        shake(handshake, client)
+
+
+def wait(end: Handshake | SSL.Connection) -> None:
+    """Until the retransmission is due; the timer is OpenSSL's own."""
+    left = end.timeout if isinstance(end, Handshake) else end.DTLSv1_get_timeout()
+    assert left is not None
+    assert 0 < left <= 1
+    time.sleep(left + 0.01)
+
+
+def test_a_lost_flight_is_sent_again() -> None:
+    handshake, client = pair(identity())
+    for datagram in client.exchange():
+        handshake.receive(datagram)
+    assert handshake.outgoing()  # lost on its way
+    wait(handshake)
+    assert handshake.elapse() is None
+    answers = [answer for datagram in handshake.outgoing() for answer in client.exchange(datagram)]
+    assert [keys for answer in answers if (keys := handshake.receive(answer))]
+
+
+def test_a_lost_last_flight_is_sent_again_when_the_client_repeats_itself() -> None:
+    handshake, client = pair(identity())
+    for datagram in client.exchange():
+        handshake.receive(datagram)
+    for datagram in [answer for flight in handshake.outgoing() for answer in client.exchange(flight)]:
+        handshake.receive(datagram)
+    assert handshake.outgoing()  # lost on its way
+    assert handshake.timeout is None
+    wait(client.connection)
+    for datagram in client.elapse():
+        handshake.receive(datagram)
+    for datagram in handshake.outgoing():
+        client.exchange(datagram)
+    assert client.keys is not None
+
+
+@pytest.mark.parametrize(
+    "junk", [b"\x16" * 40, b"\x16\xfe\xfd" + bytes(50), bytes([22, 254, 253]) + bytes(8) + b"\x00\x05hello", b"\x14"]
+)
+def test_junk_is_one_kind_of_error_before_and_nothing_after(junk: bytes) -> None:
+    handshake, client = pair(identity())
+    with contextlib.suppress(DtlsError):
+        assert handshake.receive(junk) is None
+    handshake, client = pair(identity())
+    assert shake(handshake, client) is not None
+    assert handshake.receive(junk) is None
+    assert not handshake.closed
+
+
+def test_closing_is_told_both_ways() -> None:
+    handshake, client = pair(identity())
+    shake(handshake, client)
+    for datagram in client.close():
+        handshake.receive(datagram)
+    assert handshake.closed
+
+    handshake, client = pair(identity())
+    shake(handshake, client)
+    handshake.close()
+    for datagram in handshake.outgoing():
+        client.exchange(datagram)
+    assert client.closed
+
+
+def test_the_certificate_is_made_once_and_is_private(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "host.pem"
+    made, fresh = certificate.load_or_make(path)
+    assert fresh
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    again, fresh = certificate.load_or_make(path)
+    assert not fresh
+    assert again.fingerprint == made.fingerprint
+    assert len(made.fingerprint) == 32
+
+
+def test_a_damaged_certificate_is_never_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "host.pem"
+    certificate.load_or_make(path)
+    for content in (b"", b"junk", path.read_bytes()[:200], path.read_bytes().replace(b"CERTIFICATE", b"CERTIFICATES")):
+        path.write_bytes(content)
+        with pytest.raises(certificate.CertificateError, match="damaged"):
+            certificate.load_or_make(path)
+        assert path.read_bytes() == content
+    with pytest.raises(certificate.CertificateError, match="cannot be read"):
+        certificate.load_or_make(tmp_path)
+
+
+def rtp(seq: int, ssrc: int, payload: bytes = b"x" * 40) -> bytes:
+    return struct.pack("!BBHII", 0x80, 111, seq, 960 * seq, ssrc) + payload
+
+
+@pytest.mark.parametrize("profile", list(srtp.PROFILES.values()))
+def test_packets_open_in_place_once_and_only_unchanged(profile: srtp.Profile) -> None:
+    key = bytes(range(profile.key + profile.salt))
+    sender, receiver = srtp.Outbound(profile, key), srtp.Inbound(profile, key)
+    packet = srtp.Datagram()
+
+    def give(data: bytes) -> bool:
+        packet.data[: len(data)] = data
+        packet.size = len(data)
+        return receiver.open(packet)
+
+    plain = rtp(7, 99)
+    sealed = sender._session.protect(plain)
+    assert len(sealed) <= len(plain) + srtp.OVERHEAD
+    assert not give(sealed[:-1] + bytes([sealed[-1] ^ 1]))
+    assert give(sealed)
+    assert bytes(packet.view[: packet.size]) == plain
+    assert not give(sealed), "a replayed packet passed"
+
+
+def test_a_peer_cannot_open_sources_without_end() -> None:
+    profile = srtp.PROFILES[b"SRTP_AEAD_AES_128_GCM"]
+    key = bytes(28)
+    sender, receiver = srtp.Outbound(profile, key), srtp.Inbound(profile, key)
+    packet = srtp.Datagram()
+    opened = 0
+    for ssrc in range(1, 40):
+        data = sender._session.protect(rtp(1, ssrc))
+        packet.data[: len(data)] = data
+        packet.size = len(data)
+        opened += receiver.open(packet)
+    assert opened == srtp.MOST_STREAMS
