@@ -1,1 +1,64 @@
-"""Every setting of Kontor."""
+"""Every setting of Kontor: typed, checked all at once, each with its origin.
+
+:func:`load` turns sources (see appliance/provisioning/files.py) into one frozen :class:`Settings`. The keys stand in
+model.py and nowhere else; docs/configuration.md is made from them.
+"""
+
+from appliance.settings.loader import Resolved, load, resolve
+from appliance.settings.migrations import SCHEMA
+from appliance.settings.model import (
+    AudioBackend,
+    AudioSettings,
+    DeviceSettings,
+    DoorSettings,
+    EngineName,
+    HostedDevice,
+    HostedRoom,
+    HostSettings,
+    Hue,
+    LogLevel,
+    LogSettings,
+    PanelKind,
+    PanelSettings,
+    RoomSettings,
+    Settings,
+    SignSettings,
+    TlsSettings,
+    identity_of,
+)
+from appliance.settings.problems import Problem, SettingsError
+from appliance.settings.reader import Origin
+from appliance.settings.secrets import SecretFile
+from appliance.settings.setting import Effect
+from appliance.settings.sources import Source
+
+__all__ = [
+    "SCHEMA",
+    "AudioBackend",
+    "AudioSettings",
+    "DeviceSettings",
+    "DoorSettings",
+    "Effect",
+    "EngineName",
+    "HostSettings",
+    "HostedDevice",
+    "HostedRoom",
+    "Hue",
+    "LogLevel",
+    "LogSettings",
+    "Origin",
+    "PanelKind",
+    "PanelSettings",
+    "Problem",
+    "Resolved",
+    "RoomSettings",
+    "SecretFile",
+    "Settings",
+    "SettingsError",
+    "SignSettings",
+    "Source",
+    "TlsSettings",
+    "identity_of",
+    "load",
+    "resolve",
+]

@@ -11,8 +11,8 @@ PRIVATE = 0o600
 def atomic_write(path: Path, content: bytes, mode: int = PRIVATE) -> None:
     """Replace ``path`` by ``content``: on return it is on the disk, under its name, with exactly ``mode``.
 
-    The new file is written beside the old one, so both are on the same file system and the rename is one step. It is never
-    readable by more than ``mode`` allows, not even for a moment, and a symbolic link at ``path`` is replaced, not followed.
+    The new file is written beside the old one, so both are on the same file system and the rename is one step. It is
+    never readable by more than ``mode`` allows, not even for a moment, and a symbolic link at ``path`` is replaced.
 
     :raises OSError: it could not be written (no such folder, disk full, read-only); the old file is untouched then.
     """

@@ -1,0 +1,54 @@
+"""What one value alone cannot tell: settings that must fit each other."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from appliance.settings.model import Settings
+from appliance.settings.problems import did_you_mean
+
+RESERVED = frozenset({"assets", "demo", "devices", "favicon.ico", "health", "metrics", "page", "robots.txt", "rooms"})
+"""First parts of addresses that the server needs for itself, so no room can have them."""
+
+LONGEST_RUNTIME_DIR = 80
+"""Bytes. A Unix socket's path ends at 107, and the names of ours need the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A setting that does not fit."""
+
+    key: str
+    allowed: str
+    hint: str = ""
+    beside: tuple[str, ...] = ()
+    """Keys or sections it was compared with: when one of them is wrong itself, this is not told."""
+
+
+def _tls(settings: Settings) -> Iterator[Clash]:
+    tls = settings.host.tls
+    if (tls.certificate is None) != (tls.key is None):
+        missing, given = ("certificate", "key") if tls.certificate is None else ("key", "certificate")
+        yield Clash(f"host.tls.{given}", f"needs host.tls.{missing} beside it", beside=(f"host.tls.{missing}",))
+
+
+def _rooms(settings: Settings) -> Iterator[Clash]:
+    for number, room in enumerate(settings.host.rooms, 1):
+        if room.id in RESERVED:
+            yield Clash(f"host.rooms[{number}].id", "is an address that the server needs for itself")
+
+
+def _devices(settings: Settings) -> Iterator[Clash]:
+    rooms = [room.id for room in settings.host.rooms]
+    for number, device in enumerate(settings.host.devices, 1):
+        if device.room not in rooms:
+            key = f"host.devices[{number}].room"
+            yield Clash(key, "is no room of this server", did_you_mean(device.room, rooms), ("host.rooms",))
+
+
+def _runtime_dir(settings: Settings) -> Iterator[Clash]:
+    if len(os.fsencode(settings.device.runtime_dir)) > LONGEST_RUNTIME_DIR:
+        yield Clash("device.runtime_dir", f"must be a path of at most {LONGEST_RUNTIME_DIR} bytes")
+
+
+CHECKS: tuple[Callable[[Settings], Iterator[Clash]], ...] = (_tls, _rooms, _devices, _runtime_dir)

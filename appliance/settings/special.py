@@ -1,0 +1,235 @@
+"""The kinds of values that only one setting has: addresses, keys, fingerprints, the virtual microphone."""
+
+import base64
+import binascii
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from urllib.parse import SplitResult, urlsplit
+
+from appliance.settings.kinds import IDENTIFIER, resolved
+from appliance.settings.problems import Refused
+from appliance.settings.secrets import SecretFile
+from appliance.settings.setting import Where
+
+PUBLIC_KEY_BYTES = 32
+"""An Ed25519 public key (RFC 8032)."""
+FINGERPRINT_BYTES = 32
+"""A SHA-256 fingerprint (RFC 8122)."""
+MOST_KEYS = 8
+"""Keys that a room may have at a time: one in use, one on its way out, and some air."""
+LEAST_KEY_BYTES = 16
+"""A shorter key could be guessed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An IP address."""
+
+    optional: bool = False
+    secret: bool = field(default=False, init=False)
+
+    @property
+    def allowed(self) -> str:
+        """What is allowed, as the end of a sentence."""
+        return "must be an IP address like 192.0.2.7 or 2001:db8::7" + (', or ""' if self.optional else "")
+
+    def convert(self, value: object, _where: Where, /) -> str:
+        """The address in its shortest form."""
+        if self.optional and value == "":
+            return ""
+        if not isinstance(value, str) or not value.isprintable():
+            raise Refused(self.allowed)
+        try:
+            return str(ipaddress.ip_address(value))
+        except ValueError:
+            raise Refused(self.allowed, "A name is not enough here." if re.search("[g-z]", value) else "") from None
+
+    def plain(self, value: str) -> object:
+        """The address."""
+        return value
+
+    def json_schema(self) -> dict[str, object]:
+        """A string."""
+        return {"anyOf": [{"const": ""}, *_IP]} if self.optional else {"anyOf": list(_IP)}
+
+
+_IP = ({"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"})
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """The address of a server: http(s), host and port, nothing behind; or "" for none."""
+
+    secret: bool = field(default=False, init=False)
+    allowed: str = field(default='must be like https://rooms.example.org or http://192.0.2.7:8080, or ""', init=False)
+
+    def convert(self, value: object, _where: Where, /) -> str:
+        """The address in lower case without a slash at its end."""
+        if value == "":
+            return ""
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+            raise Refused(self.allowed)
+        # A password before "@" and a token behind "#" are secrets.
+        hide = bool(re.search("[@?#]", value))
+        try:
+            parts = urlsplit(value)
+            if not self._clean(parts):
+                raise Refused(self.allowed, self._hint(parts), hide=hide)
+            port = parts.port
+        except ValueError:
+            raise Refused(self.allowed, hide=hide) from None
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+
+    def plain(self, value: str) -> object:
+        """The address."""
+        return value
+
+    def json_schema(self) -> dict[str, object]:
+        """A string."""
+        return {"type": "string", "pattern": "^(https?://[^/?#@]+/?)?$"}
+
+    @staticmethod
+    def _clean(parts: SplitResult) -> bool:
+        host = parts.hostname or ""
+        named = bool(re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", host)) or (":" in host and _is_ip(host))
+        bare = parts.path in ("", "/") and not parts.query and not parts.fragment and "@" not in parts.netloc
+        return parts.scheme in ("http", "https") and named and bare and parts.port != 0
+
+    @staticmethod
+    def _hint(parts: SplitResult) -> str:
+        if parts.scheme not in ("http", "https"):
+            return "Begin it with https:// or http://."
+        if parts.path not in ("", "/"):
+            return "Leave out what follows the host: the room has a setting of its own."
+        return ""
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """The SHA-256 fingerprint of a certificate, or "" for none."""
+
+    secret: bool = field(default=False, init=False)
+    allowed: str = field(default='must be a SHA-256 fingerprint, 64 hexadecimal digits like AB:CD:…, or ""', init=False)
+
+    def convert(self, value: object, _where: Where, /) -> bytes | None:
+        """The 32 bytes."""
+        if value == "":
+            return None
+        digits = value.replace(":", "") if isinstance(value, str) else ""
+        if not re.fullmatch(f"[0-9a-fA-F]{{{2 * FINGERPRINT_BYTES}}}", digits):
+            raise Refused(self.allowed)
+        return bytes.fromhex(digits)
+
+    def plain(self, value: bytes | None) -> object:
+        """Pairs of digits with colons between."""
+        return "" if value is None else value.hex(":").upper()
+
+    def json_schema(self) -> dict[str, object]:
+        """A string."""
+        return {"type": "string", "pattern": "^([0-9a-fA-F]{2}(:?[0-9a-fA-F]{2}){31})?$"}
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """An Ed25519 public key in base64."""
+
+    secret: bool = field(default=False, init=False)
+    allowed: str = field(default="must be an Ed25519 public key: 44 characters of base64, for 32 bytes", init=False)
+
+    def convert(self, value: object, _where: Where, /) -> bytes:
+        """The 32 bytes."""
+        if not isinstance(value, str) or not value.isascii():
+            raise Refused(self.allowed)
+        try:
+            key = base64.b64decode(value, validate=True)
+        except binascii.Error:
+            raise Refused(self.allowed) from None
+        if len(key) != PUBLIC_KEY_BYTES:
+            raise Refused(self.allowed)
+        return key
+
+    def plain(self, value: bytes) -> object:
+        """The base64."""
+        return base64.b64encode(value).decode()
+
+    def json_schema(self) -> dict[str, object]:
+        """A string."""
+        return {"type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$"}
+
+
+@dataclass(frozen=True, slots=True)
+class MicrophoneName:
+    """What the virtual microphone plays."""
+
+    secret: bool = field(default=False, init=False)
+    allowed: str = field(
+        default='must be "silence", "speech", "tone:440" (1 to 23999 Hz) or the path of a WAV file', init=False
+    )
+
+    def convert(self, value: object, where: Where, /) -> str:
+        """The name, or the whole path of the file."""
+        if not isinstance(value, str) or value in ("silence", "speech"):
+            return str(value) if isinstance(value, str) else self._refuse()
+        if value.startswith("tone:"):
+            return value if re.fullmatch("tone:0*[1-9][0-9]{0,4}", value) and int(value[5:]) < 24000 else self._refuse()
+        return str(resolved(value, where, self.allowed)) if value.lower().endswith(".wav") else self._refuse()
+
+    def plain(self, value: str) -> object:
+        """The name."""
+        return value
+
+    def json_schema(self) -> dict[str, object]:
+        """A string."""
+        return {"type": "string", "pattern": "^(silence|speech|tone:[0-9]{1,5}|.*\\.[wW][aA][vV])$"}
+
+    def _refuse(self) -> str:
+        raise Refused(self.allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFiles:
+    """The keys of a room: a table from key id to the file that holds the key."""
+
+    secret: bool = field(default=True, init=False)
+    allowed: str = field(
+        default=f'must be a table of 1 to {MOST_KEYS} key ids and files, like {{ k1 = "lobby.key" }}', init=False
+    )
+
+    def convert(self, value: object, where: Where, /) -> Mapping[str, SecretFile]:
+        """The files by key id; they are looked into only when everything else is right."""
+        if not isinstance(value, dict) or not 1 <= len(value) <= MOST_KEYS:
+            raise Refused(self.allowed)
+        if not all(isinstance(name, str) and re.fullmatch(IDENTIFIER, name) for name in value):
+            raise Refused("has a key id that is not made of a-z 0-9 . _ -")
+        return MappingProxyType(
+            {
+                name: SecretFile(resolved(path, where, self.allowed), f"{where.key}.{name}", LEAST_KEY_BYTES)
+                for name, path in value.items()
+            }
+        )
+
+    def plain(self, value: Mapping[str, SecretFile]) -> object:
+        """The table; a path is hidden if there is no such file: it may be the secret itself."""
+        return {name: str(file) for name, file in value.items()}
+
+    def json_schema(self) -> dict[str, object]:
+        """A table of strings."""
+        return {
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": MOST_KEYS,
+            "propertyNames": {"pattern": f"^{IDENTIFIER}$"},
+            "additionalProperties": {"type": "string", "minLength": 1},
+        }
