@@ -1,0 +1,75 @@
+"""Make the lock files anew, prove that each locked package has a wheel for every target, and note their sizes.
+
+``make lock`` runs this. It needs a network, and fetches every locked wheel once for each target.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = ROOT / "requirements"
+UV = "uv==0.13.9"
+TARGETS = [(python, machine) for python in ("3.11", "3.13") for machine in ("x86_64", "aarch64")]
+GLIBC = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
+"""The oldest C library among our targets is that of Debian 12 (2.36); wheels for 2.28 and older do."""
+
+
+def main() -> int:
+    """Lock, check, measure."""
+    tools = ROOT / ".cache" / "lock"
+    if not (tools / "bin" / "uv").exists():
+        _run(sys.executable, "-m", "venv", str(tools))
+        _run(str(tools / "bin" / "pip"), "install", "-q", "--only-binary", ":all:", UV)
+    _compile(tools, "core")
+    _compile(tools, "dev", "--group", "dev", "-c", "requirements/core.lock")
+    sizes = {name: {} for name in ("core", "dev")}  # type: dict[str, dict[str, dict[str, int]]]
+    for name, by_target in sizes.items():
+        for python, machine in TARGETS:
+            by_target[f"{python}-{machine}"] = found = _measure(tools, name, python, machine)
+            print(f"{name:5} Python {python} {machine:8} {found}", flush=True)
+    (REQUIREMENTS / "sizes.json").write_text(json.dumps(sizes, indent=1) + "\n")
+    return 0
+
+
+def _compile(tools: Path, name: str, *extra: str) -> None:
+    """One version of each package for all targets: what is tested on one is what runs on the other."""
+    output = f"requirements/{name}.lock"
+    _run(
+        *(str(tools / "bin" / "uv"), "pip", "compile", "pyproject.toml", *extra, "--universal", "--python-version", "3.11"),
+        *("--fork-strategy", "fewest", "--generate-hashes", "--only-binary", ":all:", "--upgrade"),
+        *("--no-header", "--quiet", "--output-file", output),
+    )
+
+
+def _measure(tools: Path, name: str, python: str, machine: str) -> dict[str, int]:
+    with tempfile.TemporaryDirectory() as directory:
+        platforms = [word for glibc in GLIBC for word in ("--platform", f"{glibc}_{machine}")]
+        abis = ["--abi", f"cp{python.replace('.', '')}", "--abi", "abi3", "--abi", "none"]
+        _run(
+            *(str(tools / "bin" / "pip"), "download", "-q", "--no-deps", "--require-hashes", "--only-binary", ":all:"),
+            *("--implementation", "cp", "--python-version", python, *abis, *platforms),
+            *("--dest", directory, "-r", f"requirements/{name}.lock"),
+        )
+        wheels = list(Path(directory).iterdir())
+        return {
+            "packages": len(wheels),
+            "download": sum(wheel.stat().st_size for wheel in wheels),
+            "installed": sum(_unpacked(wheel) for wheel in wheels),
+        }
+
+
+def _unpacked(wheel: Path) -> int:
+    with zipfile.ZipFile(wheel) as archive:
+        return sum(entry.file_size for entry in archive.infolist())
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, cwd=ROOT, check=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
