@@ -1,3 +1,3 @@
-"""Kontor: a device in an always-open voice room, and the host of that room."""
+"""Kontor: an always-open voice room for offices."""
 
 __version__ = "0.1.0"

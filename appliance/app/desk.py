@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from appliance.audio.gate import Gate
 from appliance.core.controls import (
-    REMEMBERED,
     Controls,
     Door,
     Event,
@@ -91,7 +90,7 @@ class Desk:
         self._knocked_at = -_KNOCK_SHOWN
         self._announced_at: float | None = None
         self._shown: Lamps | None = None
-        self._stored: tuple[Reasons, Door] = (controls.held & REMEMBERED, controls.door)
+        self._stored: tuple[Reasons, Door] = (controls.remembered, controls.remembered_door)
         self._to_store = asyncio.Event()
         self._store_fails = False
         self.knocks = 0
@@ -184,7 +183,7 @@ class Desk:
 
     async def store(self) -> None:
         """Store now, off the loop."""
-        wish = (self._controls.held & REMEMBERED, self._controls.door)
+        wish = (self._controls.remembered, self._controls.remembered_door)
         if wish == self._stored and not self._store_fails:
             return
         try:
@@ -235,6 +234,6 @@ class Desk:
             self._journal.tell(EventName.DOOR_CHANGED, door=self._controls.door.name.lower(), event=event)
 
     def _remember(self) -> None:
-        if (self._controls.held & REMEMBERED, self._controls.door) != self._stored:
+        if (self._controls.remembered, self._controls.remembered_door) != self._stored:
             self._to_store.set()
 

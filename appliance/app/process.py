@@ -39,6 +39,10 @@ class Exit(IntEnum):
     CONFIGURATION = 78
 
 
+class NotAllowed(Exception):
+    """The settings ask for something that this process must not do or cannot have; one sentence with the way out."""
+
+
 class VitalEnded(Exception):
     """A part that must not end has ended."""
 

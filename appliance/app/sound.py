@@ -13,7 +13,7 @@ from typing import Any
 
 from appliance.app.desk import Desk
 from appliance.app.duplex import Duplex, Facts
-from appliance.app.process import beat, tune, until_stopped
+from appliance.app.process import NotAllowed, beat, tune, until_stopped
 from appliance.audio.gate import Gate
 from appliance.audio.port import SoundCard
 from appliance.audio.virtual import Recorder, VirtualCard, microphone
@@ -40,10 +40,6 @@ VIRTUAL_PANEL = "KONTOR_VIRTUAL_PANEL"
 _TURN = 0.05
 """Seconds between two looks at what link told; the panel's own thread closes the gate without waiting for it."""
 _FIRST_LISTEN_FD = 3
-
-
-class NotAllowed(Exception):
-    """The settings ask for something that this process must not do; one sentence with the way out."""
 
 
 def make_card(settings: Settings) -> SoundCard:

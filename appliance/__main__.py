@@ -1,0 +1,48 @@
+"""The command line: ``kontor COMMAND``."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+# One thread for numpy: a block has 480 samples, and a pool of threads would only make it late.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from appliance import __version__
+from appliance.commands import config, demo, devices, host, invite, link, run, sound, status
+
+_COMMANDS = (demo, run, status, host, invite, config, devices, sound, link)
+_USAGE = 64
+_CONFIGURATION = 78
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse ends with 2 on a wrong command line; ours ends with 64 (sysexits.h)."""
+
+    def error(self, message: str) -> "None":  # type: ignore[override]  # argparse declares NoReturn, exit() is
+        self.print_usage(sys.stderr)
+        self.exit(_USAGE, f"{self.prog}: {message}\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = _Parser(prog="kontor", description="An always-open voice room for offices.")
+    top.add_argument("--version", action="version", version=f"kontor {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    for command in _COMMANDS:
+        command.register(commands)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    given = parser().parse_args(arguments)
+    try:
+        return int(given.run(given))
+    except BrokenPipeError:  # whoever read our output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

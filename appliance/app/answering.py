@@ -1,0 +1,148 @@
+"""Link's exchange thread: it answers sound's blocks from the engine, and hands the engine what the gate let through.
+
+The answer goes out before the uplink is encoded, so that sound waits for the mix only. Whatever is missing counts as a
+closed gate: no message for a while, a connection that broke, a message that tells of another epoch.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from appliance.core.controls import Door, LinkPhase
+from appliance.core.counters import Counters
+from appliance.core.units import BLOCK
+from appliance.media.exchange import Client, Downlink, ExchangeClosed, Speaker, Uplink
+from appliance.rooms.contract import Engine
+
+_SILENT_AFTER = 0.2
+"""Seconds without a message from sound after which the gate counts as closed."""
+_RETRY = 0.1
+_REPORT_EVERY = 0.1
+_LOUDEST = np.float32(32767)
+
+
+@dataclass(frozen=True, slots=True)
+class RoomFacts:
+    """What the loop wants every answer to say; replaced as a whole, read by the exchange thread."""
+
+    phase: LinkPhase = LinkPhase.STARTING
+    speakers: tuple[Speaker, ...] = ()
+    members: int = 0
+    hands: int = 0
+    knocks: int = 0
+    admin_muted: int = 0
+    admin_lifted: int = 0
+    asked: int = 0
+    door_commands: int = 0
+    door: Door = Door.LISTENING
+    recording: bool = False
+    fault: bool = False
+
+
+class Answering:
+    """The thread. ``told`` is called on it with every uplink that says something new, at most ten times a second."""
+
+    def __init__(self, path: Path, engine: Engine, counters: Counters, told: Callable[[Uplink], None]) -> None:
+        self._path, self._engine, self._counters, self._told = path, engine, counters, told
+        self.facts = RoomFacts()
+        self.connected = False
+        self.turns = 0
+        """Blocks answered."""
+        self.ended: Future[None] = Future()
+        self._ending = threading.Event()
+        self._client: Client | None = None
+        self._epoch: int | None = None
+        self._said: tuple[object, ...] = ()
+        self._said_at = 0.0
+        self._mix = np.zeros(BLOCK, np.float32)
+        self._pcm = np.zeros(BLOCK, np.int16)
+        self._bytes = memoryview(self._pcm.data).cast("B")
+        self._thread = threading.Thread(target=self._run, name="exchange", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; it waits for sound as long as it takes."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread within one second."""
+        self._ending.set()
+        client = self._client
+        if client:
+            client.stop()
+        self._thread.join(1)
+
+    def _run(self) -> None:
+        try:
+            while not self._ending.is_set():
+                self._connect_once()
+            self.ended.set_result(None)
+        except BaseException as error:  # noqa: BLE001 - junk from sound or a bug: link ends with it and is started anew
+            self.ended.set_exception(error)
+        finally:
+            self._engine.send(None)
+
+    def _connect_once(self) -> None:
+        try:
+            client = Client(self._path, timeout=_SILENT_AFTER)
+        except OSError:
+            self._ending.wait(_RETRY)
+            return
+        self._counters.add("exchange_connections")
+        self._client, self.connected, self._epoch = client, True, None
+        try:
+            with contextlib.suppress(ExchangeClosed):
+                while not self._ending.is_set():
+                    self._turn(client)
+        finally:
+            self.connected = False
+            self._engine.send(None)
+            client.close()
+
+    def _turn(self, client: Client) -> None:
+        uplink = client.receive()
+        if uplink is None:
+            self._engine.send(None)
+            return
+        facts = self.facts
+        block = None
+        if self._engine.receive(self._mix):
+            np.multiply(self._mix, _LOUDEST, out=self._mix)
+            np.copyto(self._pcm, self._mix, casting="unsafe")
+            block = self._bytes
+        client.send(
+            Downlink(
+                seq=uplink.seq,
+                block=block,
+                link=facts.phase,
+                speakers=facts.speakers,
+                members=facts.members,
+                hands=facts.hands,
+                knocks=facts.knocks,
+                admin_muted=facts.admin_muted,
+                admin_lifted=facts.admin_lifted,
+                asked=facts.asked,
+                door_commands=facts.door_commands,
+                door=facts.door,
+                recording=facts.recording,
+                fault=facts.fault,
+            )
+        )
+        self._pass_on(uplink)
+        self.turns += 1
+
+    def _pass_on(self, uplink: Uplink) -> None:
+        if uplink.epoch != self._epoch:  # the gate has closed since, if only for a moment
+            self._epoch = uplink.epoch
+            self._engine.send(None)
+        self._engine.send(None if uplink.block is None else np.frombuffer(uplink.block, "<i2"))
+        says = (uplink.reasons, uplink.door, uplink.hand, uplink.knocks, uplink.lamps, uplink.loudspeaker // 3)
+        now = time.monotonic()
+        if says != self._said and now - self._said_at >= _REPORT_EVERY:
+            self._said, self._said_at = says, now
+            self._told(uplink)

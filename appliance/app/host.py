@@ -1,0 +1,57 @@
+"""Puts ``kontor host`` together: rooms, keys and devices of the settings become a running host."""
+
+import asyncio
+from pathlib import Path
+
+from appliance.app.process import NotAllowed, beat, until_stopped
+from appliance.health.journal import Journal
+from appliance.health.notify import Notifier
+from appliance.host.config import DeviceConfig, HostConfig, RoomConfig
+from appliance.host.server import Host
+from appliance.settings import Settings
+
+
+def host_config(settings: Settings) -> HostConfig:
+    """What the settings say of the host, as the host wants it.
+
+    :raises NotAllowed: there is no room to hold.
+    """
+    host = settings.host
+    if not host.rooms:
+        raise NotAllowed("there is no room to hold: add one under [[host.rooms]]")
+    certificate, key = host.tls.certificate, host.tls.key
+    return HostConfig(
+        listen_host=host.listen,
+        http_port=host.port,
+        udp_host=host.listen,
+        udp_port=host.udp_port or host.port,
+        public_address=host.public_address or host.listen,
+        max_members=host.max_members,
+        rooms=tuple(
+            RoomConfig(room.id, room.title, {name: file.read() for name, file in room.key_files.items()})
+            for room in host.rooms
+        ),
+        devices=tuple(DeviceConfig(device.id, device.name, device.room, device.public_key) for device in host.devices),
+        certificate_path=Path(settings.device.state_dir) / "host.pem",
+        tls=(certificate, key.path) if certificate and key else None,
+    )
+
+
+async def main(settings: Settings, stop: asyncio.Event, journal: Journal) -> None:
+    """``kontor host``.
+
+    :raises NotAllowed: the settings name no room, or an address that cannot be had.
+    """
+    Path(settings.device.state_dir).mkdir(parents=True, exist_ok=True, mode=0o750)
+    host = Host(host_config(settings), journal.write)
+    try:
+        await host.start()
+    except OSError as error:
+        raise NotAllowed(f"[host] listen and port: {error}") from error
+    notifier = Notifier()
+    try:
+        notifier.tell("READY=1")
+        await until_stopped(stop, {"watchdog": lambda: beat(notifier, lambda: True, journal)})
+    finally:
+        notifier.close()
+        await host.stop()

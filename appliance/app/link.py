@@ -1,0 +1,210 @@
+"""Puts ``kontor link`` together: the process that has the network and hears only what the gate let through."""
+
+import asyncio
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from appliance.app.answering import Answering, RoomFacts
+from appliance.app.engines import make_engine
+from appliance.app.process import beat, tune, until_stopped
+from appliance.app.sound import EXCHANGE
+from appliance.core.controls import LinkPhase, reasons_of
+from appliance.core.counters import Counters
+from appliance.core.events import EventName
+from appliance.core.roster import Member
+from appliance.core.state import Codec, LinkState
+from appliance.core.units import SILENCE, SLOTS
+from appliance.health.journal import Journal
+from appliance.health.notify import Notifier
+from appliance.health.status import StatusServer
+from appliance.media import opus
+from appliance.media.exchange import Speaker, Uplink
+from appliance.rooms import contract
+from appliance.rooms.contract import Engine, RoomRefused, SiteReport
+from appliance.settings import Settings
+
+STATUS = "link.status"
+_LAMPS = ("mic", "room", "speak", "fault")
+_PHASE_EVENTS = {
+    LinkPhase.CONNECTING: EventName.LINK_CONNECTING,
+    LinkPhase.IN_ROOM: EventName.LINK_UP,
+    LinkPhase.RECONNECTING: EventName.LINK_LOST,
+    LinkPhase.REFUSED: EventName.LINK_REFUSED,
+}
+
+
+class Link:
+    """The engine, the exchange thread, and what passes between them on the loop."""
+
+    def __init__(self, settings: Settings, make: Callable[[Settings], Engine], journal: Journal) -> None:
+        self._settings, self._journal = settings, journal
+        self._engine = make(settings)
+        self._started = time.monotonic()
+        self._runtime = Path(settings.device.runtime_dir)
+        self.counters = Counters()
+        self._answering = Answering(self._runtime / EXCHANGE, self._engine, self.counters, self._told)
+        self._members: dict[str, Member] = {}
+        self._levels: dict[str, float] = {}
+        self._speaking: frozenset[str] = frozenset()
+        self._why = ""
+        self._knocks: int | None = None
+        self._violations = 0
+
+    async def run(self, stop: asyncio.Event, notifier: Notifier) -> None:
+        """Run until ``stop``; a vital part that ends raises."""
+        self._loop = asyncio.get_running_loop()
+        status = StatusServer(self._runtime / STATUS, {"status": self._status})
+        await status.start()
+        self._answering.start()
+        try:
+            tune()
+            notifier.tell("READY=1")
+            self._journal.tell(EventName.LINK_STARTED, engine=self._settings.room.engine, opus=opus.version())
+            parts: dict[str, Any] = {
+                "exchange": lambda: asyncio.wrap_future(self._answering.ended),
+                "room": self._room,
+                "proof": self._proof,
+                "watchdog": lambda: beat(notifier, lambda: True, self._journal),
+            }
+            await until_stopped(stop, parts)
+        finally:
+            self._answering.stop()
+            await self._engine.leave()
+            await status.stop()
+            self._journal.tell(EventName.LINK_STOPPED)
+
+    async def _room(self) -> None:
+        """Be in the room. When it refuses us for good, stay and show it: a hand or a new setting has to help."""
+        try:
+            await self._engine.run(self._report)
+        except RoomRefused as refusal:
+            self._report(contract.PhaseChanged(LinkPhase.REFUSED, str(refusal)))
+            await asyncio.Event().wait()
+
+    async def _proof(self) -> None:
+        """A violation is the one fault after which link must not go on: sound closes, link ends and comes back."""
+        while self._engine.counters.get("proof_violations", 0) == self._violations:
+            await asyncio.sleep(0.1)
+        self._journal.tell(EventName.VIOLATION, blocks=self._engine.counters["proof_violations"])
+
+    def _report(self, event: contract.RoomEvent) -> None:
+        facts = self._answering.facts
+        match event:
+            case contract.PhaseChanged(phase, why):
+                self._why = why
+                if phase in _PHASE_EVENTS and phase is not facts.phase:
+                    self._journal.tell(_PHASE_EVENTS[phase], why=why)
+                if phase is not LinkPhase.IN_ROOM:
+                    self._members.clear()
+                    self._levels.clear()
+                    self._speaking = frozenset()
+                self._change(phase=phase)
+            case contract.MemberChanged(member):
+                self._members[member.id] = member
+            case contract.MemberLeft(who):
+                self._members.pop(who, None)
+                self._levels.pop(who, None)
+            case contract.Levels(levels, speaking):
+                self._levels.update(levels)
+                self._speaking = speaking
+            case contract.MutedByAdmin(by):
+                self._journal.tell(EventName.MUTED_BY_ADMIN, by=by)
+                self._change(admin_muted=facts.admin_muted + 1)
+            case contract.AdminMuteLifted():
+                self._change(admin_lifted=facts.admin_lifted + 1)
+            case contract.AskedToUnmute(by):
+                self._journal.tell(EventName.ASKED_TO_UNMUTE, by=by)
+                self._change(asked=facts.asked + 1)
+            case contract.Knocked(by):
+                self._journal.tell(EventName.KNOCKED, by=by)
+                self._change(knocks=facts.knocks + 1)
+            case contract.DoorAsked(door):
+                self._change(door=door, door_commands=facts.door_commands + 1)
+            case contract.Recording(on):
+                self._change(recording=on)
+        self._change(speakers=self._speakers(), members=len(self._joined()), hands=self._hands())
+
+    def _change(self, **fields: Any) -> None:
+        facts = dataclasses.replace(self._answering.facts, **fields)
+        if facts != self._answering.facts:
+            self._answering.facts = facts
+
+    def _joined(self) -> list[Member]:
+        return [member for member in self._members.values() if member.joined]
+
+    def _hands(self) -> int:
+        return sum(member.hand for member in self._members.values() if member.id != self._settings.device.identity)
+
+    def _speakers(self) -> tuple[Speaker, ...]:
+        own = self._settings.device.identity
+        heard = sorted(
+            (who for who in self._speaking if who in self._members and who != own),
+            key=lambda who: -self._levels.get(who, SILENCE),
+        )
+        return tuple(
+            Speaker(
+                self._members[who].sign.hue,
+                self._members[who].sign.place,
+                round(self._levels.get(who, SILENCE)),
+                self._members[who].kind == "site",
+            )
+            for who in heard[:SLOTS]
+        )
+
+    def _told(self, uplink: Uplink) -> None:
+        """Exchange thread: what sound said has changed."""
+        self._loop.call_soon_threadsafe(self._pass_on, uplink)
+
+    def _pass_on(self, uplink: Uplink) -> None:
+        report = SiteReport(
+            gate_open=not uplink.reasons,
+            reasons=tuple(reason.word for reason in sorted(reasons_of(uplink.reasons))),
+            door=uplink.door,
+            lamps={name: sign.value for name, sign in zip(_LAMPS, uplink.lamps, strict=True)},
+            loudspeaker=uplink.loudspeaker,
+        )
+        self._engine.report_site(report)
+        self._engine.set_hand(uplink.hand)
+        if self._knocks is not None and uplink.knocks != self._knocks:
+            self._engine.knock()
+        self._knocks = uplink.knocks
+
+    def state(self) -> LinkState:
+        """The snapshot that status reads."""
+        audio, counters = self._settings.audio, dict(self._engine.counters)
+        return LinkState(
+            engine=self._settings.room.engine,
+            phase=self._answering.facts.phase,
+            why=self._why,
+            room=self._settings.room.id,
+            members=len(self._joined()),
+            speaking=tuple(sorted(self._members[who].name for who in self._speaking if who in self._members)),
+            exchange_connected=self._answering.connected,
+            proof_violations=counters.get("proof_violations", 0),
+            opus=opus.version(),
+            codec=Codec(audio.frame_ms, audio.bitrate, audio.complexity, fec=True, dtx=False),
+            uptime=time.monotonic() - self._started,
+            counters={**self.counters.snapshot(), **counters},
+        )
+
+    async def _status(self, _request: Mapping[str, Any]) -> Mapping[str, object]:
+        return self.state().as_dict() | {"pid": os.getpid()}
+
+
+async def main(settings: Settings, stop: asyncio.Event, journal: Journal) -> None:
+    """``kontor link``.
+
+    :raises NotAllowed: the settings name an engine that is not here.
+    :raises OpusMissing: there is no codec library.
+    """
+    Path(settings.device.runtime_dir).mkdir(parents=True, exist_ok=True, mode=0o750)
+    opus.version()
+    notifier = Notifier()
+    try:
+        await Link(settings, make_engine, journal).run(stop, notifier)
+    finally:
+        notifier.close()

@@ -1,0 +1,128 @@
+"""The demo's way from the page to the virtual panel (DESIGN.md, rule 3).
+
+A WebSocket at ``/demo/panel``: for this machine only, opened with a one-time token. It forwards to sound's Unix socket and
+back; it is no message of the room, and outside ``kontor demo`` the route does not exist.
+"""
+
+import asyncio
+import contextlib
+import hmac
+import ipaddress
+import json
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+_LARGEST = 512
+_HELLO = 5.0
+_BAD_TOKEN = 4401
+_JUNK = 4400
+_CONTACTS = frozenset({"mute", "door", "knock"})
+
+
+class PanelRoute:
+    """``token`` opens the panel once; whoever opened it gets a key for coming back after a reload."""
+
+    def __init__(self, status_socket: Path) -> None:
+        self._socket = status_socket
+        self.token = secrets.token_urlsafe(24)
+        self._key = secrets.token_urlsafe(24)
+        self._used = False
+
+    @property
+    def route(self) -> web.RouteDef:
+        """The route for the host."""
+        return web.get("/demo/panel", self._open)
+
+    async def _open(self, request: web.Request) -> web.StreamResponse:
+        if not _is_loopback(request.remote):
+            raise web.HTTPNotFound
+        origin = request.headers.get("Origin")
+        if origin is not None and origin.split("//")[-1] != request.host:  # no foreign page moves the panel
+            raise web.HTTPForbidden
+        connection = web.WebSocketResponse(max_msg_size=_LARGEST, heartbeat=5.0)
+        await connection.prepare(request)
+        try:
+            hello = await asyncio.wait_for(connection.receive(), _HELLO)
+        except TimeoutError:
+            hello = None
+        if not (hello and hello.type is WSMsgType.TEXT and self._admits(_parse(hello.data).get("token"))):
+            await connection.close(code=_BAD_TOKEN)
+            return connection
+        await connection.send_json({"token": self._key})
+        await self._forward(connection)
+        return connection
+
+    def _admits(self, token: object) -> bool:
+        if not isinstance(token, str) or not token.isascii():
+            return False
+        if hmac.compare_digest(token, self._key):
+            return True
+        admitted = not self._used and hmac.compare_digest(token, self.token)
+        self._used = self._used or admitted
+        return admitted
+
+    async def _forward(self, connection: web.WebSocketResponse) -> None:
+        pushing = asyncio.ensure_future(self._push(connection))
+        try:
+            async for message in connection:
+                request = _request(message.data) if message.type is WSMsgType.TEXT else None
+                if request is None:
+                    await connection.close(code=_JUNK)
+                    return
+                with contextlib.suppress(OSError):
+                    await self._move(request)
+        finally:
+            pushing.cancel()
+            await asyncio.gather(pushing, return_exceptions=True)
+
+    async def _move(self, request: Mapping[str, str]) -> None:
+        reader, writer = await asyncio.open_unix_connection(self._socket)
+        try:
+            writer.write(json.dumps({"do": "panel", **request}).encode() + b"\n")
+            await asyncio.wait_for(reader.readline(), 2)
+        except TimeoutError as error:
+            raise OSError("sound does not answer") from error
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+    async def _push(self, connection: web.WebSocketResponse) -> None:
+        """States of the panel as they change; when sound is gone, ask again until it is back."""
+        while True:
+            with contextlib.suppress(OSError):
+                reader, writer = await asyncio.open_unix_connection(self._socket)
+                try:
+                    writer.write(b'{"do": "watch"}\n')
+                    while line := await reader.readline():
+                        await connection.send_str(line.decode())
+                finally:
+                    writer.close()
+            await asyncio.sleep(0.2)
+
+
+def _is_loopback(address: str | None) -> bool:
+    try:
+        return ipaddress.ip_address(address or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _parse(text: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _request(text: str) -> Mapping[str, str] | None:
+    found = _parse(text)
+    if found.get("switch") in ("open", "closed"):
+        return {"switch": found["switch"]}
+    if found.get("press") in _CONTACTS:
+        return {"press": found["press"]}
+    return None

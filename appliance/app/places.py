@@ -1,0 +1,42 @@
+"""Where the demo keeps its sockets and files, and where ``kontor status`` looks for running devices."""
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+SYSTEM = Path("/run/kontor")
+
+
+def demo_base() -> Path:
+    """The folder of this user's demos: short, since a socket's path may have 107 bytes, and private."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and Path(runtime).is_dir():
+        return Path(runtime) / "kontor-demo"
+    return Path(tempfile.gettempdir()) / f"kontor-demo-{os.getuid()}"
+
+
+def private_folder(path: Path) -> Path:
+    """Make ``path`` for this user alone.
+
+    :raises PermissionError: it is there already and belongs to somebody else, or others may write to it.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise PermissionError(f"{path} is not a folder of this user alone: remove it, or set XDG_RUNTIME_DIR")
+    return path
+
+
+def runtime_folders() -> list[Path]:
+    """Runtime folders in which a device may be running: the system's, then the demos', newest first."""
+    base = demo_base()
+    demos = sorted((path for path in base.glob("*") if path.is_dir()), key=_age) if base.is_dir() else []
+    return [SYSTEM, *demos]
+
+
+def _age(path: Path) -> float:
+    try:
+        return -path.stat().st_mtime
+    except OSError:
+        return 0.0

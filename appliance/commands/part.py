@@ -1,0 +1,56 @@
+"""What the commands that run a process share: settings from the files, one error text each, the exit code."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Coroutine
+
+    from appliance.health.journal import Journal
+    from appliance.settings import Settings
+
+    Main = Callable[[Settings, asyncio.Event, Journal], Coroutine[Any, Any, None]]
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """The option that names the settings."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="take the settings from this file alone, not from /etc/kontor and the boot partition",
+    )
+
+
+def load_settings(config: Path | None) -> "Settings | None":
+    """The settings; None when they are refused, which has been said on standard error then."""
+    from appliance.settings import SettingsError
+
+    try:
+        return _load(config)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return None
+
+
+def run_part(name: str, config: Path | None, main: "Main", refusals: tuple[type[Exception], ...]) -> int:
+    """Load the settings and run ``main`` as a process called ``name``. Returns its exit code.
+
+    :param refusals: errors of ``main`` whose text says what to change in the settings: they end it with 78.
+    """
+    from appliance.app.process import Exit, run
+    from appliance.health.journal import quiet_libraries
+
+    quiet_libraries()
+    settings = load_settings(config)
+    if settings is None:
+        return Exit.CONFIGURATION
+    try:
+        return run(name, lambda stop, journal: main(settings, stop, journal))
+    except refusals as error:
+        print(f"kontor {name}: {error}", file=sys.stderr)
+        return Exit.CONFIGURATION

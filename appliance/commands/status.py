@@ -1,0 +1,79 @@
+"""``kontor status``: how the device on this machine is, for people and for programs."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from appliance.commands import Subparsers
+
+_TRY_AGAIN = 75
+_PARTS = ("sound", "link")
+_LAMP_NAMES = {"mic": "MIC", "room": "ROOM", "speak": "SPEAK", "fault": "FAULT"}
+_LAMP_WORDS = {"off": "off", "steady": "on", "slow": "pulsing", "fast": "blinking"}
+
+
+def register(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = commands.add_parser("status", help="tell how the device on this machine is")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--runtime", type=Path, metavar="FOLDER", help="the device whose sockets are in this folder")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Ask and print; 75 when nothing is running."""
+    from appliance.app.places import runtime_folders
+
+    for folder in [given.runtime] if given.runtime else runtime_folders():
+        found = read(folder)
+        if found:
+            print(json.dumps(found, indent=2) if given.json else "\n".join(describe(found)))
+            return 0
+    print("No device is running here. Start one with: kontor run, or: kontor demo", file=sys.stderr)
+    return _TRY_AGAIN
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """What sound and link in this runtime folder say; a part that does not answer is missing."""
+    from appliance.health.status import ask
+
+    found: dict[str, Any] = {}
+    for part in _PARTS:
+        try:
+            found[part] = dict(ask(folder / f"{part}.status", {"do": "status"}))
+        except OSError:
+            continue
+    return found
+
+
+def describe(found: Mapping[str, Any]) -> list[str]:
+    """The lines that people read."""
+    sound, link = found.get("sound"), found.get("link")
+    lines = [*(_describe_sound(sound) if sound else ["microphone   no answer: sound is not running, so nobody is heard"])]
+    return [*lines, *(_describe_link(link) if link else ["room         no answer: link is not running"])]
+
+
+def _describe_sound(sound: Mapping[str, Any]) -> list[str]:
+    lamps = " · ".join(f"{_LAMP_NAMES[name]} {_LAMP_WORDS[sign]}" for name, sign in sound["lamps"].items())
+    gate = "open" if sound["gate"] == "open" else f"closed by: {', '.join(sound['reasons'])}"
+    level = f", {sound['microphone']:.0f} dB" if sound["microphone"] is not None else ""
+    return [
+        f"microphone   {gate}{level}",
+        f"loudspeaker  {sound['loudspeaker']:.0f} dB, {sound['under_runs']} blocks missed",
+        f"door         {sound['door']}",
+        f"lamps        {lamps}",
+    ]
+
+
+def _describe_link(link: Mapping[str, Any]) -> list[str]:
+    phase = link["phase"].replace("_", " ")
+    why = f" ({link['why']})" if link["why"] else ""
+    speaking = ", ".join(link["speaking"]) or "nobody"
+    return [
+        f"room         {phase}{why}, {link['engine']}: {link['room']}, {link['members']} here",
+        f"speaking     {speaking}",
+        f"proof        {link['proof_violations']} blocks left while muted",
+    ]
