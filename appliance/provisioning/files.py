@@ -1,4 +1,4 @@
-"""Settings from files: the machine's own, those beside it, the boot partition's, and one that was named.
+"""Settings from files: the machine's own, those beside it, and the boot partition's; or one that was named, alone.
 
 Later ones have the last word. What is not there is left out, except the one that was named.
 """
@@ -18,12 +18,11 @@ MOST_BESIDE = 100
 
 
 def sources(named: Path | None = None, root: Path = Path("/")) -> list[Source]:
-    """All files that settings come from, in the order of their say; ``named`` is that of ``--config``.
+    """All files that settings come from, in the order of their say; with ``named`` (``--config``) that one alone.
 
     Never raises: what cannot be read is a source that says why.
     """
-    found = [source(path) for path in _standard(root)]
-    return [*found, source(named)] if named else found
+    return [source(path) for path in ([named] if named else _standard(root))]
 
 
 def source(path: Path) -> Source:

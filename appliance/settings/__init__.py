@@ -31,6 +31,7 @@ from appliance.settings.reader import Origin
 from appliance.settings.secrets import SecretFile
 from appliance.settings.setting import Effect
 from appliance.settings.sources import Source
+from appliance.settings.special import page_url
 
 __all__ = [
     "SCHEMA",
@@ -60,5 +61,6 @@ __all__ = [
     "TlsSettings",
     "identity_of",
     "load",
+    "page_url",
     "resolve",
 ]

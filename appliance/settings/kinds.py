@@ -37,7 +37,6 @@ class Text:
 
     @property
     def allowed(self) -> str:
-        """What is allowed, as the end of a sentence."""
         return f"must be {self.in_words or f'text of {self.shortest} to {self.longest} printable characters'}"
 
     def convert(self, value: object, _where: Where, /) -> str:
@@ -51,11 +50,9 @@ class Text:
         return value
 
     def plain(self, value: str) -> object:
-        """The text."""
         return value
 
     def json_schema(self) -> dict[str, object]:
-        """A string with its limits."""
         schema: dict[str, object] = {"type": "string", "maxLength": self.longest}
         if self.shortest:
             schema["minLength"] = self.shortest
@@ -84,11 +81,9 @@ class Flag:
         return value
 
     def plain(self, value: bool) -> object:
-        """The boolean."""
         return value
 
     def json_schema(self) -> dict[str, object]:
-        """A boolean."""
         return {"type": "boolean"}
 
 
@@ -102,7 +97,6 @@ class Whole:
 
     @property
     def allowed(self) -> str:
-        """What is allowed, as the end of a sentence."""
         return f"must be a whole number from {self.least} to {self.most}"
 
     def convert(self, value: object, _where: Where, /) -> int:
@@ -113,11 +107,9 @@ class Whole:
         return value
 
     def plain(self, value: int) -> object:
-        """The number."""
         return value
 
     def json_schema(self) -> dict[str, object]:
-        """An integer with its limits."""
         return {"type": "integer", "minimum": self.least, "maximum": self.most}
 
 
@@ -132,7 +124,6 @@ class Choice(Generic[T]):
 
     @property
     def allowed(self) -> str:
-        """What is allowed, as the end of a sentence."""
         return "must be " + listed([self._word(option) for option in self.options])
 
     def convert(self, value: object, _where: Where, /) -> T:
@@ -148,11 +139,9 @@ class Choice(Generic[T]):
         raise Refused(self.allowed)
 
     def plain(self, value: T) -> object:
-        """The word, or None for a default that no word stands for."""
         return next((option for option, meaning in self.options.items() if meaning == value), None)
 
     def json_schema(self) -> dict[str, object]:
-        """An enumeration."""
         return {"enum": list(self.options)}
 
     @staticmethod
@@ -192,11 +181,9 @@ class FilePath:
         return resolved(value, where, self.allowed)
 
     def plain(self, value: Path) -> object:
-        """The path as text."""
         return str(value)
 
     def json_schema(self) -> dict[str, object]:
-        """A string that is not empty."""
         return {"type": "string", "minLength": 1, "maxLength": _LONGEST_PATH}
 
 
@@ -212,11 +199,9 @@ class MaybePath:
         return None if value == "" else resolved(value, where, self.allowed)
 
     def plain(self, value: Path | None) -> object:
-        """The path as text."""
         return "" if value is None else str(value)
 
     def json_schema(self) -> dict[str, object]:
-        """A string."""
         return {"type": "string", "maxLength": _LONGEST_PATH}
 
 
@@ -233,9 +218,7 @@ class MaybeSecret:
         return None if value == "" else SecretFile(resolved(value, where, self.allowed), where.key, self.least)
 
     def plain(self, value: SecretFile | None) -> object:
-        """The path, hidden if there is no such file: it may be the secret itself."""
         return "" if value is None else str(value)
 
     def json_schema(self) -> dict[str, object]:
-        """A string."""
         return {"type": "string", "maxLength": _LONGEST_PATH}

@@ -2,6 +2,7 @@
 
 # ruff: noqa: RUF009  # setting(), section() and items() make dataclass fields, they are no mutable defaults
 
+import ipaddress
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -191,7 +192,7 @@ class AudioSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PanelSettings:
-    """Buttons and lamps. Whatever is changed here closes the microphone until a hand acts on the panel."""
+    """Buttons and lamps."""
 
     kind: PanelKind = setting(
         one_of(PanelKind, later=(PanelKind.GPIO,)),
@@ -229,7 +230,7 @@ class PanelSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoorSettings:
-    """The door of the room: open, listening (nobody hears the room) or closed (no sound either way)."""
+    """The door of the room."""
 
     first: Door = setting(
         Choice({"open": Door.OPEN, "listening": Door.LISTENING, "closed": Door.CLOSED}),
@@ -241,7 +242,7 @@ class DoorSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignSettings:
-    """What this device looks like on pages and rings. What is left out follows from its id and stays the same."""
+    """What this device looks like."""
 
     hue: Hue | None = setting(
         Choice[Hue | None]({hue.name.lower(): hue for hue in Hue}),
@@ -260,7 +261,7 @@ class SignSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsSettings:
-    """Encryption of the page. Browsers give a microphone only to https, or to localhost."""
+    """Encryption of the page."""
 
     certificate: Path | None = setting(
         MaybePath(), None, about="The certificate with its chain, a PEM file.", effect=Effect.RESTART
@@ -283,7 +284,7 @@ class HostedRoom:
     )
     key_files: Mapping[str, SecretFile] = setting(
         KeyFiles(),
-        about="The keys that sign the links of this room: a name and a file each. Taking one out voids its links.",
+        about="The keys of its links, a name and a file each. The last one signs new links; a link lives as long as its key.",
         effect=Effect.RESTART,
     )
 
@@ -335,9 +336,21 @@ class HostSettings:
         about="The most members in one room; the next one is told to wait.",
         effect=Effect.RESTART,
     )
-    tls: TlsSettings = section(TlsSettings, "Encryption of the page.")
+    tls: TlsSettings = section(
+        TlsSettings, "Encryption of the page. Browsers give a microphone only to https, or to localhost."
+    )
     rooms: tuple[HostedRoom, ...] = items(HostedRoom, "The rooms that this server holds.", unique="id")
     devices: tuple[HostedDevice, ...] = items(HostedDevice, "The devices that may enter by their own key.", unique="id")
+
+    @property
+    def page(self) -> str:
+        """The address of the page, without a slash at its end; empty when it cannot be known (port 0)."""
+        if self.url or not self.port:
+            return self.url
+        listen = ipaddress.ip_address(self.listen)
+        name = self.public_address or ("localhost" if listen.is_loopback or listen.is_unspecified else self.listen)
+        scheme = "https" if self.tls.certificate else "http"
+        return f"{scheme}://{f'[{name}]' if ':' in name else name}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,11 +366,18 @@ class LogSettings:
 class Settings:
     """All of it."""
 
-    device: DeviceSettings = section(DeviceSettings, "This device.")
+    device: DeviceSettings = section(DeviceSettings, "This device: its name, and where it keeps its files.")
     room: RoomSettings = section(RoomSettings, "The room that the device is in.")
     audio: AudioSettings = section(AudioSettings, "Microphone, loudspeaker and what is sent.")
-    panel: PanelSettings = section(PanelSettings, "Buttons and lamps.")
-    door: DoorSettings = section(DoorSettings, "The door.")
-    sign: SignSettings = section(SignSettings, "What the device looks like.")
-    host: HostSettings = section(HostSettings, "The server: kontor host.")
-    log: LogSettings = section(LogSettings, "The journal.")
+    panel: PanelSettings = section(
+        PanelSettings, "Buttons and lamps. A change here closes the microphone until a hand acts on the panel."
+    )
+    door: DoorSettings = section(
+        DoorSettings, "The door of the room: open, listening (nobody hears the room), closed (no sound either way)."
+    )
+    sign: SignSettings = section(
+        SignSettings,
+        "What the device looks like on pages and rings. Left out, it follows from its id and never changes.",
+    )
+    host: HostSettings = section(HostSettings, "The server that holds rooms: kontor host.")
+    log: LogSettings = section(LogSettings, "What is written to the journal.")

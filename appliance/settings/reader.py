@@ -142,7 +142,7 @@ class Reader:
         for name, value in layer.table.items():
             if name not in known:
                 # The value may be a secret written in the wrong place, so it is never shown.
-                what = "section" if isinstance(value, dict) or not prefix else "setting"
+                what = "section" if isinstance(value, dict) else "setting"
                 self._note(layer.origin(name), prefix + _bare(name), "", f"is no {what} of Kontor", _meant(name, known))
 
     def _note(self, origin: Origin, key: str, value: str, allowed: str, hint: str = "") -> None:

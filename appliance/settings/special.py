@@ -6,9 +6,11 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import SplitResult, urlsplit
 
+from appliance.core.tokens import LEAST_KEY
 from appliance.settings.kinds import IDENTIFIER, resolved
 from appliance.settings.problems import Refused
 from appliance.settings.secrets import SecretFile
@@ -20,20 +22,17 @@ FINGERPRINT_BYTES = 32
 """A SHA-256 fingerprint (RFC 8122)."""
 MOST_KEYS = 8
 """Keys that a room may have at a time: one in use, one on its way out, and some air."""
-LEAST_KEY_BYTES = 16
-"""A shorter key could be guessed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An IP address."""
+    """An IP address: one to listen on, or with ``optional`` one that others send to, or "" for none."""
 
     optional: bool = False
     secret: bool = field(default=False, init=False)
 
     @property
     def allowed(self) -> str:
-        """What is allowed, as the end of a sentence."""
         return "must be an IP address like 192.0.2.7 or 2001:db8::7" + (', or ""' if self.optional else "")
 
     def convert(self, value: object, _where: Where, /) -> str:
@@ -43,16 +42,17 @@ class Address:
         if not isinstance(value, str) or not value.isprintable():
             raise Refused(self.allowed)
         try:
-            return str(ipaddress.ip_address(value))
+            address = ipaddress.ip_address(value)
         except ValueError:
             raise Refused(self.allowed, "A name is not enough here." if re.search("[g-z]", value) else "") from None
+        if address.is_multicast or (self.optional and address.is_unspecified):
+            raise Refused(self.allowed, "Nobody can send to this one." if self.optional else "")
+        return str(address)
 
     def plain(self, value: str) -> object:
-        """The address."""
         return value
 
     def json_schema(self) -> dict[str, object]:
-        """A string."""
         return {"anyOf": [{"const": ""}, *_IP]} if self.optional else {"anyOf": list(_IP)}
 
 
@@ -85,11 +85,9 @@ class Url:
         return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
 
     def plain(self, value: str) -> object:
-        """The address."""
         return value
 
     def json_schema(self) -> dict[str, object]:
-        """A string."""
         return {"type": "string", "pattern": "^(https?://[^/?#@]+/?)?$"}
 
     @staticmethod
@@ -106,6 +104,17 @@ class Url:
         if parts.path not in ("", "/"):
             return "Leave out what follows the host: the room has a setting of its own."
         return ""
+
+
+def page_url(text: str) -> str:
+    """The address of a server as the settings would take it.
+
+    :raises ValueError: it is none; the text is the end of a sentence.
+    """
+    try:
+        return Url().convert(text, Where("", Path()))
+    except Refused as refused:
+        raise ValueError(refused.allowed) from None
 
 
 def _is_ip(host: str) -> bool:
@@ -133,11 +142,9 @@ class Fingerprint:
         return bytes.fromhex(digits)
 
     def plain(self, value: bytes | None) -> object:
-        """Pairs of digits with colons between."""
         return "" if value is None else value.hex(":").upper()
 
     def json_schema(self) -> dict[str, object]:
-        """A string."""
         return {"type": "string", "pattern": "^([0-9a-fA-F]{2}(:?[0-9a-fA-F]{2}){31})?$"}
 
 
@@ -161,11 +168,9 @@ class PublicKey:
         return key
 
     def plain(self, value: bytes) -> object:
-        """The base64."""
         return base64.b64encode(value).decode()
 
     def json_schema(self) -> dict[str, object]:
-        """A string."""
         return {"type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$"}
 
 
@@ -187,11 +192,9 @@ class MicrophoneName:
         return str(resolved(value, where, self.allowed)) if value.lower().endswith(".wav") else self._refuse()
 
     def plain(self, value: str) -> object:
-        """The name."""
         return value
 
     def json_schema(self) -> dict[str, object]:
-        """A string."""
         return {"type": "string", "pattern": "^(silence|speech|tone:[0-9]{1,5}|.*\\.[wW][aA][vV])$"}
 
     def _refuse(self) -> str:
@@ -215,17 +218,15 @@ class KeyFiles:
             raise Refused("has a key id that is not made of a-z 0-9 . _ -")
         return MappingProxyType(
             {
-                name: SecretFile(resolved(path, where, self.allowed), f"{where.key}.{name}", LEAST_KEY_BYTES)
+                name: SecretFile(resolved(path, where, self.allowed), f"{where.key}.{name}", LEAST_KEY)
                 for name, path in value.items()
             }
         )
 
     def plain(self, value: Mapping[str, SecretFile]) -> object:
-        """The table; a path is hidden if there is no such file: it may be the secret itself."""
         return {name: str(file) for name, file in value.items()}
 
     def json_schema(self) -> dict[str, object]:
-        """A table of strings."""
         return {
             "type": "object",
             "minProperties": 1,

@@ -1,0 +1,100 @@
+"""``kontor config``: is it right, what is in force, what was changed, what could be set."""
+
+import argparse
+import base64
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from appliance.commands import Subparsers
+from appliance.commands.part import add_config
+from appliance.provisioning.files import sources
+from appliance.settings import SettingsError, resolve
+from appliance.settings.describe import as_dict, as_toml
+from appliance.settings.json_schema import json_schema
+
+_CONFIGURATION = 78
+_CANNOT_CREATE = 73
+_KEY_BYTES = 32
+
+
+def register(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = commands.add_parser("config", help="check, show and explain the settings")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, about in (
+        ("check", "tell everything that is wrong with the settings, at once"),
+        ("show", "print the settings in force, and where each was written"),
+        ("diff", "print only what differs from the defaults"),
+    ):
+        action = actions.add_parser(name, help=about)
+        add_config(action)
+        action.add_argument("--json", action="store_true", help="for programs")
+    actions.add_parser("schema", help="print the JSON Schema of a settings file")
+    action = actions.add_parser("new-key", help="make a key for a room, in a new file that only its owner reads")
+    action.add_argument("file", type=Path, metavar="FILE")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Do it; 78 when the settings cannot be used."""
+    if given.action == "schema":
+        return _schema()
+    return _new_key(given.file) if given.action == "new-key" else _settings(given)
+
+
+def _settings(given: argparse.Namespace) -> int:
+    found = sources(given.config)
+    # Whoever may read the settings need not be allowed to read the secrets.
+    secrets_of = None if given.action == "check" else ()
+    try:
+        resolved = resolve(found, secrets_of)
+    except SettingsError as error:
+        if given.json:
+            print(json.dumps({"ok": False, "problems": [problem.as_dict() for problem in error.problems]}, indent=2))
+        else:
+            print(error, file=sys.stderr)
+        return _CONFIGURATION
+    changed = as_dict(resolved, only_changed=True)
+    if given.action == "check":
+        files = [source.name for source in found]
+        report = {"ok": True, "problems": [], "files": files}
+        print(json.dumps(report, indent=2) if given.json else _all_right(files, len(changed)))
+    elif given.json:
+        print(json.dumps(changed if given.action == "diff" else as_dict(resolved), indent=2, ensure_ascii=False))
+    elif given.action == "diff" and not changed:
+        print("Nothing differs from the defaults.")
+    else:
+        print(as_toml(resolved, only_changed=given.action == "diff"), end="")
+    return 0
+
+
+def _all_right(files: list[str], changed: int) -> str:
+    if not files:
+        return (
+            "There is no settings file, so everything has its default. The first one would be /etc/kontor/kontor.toml"
+        )
+    return f"The settings are right. {changed} differ from their defaults; read from: {', '.join(files)}"
+
+
+def _schema() -> int:
+    print(json.dumps(json_schema(), indent=2))
+    return 0
+
+
+def _new_key(path: Path) -> int:
+    try:
+        # Never over an old key: with it all links of its room would be void.
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        print(f"{path} is there already. Name a new file: an old key is never written over.", file=sys.stderr)
+        return _CANNOT_CREATE
+    except OSError as error:
+        print(f"{path} cannot be made: {error.strerror}.", file=sys.stderr)
+        return _CANNOT_CREATE
+    with os.fdopen(handle, "wb") as file:
+        file.write(base64.b64encode(secrets.token_bytes(_KEY_BYTES)) + b"\n")
+    print(f"{path} holds a new key. Give it to the user that kontor host runs as: chown USER {path}", file=sys.stderr)
+    return 0
