@@ -39,7 +39,16 @@ def _compile(tools: Path, name: str, *extra: str) -> None:
     """One version of each package for all targets: what is tested on one is what runs on the other."""
     output = f"requirements/{name}.lock"
     _run(
-        *(str(tools / "bin" / "uv"), "pip", "compile", "pyproject.toml", *extra, "--universal", "--python-version", "3.11"),
+        *(
+            str(tools / "bin" / "uv"),
+            "pip",
+            "compile",
+            "pyproject.toml",
+            *extra,
+            "--universal",
+            "--python-version",
+            "3.11",
+        ),
         *("--fork-strategy", "fewest", "--generate-hashes", "--only-binary", ":all:", "--upgrade"),
         *("--no-header", "--quiet", "--output-file", output),
     )

@@ -51,7 +51,7 @@ def look() -> Alive:
         thread
         for thread in threading.enumerate()
         if thread is not threading.main_thread()
-        and not isinstance(thread, threading._DummyThread)  # noqa: SLF001  # a foreign library's own thread
+        and not isinstance(thread, threading._DummyThread)  # a foreign library's own thread
         and not (known and thread.name.startswith(known))
     )
     return Alive(threads, frozenset(_children()), frozenset(_sockets()))

@@ -1,0 +1,82 @@
+# Kontor. `make` alone tells what there is.
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo core dev speech browser test pytest slow lint typecheck imports format mutants measurements lock docs \
+	docs-check bench-demo bench-call bench-panel clean
+
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: core ## a room with one device, on this machine (ARGS="--record heard.wav" and others: make demo ARGS=--help)
+	@$(BIN)/kontor demo $(ARGS)
+
+core:
+	@$(PYTHON) -m tools.bootstrap core
+
+dev:
+	@$(PYTHON) -m tools.bootstrap dev
+
+speech: ## the demo's recorded speech, once more if it could not be had
+	@$(PYTHON) -m tools.speech
+
+browser:
+	@$(PYTHON) -m tools.browser
+
+test: dev browser lint typecheck imports docs-check pytest ## everything that must hold: lint, types, imports, documents, tests
+
+pytest: dev ## the tests alone, with branch coverage (ARGS=tests/core for some of them)
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage report
+	@test -n "$(ARGS)" || $(BIN)/coverage report --include='appliance/core/*' --fail-under=100
+
+slow: dev ## the slow suites (ARGS=tests/soak for some of them)
+	@KONTOR_WITH=slow $(PYTEST) -m slow $(ARGS)
+
+lint: dev ## ruff
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+typecheck: dev ## mypy --strict
+	@$(BIN)/mypy
+
+imports: dev ## the rooms of the house: who may import whom
+	@$(BIN)/lint-imports --no-cache > .cache/imports.log || { cat .cache/imports.log; exit 1; }
+	@tail -n 2 .cache/imports.log
+
+format: dev ## ruff's formatting and safe mends
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+mutants: dev ## changes to controls and gate that the tests must notice; survivors are printed
+	@$(BIN)/python -m tools.mutants $(ARGS)
+
+docs: dev ## the documents that are made from the code
+	@$(BIN)/python -m tools.documents
+
+docs-check: dev
+	@$(BIN)/python -m tools.documents --check
+
+measurements: dev ## docs/measurements/README.md from the figures beside it
+	@$(BIN)/python -m tools.measurements
+
+bench-demo: dev browser ## a fresh clone to the page, as a new user would
+	@$(BIN)/python -m tools.bench.demo $(ARGS)
+
+bench-call: dev ## what a call costs the device
+	@$(BIN)/python -m tools.bench.call $(ARGS)
+
+bench-panel: dev ## from a press to the gate and to the lamp
+	@$(BIN)/python -m tools.bench.panel $(ARGS)
+
+lock: ## new lock files, proved for every target (needs a network)
+	@$(PYTHON) -m tools.lock
+
+clean: ## everything that can be made again, but the environment
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* .cache/imports.log *.egg-info
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
