@@ -31,7 +31,7 @@ class Listener:
         self.packet = srtp.Datagram()
 
     def read(self) -> list[bytes]:
-        found = []
+        found: list[bytes] = []
         while True:
             try:
                 data = self.socket.recv(2048)

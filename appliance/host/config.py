@@ -1,0 +1,100 @@
+"""What a host is told when it is made. app/ fills this from the settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from appliance.core.roster import Sign
+
+
+@dataclass(frozen=True, slots=True)
+class RoomConfig:
+    """A permanent room. ``keys`` sign its links, by key id; the first one signs the tokens of devices."""
+
+    id: str
+    title: str
+    keys: Mapping[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceConfig:
+    """A device that may enter ``room``, known by its Ed25519 public key (32 bytes)."""
+
+    id: str
+    name: str
+    room: str
+    public_key: bytes
+    sign: Sign | None = None
+    """Its sign when the hash of its id is not wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When patience ends, in seconds."""
+
+    hello: float = 5.0
+    """From the opening of a presence socket to its hello."""
+    ping: float = 1.0
+    """Between pings on a presence socket, and between receiver reports on the media path."""
+    pong: float = 2.0
+    """Without an answer to pings: the member is shown connecting, and its slot is free."""
+    site: float = 2.0
+    """The same for a site from which no datagram comes."""
+    person: float = 8.0
+    """The same for people: a browser that is muted sends little more than a STUN check every few seconds."""
+    gone: float = 15.0
+    """Without datagram and without pong: the member is removed."""
+    join: float = 10.0
+    """From the answer to the end of the DTLS handshake."""
+    body: float = 5.0
+    """For the body of a request to arrive."""
+    token: float = 600.0
+    """Life of a device's token."""
+    nonce: float = 60.0
+    """Life of a challenge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """``burst`` at once, then ``per_second``."""
+
+    per_second: float
+    burst: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is taken from one member."""
+
+    joins: Rate = Rate(1.0, 10.0)
+    """Offers, for each identity: a device in trouble comes back every 1.5 s at most."""
+    messages: Rate = Rate(20.0, 60.0)
+    """Presence messages, for each socket; more closes it."""
+    sockets_per_identity: int = 4
+    """Presence sockets; the oldest is closed for a further one."""
+    queue: int = 256
+    """Presence messages that wait for one slow reader; more closes its socket."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostConfig:
+    """A whole host: one process, one HTTP port, one UDP port, its rooms."""
+
+    certificate_path: Path
+    """PEM file of the DTLS key and certificate; made when missing."""
+    rooms: tuple[RoomConfig, ...]
+    devices: tuple[DeviceConfig, ...] = ()
+    listen_host: str = "127.0.0.1"
+    http_port: int = 0
+    """0 takes any free port."""
+    udp_host: str = "127.0.0.1"
+    """IPv4 only for now."""
+    udp_port: int = 0
+    public_address: str = ""
+    """IPv4 address that members send media to. Empty or unspecified (0.0.0.0): the one they reached the HTTP port at."""
+    max_members: int = 200
+    """In each room; as many again may watch it without being in it."""
+    tls: tuple[Path | str, Path | str] | None = None
+    """Files of certificate chain and key for HTTPS; without them the host speaks plain HTTP."""
+    times: Times = Times()
+    limits: Limits = Limits()
