@@ -37,7 +37,8 @@ class Text:
 
     @property
     def allowed(self) -> str:
-        return f"must be {self.in_words or f'text of {self.shortest} to {self.longest} printable characters'}"
+        size = f"{self.shortest} to {self.longest}" if self.shortest else f"at most {self.longest}"
+        return f"must be {self.in_words or f'text of {size} printable characters'}"
 
     def convert(self, value: object, _where: Where, /) -> str:
         """The text as it is."""
@@ -63,7 +64,7 @@ class Text:
 
 def identifier(optional: bool = False) -> Text:
     """The name of a room, a member or a key."""
-    words = "1 to 64 of the characters a-z 0-9 . _ - and begin with a letter or digit"
+    words = "1 to 64 of the characters a-z 0-9 . _ -, the first a letter or a digit"
     return Text(64, 0 if optional else 1, IDENTIFIER, words)
 
 

@@ -100,7 +100,7 @@ class DeviceSettings:
     runtime_dir: Path = setting(
         FilePath(),
         Path("/run/kontor"),
-        about="The folder for the sockets between the processes. Its path must be shorter than 80 characters.",
+        about="The folder for the sockets between the processes. Its path may have 80 bytes at most.",
         effect=Effect.RESTART,
     )
 
@@ -138,10 +138,10 @@ class RoomSettings:
         about="A file with a token that lets the device in. Left empty, the device proves who it is with its own key.",
         effect=Effect.REJOIN,
     )
-    certificate: bytes | None = setting(
+    certificate_sha256: bytes | None = setting(
         Fingerprint(),
         None,
-        about="The SHA-256 fingerprint of the server's media certificate. When it is set, no other server is talked to.",
+        about="The fingerprint of the server's media certificate. When it is set, no other server is talked to.",
         effect=Effect.REJOIN,
     )
 
@@ -165,27 +165,27 @@ class AudioSettings:
     record: Path | None = setting(
         MaybePath(),
         None,
-        about="A WAV file that everything the virtual loudspeaker plays is written to. It grows by 6 MB a minute.",
+        about="A WAV file that everything the virtual loudspeaker plays is written to. It grows by about 6 MB a minute.",
         effect=Effect.RESTART,
     )
     frame_ms: Literal[10, 20] = setting(
         Choice[Literal[10, 20]]({10: 10, 20: 20}),
         20,
         unit="ms",
-        about="Sound in one packet. 10 is 10 ms faster and takes a quarter more of the network.",
+        about="Sound in one packet. 10 is 10 ms faster and sends twice as many packets.",
         effect=Effect.REJOIN,
     )
     bitrate: int = setting(
         Whole(8_000, 128_000),
         32_000,
         unit="bit/s",
-        about="How much of the network the voice takes. Below 24000 lost packets are heard.",
+        about="What the voice takes of the network, without the packets around it. 32000 hides losses better than 24000.",
         effect=Effect.REJOIN,
     )
     complexity: int = setting(
         Whole(0, 10),
         5,
-        about="How hard the encoder tries. 10 sounds slightly better than 5 and takes a third more of the processor.",
+        about="How hard the encoder tries. Against 5 it takes half the time with 0 and 40 % more with 10.",
         effect=Effect.REJOIN,
     )
 
