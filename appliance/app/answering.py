@@ -78,6 +78,7 @@ class Answering:
         self._thread.join(1)
 
     def _run(self) -> None:
+        self.ended.set_running_or_notify_cancel()  # from here on a waiter that gives up does not cancel it
         try:
             while not self._ending.is_set():
                 self._connect_once()

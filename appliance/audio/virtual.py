@@ -177,6 +177,7 @@ class VirtualCard:
         self._changed(True)
 
     def _run(self, captured: Captured, wanted: Wanted) -> None:
+        self.ended.set_running_or_notify_cancel()  # from here on a waiter that gives up does not cancel it
         try:
             self._changed(True)
             self._turns(captured, wanted)

@@ -28,10 +28,11 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 def load_settings(config: Path | None) -> "Settings | None":
     """The settings; None when they are refused, which has been said on standard error then."""
-    from appliance.settings import SettingsError
+    from appliance.provisioning.files import sources
+    from appliance.settings import SettingsError, load
 
     try:
-        return _load(config)
+        return load(sources(config))
     except SettingsError as error:
         print(error, file=sys.stderr)
         return None

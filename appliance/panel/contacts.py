@@ -20,16 +20,16 @@ class Contact:
     due: float | None = None
 
     def edge(self, raw: bool, now: float) -> None:
-        """Take one edge."""
-        self.raw = raw
-        self.due = now + self.debounce if raw is not self.down else None
+        """Take one edge: the time to be still begins anew."""
+        self.raw, self.due = raw, now + self.debounce
 
-    def settle(self, now: float) -> bool:
-        """Whether the contact has just come to rest in its new state."""
+    def settle(self, now: float) -> bool | None:
+        """None: still moving, or at rest for long. Else it has just come to rest: True in its new state, False in its old."""
         if self.due is None or now < self.due:
-            return False
+            return None
+        moved = self.raw is not self.down
         self.due, self.down = None, self.raw
-        return True
+        return moved
 
 
 @dataclass(slots=True)
@@ -70,18 +70,22 @@ class MuteContact:
 
     def settle(self, now: float) -> None:
         """The contact may have come to rest."""
-        if self.contact.due is not None and now >= self.contact.due and self.contact.raw is self.contact.down:
-            self.contact.due = None
-        if not self.contact.settle(now):
+        moved = self.contact.settle(now)
+        if moved is None:
             return
         told, self._told = self._told, False
         if self.kind is MuteControl.LATCHING:
-            if not self.contact.down:
-                self.hands.post(Event.SWITCH_OPENED)
-            elif not told:
-                self.hands.post(Event.SWITCH_CLOSED)
-        elif self.contact.down and not told:
+            self._settle_switch(moved, told)
+        elif moved and self.contact.down and not told:
             self.hands.post(Event.PRESS_WHILE_CLOSED)
+
+    def _settle_switch(self, moved: bool, told: bool) -> None:
+        if not moved and told:  # a spike: it closed the gate, and the switch stands open all the same
+            self.hands.post(Event.SWITCH_FOUND_OPEN)
+        elif moved and not self.contact.down:
+            self.hands.post(Event.SWITCH_OPENED)
+        elif moved and not told:
+            self.hands.post(Event.SWITCH_CLOSED)
 
 
 @dataclass(slots=True)

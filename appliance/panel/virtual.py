@@ -21,6 +21,7 @@ from appliance.panel.port import Hands
 DARK = Lamps(Sign.STEADY, Sign.OFF, Sign.OFF, Sign.STEADY, 0.0)
 """Before anything is known: the microphone is closed, the daemon not up."""
 
+_CONTACTS = ("mute", "door", "knock")
 _TAP = 0.06
 """Seconds that a press lasts."""
 
@@ -38,8 +39,8 @@ class VirtualPanel:
     ) -> None:
         self.kind = kind
         self._debounce, self._hold, self._lever, self._clock = debounce, hold, lever, clock
-        self._edges: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()
-        self._later: list[tuple[float, str, bool]] = []
+        self._edges: queue.SimpleQueue[tuple[float, str, bool] | None] = queue.SimpleQueue()
+        self._waiting: list[tuple[float, str, bool]] = []
         self._thread: threading.Thread | None = None
         self._down = self._read_lever()
         self._shown = DARK
@@ -83,17 +84,24 @@ class VirtualPanel:
 
         :raises ValueError: there is no such contact.
         """
-        if contact not in {"mute", "door", "knock"}:
-            raise ValueError(f'there is no contact "{contact}": allowed are mute, door, knock')
-        self._edges.put((contact, down))
+        self._put(0.0, contact, down)
 
     def press(self, contact: str) -> None:
-        """Press and release a button: a tap, or for the door as long as it takes."""
-        seconds = self._hold + 2 * self._debounce + _TAP if contact == "door" else self._debounce + _TAP
-        self.move(contact, True)
-        self._edges.put((f"{contact} up in {seconds}", False))
+        """Press and release a button: a tap, or for the door as long as it takes.
+
+        :raises ValueError: there is no such contact.
+        """
+        seconds = self._hold + 2 * self._debounce if contact == "door" else self._debounce
+        self._put(0.0, contact, True)
+        self._put(seconds + _TAP, contact, False)
+
+    def _put(self, after: float, contact: str, down: bool) -> None:
+        if contact not in _CONTACTS:
+            raise ValueError(f'there is no contact "{contact}": allowed are {", ".join(_CONTACTS)}')
+        self._edges.put((self._clock() + after, contact, down))
 
     def _run(self) -> None:
+        self.ended.set_running_or_notify_cancel()  # from here on a waiter that gives up does not cancel it
         try:
             while self._turn():
                 pass
@@ -106,27 +114,23 @@ class VirtualPanel:
             edge = self._edges.get(timeout=self._wait())
             if edge is None:
                 return False
-            self._take(*edge)
+            self._waiting.append(edge)
         except queue.Empty:
             pass
         now = self._clock()
-        for due in [item for item in self._later if item[0] <= now]:
-            self._later.remove(due)
-            self._take(due[1], due[2])
+        for edge in [edge for edge in self._waiting if edge[0] <= now]:
+            self._waiting.remove(edge)
+            self._take(edge[1], edge[2], now)
         self._mute.settle(now)
         self._door.settle(now)
         return True
 
     def _wait(self) -> float | None:
-        times = [t for t in (self._mute.due, self._door.due, *(item[0] for item in self._later)) if t is not None]
+        times = [t for t in (self._mute.due, self._door.due, *(edge[0] for edge in self._waiting)) if t is not None]
         return max(0.0, min(times) - self._clock()) if times else None
 
-    def _take(self, contact: str, down: bool) -> None:
-        now = self._clock()
-        if " up in " in contact:
-            name, _, seconds = contact.partition(" up in ")
-            self._later.append((now + float(seconds), name, down))
-        elif contact == "mute":
+    def _take(self, contact: str, down: bool, now: float) -> None:
+        if contact == "mute":
             if self._mute.edge(down, now):
                 self._light(replace(self._shown, mic=Sign.STEADY))
             self._keep_lever(down)

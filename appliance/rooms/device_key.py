@@ -1,0 +1,49 @@
+"""The device's own key: made at its first start, it proves to a host which device this is (RFC 8032, Ed25519)."""
+
+import base64
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from appliance.settings.store import PRIVATE, atomic_write
+
+_NAME = "device.key"
+_SEED = 32
+
+
+class DeviceKey:
+    """A private key that never leaves its file but to sign."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+
+    @classmethod
+    def load_or_make(cls, folder: Path) -> "DeviceKey":
+        """The key in ``folder``, made when it is not there yet.
+
+        :raises ValueError: the file is no key; the text says what to do.
+        :raises OSError: it cannot be read or written.
+        """
+        path = folder / _NAME
+        try:
+            text = path.read_bytes()
+        except FileNotFoundError:
+            key = Ed25519PrivateKey.generate()
+            atomic_write(path, base64.b64encode(key.private_bytes_raw()) + b"\n", PRIVATE)
+            return cls(key.private_bytes_raw())
+        try:
+            seed = base64.b64decode(text, validate=False)
+        except ValueError:
+            seed = b""
+        if len(seed) != _SEED:
+            raise ValueError(f"{path} is damaged: remove it, and register the new key that is made with the server")
+        return cls(seed)
+
+    @property
+    def public(self) -> bytes:
+        """The public key, 32 bytes: what the host's settings list for this device."""
+        return self._key.public_key().public_bytes_raw()
+
+    def sign(self, text: bytes) -> bytes:
+        """The signature of ``text``, 64 bytes."""
+        return self._key.sign(text)

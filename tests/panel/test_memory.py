@@ -1,0 +1,72 @@
+"""The stored mute: what comes back, and that whatever cannot be believed reads as muted."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.core.controls import REMEMBERED, Door, Reason
+from appliance.panel.memory import MuteMemory, Remembered
+
+MUTED = frozenset({Reason.HAND})
+
+
+@given(st.frozensets(st.sampled_from(sorted(REMEMBERED))), st.sampled_from(Door))
+def test_what_is_stored_comes_back(tmp_path_factory: pytest.TempPathFactory, reasons: frozenset[Reason], door: Door) -> None:
+    memory = MuteMemory(tmp_path_factory.mktemp("state"))
+    memory.save(reasons, door)
+    assert memory.load() == Remembered(reasons, door)
+
+
+def test_reasons_that_are_found_out_anew_are_not_stored(tmp_path: Path) -> None:
+    memory = MuteMemory(tmp_path)
+    memory.save(frozenset(Reason), Door.LISTENING)
+    assert memory.load() == Remembered(REMEMBERED, Door.LISTENING)
+
+
+def test_first_start_has_no_store(tmp_path: Path) -> None:
+    assert MuteMemory(tmp_path).load() == Remembered()
+
+
+def _stored(tmp_path: Path) -> Path:
+    MuteMemory(tmp_path).save(frozenset({Reason.BUTTON}), Door.OPEN)
+    return tmp_path / "mute.json"
+
+
+def test_every_single_flipped_bit_reads_as_muted(tmp_path: Path) -> None:
+    path = _stored(tmp_path)
+    good = path.read_bytes()
+    for index in range(len(good)):
+        for bit in range(8):
+            path.write_bytes(good[:index] + bytes([good[index] ^ 1 << bit]) + good[index + 1 :])
+            found = MuteMemory(tmp_path).load()
+            assert found.reasons, (index, bit, path.read_bytes())
+
+
+@pytest.mark.parametrize("length", [0, 1, 20, 60])
+def test_half_written_reads_as_muted(tmp_path: Path, length: int) -> None:
+    path = _stored(tmp_path)
+    path.write_bytes(path.read_bytes()[:length])
+    found = MuteMemory(tmp_path).load()
+    assert found.reasons == MUTED
+    assert found.door is Door.LISTENING
+    assert "cannot be read" in found.damaged
+
+
+@pytest.mark.parametrize("content", [[], 3, {"schema": 1}, {"schema": True, "reasons": 0, "door": 0, "sum": ""}])
+def test_foreign_content_reads_as_muted(tmp_path: Path, content: object) -> None:
+    (tmp_path / "mute.json").write_text(json.dumps(content))
+    assert MuteMemory(tmp_path).load().reasons == MUTED
+
+
+def test_unreadable_reads_as_muted(tmp_path: Path) -> None:
+    (tmp_path / "mute.json").mkdir()
+    assert MuteMemory(tmp_path).load().reasons == MUTED
+
+
+def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
+    memory = MuteMemory(tmp_path / "missing")
+    with pytest.raises(OSError, match="missing"):
+        memory.save(frozenset(), Door.OPEN)

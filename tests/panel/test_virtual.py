@@ -1,0 +1,134 @@
+"""The virtual panel obeys the rules of the real one."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.core.controls import Event, Lamps, MuteControl, Sign
+from appliance.panel.port import Hands
+from appliance.panel.virtual import DARK, VirtualPanel
+
+OPEN = Lamps(Sign.OFF, Sign.STEADY, Sign.OFF, Sign.OFF, 0.0)
+
+
+class Room:
+    """What the panel's thread did, in order."""
+
+    def __init__(self, is_open: bool = True) -> None:
+        self.is_open = is_open
+        self.told: list[object] = []
+        self.threads: set[str] = set()
+        self.hands = Hands(self._close, self._post, lambda: self._post("knock"))
+
+    def _close(self) -> bool:
+        self.threads.add(threading.current_thread().name)
+        was, self.is_open = self.is_open, False
+        if was:
+            self.told.append("gate")
+        return was
+
+    def _post(self, event: object) -> None:
+        self.told.append(event)
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[..., tuple[VirtualPanel, Room]]]:
+    panels: list[VirtualPanel] = []
+
+    def start(kind: MuteControl, is_open: bool = True, lever: Path | None = None) -> tuple[VirtualPanel, Room]:
+        panel, room = VirtualPanel(kind, 0.005, 0.05, lever), Room(is_open)
+        panel.lit = lambda lamps: room.told.append(("mic", lamps.mic))
+        panel.start(room.hands)
+        panels.append(panel)
+        return panel, room
+
+    yield start
+    for panel in panels:
+        panel.stop()
+        assert panel.ended.result(1) is None
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    end = time.monotonic() + 5
+    while not what():
+        assert time.monotonic() < end, "it did not happen within 5 s"
+        time.sleep(0.002)
+
+
+def test_starts_dark_and_tells_what_it_found(started: Callable[..., tuple[VirtualPanel, Room]]) -> None:
+    panel, room = started(MuteControl.LATCHING)
+    assert room.told[:2] == [Event.PANEL_FOUND, Event.SWITCH_FOUND_OPEN]
+    assert panel.shown == DARK
+    _, button = started(MuteControl.MOMENTARY)
+    assert button.told == [Event.PANEL_FOUND]
+
+
+def test_gate_first_lamp_next_and_on_the_panels_thread(started: Callable[..., tuple[VirtualPanel, Room]]) -> None:
+    panel, room = started(MuteControl.LATCHING)
+    panel.show(OPEN)
+    room.told.clear()
+    panel.move("mute", True)
+    wait_for(lambda: len(room.told) == 3)
+    assert room.told == ["gate", Event.SWITCH_CLOSED, ("mic", Sign.STEADY)]
+    assert room.threads == {"panel"}
+    assert panel.switched_to_mute
+
+
+def test_switch_keeps_its_position_while_the_power_is_off(
+    started: Callable[..., tuple[VirtualPanel, Room]], tmp_path: Path
+) -> None:
+    lever = tmp_path / "lever"
+    panel, room = started(MuteControl.LATCHING, lever=lever)
+    panel.move("mute", True)
+    wait_for(lambda: panel.switched_to_mute and lever.exists())
+    panel, room = started(MuteControl.LATCHING, lever=lever)
+    assert room.told == [Event.PANEL_FOUND, Event.SWITCH_FOUND_CLOSED]
+    panel.move("mute", False)
+    wait_for(lambda: Event.SWITCH_OPENED in room.told)
+    _, room = started(MuteControl.LATCHING, lever=lever)
+    assert room.told[1] is Event.SWITCH_FOUND_OPEN
+
+
+def test_button_is_pressed_and_let_go(started: Callable[..., tuple[VirtualPanel, Room]]) -> None:
+    panel, room = started(MuteControl.MOMENTARY, is_open=True)
+    panel.press("mute")
+    wait_for(lambda: Event.PRESS_WHILE_OPEN in room.told)
+    time.sleep(0.1)
+    panel.press("mute")
+    wait_for(lambda: Event.PRESS_WHILE_CLOSED in room.told)
+    assert room.told.count(Event.PRESS_WHILE_OPEN) == room.told.count(Event.PRESS_WHILE_CLOSED) == 1
+
+
+def test_door_wants_to_be_held_and_knock_does_not(started: Callable[..., tuple[VirtualPanel, Room]]) -> None:
+    panel, room = started(MuteControl.LATCHING)
+    panel.move("door", True)
+    panel.move("door", False)
+    panel.press("knock")
+    wait_for(lambda: "knock" in room.told)
+    time.sleep(0.1)
+    assert Event.DOOR_PRESSED not in room.told
+    panel.press("door")
+    wait_for(lambda: Event.DOOR_PRESSED in room.told)
+
+
+def test_foreign_contact_is_refused(started: Callable[..., tuple[VirtualPanel, Room]]) -> None:
+    panel, _ = started(MuteControl.LATCHING)
+    with pytest.raises(ValueError, match="allowed are mute, door, knock"):
+        panel.move("siren", True)
+    with pytest.raises(ValueError, match="siren"):
+        panel.press("siren")
+
+
+def test_a_thread_that_breaks_is_seen(started: Callable[..., tuple[VirtualPanel, Room]]) -> None:
+    panel = VirtualPanel(MuteControl.LATCHING)
+
+    def broken() -> bool:
+        raise RuntimeError("no gate")
+
+    panel.start(Hands(broken, lambda event: None, lambda: None))
+    panel.move("mute", True)
+    assert isinstance(panel.ended.exception(2), RuntimeError)
+    panel.stop()
