@@ -29,7 +29,7 @@ def register(commands: Subparsers) -> None:
     parser.add_argument("--role", choices=("listener", "speaker", "admin"), default="speaker", help="default: speaker")
     parser.add_argument("--days", type=_days, default=30, help="how long the link is good; default: 30")
     parser.add_argument("--id", help="what tells this person from others; default: made from the name")
-    parser.add_argument("--key", metavar="KEY_ID", help="the key that signs; default: the last one of the room")
+    parser.add_argument("--key", metavar="KEY_ID", help="the key that signs; default: the first one of the room")
     parser.add_argument("--url", metavar="ADDRESS", help="the address of the page; default: [host] url")
     parser.add_argument("--json", action="store_true", help="for programs")
     add_config(parser)
@@ -64,7 +64,7 @@ def _invite(given: argparse.Namespace, host: HostSettings, now: float) -> Mappin
     identity = given.id or identity_of(given.name)
     if any(device.id == identity for device in host.devices):
         raise _CannotInvite(f'"{identity}" is a device of this server, name another --id.')
-    key_id = given.key or list(room.key_files)[-1]
+    key_id = given.key or next(iter(room.key_files))
     if key_id not in room.key_files:
         raise _CannotInvite(f'the room has no key "{key_id}", it has: {", ".join(room.key_files)}.')
     expires = int(now) + given.days * _DAY
@@ -77,7 +77,7 @@ def _invite(given: argparse.Namespace, host: HostSettings, now: float) -> Mappin
     return {
         "link": f"{_page(given.url, host)}/{room.id}#{token}",
         "room": room.id,
-        "title": room.title or room.id,
+        "title": room.label,
         "identity": identity,
         "name": given.name,
         "role": given.role,

@@ -22,7 +22,6 @@ from appliance.settings.model import (
     PanelSettings,
     RoomSettings,
     Settings,
-    SignSettings,
     TlsSettings,
     identity_of,
 )
@@ -56,7 +55,6 @@ __all__ = [
     "SecretFile",
     "Settings",
     "SettingsError",
-    "SignSettings",
     "Source",
     "TlsSettings",
     "identity_of",

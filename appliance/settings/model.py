@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from appliance.core.controls import Door, MuteControl
-from appliance.core.roster import PLACES
+from appliance.core.roster import PLACES, Sign, sign_of
 from appliance.settings.kinds import Choice, FilePath, Flag, MaybePath, MaybeSecret, Text, Whole, identifier, one_of
 from appliance.settings.secrets import SecretFile
 from appliance.settings.setting import Effect, items, section, setting
@@ -241,25 +241,6 @@ class DoorSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SignSettings:
-    """What this device looks like."""
-
-    hue: Hue | None = setting(
-        Choice[Hue | None]({hue.name.lower(): hue for hue in Hue}),
-        None,
-        about="The colour, which also decides the figure.",
-        effect=Effect.REJOIN,
-    )
-    place: int | None = setting(
-        Choice[int | None]({hour: hour for hour in range(PLACES)}),
-        None,
-        unit="hour",
-        about="Where on the ring its figure begins, as on a clock; 0 is 12 o'clock, the side of the switch.",
-        effect=Effect.REJOIN,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TlsSettings:
     """Encryption of the page."""
 
@@ -284,9 +265,14 @@ class HostedRoom:
     )
     key_files: Mapping[str, SecretFile] = setting(
         KeyFiles(),
-        about="The keys of its links, a name and a file each. The last one signs new links; a link lives as long as its key.",
+        about="The keys of its links, a name and a file each. The first one signs new links; a link lives as long as its key.",
         effect=Effect.RESTART,
     )
+
+    @property
+    def label(self) -> str:
+        """What people read."""
+        return self.title or self.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,6 +285,27 @@ class HostedDevice:
     public_key: bytes = setting(
         PublicKey(), about="Its public key, as the device itself tells it.", effect=Effect.RESTART
     )
+    hue: Hue | None = setting(
+        Choice[Hue | None]({hue.name.lower(): hue for hue in Hue}),
+        None,
+        about="Its colour on pages and rings, which also decides its figure. Left out it follows from the id.",
+        effect=Effect.RESTART,
+    )
+    place: int | None = setting(
+        Choice[int | None]({hour: hour for hour in range(PLACES)}),
+        None,
+        unit="hour",
+        about="Where on the ring its figure begins, as on a clock; 0 is 12 o'clock. Left out it follows from the id.",
+        effect=Effect.RESTART,
+    )
+
+    @property
+    def sign(self) -> Sign | None:
+        """Its sign, or None when nothing is said and it follows from the id."""
+        if self.hue is None and self.place is None:
+            return None
+        own = sign_of(self.id)
+        return Sign(own.hue if self.hue is None else self.hue, own.place if self.place is None else self.place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -349,8 +356,7 @@ class HostSettings:
             return self.url
         listen = ipaddress.ip_address(self.listen)
         name = self.public_address or ("localhost" if listen.is_loopback or listen.is_unspecified else self.listen)
-        scheme = "https" if self.tls.certificate else "http"
-        return f"{scheme}://{f'[{name}]' if ':' in name else name}:{self.port}"
+        return f"{'https' if self.tls.certificate else 'http'}://{name}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,10 +380,6 @@ class Settings:
     )
     door: DoorSettings = section(
         DoorSettings, "The door of the room: open, listening (nobody hears the room), closed (no sound either way)."
-    )
-    sign: SignSettings = section(
-        SignSettings,
-        "What the device looks like on pages and rings. Left out, it follows from its id and never changes.",
     )
     host: HostSettings = section(HostSettings, "The server that holds rooms: kontor host.")
     log: LogSettings = section(LogSettings, "What is written to the journal.")

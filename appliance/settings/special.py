@@ -26,37 +26,41 @@ MOST_KEYS = 8
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An IP address: one to listen on, or with ``optional`` one that others send to, or "" for none."""
+    """An IPv4 address: one to listen on, or with ``optional`` one that others send to, or "" for none."""
 
     optional: bool = False
     secret: bool = field(default=False, init=False)
 
     @property
     def allowed(self) -> str:
-        return "must be an IP address like 192.0.2.7 or 2001:db8::7" + (', or ""' if self.optional else "")
+        return "must be an IPv4 address like 192.0.2.7" + (', or ""' if self.optional else "")
 
     def convert(self, value: object, _where: Where, /) -> str:
-        """The address in its shortest form."""
+        """The address as it is."""
         if self.optional and value == "":
             return ""
-        if not isinstance(value, str) or not value.isprintable():
+        if not isinstance(value, str):
             raise Refused(self.allowed)
         try:
-            address = ipaddress.ip_address(value)
+            address = ipaddress.IPv4Address(value)
         except ValueError:
-            raise Refused(self.allowed, "A name is not enough here." if re.search("[g-z]", value) else "") from None
+            raise Refused(self.allowed, self._hint(value)) from None
         if address.is_multicast or (self.optional and address.is_unspecified):
             raise Refused(self.allowed, "Nobody can send to this one." if self.optional else "")
-        return str(address)
+        return value
 
     def plain(self, value: str) -> object:
         return value
 
     def json_schema(self) -> dict[str, object]:
-        return {"anyOf": [{"const": ""}, *_IP]} if self.optional else {"anyOf": list(_IP)}
+        address: dict[str, object] = {"type": "string", "format": "ipv4"}
+        return {"anyOf": [{"const": ""}, address]} if self.optional else address
 
-
-_IP = ({"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"})
+    @staticmethod
+    def _hint(value: str) -> str:
+        if _is_ip(value):
+            return "IPv6 comes with a later version of Kontor."
+        return "A name is not enough here." if re.search("[A-Za-z]", value) else ""
 
 
 @dataclass(frozen=True, slots=True)
