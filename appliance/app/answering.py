@@ -42,7 +42,7 @@ class RoomFacts:
     door_commands: int = 0
     door: Door = Door.LISTENING
     recording: bool = False
-    fault: bool = False
+    violation: bool = False
 
 
 class Answering:
@@ -131,7 +131,7 @@ class Answering:
                 door_commands=facts.door_commands,
                 door=facts.door,
                 recording=facts.recording,
-                fault=facts.fault,
+                violation=facts.violation,
             )
         )
         self._pass_on(uplink)

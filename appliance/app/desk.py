@@ -47,7 +47,7 @@ class _Told:
     door_commands: int
     recording: bool
     trial: bool
-    fault: bool
+    violated: bool
 
     @classmethod
     def of(cls, answer: Downlink) -> "_Told":
@@ -59,7 +59,7 @@ class _Told:
             answer.door_commands,
             answer.recording,
             answer.trial,
-            answer.fault,
+            answer.violation,
         )
 
 
@@ -161,7 +161,7 @@ class Desk:
         speakers = answer.speakers if answer else ()
         room = Room(
             phase=answer.link if answer else LinkPhase.RECONNECTING,
-            health=Health.DEGRADED if self._store_fails or (answer and answer.fault) else Health.HEALTHY,
+            health=Health.DEGRADED if self._store_fails else Health.HEALTHY,
             talking_while_closed=talking and not self._controls.open,
             level=max((float(speaker.level) for speaker in speakers), default=SILENCE),
             wanted=bool(answer and answer.hands) or now - self._knocked_at < _KNOCK_SHOWN or self._announced_at is not None,
@@ -219,6 +219,9 @@ class Desk:
             self._journal.tell(EventName.RECORDING, on=told.recording)
             self._announced_at = self._clock() + _ANNOUNCEMENT if told.recording else None
             self.apply(Event.RECORDING_BEGAN if told.recording else Event.RECORDING_ENDED)
+        if told.violated and not (before is not None and before.violated):
+            self._journal.tell(EventName.VIOLATION)
+            self.apply(Event.VIOLATED)
 
     def _tell(self, before: Controls, event: Event) -> None:
         names = ",".join(reason.word for reason in sorted(self._controls.reasons))

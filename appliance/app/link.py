@@ -28,6 +28,8 @@ from appliance.rooms.contract import Engine, RoomRefused, SiteReport
 from appliance.settings import Settings
 
 STATUS = "link.status"
+_TOLD = 0.2
+"""Seconds in which sound has surely read what an answer says."""
 _LAMPS = ("mic", "room", "speak", "fault")
 _PHASE_EVENTS = {
     LinkPhase.CONNECTING: EventName.LINK_CONNECTING,
@@ -90,6 +92,8 @@ class Link:
         while self._engine.counters.get("proof_violations", 0) == self._violations:
             await asyncio.sleep(0.1)
         self._journal.tell(EventName.VIOLATION, blocks=self._engine.counters["proof_violations"])
+        self._change(violation=True)
+        await asyncio.sleep(_TOLD)
 
     def _report(self, event: contract.RoomEvent) -> None:
         facts = self._answering.facts

@@ -34,7 +34,7 @@ MAX_MESSAGE = _DOWNLINK.size + BLOCK_BYTES
 """Bytes of the largest message; a buffer for either kind."""
 
 _BLOCK_FLAG, _HAND_FLAG = 1, 2
-_RECORDING_FLAG, _TRIAL_FLAG, _FAULT_FLAG = 2, 4, 8
+_RECORDING_FLAG, _TRIAL_FLAG, _VIOLATION_FLAG = 2, 4, 8
 _NO_DIRECTION = 0xFFFF
 _QUIETEST = -127
 _ALL_REASONS = (1 << len(Reason)) - 1
@@ -121,8 +121,8 @@ class Downlink:
     recording: bool = False
     trial: bool = False
     """Settings are on trial."""
-    fault: bool = False
-    """Link is degraded, and FAULT should show it."""
+    violation: bool = False
+    """A block left after the gate had closed (UX.md, mute rule 6): sound closes, and a hand has to act."""
     answered: int = 0
     """Monotonic clock of the machine in ns when link sent this: a claim, used for statistics only."""
 
@@ -247,7 +247,7 @@ def encode_downlink(message: Downlink, buffer: bytearray) -> int:
         (message.block is not None) * _BLOCK_FLAG
         | message.recording * _RECORDING_FLAG
         | message.trial * _TRIAL_FLAG
-        | message.fault * _FAULT_FLAG,
+        | message.violation * _VIOLATION_FLAG,
         message.seq & _U32,
         message.answered,
         message.knocks & _U32,
@@ -290,7 +290,7 @@ def decode_downlink(data: bytes | bytearray | memoryview) -> Downlink:
     :raises ExchangeJunk: anything in it is not as it must be.
     """
     view = memoryview(data)
-    known = _BLOCK_FLAG | _RECORDING_FLAG | _TRIAL_FLAG | _FAULT_FLAG
+    known = _BLOCK_FLAG | _RECORDING_FLAG | _TRIAL_FLAG | _VIOLATION_FLAG
     flags = _check_head(view, _DOWNLINK, _DOWNLINK_MAGIC, known)
     (_, _, _, seq, answered, knocks, muted, lifted, asked, commands, members, hands, link, door, count, zero, *rest) = (
         _DOWNLINK.unpack_from(view)
@@ -312,6 +312,6 @@ def decode_downlink(data: bytes | bytearray | memoryview) -> Downlink:
         door=_DOORS[door],
         recording=bool(flags & _RECORDING_FLAG),
         trial=bool(flags & _TRIAL_FLAG),
-        fault=bool(flags & _FAULT_FLAG),
+        violation=bool(flags & _VIOLATION_FLAG),
         answered=answered,
     )

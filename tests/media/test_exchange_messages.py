@@ -56,7 +56,7 @@ DOWNLINKS = st.builds(
     door=st.sampled_from(Door),
     recording=st.booleans(),
     trial=st.booleans(),
-    fault=st.booleans(),
+    violation=st.booleans(),
     answered=st.integers(0, 2**64 - 1),
 )
 

@@ -1,0 +1,42 @@
+"""Small real parts that the tests of app/ share."""
+
+import io
+import time
+from collections.abc import Callable
+
+from appliance.core.controls import Lamps
+from appliance.health.journal import Journal
+
+
+class Lines(io.StringIO):
+    """A journal's output that can be asked for."""
+
+    def lines(self, event: str) -> list[str]:
+        """The lines that tell ``event``."""
+        return [line for line in self.getvalue().splitlines() if f"event={event}" in line]
+
+
+def journal() -> tuple[Journal, Lines]:
+    """A journal and what it writes."""
+    out = Lines()
+    return Journal("test", out), out
+
+
+class LampRow:
+    """The part of a panel that shows; ``order`` tells when, among other things."""
+
+    def __init__(self, order: list[object]) -> None:
+        self.order = order
+        self.shown: Lamps | None = None
+
+    def show(self, lamps: Lamps) -> None:
+        self.shown = lamps
+        self.order.append(("lamp", lamps.mic))
+
+
+def wait_for(what: Callable[[], object], seconds: float = 5.0) -> None:
+    """Wait until ``what`` is true."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, f"it did not happen within {seconds} s"
+        time.sleep(0.005)

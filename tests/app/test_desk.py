@@ -1,0 +1,186 @@
+"""The desk: order on a press, what link tells, what is remembered."""
+
+import asyncio
+import dataclasses
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from appliance.app.desk import Desk
+from appliance.audio.gate import Gate
+from appliance.core.controls import Controls, Door, Event, LinkPhase, MuteControl, Reason, Sign, initial, step
+from appliance.core.counters import Counters
+from appliance.media.exchange import Downlink, Speaker
+from appliance.panel.memory import MuteMemory, Remembered
+from appliance.panel.port import Panel
+from tests.app.parts import LampRow, journal
+
+ANSWER = Downlink(seq=1, link=LinkPhase.IN_ROOM)
+
+
+class World:
+    """A desk with a real gate, a row of lamps and a clock that is set by hand."""
+
+    def __init__(self, folder: Path, controls: Controls) -> None:
+        self.order: list[object] = []
+        self.gate, self.lamps, self.now = Gate(), LampRow(self.order), 100.0
+        self.memory = MuteMemory(folder)
+        self.counters = Counters()
+        told, self.lines = journal()
+        panel = cast("Panel", self.lamps)
+        self.desk = Desk(self.gate, panel, self.memory, told, self.counters, controls, lambda: self.now)
+
+    def told(self, **fields: object) -> None:
+        self.desk.answered(dataclasses.replace(ANSWER, **fields))  # type: ignore[arg-type]
+
+
+def started(kind: MuteControl) -> Controls:
+    controls = initial(kind)
+    for event in (Event.PANEL_FOUND, Event.SWITCH_FOUND_OPEN, Event.AUDIO_FOUND):
+        controls = step(controls, event)
+    return controls
+
+
+@pytest.fixture(params=list(MuteControl))
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    world = World(tmp_path, started(request.param))
+    world.desk.apply(Event.STARTED)
+    assert world.gate.is_open
+    return world
+
+
+async def test_press_reaches_the_gate_before_the_loop_and_the_lamp_after(world: World) -> None:
+    hands = world.desk.hands(asyncio.get_running_loop())
+    latching = world.desk.controls.kind is MuteControl.LATCHING
+    assert hands.close()
+    assert not world.gate.is_open
+    assert world.desk.refresh(ANSWER, False).mic is Sign.STEADY, "the lamp shows the gate, not the controls"
+    hands.post(Event.SWITCH_CLOSED if latching else Event.PRESS_WHILE_OPEN)
+    await asyncio.sleep(0)
+    assert world.desk.controls.reasons == {Reason.SWITCH if latching else Reason.BUTTON}
+    hands.post(Event.SWITCH_OPENED if latching else Event.PRESS_WHILE_CLOSED)
+    await asyncio.sleep(0)
+    assert world.gate.is_open
+    assert world.desk.refresh(ANSWER, False).mic is Sign.OFF
+    assert len(world.lines.lines("gate_closed")) == 1
+    assert world.counters.get("gate_closings") == 1
+
+
+async def test_admin_mute_between_press_and_decision_opens_nothing(world: World) -> None:
+    hands = world.desk.hands(asyncio.get_running_loop())
+    hands.close()
+    world.told()
+    world.told(admin_muted=1)
+    world.told(admin_muted=1, admin_lifted=1)
+    assert not world.gate.is_open
+    assert Reason.ADMIN in world.desk.controls.reasons
+
+
+def test_counters_of_link_are_events_once_and_the_first_answer_is_the_base(world: World) -> None:
+    world.told(admin_muted=7, knocks=3, asked=2, door_commands=5)
+    assert world.gate.is_open
+    world.told(admin_muted=8, knocks=3, asked=2, door_commands=5)
+    assert world.desk.controls.reasons == {Reason.ADMIN}
+    world.told(admin_muted=8, knocks=4, asked=2, door_commands=5)
+    assert world.desk.refresh(ANSWER, False).speak is Sign.SLOW
+    world.now += 6
+    assert world.desk.refresh(ANSWER, False).speak is Sign.OFF
+
+
+def test_door_from_afar_closes_and_opens_to_listening_at_most(world: World) -> None:
+    world.told()
+    world.told(door_commands=1, door=Door.CLOSED)
+    assert world.desk.controls.door is Door.CLOSED
+    world.told(door_commands=2, door=Door.OPEN)
+    assert world.desk.controls.door is Door.CLOSED
+    world.told(door_commands=3, door=Door.LISTENING)
+    assert world.desk.controls.door is Door.LISTENING
+    assert not world.gate.is_open
+
+
+def test_recording_is_announced_before_the_room_is_in_it(world: World) -> None:
+    world.told(recording=True)
+    assert not world.gate.is_open
+    assert world.desk.refresh(ANSWER, False).speak is Sign.SLOW
+    world.now += 4.9
+    world.desk.refresh(ANSWER, False)
+    assert not world.gate.is_open
+    world.now += 0.2
+    world.desk.refresh(ANSWER, False)
+    assert world.gate.is_open
+    world.told(recording=False)
+    assert world.gate.is_open
+
+
+def test_a_trial_closes_and_restores(world: World) -> None:
+    world.told()
+    world.told(trial=True)
+    assert world.desk.controls.reasons == {Reason.TRIAL}
+    world.told()
+    assert world.gate.is_open
+
+
+def test_a_violation_closes_until_a_hand_acts(world: World) -> None:
+    world.told()
+    world.told(violation=True)
+    assert world.desk.controls.reasons == {Reason.VIOLATION}
+    assert world.desk.refresh(ANSWER, False).mic is Sign.FAST
+    world.told(violation=False)
+    world.desk.link_lost()
+    world.told(violation=False)
+    assert not world.gate.is_open
+
+
+def test_link_lost_leaves_the_gate_and_shows_on_room(world: World) -> None:
+    world.told(admin_muted=4)
+    world.desk.link_lost()
+    assert world.gate.is_open
+    assert world.desk.refresh(None, False).room is Sign.SLOW
+    world.told(admin_muted=0)
+    assert world.gate.is_open, "a link that was started anew counts from 0: that is no mute"
+
+
+def test_speak_shows_the_loudest(world: World) -> None:
+    answer = dataclasses.replace(ANSWER, speakers=(Speaker(1, 2, -60, False), Speaker(1, 2, -30, False)))
+    shown = world.desk.refresh(answer, False)
+    assert shown.speak is Sign.STEADY
+    assert shown.brightness == pytest.approx(0.5)
+
+
+def test_lamps_are_sent_only_when_something_changed(world: World) -> None:
+    world.desk.refresh(ANSWER, False)
+    sent = len(world.order)
+    for _ in range(5):
+        world.desk.refresh(ANSWER, False)
+    assert len(world.order) == sent
+
+
+async def test_what_must_survive_is_stored(tmp_path: Path) -> None:
+    world = World(tmp_path, started(MuteControl.MOMENTARY))
+    world.desk.apply(Event.STARTED)
+    keeping = asyncio.create_task(world.desk.keep_memory())
+    world.told()
+    world.told(admin_muted=1)
+    while not (tmp_path / "mute.json").exists():
+        await asyncio.sleep(0.01)
+    assert world.memory.load() == Remembered(frozenset({Reason.ADMIN}), Door.OPEN)
+    keeping.cancel()
+    world.desk.apply(Event.PRESS_WHILE_CLOSED)
+    await world.desk.store()
+    assert world.memory.load() == Remembered()
+    assert await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def test_a_full_disk_is_told_and_tried_again(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    world = World(folder, started(MuteControl.MOMENTARY))
+    world.desk.apply(Event.STARTED)
+    world.desk.apply(Event.PRESS_WHILE_OPEN)
+    await world.desk.store()
+    assert world.lines.lines("mute_store_damaged")
+    assert world.desk.refresh(ANSWER, False).fault is Sign.SLOW
+    folder.mkdir()
+    await world.desk.store()
+    assert world.memory.load().reasons == {Reason.BUTTON}
+    assert world.desk.refresh(ANSWER, False).fault is Sign.OFF
