@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance.core.counters import Counters
 from appliance.host.srtp import OVERHEAD, Outbound, Pointer, ffi, lib
 
 Address: TypeAlias = tuple[str, int]
@@ -96,17 +97,14 @@ class _Paused:
 class FanOut:
     """The rows of one slot. Rows have no order: the last takes the place of one that is removed."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, counters: Counters) -> None:
         self._descriptor = descriptor
+        self._counters = counters
         self._members: list[tuple[str, Outbound]] = []
         self._srtp: list[Pointer] = []
         self._row: dict[str, int] = {}
         self._seq: int | None = None
         self._paused: _Paused | None = None
-        self.sent = 0
-        """Packets that the kernel took."""
-        self.dropped = 0
-        """Packets that it did not take, or that libsrtp refused."""
         self._rows = np.zeros((0, _STRIDE), np.uint8)
         self._offset = np.zeros(0, np.uint16)
         self._payload_type = np.zeros(0, np.uint8)
@@ -205,7 +203,7 @@ class FanOut:
     def _send_rows(self, begin: int, end: int, packet: Packet) -> None:
         self._fill(begin, end, packet)
         for first, last in self._protect(begin, end):
-            self.sent += self._flush(first, last)
+            self._counters.add("host_packets_out", self._flush(first, last))
 
     def _fill(self, begin: int, end: int, packet: Packet) -> None:
         rows = self._rows[begin:end]
@@ -231,7 +229,7 @@ class FanOut:
         at = begin
         if any(codes):
             for row in (begin + i for i, code in enumerate(codes) if code):
-                self.dropped += 1
+                self._counters.add("host_packets_dropped")
                 if at < row:
                     yield at, row
                 at = row + 1
@@ -246,9 +244,9 @@ class FanOut:
             taken = _libc.sendmmsg(self._descriptor, self._messages_at + begin * _MMSGHDR.itemsize, count, 0)
             if taken <= 0:
                 if ctypes.get_errno() in (errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM):
-                    self.dropped += end - begin  # full: what is late is worth nothing
+                    self._counters.add("host_packets_dropped", end - begin)  # full: what is late is worth nothing
                     return sent
-                self.dropped += 1  # this one is refused (no route, filtered): the next may pass
+                self._counters.add("host_packets_dropped")  # refused (no route, filtered): the next may pass
                 taken = 1
             else:
                 sent += taken

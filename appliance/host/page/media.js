@@ -1,0 +1,156 @@
+/**
+ * Sound to and from the host: one offer, one answer, three slots down and one way up.
+ *
+ * The way up carries nothing until `carry` is given a track: joining muted means that no packet of the microphone exists.
+ */
+
+/** Milliseconds that a connection may be "disconnected" before it counts as lost. */
+const PATIENCE = 2000;
+const ANSWER_WITHIN = 10000;
+const SLOTS = 3;
+
+/** Why the host did not let us in; `kind` is a key of `end.` in the words, or "network" for trying again. */
+export class Refused extends Error {
+  /**
+   * @param {"full" | "invalid" | "noRoom" | "network"} kind
+   * @param {number} [retryAfter] seconds
+   */
+  constructor(kind, retryAfter = 0) {
+    super(kind);
+    this.kind = kind;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** @type {Readonly<Record<number, "invalid" | "noRoom" | "full">>} */
+const ANSWERS = { 401: "invalid", 403: "invalid", 404: "noRoom", 503: "full" };
+
+export class Media {
+  #url;
+  #token;
+  #onTrack;
+  #onLost;
+  /** @type {RTCPeerConnection | null} */
+  #connection = null;
+  /** @type {RTCRtpSender | null} */
+  #sender = null;
+  #session = "";
+  #timer = 0;
+
+  /**
+   * @param {string} room
+   * @param {string} token
+   * @param {{track: (slot: number, track: MediaStreamTrack) => void, lost: () => void}} handlers
+   */
+  constructor(room, token, handlers) {
+    this.#url = `/rooms/${encodeURIComponent(room)}/media`;
+    this.#token = token;
+    this.#onTrack = handlers.track;
+    this.#onLost = handlers.lost;
+  }
+
+  /**
+   * Connect anew, and be done when sound flows. Throws `Refused`.
+   * @param {boolean} speaker whether the member may ever speak
+   */
+  async join(speaker) {
+    this.#close();
+    const connection = new RTCPeerConnection({ iceServers: [] });
+    this.#connection = connection;
+    for (let slot = 0; slot < SLOTS; slot += 1) {
+      const direction = slot === 0 && speaker ? "sendrecv" : "recvonly";
+      const transceiver = connection.addTransceiver("audio", { direction });
+      if (slot === 0) this.#sender = speaker ? transceiver.sender : null;
+      this.#onTrack(slot, transceiver.receiver.track);
+    }
+    try {
+      await connection.setLocalDescription();
+      await this.#exchange(connection);
+      await this.#connected(connection);
+    } catch (error) {
+      if (connection === this.#connection) this.leave();
+      throw error instanceof Refused ? error : new Refused("network");
+    }
+    connection.onconnectionstatechange = () => this.#watch(connection);
+    this.#watch(connection);
+  }
+
+  /**
+   * Send this track from now on, or nothing.
+   * @param {MediaStreamTrack | null} track
+   */
+  async carry(track) {
+    await this.#sender?.replaceTrack(track);
+  }
+
+  /** Leave the room; this also works while the page goes away. */
+  leave() {
+    this.#close();
+    if (!this.#session) return;
+    const headers = { Authorization: `Bearer ${this.#token}` };
+    fetch(this.#session, { method: "DELETE", headers, keepalive: true }).catch(() => {});
+    this.#session = "";
+  }
+
+  /** @returns {Promise<RTCStatsReport | undefined>} what the browser counted, for tests and for the sound sheet */
+  async statistics() {
+    return this.#connection?.getStats();
+  }
+
+  #close() {
+    clearTimeout(this.#timer);
+    const connection = this.#connection;
+    this.#connection = null;
+    this.#sender = null;
+    if (!connection) return;
+    connection.onconnectionstatechange = null;
+    connection.close();
+  }
+
+  /** @param {RTCPeerConnection} connection */
+  async #exchange(connection) {
+    const response = await fetch(this.#url, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${this.#token}`, "Content-Type": "application/sdp" },
+      body: connection.localDescription?.sdp,
+      signal: AbortSignal.timeout(ANSWER_WITHIN),
+    });
+    if (response.status !== 201) {
+      throw new Refused(ANSWERS[response.status] ?? "network", Number(response.headers.get("Retry-After")) || 10);
+    }
+    const session = response.headers.get("Location") ?? "";
+    const sdp = await response.text();
+    if (connection !== this.#connection) throw new Refused("network");
+    this.#session = session;
+    await connection.setRemoteDescription({ type: "answer", sdp });
+  }
+
+  /**
+   * @param {RTCPeerConnection} connection
+   * @returns {Promise<void>}
+   */
+  #connected(connection) {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Refused("network")), ANSWER_WITHIN);
+      const look = () => {
+        if (connection.connectionState === "connected") resolve();
+        else if (["failed", "closed"].includes(connection.connectionState)) reject(new Refused("network"));
+        else return;
+        clearTimeout(timer);
+      };
+      connection.onconnectionstatechange = look;
+      look();
+    });
+  }
+
+  /** @param {RTCPeerConnection} connection */
+  #watch(connection) {
+    clearTimeout(this.#timer);
+    if (connection !== this.#connection || connection.connectionState === "connected") return;
+    const wait = connection.connectionState === "failed" ? 0 : PATIENCE;
+    this.#timer = setTimeout(() => {
+      this.#close();
+      this.#onLost();
+    }, wait);
+  }
+}
