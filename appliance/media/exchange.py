@@ -1,13 +1,13 @@
 """The socket between sound and link: one message each way per block, over Unix SOCK_SEQPACKET.
 
-Sound has the :class:`Listener`, link the :class:`Client`. Link is not trusted: whatever it sends, does not send or floods,
-:class:`Listener` neither blocks nor raises; it counts, and closes the connection of whoever sends junk.
+Sound has the :class:`Listener`, link the :class:`Client`. Link is not trusted: whatever it sends, does not send or
+floods, :class:`Listener` neither blocks nor raises; it counts, and closes the connection of whoever sends junk.
 
-The queue towards link is kept short by a window: while link has not answered :data:`WINDOW` uplinks, no further one is sent.
-A link that was stopped therefore finds at most 40 ms of old sound, and :class:`Client` throws that away when the gate has
-closed meanwhile: the message that tells of a close passes the window.
+The queue towards link is kept short by a window: while link has not answered :data:`WINDOW` uplinks, no further one is
+sent. A link that was stopped therefore finds at most 40 ms of old sound, and :class:`Client` throws that away when the
+gate has closed meanwhile: the message that tells of a close passes the window.
 
-Each end belongs to one thread (sound's clock, link's exchange thread). Counts and turnaround may be read from any other.
+Each end belongs to one thread (sound's clock, link's exchange thread). Counts and turnaround may be read from others.
 """
 
 import contextlib
@@ -101,7 +101,7 @@ class ListenerCounts:
 
 def _listens(path: str) -> bool:
     """Whether a process listens at ``path``, found out without disturbing it."""
-    # A stream socket cannot connect to a SEQPACKET one: EPROTOTYPE means alive, and nobody's link is replaced by asking.
+    # A stream socket cannot connect to a SEQPACKET one: EPROTOTYPE means alive, and asking replaces nobody's link.
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         code = probe.connect_ex(path)
@@ -230,7 +230,7 @@ class Listener:
         return True
 
     def receive(self) -> Downlink | None:
-        """The newest answer that has come, without waiting; None when there is none. Call it once per block, before ``send``."""
+        """The newest answer that has come, without waiting; None: there is none. Once per block, before ``send``."""
         if self._link is None:
             return None
         newest: Downlink | None = None

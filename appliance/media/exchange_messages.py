@@ -1,14 +1,14 @@
 """The two messages between sound and link, as bytes.
 
-Sound sends an :class:`Uplink` for each block, link answers with a :class:`Downlink`. Both have a fixed little-endian header
-and, when there is audio, one block of 480 int16 samples after it. Decoding is strict: whatever does not fit is
+Sound sends an :class:`Uplink` for each block, link answers with a :class:`Downlink`. Both have a fixed little-endian
+header and, when there is audio, one block of 480 int16 samples after it. Decoding is strict: whatever does not fit is
 :class:`ExchangeJunk`.
 
-One-shot events (a knock, a mute by an admin) travel as counters, not as flags: a message that is lost or skipped then loses
-nothing. The receiver compares with the value it saw last; the first value on a new connection is the base.
+One-shot events (a knock, a mute by an admin) travel as counters, not as flags: a message that is lost or skipped then
+loses nothing. The receiver compares with the value it saw last; the first value on a new connection is the base.
 
-What the gate hides, nothing else tells (UX.md, mute rule 9): a closed uplink is written without level and direction and with
-a steady MIC lamp, whatever the caller filled in, and one that has them is junk.
+What the gate hides, nothing else tells (UX.md, mute rule 9): a closed uplink is written without level and direction and
+with a steady MIC lamp, whatever the caller filled in, and one that has them is junk.
 """
 
 import struct
@@ -26,7 +26,7 @@ _UPLINK_MAGIC = b"Ku"
 _DOWNLINK_MAGIC = b"Kd"
 # magic, version, flags, seq, epoch, knocks, reasons, direction, level, loudspeaker, door, four lamps, zero
 _UPLINK = struct.Struct("<2sBB3I2H2b6B")
-# magic, version, flags, seq, answered, five counters, members, hands, link, door, number of speakers, zero, three speakers
+# magic, version, flags, seq, answered, five counters, members, hands, link, door, how many speakers, zero, speakers
 _DOWNLINK = struct.Struct("<2sBBIQ5I2H4B" + "2BbB" * SLOTS)
 _ANSWERED_AT = 8
 

@@ -8,8 +8,8 @@ _BUCKETS = (_OCTAVES + 1) << (_SUB_BITS - 1)
 class Histogram:
     """Percentiles of durations from 1 µs to minutes: never too low, at most 7 % too high.
 
-    Buckets grow with the value: below 32 µs one per µs, above that 16 per octave. One thread adds; others may read at any
-    time and see a value that is at most one entry old.
+    Buckets grow with the value: below 32 µs one per µs, above that 16 per octave. One thread adds; others may read at
+    any time and see a value that is at most one entry old.
     """
 
     def __init__(self) -> None:
