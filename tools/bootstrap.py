@@ -62,6 +62,9 @@ class Stop(Exception):
 def main(arguments: list[str]) -> int:
     """Install what is asked for, unless it is there already."""
     wanted = arguments[0] if arguments else "core"
+    if wanted not in ("core", "dev"):
+        say(f"{wanted!r} is neither core nor dev.")
+        return CHANGE_FIRST
     try:
         again = usable_python()
         if again is not None:
@@ -193,6 +196,8 @@ def make_venv(venv: Path) -> None:
     )
     if made.returncode:
         shutil.rmtree(venv, ignore_errors=True)
+        if shutil.disk_usage(venv.parent).free < 30 * MIB:  # venv hides why its pip could not be unpacked
+            raise disk_full()
         raise explain(made.stdout + made.stderr, "making .venv")
 
 
@@ -257,7 +262,7 @@ def explain(output: str, doing: str) -> Stop:
         return Stop(
             TRY_AGAIN, "no way to the Python package index: connect to a network and run the same command again."
         )
-    if "ensurepip" in output and "venv" in output:
+    if "ensurepip is not available" in output:
         return Stop(CHANGE_FIRST, "this Python cannot make environments yet; type: sudo apt-get install python3-venv")
     if "No matching distribution found" in output:
         here = f"Python {sys.version_info[0]}.{sys.version_info[1]} on {platform.machine()}"

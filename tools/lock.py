@@ -4,11 +4,16 @@
 """
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 from pathlib import Path
+from typing import Any
+
+from tools import dependencies
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
@@ -31,8 +36,32 @@ def main() -> int:
         for python, machine in TARGETS:
             by_target[f"{python}-{machine}"] = found = _measure(tools, name, python, machine)
             print(f"{name:5} Python {python} {machine:8} {found}", flush=True)
-    (REQUIREMENTS / "sizes.json").write_text(json.dumps(sizes, indent=1) + "\n")
+    _write("sizes.json", sizes)
+    _write("facts.json", _facts(tools))
     return 0
+
+
+def _write(name: str, document: object) -> None:
+    (REQUIREMENTS / name).write_text(json.dumps(document, indent=1) + "\n")
+
+
+def _facts(tools: Path) -> dict[str, dict[str, Any]]:
+    """Age, wheels and licence of every package, those of the extras included."""
+    with tempfile.TemporaryDirectory() as directory:
+        project, files = Path(directory) / "project", Path(directory) / "files"
+        project.mkdir()
+        text = (ROOT / "pyproject.toml").read_text()
+        (project / "pyproject.toml").write_text(text.replace('dynamic = ["version"]', 'version = "0"'))
+        _run(str(tools / "bin" / "uv"), "lock", "--quiet", "--fork-strategy", "fewest", "--project", str(project))
+        pip = (str(tools / "bin" / "pip"), "download", "-q", "--no-deps", "--dest", str(files))
+        _run(*pip, "--require-hashes", "--only-binary", ":all:", "-r", "requirements/dev.lock")
+        locked = tomllib.loads((project / "uv.lock").read_text())["package"]
+        have = {re.sub(r"[-_.]+", "-", path.name.split("-")[0]).lower() for path in files.iterdir()}
+        more = [f"{package['name']}=={package['version']}" for package in locked if package["name"] not in have]
+        for requirement in more:
+            if not requirement.startswith("kontor=="):
+                _run(*pip, requirement)
+        return dependencies.gather(project / "uv.lock", files)
 
 
 def _compile(tools: Path, name: str, *extra: str) -> None:

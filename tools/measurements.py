@@ -3,7 +3,6 @@
 A benchmark calls :func:`write`; ``make measurements`` makes docs/measurements/README.md.
 """
 
-import argparse
 import json
 import os
 import platform
@@ -17,6 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 DIRECTORY = ROOT / "docs" / "measurements"
+TARGET = DIRECTORY / "README.md"
 HEAD = """# Measurements
 
 Made by `make measurements` from the files beside this page; each is written by the command that measured it
@@ -127,10 +127,12 @@ def render(directory: Path = DIRECTORY) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the page."""
-    argparse.ArgumentParser(description=main.__doc__).parse_args(arguments)
-    DIRECTORY.mkdir(parents=True, exist_ok=True)
-    (DIRECTORY / "README.md").write_text(render())
+    """Write the page, or with ``--check`` return 1 when it is not current."""
+    page = render()
+    if "--check" in arguments:
+        return 0 if TARGET.exists() and TARGET.read_text() == page else 1
+    TARGET.parent.mkdir(parents=True, exist_ok=True)
+    TARGET.write_text(page)
     return 0
 
 

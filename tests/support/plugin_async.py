@@ -95,8 +95,9 @@ def _run(test: Test, arguments: dict[str, Any], *, virtual: bool, limit: float) 
 
 async def _watched(test: Coroutine[Any, Any, None], limit: float | None) -> list[str]:
     """Run the test; give what it left running, one line a task."""
+    timer = asyncio.timeout(limit)
     try:
-        async with asyncio.timeout(limit) as timer:
+        async with timer:
             await test
     except TimeoutError as error:
         if timer.expired():
