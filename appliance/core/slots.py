@@ -43,9 +43,10 @@ class _Talker:
 
     def follow(self, level: float, now: float) -> None:
         level = min(0.0, max(FLOOR_LEVEL, level))
-        # A new talker, or one after a pause without packets, counts as if it had been heard one frame ago.
-        passed = min(0.1, max(0.02, now - self.heard))
-        self.level += (level - self.level) * (1 - math.exp(-passed / (ATTACK if level > self.level else RELEASE)))
+        passed = max(0.0, now - self.heard)
+        # After a pause without packets one loud packet is no more than one loud packet.
+        share = min(passed, 0.02) / ATTACK if level > self.level else passed / RELEASE
+        self.level += (level - self.level) * (1 - math.exp(-share))
         self.heard = now
         if self.level >= KEEP_LEVEL:
             self.spoke = now
@@ -128,8 +129,12 @@ class Slots:
         return -math.inf if who is None else self._talkers[who].level
 
 
-MOST_DRIFT = 2.0
+MOST_DRIFT = 1.0
 """Seconds that a talker's timestamps may be off from the time its packets come before it is fitted in anew."""
+
+FOLLOW = 0.001
+"""Share of that difference by which each packet moves the slot's clock: in 20 s it follows a talker whose clock is fast or
+slow. Faster, and every packet that the network delayed would leave its mark."""
 
 MOST_PAUSE = 2**30
 """Samples (six hours) that a slot's timestamp moves at most over a pause; half of its range would look like the past."""
@@ -204,8 +209,7 @@ class SlotClock:
             return self._begin(seq, timestamp, now)
         if ahead == 1 and 0 < moved <= _LONGEST:
             self._length = moved
-        # Follow the talker's clock and the mean delay of the network, slowly.
-        self._at = at + (now - at) * 0.05
+        self._at = at + (now - at) * FOLLOW
         self._spurt += ahead
         return self._advance(ahead, moved, seq, timestamp, False)
 
