@@ -30,15 +30,16 @@ _STEADY = 10.0
 """Seconds of life after which the waits start from the beginning."""
 _LOOK = 0.25
 _ORDERLY_END = 2.0
+_MOST_EARLY = 16
 _FINAL = frozenset({Exit.CONFIGURATION, Exit.USAGE})
 
 
 @dataclass(slots=True)
 class Child:
-    """One process to keep alive. ``arguments`` follow ``python -m appliance``."""
+    """One process to keep alive."""
 
     name: str
-    arguments: Sequence[str]
+    command: Sequence[str]
     restarted: EventName
     environment: Mapping[str, str] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
@@ -66,6 +67,8 @@ class Supervisor:
     def __init__(self, children: Sequence[Child], journal: Journal) -> None:
         self.children, self._journal = children, journal
         self._tasks: list[asyncio.Task[None]] = []
+        self._early: dict[int, bool] = {}
+        """Whether a process said READY=1 before we learned its pid."""
 
     async def __aenter__(self) -> "Supervisor":
         self._folder = tempfile.TemporaryDirectory(prefix="kontor-")
@@ -116,12 +119,11 @@ class Supervisor:
     async def _live(self, child: Child) -> int:
         """One life of a child, from its start to its end; returns its exit code."""
         environment = {**os.environ, **child.environment, "NOTIFY_SOCKET": self._path, PARENT: str(os.getpid())}
-        # -P: a folder in which somebody happens to stand is not where our code comes from.
-        command = [sys.executable, "-P", "-m", "appliance", *child.arguments]
         process = await asyncio.create_subprocess_exec(
-            *command, env=environment, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
+            *child.command, env=environment, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
         )
-        child.process, child.ready, child.starts = process, False, child.starts + 1
+        child.process, child.starts = process, child.starts + 1
+        child.ready = self._early.pop(process.pid, False)
         child.seen = time.monotonic() + _START - WATCHDOG
         ended = asyncio.ensure_future(process.wait())
         try:
@@ -149,10 +151,18 @@ class Supervisor:
                 for level, kind, value in ancillary
                 if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS
             ]
-            for child in self.children:
-                if child.pid and child.pid in pids:
-                    child.seen = time.monotonic()
-                    child.ready = child.ready or b"READY=1" in data
+            for pid in pids:
+                self._heard(pid, b"READY=1" in data)
+
+    def _heard(self, pid: int, ready: bool) -> None:
+        for child in self.children:
+            if child.pid == pid:
+                child.seen = time.monotonic()
+                child.ready = child.ready or ready
+                return
+        self._early[pid] = self._early.get(pid, False) or ready
+        while len(self._early) > _MOST_EARLY:
+            del self._early[next(iter(self._early))]
 
     async def _end(self, child: Child) -> None:
         process = child.process
@@ -169,10 +179,16 @@ class Supervisor:
             await process.wait()
 
 
+def kontor(*arguments: str) -> list[str]:
+    """The command line of a process of ours."""
+    # -P: a folder in which somebody happens to stand is not where our code comes from.
+    return [sys.executable, "-P", "-m", "appliance", *arguments]
+
+
 def device_children(config: Sequence[str], environment: Mapping[str, str] | None = None) -> list[Child]:
     """The two processes of a device. ``config`` are the options that name its settings."""
     extra = dict(environment or {})
     return [
-        Child("sound", ["sound", *config], EventName.SOUND_RESTARTED, extra),
-        Child("link", ["link", *config], EventName.LINK_RESTARTED, extra),
+        Child("sound", kontor("sound", *config), EventName.SOUND_RESTARTED, extra),
+        Child("link", kontor("link", *config), EventName.LINK_RESTARTED, extra),
     ]

@@ -15,7 +15,7 @@ class Journal:
         self._part, self._out = part, out or sys.stderr
         self._limits = RateLimiter()
 
-    def tell(self, name: EventName, **fields: object) -> None:
+    def tell(self, name: EventName, /, **fields: object) -> None:
         """Write one event. Never raises: a full disk must not stop a room."""
         self.write(Event(name, time.monotonic(), fields))
 

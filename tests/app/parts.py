@@ -3,6 +3,7 @@
 import io
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from appliance.core.controls import Lamps
 from appliance.health.journal import Journal
@@ -32,6 +33,14 @@ class LampRow:
     def show(self, lamps: Lamps) -> None:
         self.shown = lamps
         self.order.append(("lamp", lamps.mic))
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended; a zombie has."""
+    try:
+        return "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def wait_for(what: Callable[[], object], seconds: float = 5.0) -> None:

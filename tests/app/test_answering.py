@@ -1,0 +1,116 @@
+"""Link's exchange thread: answers first, and everything that is missing counts as a closed gate."""
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+
+from appliance.app.answering import Answering, RoomFacts
+from appliance.core.controls import Door, LinkPhase
+from appliance.core.counters import Counters
+from appliance.core.units import BLOCK, Block, Pcm
+from appliance.media.exchange import Downlink, ExchangeJunk, Listener, Uplink
+from appliance.rooms.contract import Engine
+from tests.app.parts import wait_for
+
+TALK = np.full(BLOCK, 1000, "<i2").tobytes()
+
+
+class Engine_:
+    """The audio side of an engine: notes what it is given, gives a constant."""
+
+    counters: Mapping[str, int] = {}
+
+    def __init__(self) -> None:
+        self.given: list[int | None] = []
+
+    def send(self, pcm: Pcm | None) -> None:
+        self.given.append(None if pcm is None else int(pcm[0]))
+
+    def receive(self, out: Block) -> bool:
+        out.fill(0.5)
+        return True
+
+
+class World:
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "exchange"
+        self.engine = Engine_()
+        self.told: list[Uplink] = []
+        self.answering = Answering(self.path, cast("Engine", self.engine), Counters(), self.told.append)
+        self.listener = Listener(self.path)
+        self.answering.start()
+        wait_for(self.listener.poll)
+        self.seq = 0
+
+    def ask(self, **fields: object) -> Downlink:
+        self.seq += 1
+        self.listener.send(Uplink(seq=self.seq, **fields))  # type: ignore[arg-type]
+        answers: list[Downlink] = []
+        wait_for(lambda: answers or [answers.append(a) for a in [self.listener.receive()] if a])  # type: ignore[func-returns-value]
+        return answers[0]
+
+
+@pytest.fixture
+def world(short_dir: Path) -> Iterator[World]:
+    world = World(short_dir)
+    yield world
+    world.answering.stop()
+    world.listener.close()
+
+
+def test_answers_with_the_mix_and_what_the_room_says(world: World) -> None:
+    world.answering.facts = RoomFacts(phase=LinkPhase.IN_ROOM, members=4, admin_muted=2, door=Door.CLOSED)
+    answer = world.ask()
+    assert (answer.seq, answer.link, answer.members, answer.admin_muted) == (1, LinkPhase.IN_ROOM, 4, 2)
+    assert set(np.frombuffer(answer.block or b"", "<i2")) == {16383}
+
+
+def test_blocks_go_to_the_engine_and_a_new_epoch_is_a_close(world: World) -> None:
+    world.ask(block=TALK, epoch=3)
+    world.ask(block=TALK, epoch=3)
+    world.ask(block=TALK, epoch=4)
+    world.ask(epoch=5)
+    wait_for(lambda: world.engine.given[-1] is None)
+    assert world.engine.given == [None, 1000, 1000, None, 1000, None, None]
+
+
+def test_sound_that_falls_silent_counts_as_a_closed_gate(world: World) -> None:
+    world.ask(block=TALK)
+    wait_for(lambda: world.engine.given[-1] is None, 2)
+    assert world.answering.connected
+
+
+def test_sound_that_is_gone_is_waited_for(world: World) -> None:
+    world.ask(block=TALK)
+    world.listener.close()
+    wait_for(lambda: not world.answering.connected)
+    assert world.engine.given[-1] is None
+    world.listener = Listener(world.path)
+    wait_for(world.listener.poll)
+    assert world.ask().seq == 2
+
+
+def test_junk_from_sound_ends_the_thread(world: World) -> None:
+    link = world.listener._link
+    assert link is not None
+    link.send(b"junk")
+    assert isinstance(world.answering.ended.exception(2), ExchangeJunk)
+    assert world.engine.given[-1] is None
+
+
+def test_what_sound_says_is_told_when_it_changes_and_not_too_often(world: World) -> None:
+    for number in range(10):
+        world.ask(reasons=number)
+    assert len(world.told) < 5
+    time.sleep(0.12)
+    world.ask(reasons=9)
+    world.ask(reasons=9)
+    wait_for(lambda: world.told[-1].reasons == 9)
+    count = len(world.told)
+    time.sleep(0.12)
+    world.ask(reasons=9)
+    assert len(world.told) == count

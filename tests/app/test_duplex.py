@@ -1,0 +1,152 @@
+"""The two 10 ms paths of sound, over a real exchange."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from appliance.app.duplex import LOST_AFTER, Duplex, Facts
+from appliance.audio.gate import Gate
+from appliance.core.controls import Door, LinkPhase
+from appliance.core.counters import Counters
+from appliance.core.levels import dbov
+from appliance.core.units import BLOCK, SILENCE
+from appliance.media.exchange import Client, Downlink, Listener, Uplink
+
+TALK = np.full(BLOCK, 0.25, np.float32)
+MUSIC = np.full(BLOCK, 8192, "<i2").tobytes()
+
+
+class World:
+    """Sound's paths on one side, a link that a test speaks for on the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now = 100.0
+        self.gate, self.counters = Gate(), Counters()
+        self.listener = Listener(folder / "exchange")
+        self.duplex = Duplex(self.gate, self.listener, self.counters, lambda: self.now)
+        self.link = Client(folder / "exchange", timeout=0.5)
+        self.out = np.zeros(BLOCK, np.float32)
+
+    def turn(self, heard: np.ndarray = TALK) -> np.ndarray:
+        self.duplex.captured(heard)
+        self.duplex.wanted(self.out)
+        self.now += 0.01
+        return self.out.copy()
+
+    def uplink(self) -> Uplink:
+        message = self.link.receive()
+        assert message is not None
+        return message
+
+    def exchange(self, block: bytes | None = None) -> tuple[Uplink, np.ndarray]:
+        played = self.turn()
+        message = self.uplink()
+        self.link.send(Downlink(seq=message.seq, block=block, link=LinkPhase.IN_ROOM))
+        return message, played
+
+
+@pytest.fixture
+def world(short_dir: Path) -> Iterator[World]:
+    world = World(short_dir)
+    yield world
+    world.link.close()
+    world.listener.close()
+
+
+def test_closed_gate_tells_nothing_of_the_room(world: World) -> None:
+    world.duplex.facts = Facts(reasons=1)
+    for _ in range(5):
+        message, _ = world.exchange()
+        assert message.block is None
+        assert (message.level, message.direction, message.reasons) == (-127, None, 1)
+    assert world.duplex.microphone == pytest.approx(-12.04, abs=0.1), "the device itself may know"
+    assert world.duplex.talking
+
+
+def test_open_gate_sends_what_is_heard(world: World) -> None:
+    world.gate.open()
+    messages = [world.exchange()[0] for _ in range(3)]
+    block = np.frombuffer(messages[2].block or b"", "<i2")
+    assert set(block) == {8191}
+    assert messages[2].level == -12
+    assert [message.seq for message in messages] == [1, 2, 3]
+
+
+def test_a_block_missing_from_the_microphone_is_silence_and_no_close(world: World) -> None:
+    world.gate.open()
+    world.duplex.wanted(world.out)
+    message = world.uplink()
+    assert message.block is not None and not any(message.block)
+
+
+def test_closing_raises_the_epoch_and_stops_what_waits(world: World) -> None:
+    world.gate.open()
+    world.exchange()
+    world.duplex.captured(TALK)
+    world.gate.close()
+    world.duplex.wanted(world.out)
+    message = world.uplink()
+    assert (message.block, message.epoch) == (None, 1)
+
+
+def test_closing_between_fetching_and_sending_is_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.gate.open()
+    world.exchange()
+    take = world.gate.take
+
+    def interrupted(out: np.ndarray) -> bool:
+        took = take(out)
+        world.gate.close()
+        return took
+
+    monkeypatch.setattr(world.gate, "take", interrupted)
+    world.turn()
+    message = world.uplink()
+    assert (message.block, message.epoch) == (None, 1)
+
+
+def test_the_answer_is_played_and_measured(world: World) -> None:
+    world.exchange(MUSIC)
+    _, played = world.exchange(MUSIC)
+    assert set(played) == {0.25}
+    assert world.duplex.loudspeaker == pytest.approx(-12.04, abs=0.1)
+    assert world.duplex.answer is not None and world.duplex.answer.link is LinkPhase.IN_ROOM
+
+
+def test_a_missing_answer_fades_once_and_is_counted(world: World) -> None:
+    world.exchange(MUSIC)
+    world.exchange(MUSIC)
+    world.turn()
+    faded, silent = world.turn(), world.turn()
+    assert faded[0] == 0.25 and faded[-1] == 0 and np.all(np.diff(faded) <= 0)
+    assert not silent.any()
+    assert world.counters.get("downlink_missing") == 2
+    assert dbov(silent) == SILENCE
+
+
+def test_link_that_does_not_answer_is_lost_after_half_a_second(world: World) -> None:
+    world.exchange(MUSIC)
+    world.exchange(MUSIC)
+    for _ in range(int(LOST_AFTER * 100)):
+        world.turn()
+        assert world.duplex.answer is not None
+    world.turn()
+    world.turn()
+    assert world.duplex.answer is None
+    assert world.listener.connected
+
+
+def test_closed_door_plays_nothing(world: World) -> None:
+    world.duplex.facts = Facts(door=Door.CLOSED)
+    world.exchange(MUSIC)
+    _, played = world.exchange(MUSIC)
+    assert not played.any()
+
+
+def test_without_link_the_clock_goes_on(world: World) -> None:
+    world.link.close()
+    for _ in range(20):
+        assert not world.turn().any()
+    assert world.duplex.turns == 20

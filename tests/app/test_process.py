@@ -1,0 +1,177 @@
+"""The life of a process: every vital part that ends, ends it with 70; a signal ends it with 0; children end with parents."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from appliance.app.process import VitalEnded, beat, until_stopped, vital
+from appliance.health.notify import Notifier
+from tests.app.parts import gone, journal, wait_for
+
+
+def program(body: str) -> list[str]:
+    """A process of ours whose main coroutine is ``body``."""
+    return [
+        sys.executable,
+        "-c",
+        textwrap.dedent(
+            """
+            import asyncio, sys
+            from appliance.app.process import run, until_stopped, vital
+            async def main(stop, journal):
+            """
+        )
+        + textwrap.indent(textwrap.dedent(body), "    ")
+        + "\nsys.exit(run('test', main))\n",
+    ]
+
+
+def ended(body: str) -> tuple[int, str]:
+    done = subprocess.run(program(body), capture_output=True, text=True, timeout=20, check=False)
+    return done.returncode, done.stderr
+
+
+def test_a_vital_part_that_returns_ends_the_process_with_70() -> None:
+    code, text = ended("await until_stopped(stop, {'ears': lambda: asyncio.sleep(0.01)})")
+    assert (code, text.strip()) == (70, 'test: event=task_failed error="ears ended"')
+
+
+def test_a_vital_part_that_fails_ends_the_process_with_70() -> None:
+    code, text = ended("async def part(): raise OSError('no card')\nawait until_stopped(stop, {'ears': part})")
+    assert code == 70
+    assert "ears failed: OSError: no card" in text
+
+
+def test_an_error_of_ours_is_no_silent_end() -> None:
+    code, text = ended("raise KeyError('bug')")
+    assert code == 1
+    assert "KeyError: 'bug'" in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_order_with_0(number: signal.Signals) -> None:
+    body = """
+    async def part():
+        try:
+            print("up", flush=True)
+            await asyncio.Event().wait()
+        finally:
+            print("cleaned", flush=True)
+    await until_stopped(stop, {"part": part})
+    """
+    with subprocess.Popen(program(body), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.send_signal(number)
+        assert process.stdout.read() == "cleaned\n"
+        assert process.wait(5) == 0
+
+
+def test_an_end_that_hangs_is_cut_off_within_two_seconds() -> None:
+    body = """
+    async def part():
+        print("up", flush=True)
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                pass
+    await until_stopped(stop, {"part": part})
+    """
+    with subprocess.Popen(program(body), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        began = time.monotonic()
+        process.terminate()
+        assert process.wait(10) == 70
+        assert time.monotonic() - began < 4  # 1.8 s by its own clock; the rest is this machine
+
+
+def test_a_child_is_killed_when_its_parent_is() -> None:
+    child = program("print('up', flush=True)\nawait stop.wait()")
+    parent = f"""
+import os, subprocess, sys
+child = subprocess.Popen({child!r}, stdout=subprocess.PIPE, text=True, env={{**os.environ, "KONTOR_PARENT": str(os.getpid())}})
+child.stdout.readline()
+print(child.pid, flush=True)
+child.wait()
+"""
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        process.kill()
+        process.wait(5)
+        wait_for(lambda: gone(pid))
+
+
+def test_a_child_whose_parent_died_first_does_not_start() -> None:
+    environment = {**os.environ, "KONTOR_PARENT": "1234567"}
+    done = subprocess.run(program("await stop.wait()"), env=environment, timeout=10, check=False)
+    assert done.returncode == 70
+
+
+async def test_vital_passes_a_cancellation_on() -> None:
+    task = asyncio.create_task(vital("part", asyncio.Event().wait()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_all_parts_are_cancelled_on_stop() -> None:
+    stop, ends = asyncio.Event(), []
+
+    async def part(name: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ends.append(name)
+
+    running = asyncio.create_task(until_stopped(stop, {"a": lambda: part("a"), "b": lambda: part("b")}))
+    await asyncio.sleep(0.01)
+    stop.set()
+    await running
+    assert sorted(ends) == ["a", "b"]
+
+
+async def test_a_failing_part_cancels_the_others() -> None:
+    ends = []
+
+    async def other() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ends.append("other")
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await until_stopped(asyncio.Event(), {"short": lambda: asyncio.sleep(0), "other": other})
+    assert ends == ["other"]
+    assert isinstance(caught.value.exceptions[0], VitalEnded)
+
+
+@pytest.mark.virtual_time
+async def test_beat_speaks_only_while_alive_and_tells_a_stall() -> None:
+    told: list[str] = []
+
+    class Ear(Notifier):
+        def tell(self, *lines: str) -> bool:
+            told.extend(lines)
+            return True
+
+    alive = [True]
+    log, out = journal()
+    beating = asyncio.create_task(beat(Ear(""), lambda: alive[0], log))
+    await asyncio.sleep(2.1)
+    assert told == ["WATCHDOG=1"] * 5
+    alive[0] = False
+    await asyncio.sleep(2)
+    assert len(told) == 5
+    beating.cancel()
+    await asyncio.gather(beating, return_exceptions=True)
+    assert out.lines("loop_stalled") == []
