@@ -1,12 +1,11 @@
 """Every state that the controls can reach, and every step between them, as arrays.
 
-``space(kind, push_to_talk)`` starts from every stored mute and door and takes every event in every state, until nothing
+``explore(kind, push_to_talk)`` starts from every stored mute and door and takes every event in every state, until nothing
 new turns up. What holds for all of its edges holds for every sequence of events, however long.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from itertools import combinations, product
 
 import numpy as np
@@ -41,6 +40,8 @@ def bits(*reasons: Reason) -> int:
 class Space:
     """``held``, ``answerable``, ``door`` and ``is_open`` by state; ``after[event]`` is the state that follows each."""
 
+    kind: MuteControl
+    push_to_talk: bool
     states: tuple[Controls, ...]
     after: dict[Event, NDArray[np.int64]]
     held: Masks
@@ -58,8 +59,7 @@ def starts(kind: MuteControl, push_to_talk: bool) -> list[Controls]:
     return [initial(kind, push_to_talk, stored, door) for stored in subsets(REMEMBERED) for door in Door]
 
 
-@cache
-def space(kind: MuteControl, push_to_talk: bool) -> Space:
+def explore(kind: MuteControl, push_to_talk: bool) -> Space:
     index = {state: n for n, state in enumerate(dict.fromkeys(starts(kind, push_to_talk)))}
     after: dict[Event, list[int]] = {event: [] for event in Event}
     states = list(index)
@@ -71,6 +71,8 @@ def space(kind: MuteControl, push_to_talk: bool) -> Space:
                 states.append(following)
             after[event].append(index[following])
     return Space(
+        kind,
+        push_to_talk,
         tuple(states),
         {event: np.array(following, dtype=np.int64) for event, following in after.items()},
         np.array([bits(*state.held) for state in states]),

@@ -20,11 +20,15 @@ from appliance.core.controls import (
     reasons_of,
     step,
 )
-from tests.core.controls_space import CONFIGURATIONS, Space, bits, run, space, starts
+from tests.core.controls_space import CONFIGURATIONS, Space, bits, explore, run, starts
 
 R, E = Reason, Event
 
-everywhere = pytest.mark.parametrize(("kind", "push_to_talk"), CONFIGURATIONS)
+
+@pytest.fixture(scope="module", params=CONFIGURATIONS, ids=lambda setup: f"{setup[0]}-{setup[1]}")
+def whole(request: pytest.FixtureRequest) -> Space:
+    return explore(*request.param)
+
 
 MAY_END: dict[Event, set[Reason]] = {
     E.SWITCH_OPENED: {R.SWITCH, R.ADMIN, R.HAND, R.VIOLATION},
@@ -64,15 +68,14 @@ SOUND_ITSELF = {R.STARTING, R.AUDIO, R.TRIAL, R.RECORDING}
 """Reasons that sound ends by itself (UX.md, rule 3)."""
 
 
-def changes(space: Space, event: Event) -> tuple[np.ndarray, np.ndarray]:
+def changes(whole: Space, event: Event) -> tuple[np.ndarray, np.ndarray]:
     """Which reasons ``event`` ended and which it added, as masks by state."""
-    after = space.held[space.after[event]]
-    return space.held & ~after, after & ~space.held
+    after = whole.held[whole.after[event]]
+    return whole.held & ~after, after & ~whole.held
 
 
-@everywhere
-def test_the_gate_is_open_only_when_no_reason_holds(kind: MuteControl, push_to_talk: bool) -> None:
-    for state in space(kind, push_to_talk).states:
+def test_the_gate_is_open_only_when_no_reason_holds(whole: Space) -> None:
+    for state in whole.states:
         assert state.open is (not state.reasons)
         assert (R.DOOR in state.reasons) is (state.door is not Door.OPEN)
         assert state.reasons - {R.DOOR} == state.held
@@ -80,48 +83,41 @@ def test_the_gate_is_open_only_when_no_reason_holds(kind: MuteControl, push_to_t
         assert R.QUIET not in state.held or R.DOOR in state.reasons
 
 
-@everywhere
-def test_settings_do_not_change_in_a_run(kind: MuteControl, push_to_talk: bool) -> None:
-    assert all((s.kind, s.push_to_talk) == (kind, push_to_talk) for s in space(kind, push_to_talk).states)
+def test_settings_do_not_change_in_a_run(whole: Space) -> None:
+    assert all((s.kind, s.push_to_talk) == (whole.kind, whole.push_to_talk) for s in whole.states)
 
 
-@everywhere
-def test_reasons_of_the_other_panel_never_hold(kind: MuteControl, push_to_talk: bool) -> None:
-    never = {R.DOOR, R.BUTTON if kind is MuteControl.LATCHING else R.SWITCH} | (set() if push_to_talk else {R.TALK})
-    assert not (space(kind, push_to_talk).held & bits(*never)).any()
+def test_reasons_of_the_other_panel_never_hold(whole: Space) -> None:
+    never = {R.DOOR, R.BUTTON if whole.kind is MuteControl.LATCHING else R.SWITCH} | (
+        set() if whole.push_to_talk else {R.TALK}
+    )
+    assert not (whole.held & bits(*never)).any()
 
 
-@everywhere
-def test_an_event_ends_only_what_it_may_end(kind: MuteControl, push_to_talk: bool) -> None:
+def test_an_event_ends_only_what_it_may_end(whole: Space) -> None:
     for event in Event:
-        ended, _ = changes(space(kind, push_to_talk), event)
+        ended, _ = changes(whole, event)
         assert not (ended & ~bits(*MAY_END.get(event, set()))).any(), event
 
 
-@everywhere
-def test_an_event_adds_its_reasons_in_every_state_and_no_other(kind: MuteControl, push_to_talk: bool) -> None:
-    whole = space(kind, push_to_talk)
+def test_an_event_adds_its_reasons_in_every_state_and_no_other(whole: Space) -> None:
     for event in Event:
-        adds = bits(*ADDS.get(event, {}).get(kind, set()))
-        if push_to_talk and event in ADDS_WITH_PUSH_TO_TALK:
+        adds = bits(*ADDS.get(event, {}).get(whole.kind, set()))
+        if whole.push_to_talk and event in ADDS_WITH_PUSH_TO_TALK:
             adds |= bits(R.TALK)
         _, added = changes(whole, event)
         assert (whole.held[whole.after[event]] & adds == adds).all(), event
         assert not (added & ~adds).any(), event
 
 
-@everywhere
-def test_what_sound_may_end_it_ends_in_every_state(kind: MuteControl, push_to_talk: bool) -> None:
-    whole = space(kind, push_to_talk)
+def test_what_sound_may_end_it_ends_in_every_state(whole: Space) -> None:
     for event in Event:
-        if ORIGIN[event] is Origin.SOUND and (event, kind) != (E.SWITCH_FOUND_OPEN, MuteControl.MOMENTARY):
+        if ORIGIN[event] is Origin.SOUND and (event, whole.kind) != (E.SWITCH_FOUND_OPEN, MuteControl.MOMENTARY):
             assert not (whole.held[whole.after[event]] & bits(*MAY_END.get(event, set()))).any(), event
 
 
-@everywhere
-def test_no_remote_event_opens_the_gate(kind: MuteControl, push_to_talk: bool) -> None:
+def test_no_remote_event_opens_the_gate(whole: Space) -> None:
     """Rule 3. Quiet hours may end their own reason, and then the door stands where nobody is heard."""
-    whole = space(kind, push_to_talk)
     for event in (event for event in Event if ORIGIN[event] is Origin.REMOTE):
         after = whole.after[event]
         assert not (~whole.is_open & whole.is_open[after]).any(), event
@@ -131,33 +127,25 @@ def test_no_remote_event_opens_the_gate(kind: MuteControl, push_to_talk: bool) -
         assert not ((whole.door != Door.OPEN) & (whole.door[after] == Door.OPEN)).any(), event
 
 
-@everywhere
-def test_what_sound_ends_by_itself_restores_at_most_the_gate_before(kind: MuteControl, push_to_talk: bool) -> None:
+def test_what_sound_ends_by_itself_restores_at_most_the_gate_before(whole: Space) -> None:
     """Rule 3: whatever else closed the gate goes on doing so, unless the panel itself was read."""
-    whole = space(kind, push_to_talk)
     closed = whole.closed_but_for(*SOUND_ITSELF)
     for event in Event:
         if ORIGIN[event] is not Origin.HAND and event not in {E.SWITCH_FOUND_OPEN, E.PANEL_FOUND}:
             assert not (closed & ~closed[whole.after[event]]).any(), event
 
 
-@everywhere
-def test_reading_the_panel_ends_nothing_but_not_having_read_it(kind: MuteControl, push_to_talk: bool) -> None:
-    whole = space(kind, push_to_talk)
+def test_reading_the_panel_ends_nothing_but_not_having_read_it(whole: Space) -> None:
     closed = whole.closed_but_for(*SOUND_ITSELF, R.SWITCH, R.PANEL)
     for event in (E.SWITCH_FOUND_OPEN, E.PANEL_FOUND):
         assert not (closed & ~closed[whole.after[event]]).any(), event
 
 
-@everywhere
-def test_a_lost_panel_that_is_found_again_tells_nothing_until_it_is_read(kind: MuteControl, push_to_talk: bool) -> None:
-    whole = space(kind, push_to_talk)
+def test_a_lost_panel_that_is_found_again_tells_nothing_until_it_is_read(whole: Space) -> None:
     assert not whole.is_open[whole.after[E.PANEL_FOUND][whole.after[E.PANEL_LOST]]].any()
 
 
-@everywhere
-def test_the_door_moves_only_for_hand_schedule_and_command(kind: MuteControl, push_to_talk: bool) -> None:
-    whole = space(kind, push_to_talk)
+def test_the_door_moves_only_for_hand_schedule_and_command(whole: Space) -> None:
     may_move = {E.DOOR_PRESSED, E.DOOR_ASKED_LISTENING, E.DOOR_ASKED_CLOSED, E.QUIET_BEGAN, E.QUIET_ENDED}
     for event, after in whole.after.items():
         moves = bool((whole.door[after] != whole.door).any())
@@ -167,9 +155,7 @@ def test_the_door_moves_only_for_hand_schedule_and_command(kind: MuteControl, pu
     assert (whole.door[whole.after[E.DOOR_ASKED_CLOSED]] == Door.CLOSED).all()
 
 
-@everywhere
-def test_what_the_switch_will_end_is_what_held_when_it_was_closed(kind: MuteControl, push_to_talk: bool) -> None:
-    whole = space(kind, push_to_talk)
+def test_what_the_switch_will_end_is_what_held_when_it_was_closed(whole: Space) -> None:
     assert not (whole.answerable & ~bits(*ANSWERED_BY_HAND)).any()
     assert not (whole.answerable & ~whole.held).any()
     assert not (whole.answerable[(whole.held & bits(R.SWITCH)) == 0]).any()
@@ -177,29 +163,25 @@ def test_what_the_switch_will_end_is_what_held_when_it_was_closed(kind: MuteCont
     assert grown <= {E.SWITCH_CLOSED}
 
 
-@everywhere
-def test_from_every_state_a_healthy_device_and_a_hand_lead_back_to_an_open_gate(
-    kind: MuteControl, push_to_talk: bool
-) -> None:
+def test_from_every_state_a_healthy_device_and_a_hand_lead_back_to_an_open_gate(whole: Space) -> None:
     """No dead end: whatever happened, the people in the room can be heard again without a restart."""
     healthy = [E.STARTED, E.AUDIO_FOUND, E.PANEL_FOUND, E.TRIAL_ENDED, E.RECORDING_ENDED]
-    if kind is MuteControl.LATCHING:
+    if whole.kind is MuteControl.LATCHING:
         hand = [E.SWITCH_FOUND_OPEN, E.SWITCH_CLOSED, E.SWITCH_OPENED, E.TALK_PRESSED]
     else:
         hand = [E.PRESS_WHILE_CLOSED, E.TALK_PRESSED]
-    for state in space(kind, push_to_talk).states:
+    for state in whole.states:
         again = run(state, *healthy, *hand)
         assert not again.held - {R.QUIET}
         presses = (3 - again.door) % 3
         assert run(again, *[E.DOOR_PRESSED] * presses).open
 
 
-@everywhere
-def test_mute_survives_a_restart(kind: MuteControl, push_to_talk: bool) -> None:
+def test_mute_survives_a_restart(whole: Space) -> None:
     """Rule 5: the restarted device is closed for the same stored reasons, with the door no wider open."""
     answered = {R.SWITCH, R.BUTTON} | ANSWERED_BY_HAND
-    for state in space(kind, push_to_talk).states:
-        again = initial(kind, push_to_talk, state.remembered, state.remembered_door)
+    for state in whole.states:
+        again = initial(whole.kind, whole.push_to_talk, state.remembered, state.remembered_door)
         assert state.remembered == state.held & REMEMBERED
         found = E.SWITCH_FOUND_CLOSED if R.SWITCH in state.held else E.SWITCH_FOUND_OPEN
         again = run(again, E.PANEL_FOUND, found, E.AUDIO_FOUND, E.STARTED, E.TALK_PRESSED)
@@ -207,21 +189,19 @@ def test_mute_survives_a_restart(kind: MuteControl, push_to_talk: bool) -> None:
         assert again.door >= state.door if R.QUIET not in state.held else again.door >= Door.LISTENING
 
 
-@everywhere
-def test_a_restart_in_quiet_hours_ends_like_quiet_hours(kind: MuteControl, push_to_talk: bool) -> None:
-    for state in space(kind, push_to_talk).states:
+def test_a_restart_in_quiet_hours_ends_like_quiet_hours(whole: Space) -> None:
+    for state in whole.states:
         if R.QUIET in state.held:
-            again = initial(kind, push_to_talk, state.remembered, state.remembered_door)
+            again = initial(whole.kind, whole.push_to_talk, state.remembered, state.remembered_door)
             assert step(step(again, E.QUIET_BEGAN), E.QUIET_ENDED).door is step(state, E.QUIET_ENDED).door
 
 
-@everywhere
-def test_every_start_is_closed_until_all_is_known(kind: MuteControl, push_to_talk: bool) -> None:
+def test_every_start_is_closed_until_all_is_known(whole: Space) -> None:
     """Rule 4: no order of good news opens the gate before the last of it."""
     needed = {E.PANEL_FOUND, E.AUDIO_FOUND, E.STARTED}
-    needed |= {E.SWITCH_FOUND_OPEN} if kind is MuteControl.LATCHING else set()
-    needed |= {E.TALK_PRESSED} if push_to_talk else set()
-    for start, order in product(starts(kind, push_to_talk), permutations(sorted(needed))):
+    needed |= {E.SWITCH_FOUND_OPEN} if whole.kind is MuteControl.LATCHING else set()
+    needed |= {E.TALK_PRESSED} if whole.push_to_talk else set()
+    for start, order in product(starts(whole.kind, whole.push_to_talk), permutations(sorted(needed))):
         states = list(accumulate(order, step, initial=start))
         assert not any(state.open for state in states[:-1])
         assert states[-1].held == start.held & REMEMBERED
