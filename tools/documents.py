@@ -7,7 +7,7 @@ when what lies there is not what it would write.
 import importlib
 import sys
 
-MODULES = ("tools.configuration_doc", "tools.dependencies", "tools.measurements")
+MODULES = ("tools.configuration_doc", "tools.controls_diagram", "tools.dependencies", "tools.measurements")
 
 
 def main(arguments: list[str]) -> int:
