@@ -130,7 +130,7 @@ def test_without_venv_root_installs_it_and_says_so(
     asked: list[str] = []
     monkeypatch.setattr(debian, "available", lambda: True)
     monkeypatch.setattr(debian, "elevation", list)
-    monkeypatch.setattr(debian, "install", lambda *names: bool(asked.extend(names)))
+    monkeypatch.setattr(debian, "install", lambda *names: asked.extend(names))
     assert bootstrap.main(["core"]) == bootstrap.TRY_AGAIN
     assert asked == ["python3-venv"]
     assert "python3-venv could not be installed" in last_line(capsys)
@@ -190,10 +190,12 @@ def test_an_old_python_looks_for_a_newer_one(monkeypatch: pytest.MonkeyPatch) ->
     ("output", "status", "sentence"),
     [
         (
-            "WARNING: Retrying (Retry(total=1, …)) after connection broken by 'NewConnectionError('<…>: Failed to "
-            "establish a new connection: [Errno -3] Temporary failure in name resolution')': /simple/aiohttp/\n"
-            "ERROR: Could not find a version that satisfies the requirement aiohttp==3.14.5 (from versions: none)\n"
-            "ERROR: No matching distribution found for aiohttp==3.14.5\n",
+            (
+                "WARNING: Retrying (Retry(total=1, …)) after connection broken by 'NewConnectionError('<…>: Failed to "
+                "establish a new connection: [Errno -3] Temporary failure in name resolution')': /simple/aiohttp/\n"
+                "ERROR: Could not find a version that satisfies the requirement aiohttp==3.14.5 (from versions: none)\n"
+                "ERROR: No matching distribution found for aiohttp==3.14.5\n"
+            ),
             bootstrap.TRY_AGAIN,
             "no way to the Python package index",
         ),
@@ -203,8 +205,10 @@ def test_an_old_python_looks_for_a_newer_one(monkeypatch: pytest.MonkeyPatch) ->
             "the disk is full",
         ),
         (
-            "ERROR: Could not find a version that satisfies the requirement av==18.1.0 (from versions: none)\n"
-            "ERROR: No matching distribution found for av==18.1.0\n",
+            (
+                "ERROR: Could not find a version that satisfies the requirement av==18.1.0 (from versions: none)\n"
+                "ERROR: No matching distribution found for av==18.1.0\n"
+            ),
             bootstrap.CHANGE_FIRST,
             "no ready-made wheel",
         ),

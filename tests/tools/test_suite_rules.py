@@ -27,19 +27,22 @@ def run(tmp_path: Path, source: str, *arguments: str, **environment: str) -> str
 
 def counted(output: str) -> str:
     """The closing line."""
-    return re.findall(r"^kontor: (\d+ passed, \d+ failed, \d+ skipped)$", output, re.MULTILINE)[-1]
+    lines: list[str] = re.findall(r"^kontor: (\d+ passed, \d+ failed, \d+ skipped)$", output, re.MULTILINE)
+    return lines[-1]
 
 
 @pytest.mark.parametrize(
     ("source", "named"),
     [
         (
-            "async def test_it():\n    kept.append(asyncio.create_task(asyncio.sleep(99), name='lost'))\n    await asyncio.sleep(0)",
+            "async def test_it(): kept.append(asyncio.create_task(asyncio.sleep(99), name='lost')); await asyncio.sleep(0)",
             "task 'lost' running sleep",
         ),
         (
-            "async def test_it():\n    async def boom(): raise ValueError('unseen')\n"
-            "    asyncio.create_task(boom())\n    await asyncio.sleep(0.01)",
+            (
+                "async def test_it():\n    async def boom(): raise ValueError('unseen')\n"
+                "    asyncio.create_task(boom())\n    await asyncio.sleep(0.01)"
+            ),
             "ValueError: unseen",
         ),
         (
@@ -52,17 +55,21 @@ def counted(output: str) -> str:
         ("def test_it(): socket.socket(); ", "unclosed <socket.socket"),
         ("def test_it():\n    import warnings; warnings.warn('old ways', DeprecationWarning)", "old ways"),
         (
-            "@pytest.fixture(scope='module')\ndef wide():\n"
-            "    threading.Thread(target=time.sleep, args=(4,), name='wide', daemon=True).start(); yield\n"
-            "def test_it(wide): pass",
+            (
+                "@pytest.fixture(scope='module')\ndef wide():\n"
+                "    threading.Thread(target=time.sleep, args=(4,), name='wide', daemon=True).start(); yield\n"
+                "def test_it(wide): pass"
+            ),
             "thread 'wide' (daemon)",
         ),
         ("@pytest.mark.timeout(0.1)\nasync def test_it(): await asyncio.sleep(9)", "took longer than 0.1 s"),
         ("@pytest.mark.timeout(-4.9)\ndef test_it(): time.sleep(9)", "was here:"),
         (
-            "import tests.support.virtual_time as v\n@pytest.mark.virtual_time\n"
-            "async def test_it(monkeypatch):\n    monkeypatch.setattr(v, 'STUCK_AFTER', 0.1)\n"
-            "    await asyncio.get_running_loop().create_future()",
+            (
+                "import tests.support.virtual_time as v\n@pytest.mark.virtual_time\n"
+                "async def test_it(monkeypatch):\n    monkeypatch.setattr(v, 'STUCK_AFTER', 0.1)\n"
+                "    await asyncio.get_running_loop().create_future()"
+            ),
             "no timer is set and nothing has woken the loop",
         ),
     ],
