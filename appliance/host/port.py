@@ -61,7 +61,7 @@ class Owner(Protocol):
     def rtp(self, packet: Datagram, now: float) -> None:
         """An RTP packet, not yet opened: the owner may want to skip it."""
 
-    def rtcp(self, packet: Datagram, now: float) -> None:
+    def rtcp(self, packet: Datagram) -> None:
         """An RTCP packet, opened."""
 
 
@@ -198,7 +198,7 @@ class Port:
             peer.owner.rtp(packet, now)
         elif inbound.open_rtcp(packet):
             peer.heard = now
-            peer.owner.rtcp(packet, now)
+            peer.owner.rtcp(packet)
         else:
             self._counters.add("host_srtp_refused")
 

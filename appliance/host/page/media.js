@@ -78,9 +78,15 @@ export class Media {
   /**
    * Send this track from now on, or nothing.
    * @param {MediaStreamTrack | null} track
+   * @returns {Promise<boolean>} whether it is so; without a connection nothing is sent anyway
    */
   async carry(track) {
-    await this.#sender?.replaceTrack(track);
+    try {
+      await this.#sender?.replaceTrack(track);
+      return this.#sender !== null;
+    } catch {
+      return false; // the connection was closed meanwhile
+    }
   }
 
   /** Leave the room; this also works while the page goes away. */

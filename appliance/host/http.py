@@ -1,0 +1,74 @@
+"""What all HTTP handlers of the host share: refusals of one sentence, bounded bodies, bearer tokens."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from appliance.core.wire import ProtocolError, read_object
+
+MOST_BODY = 64 * 1024
+"""Bytes of any request's body."""
+
+
+class Refusal(Exception):
+    """A request that is not granted: status, one sentence, perhaps headers."""
+
+    def __init__(self, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.headers = headers
+
+    def response(self) -> web.Response:
+        """As it is sent."""
+        return web.Response(status=self.status, text=f"{self}\n", headers=self.headers)
+
+
+def bearer(request: web.Request) -> str:
+    """The request's bearer token (RFC 6750).
+
+    :raises Refusal: 401, it has none.
+    """
+    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Refusal(401, "A token is missing.", {hdrs.WWW_AUTHENTICATE: "Bearer"})
+    return token.strip()
+
+
+async def read_body(request: web.Request, content_type: str, seconds: float) -> bytes:
+    """The body of the request.
+
+    :raises Refusal: 415 it is of another type, 413 it is too big, 408 it does not come.
+    """
+    if request.content_type != content_type:
+        raise Refusal(415, f"The body has to be {content_type}.")
+    if (request.content_length or 0) > MOST_BODY:
+        raise Refusal(413, f"The body is larger than {MOST_BODY} bytes.")
+    try:
+        async with asyncio.timeout(seconds):
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise Refusal(413, f"The body is larger than {MOST_BODY} bytes.") from None
+    except TimeoutError:
+        raise Refusal(408, "The body did not come in time.") from None
+
+
+async def read_json(request: web.Request, most: int, seconds: float) -> dict[str, Any]:
+    """The JSON object in the body of the request, at most ``most`` bytes.
+
+    :raises Refusal: as :func:`read_body`, and 400 when it is none.
+    """
+    body = await read_body(request, "application/json", seconds)
+    try:
+        return read_object(body, most)
+    except ProtocolError as error:
+        raise Refusal(400, str(error)) from None
+
+
+def json_response(content: Mapping[str, Any]) -> web.Response:
+    """``content``, not to be kept anywhere."""
+    return web.Response(
+        text=json.dumps(content), content_type="application/json", headers={hdrs.CACHE_CONTROL: "no-store"}
+    )

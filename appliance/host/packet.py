@@ -1,0 +1,92 @@
+"""The few fields that forwarding reads, where the packet lies in the receive buffer (RFC 3550, RFC 8285, RFC 6464).
+
+media/rtp.py reads packets for a receiver; here nothing is copied, and the header is read before the packet is opened.
+"""
+
+import struct
+from typing import NamedTuple
+
+from appliance.host.srtp import Datagram
+
+_FIXED = struct.Struct("!BBHII")
+_ONE_BYTE_PROFILE = 0xBEDE
+_BYE = 203
+
+
+class Header(NamedTuple):
+    """The header of an RTP packet."""
+
+    payload_type: int
+    seq: int
+    timestamp: int
+    source: int
+    """SSRC."""
+    level: int | None
+    """-dBov, 0 … 127; None when the packet does not say."""
+    size: int
+    """Bytes until the payload begins."""
+    padded: bool
+
+
+def read_header(packet: Datagram, level_id: int | None) -> Header | None:
+    """Read what is in the clear even in SRTP; None when it is no RTP packet. Never raises.
+
+    :param level_id: id of the audio-level extension, if one was agreed on.
+    """
+    first, second, seq, timestamp, source = _FIXED.unpack_from(packet.data)
+    at = _FIXED.size + 4 * (first & 0x0F)
+    level = None
+    if first & 0x10:
+        if at + 4 > packet.size:
+            return None
+        profile, words = struct.unpack_from("!HH", packet.data, at)
+        begin, at = at + 4, at + 4 + 4 * words
+        if at <= packet.size and level_id is not None and profile == _ONE_BYTE_PROFILE:
+            level = _read_level(packet.data, begin, at, level_id)
+    if first >> 6 != 2 or at > packet.size:
+        return None
+    return Header(second & 0x7F, seq, timestamp, source, level, at, bool(first & 0x20))
+
+
+def _read_level(data: bytearray, at: int, end: int, level_id: int) -> int | None:
+    while at < end - 1:
+        ident, size = data[at] >> 4, (data[at] & 0x0F) + 1
+        if ident == 0:  # padding
+            at += 1
+        elif ident == level_id:
+            return data[at + 1] & 0x7F
+        elif ident == 15:  # RFC 8285, 4.2: stop here
+            return None
+        else:
+            at += 1 + size
+    return None
+
+
+def payload_of(packet: Datagram, header: Header) -> memoryview:
+    """The payload of an opened packet, without its padding; empty when the padding is not what it says."""
+    end = packet.size
+    if header.padded and end > header.size:
+        end -= packet.data[end - 1]
+    return packet.view[header.size : max(header.size, end)]
+
+
+def sources_leaving(packet: Datagram) -> bool:
+    """Whether an opened RTCP packet holds a BYE. Never raises."""
+    at = 0
+    while at + 4 <= packet.size:
+        if packet.data[at + 1] == _BYE:
+            return True
+        at += 4 + 4 * int.from_bytes(packet.data[at + 2 : at + 4], "big")
+    return False
+
+
+def receiver_report(source: int, name: bytes) -> bytes:
+    """A compound RTCP packet without report blocks: we are here (RFC 3550, 6.1 and 6.5).
+
+    :param source: our SSRC.
+    :param name: our CNAME, at most 255 bytes.
+    """
+    item = bytes([1, len(name)]) + name + b"\0"
+    chunk = struct.pack("!I", source) + item + bytes(-len(item) % 4)
+    report = struct.pack("!BBHI", 0x80, 201, 1, source)
+    return report + struct.pack("!BBH", 0x81, 202, len(chunk) // 4) + chunk

@@ -1,0 +1,148 @@
+"""The presence socket: hello, then messages both ways, and a close code for everything that is not accepted."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+
+from aiohttp import WSMessage, WSMsgType, web
+
+from appliance.core.events import EventName
+from appliance.core.protocol import Claims, CloseCode, Hello, ProtocolError, TokenError, parse_client
+from appliance.host.conference import Conference
+from appliance.host.limits import Bucket
+from appliance.host.services import Services
+from appliance.host.watcher import Watcher
+
+_FRAME = 64 * 1024
+"""Bytes of a frame that are read at all. Messages over 4 KiB get our own close code, frames over this aiohttp's 1009."""
+
+_MOST_GREETING = 256
+"""Sockets that may be open without having said hello."""
+
+_TRY_AGAIN = 1013
+_INTERNAL = 1011
+
+_ENDS = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
+
+
+class Presence:
+    """Serves the presence sockets of all rooms."""
+
+    def __init__(
+        self, conferences: Mapping[str, Conference], services: Services, on_error: Callable[[Exception], None]
+    ) -> None:
+        self._conferences = conferences
+        self._services = services
+        self._on_error = on_error
+        self._greeting = 0
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """``GET /rooms/{room}/presence``."""
+        socket = web.WebSocketResponse(max_msg_size=_FRAME, autoping=False, timeout=1.0, compress=False)
+        await socket.prepare(request)
+        try:
+            await self._converse(request, socket, self._conferences.get(request.match_info["room"]))
+        except ProtocolError as refusal:
+            self._services.counters.add("host_presence_junk")
+            await _close(socket, refusal.code)
+        except TokenError as refusal:
+            self._services.counters.add("host_refused")
+            self._services.tell(EventName.MEMBER_REFUSED, room=request.match_info["room"], why=refusal.code)
+            await _close(socket, refusal.close_code)
+        except Exception as error:  # noqa: BLE001  # one socket must never disturb the others
+            self._on_error(error)
+            await _close(socket, _INTERNAL)
+        return socket
+
+    async def _converse(
+        self, request: web.Request, socket: web.WebSocketResponse, conference: Conference | None
+    ) -> None:
+        if conference is None:
+            await _close(socket, CloseCode.UNKNOWN_ROOM)
+            return
+        if self._greeting >= _MOST_GREETING or conference.is_crowded:
+            await _close(socket, _TRY_AGAIN)
+            return
+        self._greeting += 1
+        try:
+            claims = await self._greet(socket, conference)
+        finally:
+            self._greeting -= 1
+        if claims is None:
+            return
+        services = self._services
+        watcher = Watcher(socket, _abort_of(request), claims, services.counters, services.limits.queue)
+        writer = asyncio.create_task(watcher.run(), name=f"presence of {claims.identity}")
+        conference.attach(watcher)
+        try:
+            await self._listen(socket, watcher, conference)
+        finally:
+            conference.detach(watcher)
+            # After an orderly close() the writer ends by itself, and the last message may be on its way.
+            if not watcher.closing:
+                writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writer
+
+    async def _greet(self, socket: web.WebSocketResponse, conference: Conference) -> Claims | None:
+        """The claims of whoever says hello in time; None when the socket is closed already."""
+        try:
+            async with asyncio.timeout(self._services.times.hello):
+                message = await _receive(socket)
+        except TimeoutError:
+            await _close(socket, CloseCode.NO_HELLO)
+            return None
+        if message is None:
+            return None
+        hello = parse_client(message)
+        if not isinstance(hello, Hello):
+            raise ProtocolError("The first message has to be the hello.")
+        return conference.verify(hello.token)
+
+    async def _listen(self, socket: web.WebSocketResponse, watcher: Watcher, conference: Conference) -> None:
+        services = self._services
+        allowance = Bucket(services.limits.messages, services.now())
+        while (text := await _receive(socket, watcher, services.now)) is not None:
+            if watcher.closing:
+                continue
+            if not allowance.take(services.now()):
+                raise ProtocolError("Too many messages.")
+            message = parse_client(text)
+            if isinstance(message, Hello):
+                raise ProtocolError("There is one hello.")
+            conference.handle(watcher, message)
+
+
+async def _receive(
+    socket: web.WebSocketResponse, watcher: Watcher | None = None, now: Callable[[], float] | None = None
+) -> str | None:
+    """The next message; None when the socket has ended.
+
+    :raises ProtocolError: a binary frame.
+    """
+    while True:
+        message: WSMessage = await socket.receive()
+        if message.type is WSMsgType.TEXT:
+            return str(message.data)
+        if message.type in _ENDS:
+            return None
+        if message.type is WSMsgType.PING:
+            await socket.pong(message.data)
+        elif message.type is WSMsgType.PONG:
+            if watcher is not None and now is not None:
+                watcher.pong_at = now()
+        else:
+            raise ProtocolError("Messages are text.")
+
+
+def _abort_of(request: web.Request) -> Callable[[], None]:
+    def abort() -> None:
+        if request.transport is not None:
+            request.transport.abort()
+
+    return abort
+
+
+async def _close(socket: web.WebSocketResponse, code: int) -> None:
+    with contextlib.suppress(ConnectionError, RuntimeError):
+        await socket.close(code=code)

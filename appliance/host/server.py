@@ -1,0 +1,235 @@
+"""A whole host: HTTP, presence and media of all its rooms, in one process on one loop."""
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NoReturn
+
+from aiohttp import hdrs, web
+
+from appliance.core.counters import Counters
+from appliance.core.events import Event, EventName
+from appliance.core.state import HostState
+from appliance.host.certificate import Certificate, load_or_make
+from appliance.host.conference import Conference
+from appliance.host.config import HostConfig
+from appliance.host.devices import Devices
+from appliance.host.dtls import server_context
+from appliance.host.http import MOST_BODY, Refusal, json_response
+from appliance.host.pages import HEADERS, Pages
+from appliance.host.port import Port
+from appliance.host.presence import Presence
+from appliance.host.services import Services
+from appliance.host.signalling import Signalling
+
+_TICK = 1 / 15
+"""Seconds between looks at all members: levels are published at most so often."""
+
+_UNSPECIFIED = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  # told apart from real addresses, not bound
+
+_GOODBYE = 1.5
+"""Seconds that closing presence sockets may take."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Host:
+    """The rooms of ``config``, served from :meth:`start` to :meth:`stop`.
+
+    :param on_event: told what happens, on the loop.
+    :param extra_routes: routes of the demo.
+    """
+
+    def __init__(
+        self, config: HostConfig, on_event: Callable[[Event], None], extra_routes: Sequence[web.RouteDef] = ()
+    ) -> None:
+        self.config = config
+        self.counters = Counters()
+        self._on_event = on_event
+        self._extra_routes = extra_routes
+        self._conferences: dict[str, Conference] = {}
+        self._port: Port | None = None
+        self._runner: web.AppRunner | None = None
+        self._ticking: asyncio.Task[NoReturn] | None = None
+        self._began = 0.0
+
+    async def start(self) -> None:
+        """Open both ports and let members in.
+
+        :raises CertificateError: the stored certificate cannot be used.
+        :raises OSError: an address is taken or not ours, or the TLS files cannot be read.
+        """
+        loop = asyncio.get_running_loop()
+        certificate, made = await asyncio.to_thread(load_or_make, self.config.certificate_path)
+        pages = await asyncio.to_thread(Pages)
+        tls = await asyncio.to_thread(_tls_context, self.config) if self.config.tls else None
+        self._began = loop.time()
+        if made:
+            self._tell(EventName.CERTIFICATE_MADE, fingerprint=certificate.fingerprint.hex())
+        port = Port(server_context(certificate), self.counters, self._on_error)
+        port.open(self.config.udp_host, self.config.udp_port)
+        self._port = port
+        try:
+            app = self._application(self._services(port, certificate), pages)
+            self._runner = web.AppRunner(
+                app, access_log=None, logger=_silent(), handle_signals=False, shutdown_timeout=_GOODBYE
+            )
+            await self._runner.setup()
+            await web.TCPSite(self._runner, self.config.listen_host, self.config.http_port, ssl_context=tls).start()
+        except BaseException:
+            await self.stop()
+            raise
+        self._ticking = asyncio.create_task(self._tick(), name="host ticks")
+        self._tell(EventName.HOST_STARTED, http=self.address[1], udp=self.udp_port, rooms=len(self._conferences))
+
+    async def wait(self) -> NoReturn:
+        """Wait for as long as the host runs; raises what ended it."""
+        if self._ticking is None:
+            raise RuntimeError("The host has not been started.")
+        await asyncio.shield(self._ticking)
+        raise RuntimeError("The host no longer looks after its members.")
+
+    async def stop(self) -> None:
+        """Tell everybody, close both ports. A second time does nothing."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+            await asyncio.wait([self._ticking])
+            self._ticking = None
+        for conference in self._conferences.values():
+            conference.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        if self._port is not None:
+            self._port.close()
+            self._port = None
+            self._tell(EventName.HOST_STOPPED)
+        self._conferences.clear()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where HTTP is served."""
+        if self._runner is None:
+            raise RuntimeError("The host has not been started.")
+        host, port = self._runner.addresses[0][:2]
+        return host, port
+
+    @property
+    def udp_port(self) -> int:
+        """The port of all media."""
+        if self._port is None:
+            raise RuntimeError("The host has not been started.")
+        return self._port.address[1]
+
+    def state(self) -> dict[str, Any]:
+        """Rooms, ports and counters, ready for JSON."""
+        running = self._runner is not None
+        return HostState(
+            rooms=tuple(conference.state() for conference in self._conferences.values()),
+            http_port=self.address[1] if running else 0,
+            udp_port=self.udp_port if running else 0,
+            uptime=asyncio.get_running_loop().time() - self._began,
+            counters=self.counters.snapshot(),
+        ).as_dict()
+
+    # ---- putting it together
+
+    def _services(self, port: Port, certificate: Certificate) -> Services:
+        config = self.config
+        return Services(
+            port=port,
+            fingerprint=certificate.fingerprint,
+            counters=self.counters,
+            on_event=self._on_event,
+            now=asyncio.get_running_loop().time,
+            unix_now=time.time,
+            times=config.times,
+            limits=config.limits,
+            max_members=config.max_members,
+            signs={device.id: device.sign for device in config.devices if device.sign is not None},
+        )
+
+    def _application(self, services: Services, pages: Pages) -> web.Application:
+        config = self.config
+        self._conferences = {room.id: Conference(room, services) for room in config.rooms}
+        public = "" if config.public_address in _UNSPECIFIED else config.public_address
+        signalling = Signalling(self._conferences, services, public)
+        devices = Devices(config.devices, {room.id: room for room in config.rooms}, services)
+        presence = Presence(self._conferences, services, self._on_error)
+        app = web.Application(client_max_size=MOST_BODY, middlewares=[self._guard])
+        app.add_routes(
+            [
+                web.post("/rooms/{room}/media", signalling.join),
+                web.delete("/rooms/{room}/media/{session}", signalling.leave),
+                web.get("/rooms/{room}/presence", presence.serve),
+                web.post("/devices/challenge", devices.challenge),
+                web.post("/devices/token", devices.token),
+                web.get("/health", self._health),
+                *self._extra_routes,
+                web.get("/", pages.index),
+                web.get("/page/{file:.+}", pages.file),
+                web.get("/{room}", pages.index),
+            ]
+        )
+        return app
+
+    async def _health(self, _request: web.Request) -> web.Response:
+        rooms = [
+            {"id": state.id, "members": state.members, "connected": state.connected}
+            for state in (conference.state() for conference in self._conferences.values())
+        ]
+        return json_response({"status": "ok", "rooms": rooms})
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Refusals become one sentence; so does whatever else goes wrong, and nothing of it leaves the request."""
+        try:
+            response = await handler(request)
+        except Refusal as refusal:
+            response = refusal.response()
+        except web.HTTPException as error:
+            response = web.Response(status=error.status, text=f"{error.reason}\n")
+            if hdrs.ALLOW in error.headers:
+                response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
+        except Exception as error:  # noqa: BLE001  # whatever an offer or a request does inside, its sender is told 400
+            self._on_error(error)
+            response = web.Response(status=400, text="The request is not understood.\n")
+        if not response.prepared:
+            response.headers.update(HEADERS)
+        if response.status in (400, 408, 413, 415):
+            self.counters.add("host_bad_requests")
+            self._tell(EventName.BAD_REQUEST, status=response.status, path=request.path)
+        return response
+
+    # ---- running
+
+    async def _tick(self) -> NoReturn:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_TICK)
+            now = loop.time()
+            for conference in self._conferences.values():
+                conference.tick(now)
+
+    def _on_error(self, error: Exception) -> None:
+        """Something of ours broke on input from outside, and was contained."""
+        self._tell(EventName.BAD_REQUEST, error=type(error).__name__, text=str(error))
+
+    def _tell(self, name: EventName, **fields: object) -> None:
+        self._on_event(Event(name, asyncio.get_running_loop().time(), fields))
+
+
+def _silent() -> logging.Logger:
+    """For aiohttp, which would write what strangers send; what matters is told as events."""
+    logger = logging.Logger("host")
+    logger.addHandler(logging.NullHandler())
+    return logger
+
+
+def _tls_context(config: HostConfig) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if config.tls is not None:
+        context.load_cert_chain(*config.tls)
+    return context
