@@ -143,13 +143,13 @@ def _section(session: Part, part: Part) -> MediaSection:
 
 
 def _bundle(session: Part, mids: Sequence[str]) -> Sequence[str]:
-    """The mids of the BUNDLE group; empty when there is none."""
+    """The mids of the BUNDLE group; empty when there is none. FFmpeg names sections that it does not send: those are left out."""
     groups = [words[1:] for value in session.all("group") if (words := value.split())[:1] == ["BUNDLE"]]
     if len(groups) > 1:
         raise SdpError("The description has more than one BUNDLE group.")
-    group = groups[0] if groups else []
-    if len(set(group)) != len(group) or not set(group) <= set(mids):
-        raise SdpError("The BUNDLE group names a section twice, or one that is not there.")
+    group = [mid for mid in groups[0] if mid in mids] if groups else []
+    if len(set(group)) != len(group):
+        raise SdpError("The BUNDLE group names a section twice.")
     return group
 
 
