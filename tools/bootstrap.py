@@ -286,10 +286,11 @@ def check_opus(root: Path, venv: Path) -> None:
     done = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, check=False)
     if done.returncode == 0:
         say(f"codec: {done.stdout.strip()}.")
-    elif "OpusMissing" in done.stderr:
-        raise Stop(CHANGE_FIRST, "no libopus on this system; type: sudo apt-get install libopus0")
-    else:
-        raise Stop(BROKEN, f"the codec cannot be loaded ({done.stderr.strip().splitlines()[-1]}).")
+        return
+    kind, _, sentence = done.stderr.strip().rpartition("\n")[2].partition(": ")
+    if kind.endswith("OpusMissing"):
+        raise Stop(CHANGE_FIRST, sentence)
+    raise Stop(BROKEN, f"the codec cannot be loaded ({kind}: {sentence}).")
 
 
 if __name__ == "__main__":
