@@ -290,11 +290,12 @@ def test_a_wrong_frame_is_refused() -> None:
 
 
 def test_values_out_of_range_are_libopus_errors() -> None:
-    for make in (
+    makers: tuple[Callable[[], Encoder], ...] = (
         lambda: Encoder(complexity=11),
         lambda: Encoder(expected_loss=101),
         lambda: Encoder(bitrate=0),
-    ):
+    )
+    for make in makers:
         with pytest.raises(OpusError, match="invalid argument") as raised:
             make()
         assert raised.value.code == -1
