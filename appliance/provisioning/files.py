@@ -4,6 +4,7 @@ Later ones have the last word. What is not there is left out, except the one tha
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,37 +23,54 @@ def sources(named: Path | None = None, root: Path = Path("/")) -> list[Source]:
 
     Never raises: what cannot be read is a source that says why.
     """
-    return [source(path) for path in ([named] if named else _standard(root))]
+    return [source(named)] if named else list(_standard(root))
 
 
 def source(path: Path) -> Source:
     """One file. Never raises."""
     name, folder = str(path), path.absolute().parent
     try:
-        if not path.is_file():
-            return Source(name, folder=folder, unreadable="is no file" if path.exists() else "does not exist")
+        # Looked at before it is opened: a named pipe would hold up the start.
+        if not stat.S_ISREG(path.stat().st_mode):
+            return Source(name, folder=folder, unreadable="is no file")
         with path.open("rb") as file:
             # One byte too many is enough for the loader to see that it is too long.
             return Source(name, file.read(LARGEST + 1), folder)
     except (OSError, ValueError) as error:
-        why = "is not readable for this user" if isinstance(error, PermissionError) else "cannot be read"
-        return Source(name, folder=folder, unreadable=why)
+        return Source(name, folder=folder, unreadable=_why(error))
 
 
-def _standard(root: Path) -> Iterator[Path]:
+def _standard(root: Path) -> Iterator[Source]:
     if _there(root / MACHINE):
-        yield root / MACHINE
+        yield source(root / MACHINE)
     yield from _beside(root / BESIDE)
-    yield from [root / path for path in BOOT if _there(root / path)][:1]
+    yield from [source(root / path) for path in BOOT if _there(root / path)][:1]
 
 
-def _beside(folder: Path) -> list[Path]:
+def _beside(folder: Path) -> list[Source]:
     try:
-        names = sorted(entry.name for entry in os.scandir(folder))
-    except OSError:
-        return []
-    return [folder / name for name in names if name.endswith(".toml") and not name.startswith(".")][:MOST_BESIDE]
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        gone = isinstance(error, FileNotFoundError)
+        return [] if gone else [Source(str(folder), folder=folder, unreadable=_why(error))]
+    names = [name for name in names if name.endswith(".toml") and not name.startswith(".")]
+    if len(names) > MOST_BESIDE:
+        return [Source(str(folder), folder=folder, unreadable=f"holds more than {MOST_BESIDE} settings files")]
+    return [source(folder / name) for name in names]
 
 
 def _there(path: Path) -> bool:
-    return os.path.lexists(path)
+    """Whether something is there, be it a link that leads nowhere, or something in a folder that may not be read."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return "does not exist"
+    return "is not readable for this user" if isinstance(error, PermissionError) else "cannot be read"

@@ -141,9 +141,11 @@ class Reader:
     def _refuse_unknown(self, known: Mapping[str, object], prefix: str, layer: Layer) -> None:
         for name, value in layer.table.items():
             if name not in known:
+                is_table = isinstance(value, dict)
+                alike = [each for each, member in known.items() if is_table is not isinstance(member, Setting)]
                 # The value may be a secret written in the wrong place, so it is never shown.
-                what = "section" if isinstance(value, dict) else "setting"
-                self._note(layer.origin(name), prefix + _bare(name), "", f"is no {what} of Kontor", _meant(name, known))
+                what = f"is no {'section' if is_table else 'setting'} of Kontor"
+                self._note(layer.origin(name), prefix + _bare(name), "", what, _meant(name, alike))
 
     def _note(self, origin: Origin, key: str, value: str, allowed: str, hint: str = "") -> None:
         self._wrong.add(key)
@@ -161,9 +163,9 @@ def _bare(name: str) -> str:
     return name if re.fullmatch(f"[A-Za-z0-9_-]{{1,{_LONGEST_KEY}}}", name) else quoted(name[:_LONGEST_KEY])
 
 
-def _meant(name: str, known: Mapping[str, object]) -> str:
+def _meant(name: str, alike: Sequence[str]) -> str:
     elsewhere = [key for key in _all_keys(Settings, "") if key.rpartition(".")[2] == name]
-    return did_you_mean(name, known) or (f"Did you mean {elsewhere[0]}?" if elsewhere else "")
+    return did_you_mean(name, alike) or (f"Did you mean {elsewhere[0]}?" if elsewhere else "")
 
 
 def _all_keys(cls: type[Any], prefix: str) -> tuple[str, ...]:

@@ -44,13 +44,15 @@ class SecretFile:
     def _content(self) -> tuple[bytes, tuple[str, str] | None]:
         # O_NONBLOCK: a named pipe must not hold up the start.
         handle = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(handle, "rb") as file:
+        try:
             found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode):
                 return b"", ("is not a file", "")
             if found.st_mode & stat.S_IRWXO:
                 return b"", ("is open to everybody on this machine", f"Mend it with: chmod o= {self.path}")
-            secret = file.read(LARGEST + 1)
+            secret = os.read(handle, LARGEST + 1)
+        finally:
+            os.close(handle)
         if len(secret) > LARGEST:
             return b"", (f"is longer than {LARGEST // 1024} KiB, so it is no key", "")
         secret = secret.strip()

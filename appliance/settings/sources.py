@@ -15,6 +15,7 @@ LARGEST = 256 * 1024
 _LONGEST_LINE = 4096
 _BOM = "\ufeff"
 _AT_END = " (at end of document)"
+_TABLE = re.compile(r"\(('[^']*'(?:, '[^']*')*),?\)")
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 
 
@@ -97,6 +98,8 @@ def _syntax(name: str, message: str) -> Problem:
 
 def _told(message: str) -> str:
     """A message of tomllib inside a sentence of ours; it can quote what stands in the file."""
+    # It writes [host.tls] as ('host', 'tls').
+    message = _TABLE.sub(lambda found: "[" + ".".join(found[1].replace("'", "").split(", ")) + "]", message)
     return shown(message[:1].lower() + message[1:])[1:-1]
 
 

@@ -1,0 +1,127 @@
+import argparse
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from appliance.commands import invite
+from appliance.core.tokens import TokenError, verify
+from tests.settings.support import key_file, room
+
+Output = pytest.CaptureFixture[str]
+KEYS = {"k1": b"0123456789abcdef", "k2": b"another key of 16"}
+DEVICE = f'[[host.devices]]\nid = "box"\nname = "Box"\nroom = "lobby"\npublic_key = "{"A" * 43}="\n'
+
+
+def kontor(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    invite.register(parser.add_subparsers(required=True))
+    given = parser.parse_args(["invite", *words])
+    return int(given.run(given))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    key_file(tmp_path, "k1")
+    key_file(tmp_path, "k2").write_bytes(KEYS["k2"])
+    path = tmp_path / "kontor.toml"
+    keys = 'key_files = { k1 = "k1", k2 = "k2" }'
+    path.write_text(f'schema = 1\n[[host.rooms]]\nid = "lobby"\ntitle = "The lobby"\n{keys}\n{DEVICE}')
+    return str(path)
+
+
+def refused(capsys: Output, *words: str) -> str:
+    assert kontor(*words) == 64
+    told = capsys.readouterr()
+    assert told.out == ""
+    return told.err.strip()
+
+
+def test_the_link_lets_its_person_in(config: str, capsys: Output) -> None:
+    assert kontor("lobby", "--name", "Änne Müller", "--config", config) == 0
+    told = capsys.readouterr()
+    page, token = told.out.strip().split("#")
+    assert page == "http://localhost:8080/lobby"
+    claims = verify(token, KEYS, time.time(), "lobby")
+    assert (claims.identity, claims.name, claims.role, claims.kind) == (
+        "anne-muller",
+        "Änne Müller",
+        "speaker",
+        "person",
+    )
+    assert claims.key_id == "k1"
+    assert claims.expires - time.time() == pytest.approx(30 * 86400, abs=60)
+    assert told.err.startswith("For Änne Müller as speaker in The lobby, good until 2")
+    assert "It works on this machine only." in told.err
+    assert token not in told.err
+
+
+def test_the_link_is_as_it_was_asked_for(config: str, capsys: Output) -> None:
+    words = (
+        "--name",
+        "Ann",
+        "--role",
+        "admin",
+        "--days",
+        "1",
+        "--id",
+        "ann-2",
+        "--key",
+        "k2",
+        "--url",
+        "https://X.example/",
+    )
+    assert kontor("lobby", *words, "--config", config, "--json") == 0
+    told = capsys.readouterr()
+    found = json.loads(told.out)
+    assert told.err == ""
+    assert found["link"].startswith("https://x.example/lobby#")
+    claims = verify(found["link"].split("#")[1], {"k2": KEYS["k2"]}, time.time(), "lobby")
+    assert (claims.identity, claims.role, claims.key_id) == ("ann-2", "admin", "k2")
+    assert found["expires"] == claims.expires
+    with pytest.raises(TokenError):
+        verify(found["link"].split("#")[1], KEYS, time.time() + 86400, "lobby")
+
+
+def test_a_public_address_works_elsewhere(config: str, capsys: Output) -> None:
+    assert kontor("lobby", "--name", "Ann", "--url", "https://x.example", "--config", config) == 0
+    assert "this machine only" not in capsys.readouterr().err
+
+
+def test_refuses_what_makes_no_link(config: str, capsys: Output) -> None:
+    name = ("--name", "Ann", "--config", config)
+    assert refused(capsys, "loby", *name) == 'kontor invite: there is no such room. Did you mean "lobby"?'
+    assert refused(capsys, "xyz", *name) == "kontor invite: there is no such room. There are: lobby."
+    assert refused(capsys, "lobby", *name, "--id", "box").endswith(
+        '"box" is a device of this server, name another --id.'
+    )
+    assert refused(capsys, "lobby", *name, "--key", "k3").endswith('the room has no key "k3", it has: k1, k2.')
+    assert "--url must be like https://" in refused(capsys, "lobby", *name, "--url", "x")
+    assert '"name"' in refused(capsys, "lobby", "--name", "a\nb", "--config", config)
+    assert '"identity"' in refused(capsys, "lobby", *name, "--id", "A B")
+
+
+def test_a_port_that_is_not_known_asks_for_the_address(config: str, capsys: Output) -> None:
+    with Path(config).open("a") as file:
+        file.write("[host]\nport = 0\n")
+    assert "give its address with --url" in refused(capsys, "lobby", "--name", "Ann", "--config", config)
+
+
+def test_a_server_without_rooms_says_so(tmp_path: Path, capsys: Output) -> None:
+    (tmp_path / "a.toml").write_text("schema = 1")
+    told = refused(capsys, "lobby", "--name", "Ann", "--config", str(tmp_path / "a.toml"))
+    assert told.endswith("this server has no rooms yet, write one into the settings: [[host.rooms]]")
+
+
+def test_wrong_settings_end_it_with_78(tmp_path: Path, capsys: Output) -> None:
+    (tmp_path / "a.toml").write_text("schema = 1\n" + room(tmp_path / "missing"))
+    assert kontor("lobby", "--name", "Ann", "--config", str(tmp_path / "a.toml")) == 78
+    assert "names a file that does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("days", ["0", "3651", "-1", "1.5", "x", "9" * 9, "²"])
+def test_refuses_odd_days(days: str, config: str, capsys: Output) -> None:
+    with pytest.raises(SystemExit):
+        kontor("lobby", "--name", "Ann", "--days", days, "--config", config)
+    assert "must be a whole number from 1 to 3650" in capsys.readouterr().err
