@@ -143,7 +143,10 @@ class Answering:
             self._engine.send(None)
         self._engine.send(None if uplink.block is None else np.frombuffer(uplink.block, "<i2"))
         says = (uplink.reasons, uplink.door, uplink.hand, uplink.knocks, uplink.lamps, uplink.loudspeaker // 3)
+        if says == self._said:
+            return
         now = time.monotonic()
-        if says != self._said and now - self._said_at >= _REPORT_EVERY:
+        # Whether the gate is open is told at once: until the room knows, it drops what we say.
+        if says[:1] != self._said[:1] or now - self._said_at >= _REPORT_EVERY:
             self._said, self._said_at = says, now
             self._told(uplink)

@@ -109,6 +109,9 @@ microphone = "{microphone}"
 [panel]
 kind = "virtual"
 mute = "latching"
+
+[log]
+level = "warning"
 """
     path = folder / "kontor.toml"
     path.write_text(text)
@@ -153,10 +156,11 @@ class Demo:
         end = time.monotonic() + _JOIN
         while not any(room["connected"] for room in host.state()["rooms"]) and time.monotonic() < end:
             await asyncio.sleep(0.05)
-        print("\n".join(self._lines(supervisor, said)), flush=True)
+        joined = any(room["connected"] for room in host.state()["rooms"])
+        print("\n".join(self._lines(supervisor, said, joined)), flush=True)
         await asyncio.Event().wait()
 
-    def _lines(self, supervisor: Supervisor, said: str) -> list[str]:
+    def _lines(self, supervisor: Supervisor, said: str, joined: bool) -> list[str]:
         pids = {child.name: child.pid for child in supervisor.children}
         record = f", written to {self._wishes.record}" if self._wishes.record else ""
         lines = [
@@ -165,7 +169,7 @@ class Demo:
             "",
             f"  host    pid {os.getpid():<8} room “{TITLE}”, port {self.port} (TCP and UDP)",
             f"  sound   pid {pids['sound']:<8} virtual microphone, loudspeaker{record} and panel",
-            f"  link    pid {pids['link']:<8} in the room as “{DEVICE_NAME}”",
+            f"  link    pid {pids['link']:<8} {"in the room" if joined else "not in the room yet"}, as “{DEVICE_NAME}”",
             f"  {said}",
         ]
         if os.environ.get("SSH_CONNECTION"):

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from enum import IntEnum
 from typing import Any
 
-from appliance.core.events import EventName
+from appliance.core.events import EventName, Severity
 from appliance.health.journal import Journal
 from appliance.health.notify import Notifier
 
@@ -91,10 +91,17 @@ def tune() -> None:
     gc.freeze()
 
 
-def run(part: str, main: Callable[[asyncio.Event, Journal], Coroutine[Any, Any, None]]) -> int:
-    """Run ``main(stop, journal)`` until it ends, ``stop`` is set by a signal, or a vital part fails. Returns the exit code."""
+def run(
+    part: str,
+    main: Callable[[asyncio.Event, Journal], Coroutine[Any, Any, None]],
+    least: Severity = Severity.INFO,
+) -> int:
+    """Run ``main(stop, journal)`` until it ends, ``stop`` is set by a signal, or a vital part fails. Returns the exit code.
+
+    :param least: the least grave event that is written to the journal.
+    """
     end_with_parent()
-    journal = Journal(part)
+    journal = Journal(part, least=least)
     return asyncio.run(_supervise(main, journal))
 
 

@@ -17,7 +17,7 @@ from appliance.app.process import NotAllowed, beat, tune, until_stopped
 from appliance.audio.gate import Gate
 from appliance.audio.port import SoundCard
 from appliance.audio.virtual import Recorder, VirtualCard, microphone
-from appliance.core.controls import Event, MuteControl, initial
+from appliance.core.controls import Event, initial
 from appliance.core.counters import Counters
 from appliance.core.events import EventName
 from appliance.core.state import Backends, SoundState
@@ -26,6 +26,7 @@ from appliance.health.notify import Notifier
 from appliance.health.status import StatusServer
 from appliance.media.exchange import Listener
 from appliance.panel.memory import MuteMemory
+from appliance.panel.none import NoPanel
 from appliance.panel.port import Panel
 from appliance.panel.virtual import VirtualPanel
 from appliance.settings import Settings
@@ -56,18 +57,20 @@ def make_card(settings: Settings) -> SoundCard:
         raise NotAllowed(f"[audio] microphone or record: {error}") from error
 
 
-def make_panel(settings: Settings) -> VirtualPanel:
+def make_panel(settings: Settings) -> Panel:
     """The panel of the settings.
 
     :raises NotAllowed: a virtual panel outside demo and tests, or one that is not here yet.
     """
     panel = settings.panel
+    if panel.kind == "none":
+        return NoPanel()
     if panel.kind != "virtual":
         raise NotAllowed(f'[panel] kind = "{panel.kind}" is not built yet: use "virtual"')
     if not os.environ.get(VIRTUAL_PANEL):
         raise NotAllowed('[panel] kind = "virtual" is for `kontor demo` and tests: on a device the panel is real')
     lever = Path(settings.device.state_dir) / "lever"
-    return VirtualPanel(MuteControl(panel.mute), panel.debounce_ms / 1000, panel.long_press_ms / 1000, lever)
+    return VirtualPanel(panel.mute, panel.debounce_ms / 1000, panel.long_press_ms / 1000, lever)
 
 
 class Sound:
@@ -87,9 +90,8 @@ class Sound:
             self.counters.add("mute_store_failures")
         if remembered.reasons:
             journal.tell(EventName.MUTE_RESTORED, reasons=",".join(r.word for r in sorted(remembered.reasons)))
-        controls = initial(
-            MuteControl(settings.panel.mute), settings.panel.push_to_talk, remembered.reasons, remembered.door
-        )
+        door = remembered.door if remembered.stored else settings.door.first
+        controls = initial(settings.panel.mute, settings.panel.push_to_talk, remembered.reasons, door)
         self.desk = Desk(self.gate, panel, memory, journal, self.counters, controls, time.monotonic)
         self._listener = self._listen()
         self.duplex = Duplex(self.gate, self._listener, self.counters)

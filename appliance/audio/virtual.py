@@ -90,6 +90,8 @@ def microphone(name: str) -> Microphone:
     """
     if name == "silence":
         return Silence()
+    if name == "speech":
+        raise ValueError('"speech" is there in `kontor demo` only: name a WAV file')
     if name.startswith("tone:"):
         frequency = name.removeprefix("tone:")
         if not frequency.isdecimal():

@@ -29,12 +29,13 @@ def run(given: argparse.Namespace) -> int:
     from appliance.app.demo import Wishes, main
     from appliance.app.process import Exit, NotAllowed
     from appliance.app.process import run as run_process
+    from appliance.core.events import Severity
     from appliance.health.journal import quiet_libraries
 
     quiet_libraries()
     wishes = Wishes(given.port, given.record, given.microphone)
     try:
-        return run_process("demo", lambda stop, journal: main(wishes, stop, journal))
+        return run_process("demo", lambda stop, journal: main(wishes, stop, journal), Severity.WARNING)
     except NotAllowed as error:
         print(f"kontor demo: {error}", file=sys.stderr)
         return Exit.TRY_AGAIN

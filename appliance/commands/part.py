@@ -44,6 +44,7 @@ def run_part(name: str, config: Path | None, main: "Main", refusals: tuple[type[
     :param refusals: errors of ``main`` whose text says what to change in the settings: they end it with 78.
     """
     from appliance.app.process import Exit, run
+    from appliance.core.events import Severity
     from appliance.health.journal import quiet_libraries
 
     quiet_libraries()
@@ -51,7 +52,8 @@ def run_part(name: str, config: Path | None, main: "Main", refusals: tuple[type[
     if settings is None:
         return Exit.CONFIGURATION
     try:
-        return run(name, lambda stop, journal: main(settings, stop, journal))
+        least = Severity[settings.log.level.name]
+        return run(name, lambda stop, journal: main(settings, stop, journal), least)
     except refusals as error:
         print(f"kontor {name}: {error}", file=sys.stderr)
         return Exit.CONFIGURATION

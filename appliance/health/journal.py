@@ -5,14 +5,16 @@ import sys
 import time
 from typing import TextIO
 
-from appliance.core.events import Event, EventName, RateLimiter, format_line
+from appliance.core.events import Event, EventName, RateLimiter, Severity, format_line
 
 
 class Journal:
     """Every part reports here; what comes too often is counted and told with the next line of its kind."""
 
-    def __init__(self, part: str, out: TextIO | None = None) -> None:
+    def __init__(self, part: str, out: TextIO | None = None, least: Severity = Severity.INFO) -> None:
         self._part, self._out = part, out or sys.stderr
+        self.least = least
+        """The least grave event that is still written."""
         self._limits = RateLimiter()
 
     def tell(self, name: EventName, /, **fields: object) -> None:
@@ -21,6 +23,8 @@ class Journal:
 
     def write(self, event: Event) -> None:
         """Write an event that a part made itself."""
+        if event.severity > self.least:
+            return
         admitted, suppressed = self._limits.admit(event)
         if not admitted:
             return

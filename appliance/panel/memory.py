@@ -18,11 +18,12 @@ _LARGEST = 4096
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What the file said. ``damaged`` is one sentence, or empty."""
+    """What the file said. ``damaged`` is one sentence, or empty; ``stored`` is False at a first start."""
 
     reasons: Reasons = frozenset()
     door: Door = Door.OPEN
     damaged: str = ""
+    stored: bool = True
 
 
 def _sum(content: dict[str, int]) -> str:
@@ -52,7 +53,7 @@ class MuteMemory:
                 data = file.read(_LARGEST)
             return _parse(data)
         except FileNotFoundError:
-            return Remembered()
+            return Remembered(stored=False)
         except (OSError, ValueError, KeyError, TypeError) as error:
             return Remembered(frozenset({Reason.HAND}), Door.LISTENING, f"The stored mute cannot be read: {error}")
 

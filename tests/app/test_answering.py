@@ -104,13 +104,20 @@ def test_junk_from_sound_ends_the_thread(world: World) -> None:
 
 def test_what_sound_says_is_told_when_it_changes_and_not_too_often(world: World) -> None:
     for number in range(10):
-        world.ask(reasons=number)
+        world.ask(loudspeaker=-10 * number)
     assert len(world.told) < 5
     time.sleep(0.12)
-    world.ask(reasons=9)
-    world.ask(reasons=9)
-    wait_for(lambda: world.told[-1].reasons == 9)
+    world.ask(loudspeaker=-90)
+    wait_for(lambda: world.told[-1].loudspeaker == -90)
     count = len(world.told)
     time.sleep(0.12)
-    world.ask(reasons=9)
+    world.ask(loudspeaker=-90)
+    world.ask(loudspeaker=-89)
     assert len(world.told) == count
+
+
+def test_a_change_of_the_gate_is_told_at_once(world: World) -> None:
+    for number in range(10):
+        world.ask(reasons=number % 2)
+    wait_for(lambda: len(world.told) == 10)
+    assert [uplink.reasons for uplink in world.told] == [0, 1] * 5

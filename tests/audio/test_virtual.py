@@ -62,6 +62,7 @@ def test_first_channel_of_a_stereo_file(tmp_path: Path) -> None:
         ("tone:loud", 'write "tone:440"'),
         ("tone:0", "1 to 23999 Hz"),
         ("tone:24000", "1 to 23999 Hz"),
+        ("speech", "name a WAV file"),
         ("missing.wav", "cannot be read as a WAV file"),
     ],
 )

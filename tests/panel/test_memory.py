@@ -27,7 +27,7 @@ def test_reasons_that_are_found_out_anew_are_not_stored(tmp_path: Path) -> None:
 
 
 def test_first_start_has_no_store(tmp_path: Path) -> None:
-    assert MuteMemory(tmp_path).load() == Remembered()
+    assert MuteMemory(tmp_path).load() == Remembered(stored=False)
 
 
 def _stored(tmp_path: Path) -> Path:

@@ -1,0 +1,32 @@
+"""Which engine the settings ask for."""
+
+from pathlib import Path
+
+from appliance.app.process import NotAllowed
+from appliance.rooms.contract import Engine
+from appliance.rooms.device_key import DeviceKey
+from appliance.rooms.hosted import HostedEngine, HostedSettings
+from appliance.rooms.nowhere import Nowhere
+from appliance.rooms.signalling import device_credentials, fixed_credentials
+from appliance.rooms.uplink import CodecSettings
+from appliance.settings import Settings
+
+
+def make_engine(settings: Settings) -> Engine:
+    """The engine of ``[room] engine``, or one that is in no room while no server is named.
+
+    :raises NotAllowed: the device's key cannot be used.
+    """
+    room, audio = settings.room, settings.audio
+    if not room.url:
+        return Nowhere("no server is named: set [room] url")
+    identity = settings.device.identity
+    if room.token_file:
+        credentials = fixed_credentials(room.token_file.read().decode().strip())
+    else:
+        try:
+            credentials = device_credentials(identity, DeviceKey.load_or_make(Path(settings.device.state_dir)).sign)
+        except (OSError, ValueError) as error:
+            raise NotAllowed(f"the device's key: {error}") from error
+    codec = CodecSettings(audio.frame_ms, audio.bitrate, audio.complexity)
+    return HostedEngine(HostedSettings(room.url, room.id, identity, credentials, codec, room.certificate_sha256))

@@ -1,0 +1,25 @@
+"""No panel: nobody can unmute, so the gate stays closed for "panel lost" and the device only listens."""
+
+from concurrent.futures import Future
+
+from appliance.core.controls import Lamps
+from appliance.panel.port import Hands
+
+
+class NoPanel:
+    """See :class:`appliance.panel.port.Panel`."""
+
+    name = "none"
+
+    def __init__(self) -> None:
+        self.ended: Future[None] = Future()
+
+    def start(self, hands: Hands) -> None:
+        """There is nothing to read: the panel is never found."""
+        self.ended.set_running_or_notify_cancel()
+
+    def show(self, lamps: Lamps) -> None:
+        """There are no lamps."""
+
+    def stop(self) -> None:
+        """There is no thread."""

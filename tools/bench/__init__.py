@@ -1,0 +1,1 @@
+"""Benchmarks: each runs as ``python -m tools.bench.NAME`` and writes docs/measurements/NAME.json."""

@@ -1,0 +1,183 @@
+"""How fast a press is answered while the loop is blocked: ``make bench-panel``.
+
+The real gate, desk and virtual panel, an audio thread with its 10 ms clock, and a loop that is blocked for 800 ms at random:
+half of the times asleep, half of them busy in Python, which holds the interpreter's lock. A press is timed from the moment
+at which the contact moves to the closing of the gate and to the MIC lamp. The baseline is a thread that does nothing but wake
+up: what is above it is ours, what is below it is the machine's.
+"""
+
+import asyncio
+import queue
+import random
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from appliance.app.desk import Desk
+from appliance.app.process import tune
+from appliance.audio.gate import Gate
+from appliance.audio.virtual import Tone, VirtualCard
+from appliance.core.controls import Event, Lamps, MuteControl, Sign, initial
+from appliance.core.counters import Counters
+from appliance.health.journal import Journal
+from appliance.panel.memory import MuteMemory
+from appliance.panel.port import Hands
+from appliance.panel.virtual import VirtualPanel
+from tools.measurements import Figure, write
+
+PRESSES = 1000
+BLOCKED = 0.8
+BLOCK_CHANCE = 0.25
+
+
+class Baseline:
+    """A thread that takes a time from a queue and notes how late it is."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[float] = queue.SimpleQueue()
+        self.late: list[float] = []
+        threading.Thread(target=self._run, name="baseline", daemon=True).start()
+
+    def wake(self) -> None:
+        """Wake it now."""
+        self._queue.put(time.monotonic())
+
+    def _run(self) -> None:
+        while True:
+            sent = self._queue.get()
+            self.late.append(time.monotonic() - sent)
+
+
+class Bench:
+    """The parts of sound that a press goes through, with clocks on them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.gate = Gate()
+        self.panel = VirtualPanel(MuteControl.MOMENTARY, debounce=0.005)
+        self.panel.lit = self._lit
+        journal = Journal("bench", open(folder / "journal", "w"))  # noqa: SIM115 - lives as long as the bench
+        controls = initial(MuteControl.MOMENTARY)
+        self.desk = Desk(
+            self.gate, self.panel, MuteMemory(folder), journal, Counters(), controls, time.monotonic
+        )
+        self.card = VirtualCard(Tone(440))
+        self.baseline = Baseline()
+        self.pressed = 0.0
+        self.waiting_for_lamp = False
+        self.to_gate: list[float] = []
+        self.to_lamp: list[float] = []
+        self.blocked = False
+
+    def hands(self, loop: asyncio.AbstractEventLoop) -> Hands:
+        real = self.desk.hands(loop)
+
+        def close() -> bool:
+            was_open = real.close()
+            if was_open:
+                self.to_gate.append(time.monotonic() - self.pressed)
+            return was_open
+
+        return Hands(close, real.post, real.knock)
+
+    def _lit(self, lamps: Lamps) -> None:
+        if lamps.mic is Sign.STEADY and self.waiting_for_lamp:
+            self.waiting_for_lamp = False
+            self.to_lamp.append(time.monotonic() - self.pressed)
+
+    def press(self) -> None:
+        """Move the contact and wake the baseline; another thread does, as a hand would."""
+        self.waiting_for_lamp = True
+        self.pressed = time.monotonic()
+        self.panel.move("mute", True)
+        self.baseline.wake()
+
+
+async def blocker(bench: Bench, rng: random.Random) -> None:
+    """Block the loop at random: asleep or busy."""
+    while True:
+        await asyncio.sleep(rng.uniform(0.02, 0.1))
+        if rng.random() < BLOCK_CHANCE:
+            end = time.monotonic() + BLOCKED
+            if rng.random() < 0.5:
+                time.sleep(BLOCKED)  # noqa: ASYNC251 - blocking the loop is what is measured
+            while time.monotonic() < end:
+                sum(range(500))
+
+
+async def showing(bench: Bench) -> None:
+    """The loop's own turn, as in sound."""
+    while True:
+        bench.desk.refresh(None, False)
+        await asyncio.sleep(0.05)
+
+
+def hand(bench: Bench, rng: random.Random, done: threading.Event) -> None:
+    """A thousand presses from a thread of their own, each on an open gate."""
+    for _ in range(PRESSES):
+        while not bench.gate.is_open:
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0.005, 0.06))
+        bench.press()
+        while bench.waiting_for_lamp or bench.gate.is_open:
+            time.sleep(0.001)
+        bench.panel.move("mute", False)
+        time.sleep(0.012)
+        bench.panel.press("mute")  # opens again, as soon as the loop agrees
+    done.set()
+
+
+async def measure(folder: Path) -> Bench:
+    """Run the bench."""
+    rng = random.Random(7)
+    bench = Bench(folder)
+    heard = np.zeros(480, np.int16)
+    bench.card.start(bench.gate.put, lambda out: bench.gate.take(heard) or out.fill(0), lambda running: None)
+    bench.panel.start(bench.hands(asyncio.get_running_loop()))
+    await asyncio.sleep(0)
+    for event in (Event.AUDIO_FOUND, Event.STARTED):
+        bench.desk.apply(event)
+    tune()
+    done = threading.Event()
+    threading.Thread(target=hand, args=(bench, rng, done), name="hand", daemon=True).start()
+    tasks = [asyncio.ensure_future(work) for work in (blocker(bench, rng), showing(bench))]
+    while not done.is_set():
+        await asyncio.sleep(0.2)
+    for task in tasks:
+        task.cancel()
+    bench.panel.stop()
+    bench.card.stop()
+    return bench
+
+
+def p99(seconds: list[float]) -> float:
+    """The 99th percentile, ms."""
+    return round(float(np.percentile(seconds, 99)) * 1000, 2)
+
+
+def main() -> int:
+    """Measure and write."""
+    with tempfile.TemporaryDirectory() as folder:
+        bench = asyncio.run(measure(Path(folder)))
+    gate, lamp, baseline = p99(bench.to_gate), p99(bench.to_lamp), p99(bench.baseline.late)
+    if min(len(bench.to_gate), len(bench.to_lamp)) < PRESSES:
+        print(f"only {len(bench.to_gate)} of {PRESSES} presses closed the gate", file=sys.stderr)
+        return 70
+    peer = "a thread that only wakes up"
+    note = f"{PRESSES} presses, loop blocked for {BLOCKED * 1000:.0f} ms at random; worst {max(bench.to_gate) * 1000:.1f} ms"
+    write(
+        "panel",
+        [
+            Figure("panel.press_to_gate_p99_ms", gate, "ms", "", peer, baseline, note),
+            Figure("panel.press_to_lamp_p99_ms", lamp, "ms", "<= 50", note=f"worst {max(bench.to_lamp) * 1000:.1f} ms"),
+            Figure("panel.press_to_gate_over_baseline_ms", round(gate - baseline, 2), "ms", "<= 10", peer, baseline),
+        ],
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
