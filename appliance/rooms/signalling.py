@@ -1,0 +1,176 @@
+"""The hosted room's HTTP: a token for a device, joining (POST of an offer) and leaving (DELETE), as WHIP does (RFC 9725)."""
+
+import base64
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from appliance.core import protocol, sdp, wire
+from appliance.core.reconnect import Fault, FaultKind
+
+_MOST_BODY = sdp.MOST_BYTES
+_TIMEOUT = aiohttp.ClientTimeout(total=4.0)
+_LEAVING = aiohttp.ClientTimeout(total=0.8)
+
+Sign = Callable[[bytes], bytes]
+"""Signs with the device's Ed25519 key; the signature has 64 bytes."""
+
+_FAULTS: Mapping[int, tuple[FaultKind, str]] = {
+    401: ("refused", "The room does not accept this key."),
+    403: ("refused", "This key is for another room, or may not do this."),
+    404: ("gone", "The server has no such room."),
+    503: ("full", "The room is full."),
+}
+
+
+class Lost(Exception):
+    """A stay in the room ended, or did not begin. ``str()`` is one sentence without secrets."""
+
+    def __init__(self, fault: Fault, why: str, *, token_refused: bool = False) -> None:
+        super().__init__(why)
+        self.fault = fault
+        self.token_refused = token_refused
+        """Another token might be accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The host took us in."""
+
+    answer: sdp.Answer
+    location: URL
+    token: str
+
+
+class Signalling:
+    """One room of one host, over a client session that somebody else opens and closes."""
+
+    def __init__(self, http: aiohttp.ClientSession, base: URL, room: str) -> None:
+        self._http = http
+        self._base = base
+        self._room = room
+
+    @property
+    def presence_url(self) -> URL:
+        """Where the presence socket is."""
+        return (
+            self._base.with_scheme("wss" if self._base.scheme == "https" else "ws") / "rooms" / self._room / "presence"
+        )
+
+    async def device_token(self, device: str, sign: Sign) -> str:
+        """Answer the host's challenge with the device's key, and get a token for ten minutes.
+
+        :raises Lost: the host cannot be reached, or does not know the device or its key.
+        """
+        challenge = await self._json("challenge", {"device": device})
+        nonce = challenge.get("nonce")
+        try:
+            text = protocol.challenge_text(self._room, nonce if isinstance(nonce, str) else "")
+        except protocol.ProtocolError:
+            raise _odd() from None
+        signature = base64.b64encode(sign(text)).decode()
+        answer = await self._json(
+            "token", {"device": device, "nonce": nonce, "signature": signature, "room": self._room}
+        )
+        token = answer.get("token")
+        if not isinstance(token, str) or not 0 < len(token) <= protocol.MOST_TOKEN or not token.isprintable():
+            raise _odd()
+        return token
+
+    async def join(self, token: str, offer: str) -> Joined:
+        """Offer a media connection.
+
+        :raises Lost: the host cannot be reached, refuses, or answers something that is no answer.
+        """
+        url = self._base / "rooms" / self._room / "media"
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/sdp"}
+        status, text, answered = await self._request(url, offer.encode(), headers)
+        if status != 201:
+            raise _refused(status, answered)
+        try:
+            answer = sdp.parse_answer(text, mids=[section.mid for section in sdp.parse_offer(offer).media])
+            location = url.join(URL(answered["Location"]))
+        except (sdp.SdpError, KeyError, ValueError):
+            raise _odd() from None
+        if location.origin() != url.origin():  # the token goes to nobody else
+            raise _odd()
+        return Joined(answer, location, token)
+
+    async def leave(self, joined: Joined) -> None:
+        """Take our session out of the room. It does not matter if that fails: the host notices by itself."""
+        headers = {"Authorization": f"Bearer {joined.token}"}
+        try:
+            async with self._http.delete(joined.location, headers=headers, timeout=_LEAVING, allow_redirects=False):
+                pass
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return
+
+    async def _json(self, name: str, body: Mapping[str, object]) -> Mapping[str, Any]:
+        data = protocol.dump(body).encode()
+        status, text, answered = await self._request(
+            self._base / "devices" / name, data, {"Content-Type": "application/json"}
+        )
+        if status != 200:
+            raise _refused(status, answered)
+        try:
+            return wire.read_object(text, _MOST_BODY)
+        except protocol.ProtocolError:
+            raise _odd() from None
+
+    async def _request(self, url: URL, data: bytes, headers: Mapping[str, str]) -> tuple[int, bytes, Mapping[str, str]]:
+        try:
+            async with self._http.post(
+                url, data=data, headers=headers, timeout=_TIMEOUT, allow_redirects=False
+            ) as response:
+                body = await response.content.read(_MOST_BODY + 1)
+                while len(body) <= _MOST_BODY and (more := await response.content.read(_MOST_BODY + 1)):
+                    body += more
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            raise Lost(Fault("network"), "The server does not answer.") from None
+        if len(body) > _MOST_BODY:
+            raise _odd()
+        return response.status, body, response.headers
+
+
+def _odd() -> Lost:
+    return Lost(Fault("server"), "The server answered something that is not understood.")
+
+
+def _refused(status: int, headers: Mapping[str, str]) -> Lost:
+    kind, why = _FAULTS.get(status, ("server", f"The server answered with status {status}."))
+    return Lost(Fault(kind, _seconds(headers.get("Retry-After"))), why, token_refused=status == 401)
+
+
+def _seconds(text: str | None) -> float | None:
+    """Retry-After in seconds; a date is as good as nothing, as our clock may be wrong."""
+    try:
+        seconds = float(text) if text else math.nan
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < math.inf else None
+
+
+Credentials = Callable[[Signalling], Awaitable[str]]
+"""Gives a token that is good now."""
+
+
+def device_credentials(device: str, sign: Sign) -> Credentials:
+    """Those of a device: a token for its signature."""
+
+    async def token(signalling: Signalling) -> str:
+        return await signalling.device_token(device, sign)
+
+    return token
+
+
+def fixed_credentials(token: str) -> Credentials:
+    """Those of a person's link: the token itself."""
+
+    async def give(_signalling: Signalling) -> str:
+        return token
+
+    return give
