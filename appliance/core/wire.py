@@ -1,7 +1,6 @@
 """Reading JSON from somebody who is not trusted: bounded, typed, one kind of error."""
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
@@ -135,7 +134,7 @@ def array_of(fields: Fields, key: str, most: int, good: Callable[[Any], bool]) -
 
 
 def is_plain(value: object) -> bool:
-    """Whether this is a short text, a truth or a finite number: what may be passed on without being understood."""
+    """Whether this is a short text, a truth or a number that JavaScript keeps: what may be passed on without being understood."""
     if isinstance(value, str):
         return is_name(value)
-    return isinstance(value, bool | int | float) and abs(value) < 2**53 and math.isfinite(value)
+    return isinstance(value, bool | int | float) and abs(value) < 2**53
