@@ -7,7 +7,7 @@ from typing import Any
 from appliance.settings.loader import Resolved
 from appliance.settings.migrations import SCHEMA
 from appliance.settings.model import Settings
-from appliance.settings.problems import quoted
+from appliance.settings.problems import one_line, quoted
 from appliance.settings.setting import Effect, Items, Section, Setting, members
 
 _COMMENT_COLUMN = 40
@@ -85,7 +85,7 @@ def _line(entry: Entry, resolved: Resolved, with_default: bool) -> str:
     name = entry.setting.name
     if entry.value is None:
         return f"# {name} is not set"
-    return f"{f'{name} = {toml_value(entry.value)}':<{_COMMENT_COLUMN}}  # {comment}"
+    return f"{f'{name} = {toml_value(entry.value)}':<{_COMMENT_COLUMN}}  # {one_line(comment)}"
 
 
 def as_dict(resolved: Resolved, only_changed: bool = False) -> dict[str, dict[str, object]]:

@@ -32,7 +32,7 @@ class Problem:
         where = self.file if self.line is None else f"{self.file}:{self.line}"
         what = f"{self.key} = {self.value}:" if self.value else self.key
         start = ": ".join(part for part in (where, what) if part)
-        return " ".join(part for part in (f"{start} {self.allowed}.".lstrip(), self.hint) if part)
+        return one_line(" ".join(part for part in (f"{start} {self.allowed}.".lstrip(), self.hint) if part))
 
     def as_dict(self) -> dict[str, str | int | None]:
         """For ``--json``."""
@@ -77,10 +77,15 @@ def shown(value: object) -> str:
     return names.get(type(value), "(a date or time)")
 
 
+def one_line(text: str) -> str:
+    """``text`` with every character that a terminal or a TOML comment would obey escaped."""
+    return "".join(char if char.isprintable() else _escaped(ord(char)) for char in text)
+
+
 def quoted(text: str) -> str:
     """``text`` as TOML writes it between quotes, everything unprintable escaped."""
     plain = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(char if char.isprintable() else _escaped(ord(char)) for char in plain) + '"'
+    return f'"{one_line(plain)}"'
 
 
 def _escaped(code: int) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from appliance.settings.problems import MASK, Problem, SettingsError
@@ -20,6 +20,8 @@ class SecretFile:
     """The setting that names it, for messages."""
     least: int = 1
     """Bytes that it must have at least."""
+    remedy: str = field(default="Only the path of a secret's file is written here, never the secret.", compare=False)
+    """What to do when there is no such file."""
 
     def __str__(self) -> str:
         # Whoever writes the secret itself where its file belongs must not find it in a log.
@@ -36,7 +38,7 @@ class SecretFile:
         try:
             secret, wrong = self._content()
         except (OSError, ValueError) as error:
-            secret, wrong = b"", _why(error)
+            secret, wrong = b"", self._why(error)
         if wrong:
             raise SettingsError([Problem("", None, self.key, str(self), *wrong)])
         return secret
@@ -60,10 +62,9 @@ class SecretFile:
             return b"", (f"holds {len(secret)} bytes; at least {self.least} are needed", "")
         return secret, None
 
-
-def _why(error: OSError | ValueError) -> tuple[str, str]:
-    if isinstance(error, FileNotFoundError):
-        return "names a file that does not exist", "Only the path of a secret's file is written here, never the secret."
-    if isinstance(error, PermissionError):
-        return "names a file that this user may not read", ""
-    return "names a file that cannot be read", ""
+    def _why(self, error: OSError | ValueError) -> tuple[str, str]:
+        if isinstance(error, FileNotFoundError):
+            return "names a file that does not exist", self.remedy
+        if isinstance(error, PermissionError):
+            return "names a file that this user may not read", ""
+        return "names a file that cannot be read", ""

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from appliance.settings.lines import KeyPath, line_numbers, line_of
 from appliance.settings.migrations import SCHEMA, migrate
-from appliance.settings.problems import Problem, shown
+from appliance.settings.problems import Problem, one_line, shown
 
 LARGEST = 256 * 1024
 """Bytes of one document."""
 _LONGEST_LINE = 4096
+_LONGEST_MESSAGE = 120
 _BOM = "\ufeff"
 _AT_END = " (at end of document)"
 _TABLE = re.compile(r"\(('[^']*'(?:, '[^']*')*),?\)")
@@ -100,7 +101,7 @@ def _told(message: str) -> str:
     """A message of tomllib inside a sentence of ours; it can quote what stands in the file."""
     # It writes [host.tls] as ('host', 'tls').
     message = _TABLE.sub(lambda found: "[" + ".".join(found[1].replace("'", "").split(", ")) + "]", message)
-    return shown(message[:1].lower() + message[1:])[1:-1]
+    return one_line(message[:1].lower() + message[1:])[:_LONGEST_MESSAGE]
 
 
 def _wrong_schema(name: str, schema: object, line: int | None) -> Problem:

@@ -220,12 +220,11 @@ class KeyFiles:
             raise Refused(self.allowed)
         if not all(isinstance(name, str) and re.fullmatch(IDENTIFIER, name) for name in value):
             raise Refused("has a key id that is not made of a-z 0-9 . _ -")
-        return MappingProxyType(
-            {
-                name: SecretFile(resolved(path, where, self.allowed), f"{where.key}.{name}", LEAST_KEY)
-                for name, path in value.items()
-            }
-        )
+        return MappingProxyType({name: self._file(name, path, where) for name, path in value.items()})
+
+    def _file(self, name: str, path: object, where: Where) -> SecretFile:
+        remedy = "Make a key with: kontor config new-key FILE"
+        return SecretFile(resolved(path, where, self.allowed), f"{where.key}.{name}", LEAST_KEY, remedy)
 
     def plain(self, value: Mapping[str, SecretFile]) -> object:
         return {name: str(file) for name, file in value.items()}

@@ -92,6 +92,11 @@ def test_what_is_not_set_and_has_no_word_for_it_is_a_comment(tmp_path: Path) -> 
     assert "# place is not set\n" in as_toml(resolve([source(everything(tmp_path))]))
 
 
+def test_an_odd_name_of_a_file_stays_in_its_comment() -> None:
+    shown = as_toml(resolve([source("[audio]\nbitrate = 24000", "a\n[room]\x1b.toml")]))
+    assert "# a\\u000a[room]\\u001b.toml:3" in shown
+
+
 def test_rooms_are_told_apart(tmp_path: Path) -> None:
     key = key_file(tmp_path)
     shown = as_toml(resolve([source(room(key, "a") + room(key, "b"))]), only_changed=True)
