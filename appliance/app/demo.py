@@ -19,6 +19,7 @@ from appliance.app.panel_route import PanelRoute
 from appliance.app.places import demo_base, private_folder
 from appliance.app.process import NotAllowed, until_stopped
 from appliance.app.sound import STATUS, VIRTUAL_PANEL
+from appliance.app.speech import ATTRIBUTION, SYNTHETIC, find
 from appliance.app.supervisor import Supervisor, device_children
 from appliance.core.protocol import Claims, issue
 from appliance.health.journal import Journal
@@ -75,16 +76,18 @@ async def prepare_speech(folder: Path, wish: str) -> tuple[str, str]:
     """The microphone setting for ``wish``, and the line that says what it plays."""
     if wish != "speech":
         return wish, f"microphone plays {wish}"
-    target = folder.parent / "speech.wav"
-    said = folder.parent / "speech.txt"
-    if not (target.exists() and said.exists()):
-        command = [sys.executable, "-P", "-m", "appliance.app.speech", str(target)]
-        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-        out, _ = await process.communicate()
-        if process.returncode:
+    said = ATTRIBUTION if find() else SYNTHETIC
+    target = folder.parent / ("speech.wav" if said == ATTRIBUTION else "voice.wav")
+    if not target.exists():
+        # Another process: decoding loads libraries that are not needed afterwards.
+        unfinished = target.with_suffix(".new")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "appliance.app.speech", str(unfinished), stdout=asyncio.subprocess.DEVNULL
+        )
+        if await process.wait():
             return "tone:440", "microphone plays a tone: the speech could not be prepared"
-        said.write_text(out.decode().strip())
-    return str(target), said.read_text()
+        unfinished.rename(target)
+    return str(target), said
 
 
 def write_config(folder: Path, port: int, microphone: str, record: Path | None) -> Path:

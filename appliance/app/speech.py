@@ -19,6 +19,7 @@ SYNTHETIC = "speech: a voice-like sound, since the recording is not installed"
 FOLDER = "KONTOR_SPEECH"
 """Environment variable: a folder in which the recording is looked for first."""
 _NAME = "demo-instruct.g722"
+_CHECKOUT = Path(__file__).resolve().parents[2] / ".cache" / "speech"
 _SYSTEM = Path("/usr/share/asterisk/sounds")
 _RMS = 10 ** (-26 / 20)
 """-26 dBov, the usual level of active speech (ITU-T P.56)."""
@@ -27,7 +28,7 @@ _RMS = 10 ** (-26 / 20)
 def find() -> Path | None:
     """The recording, or None."""
     own = os.environ.get(FOLDER)
-    for folder in [Path(own)] if own else [Path(".cache/speech"), _SYSTEM]:
+    for folder in [Path(own)] if own else [_CHECKOUT, _SYSTEM]:
         for path in sorted(folder.rglob(_NAME)):
             return path
     return None

@@ -38,8 +38,14 @@ export class PanelLink {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = new WebSocket(`${scheme}://${location.host}/demo/panel`);
     this.#socket = socket;
-    socket.onopen = () => socket.send(JSON.stringify({ token: this.#word }));
-    socket.onmessage = (event) => this.#take(JSON.parse(event.data));
+    // The word of the address works once; what it is exchanged for opens the panel again after a reload of this tab.
+    const kept = `panel:${this.#word}`;
+    socket.onopen = () => socket.send(JSON.stringify({ token: sessionStorage.getItem(kept) ?? this.#word }));
+    socket.onmessage = (event) => {
+      const told = JSON.parse(event.data);
+      if (told.token) sessionStorage.setItem(kept, told.token);
+      else this.#take(told);
+    };
     socket.onclose = () => {
       this.#take(null);
       setTimeout(() => this.open(), this.#backoff.next());
