@@ -39,6 +39,7 @@ MEDIA_SILENCE = 2.0
 _WATCH = 0.25
 _REPORT_EVERY = 1.0
 _LEAVE_SECONDS = 1.0
+_WORD_SECONDS = 1.0
 _MOST_MEMBERS = protocol.MOST_MEMBERS
 
 CAPABILITIES = Capabilities(
@@ -80,6 +81,7 @@ class HostedEngine:
         self._reconnect = Reconnect(LONGEST_WAIT, rng)
         self._report: Callable[[RoomEvent], None] = lambda _: None
         self._joined: Joined | None = None
+        self._refused = False
         self._leaving = asyncio.Event()
         self._route_changed = asyncio.Event()
 
@@ -184,7 +186,12 @@ class HostedEngine:
 
         :raises RoomRefused: it says that trying again is no use.
         """
-        seconds = self._reconnect.lost(asyncio.get_running_loop().time(), lost.fault)
+        fault = lost.fault
+        if lost.token_refused and not self._refused:
+            # A token may expire on its way, and a host that restarts does not know its own challenges any more.
+            self._refused = True
+            fault = Fault("server")
+        seconds = self._reconnect.lost(asyncio.get_running_loop().time(), fault)
         if seconds is None:
             self._tell(*self._roomful.empty(), contract.PhaseChanged(LinkPhase.REFUSED, str(lost)))
             raise RoomRefused(str(lost))
@@ -198,16 +205,13 @@ class HostedEngine:
     async def _stay(self, http: aiohttp.ClientSession) -> None:
         """One stay in the room. Ends only by raising.
 
+        The presence socket comes first: by it the host tells a session that is replaced from the one that replaces it.
+
         :raises Lost: it ended, or did not begin.
         """
         signalling = self._signalling(http)
-        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        transport = DeviceTransport(
-            self._downlink.push,
-            lambda *_: None,
-            lambda why: ended.done() or ended.set_exception(Lost(Fault("network"), why)),
-            self._counters.add,
-        )
+        token = await self._settings.credentials(signalling)
+        ended = asyncio.Event()
         welcomed = asyncio.Event()
 
         def take(message: ServerMessage) -> None:
@@ -215,32 +219,26 @@ class HostedEngine:
             welcomed.set()
 
         presence = Presence(self._outbox, take, lambda: self._counters.add("presence_junk"))
+        transport = DeviceTransport(self._downlink.push, lambda *_: None, lambda _: ended.set(), self._counters.add)
         try:
-            joined = self._joined = await self._join(signalling, transport.offer())
             await _first_of(
-                presence.run(http, signalling, joined.token),
-                self._media(transport, joined, welcomed),
-                ended,
+                presence.run(http, signalling, token),
+                self._media(signalling, token, transport, welcomed),
+                _media_ended(ended),
             )
         finally:
+            self._outbox.close()
             self._uplink.detach()
             self._downlink.detach()
             await transport.close()
-            ended.cancel()
 
-    async def _join(self, signalling: Signalling, offer: str) -> Joined:
-        """Join, with a second token when the first is refused: it may have expired on the way."""
-        for last in (False, True):
-            token = await self._settings.credentials(signalling)
-            try:
-                return await signalling.join(token, offer)
-            except Lost as lost:
-                if last or not lost.token_refused:
-                    raise
-        raise AssertionError("the second attempt returns or raises")
-
-    async def _media(self, transport: DeviceTransport, joined: Joined, welcomed: asyncio.Event) -> None:
-        """Bring the media connection up, then watch it. Ends only by raising."""
+    async def _media(
+        self, signalling: Signalling, token: str, transport: DeviceTransport, welcomed: asyncio.Event
+    ) -> None:
+        """Join, bring the media connection up, then watch it. Ends only by raising."""
+        await welcomed.wait()
+        joined = self._joined = await signalling.join(token, transport.offer())
+        self._outbox.open()
         try:
             await transport.connect(joined.answer, self._settings.pinned)
         except CertificateMismatch as mismatch:
@@ -248,9 +246,9 @@ class HostedEngine:
         except TransportError as failure:
             raise Lost(Fault("network"), str(failure)) from None
         self._downlink.attach(joined.answer)
-        await welcomed.wait()
         self._uplink.attach(transport, joined.answer)
         self._counters.add("joins")
+        self._refused = False
         self._reconnect.connected(asyncio.get_running_loop().time())
         self._tell(contract.PhaseChanged(LinkPhase.IN_ROOM))
         await self._watch(transport)
@@ -277,6 +275,13 @@ class HostedEngine:
             case protocol.MemberLeft(who):
                 self._downlink.forget(who)
         self._tell(*self._roomful.understand(message))
+
+
+async def _media_ended(ended: asyncio.Event) -> None:
+    """The host ended the media connection: the presence socket has a moment to say why, or else it was the network."""
+    await ended.wait()
+    await asyncio.sleep(_WORD_SECONDS)
+    raise Lost(Fault("network"), "The server ended the media connection.")
 
 
 async def _first_of(*parts: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> None:

@@ -42,8 +42,9 @@ _CLOSED: Mapping[int, tuple[FaultKind, str]] = MappingProxyType(
         CloseCode.FOREIGN_TOKEN: ("refused", "This key is for another room."),
         CloseCode.UNKNOWN_ROOM: ("gone", "The server has no such room."),
         CloseCode.REPLACED: ("replaced", "Another session with this device's key took its place."),
-        CloseCode.REMOVED: ("refused", "This device was removed from the room."),
+        CloseCode.REMOVED: ("network", "The server had not heard from this device for too long."),
         CloseCode.GOING_AWAY: ("server", "The server is going away."),
+        1013: ("full", "The server takes no more members just now."),
     }
 )
 
@@ -52,25 +53,34 @@ class Outbox:
     """What is to be told: the last value of each thing, never a queue. Loop only."""
 
     def __init__(self) -> None:
-        self._stands: dict[str, ClientMessage] = {"muted": protocol.SetMuted(True)}
+        self._stands: dict[str, ClientMessage] = {"muted": protocol.SetMuted(muted=True)}
         self._pending: dict[str, ClientMessage] = {}
         self._changed = asyncio.Event()
+        self._open = False
 
     def put(self, key: str, message: ClientMessage) -> None:
         """Something stands like this now: told when it has changed, and anew after each joining."""
         if self._stands.get(key) != message:
-            self._stands[key] = self._pending[key] = message
-            self._changed.set()
+            self._stands[key] = message
+            self.once(key, message)
 
     def once(self, key: str, message: ClientMessage) -> None:
         """Something happens now: told once, if there is a room to tell it to."""
-        self._pending[key] = message
-        self._changed.set()
+        if self._open:
+            self._pending[key] = message
+            self._changed.set()
 
-    def begin(self) -> None:
-        """A new socket: all that stands has to be told."""
+    def open(self) -> None:
+        """We are in the room: all that stands has to be told."""
+        self._open = True
         self._pending = dict(self._stands)
         self._changed.set()
+
+    def close(self) -> None:
+        """We are out of the room: nobody listens."""
+        self._open = False
+        self._pending.clear()
+        self._changed.clear()
 
     async def next(self) -> list[ClientMessage]:
         """What has changed, waiting for it."""
@@ -167,7 +177,6 @@ class Presence:
             ) as socket:
                 await socket.send_str(protocol.client_text(protocol.Hello(token)))
                 await self._welcome(socket)
-                self._outbox.begin()
                 telling = asyncio.create_task(self._tell(socket), name="presence-tell")
                 try:
                     while True:

@@ -148,10 +148,11 @@ async def test_a_lost_room_leaves_no_meter_standing() -> None:
         (CloseCode.FOREIGN_TOKEN, "refused"),
         (CloseCode.UNKNOWN_ROOM, "gone"),
         (CloseCode.REPLACED, "replaced"),
-        (CloseCode.REMOVED, "refused"),
+        (CloseCode.REMOVED, "network"),
         (CloseCode.GOING_AWAY, "server"),
         (CloseCode.JUNK, "network"),
         (1000, "network"),
+        (1013, "full"),
     ],
 )
 async def test_each_close_code_has_its_fault(code: int, kind: str) -> None:
@@ -208,6 +209,7 @@ async def test_the_last_value_of_each_thing_is_told_and_anew_after_joining() -> 
 
     async def script(socket: web.WebSocketResponse) -> None:
         await sending()(socket)
+        member.outbox.open()
         while (message := await socket.receive()).type is aiohttp.WSMsgType.TEXT:
             heard.append(json.loads(message.data))
             if heard[-1]["type"] == "report":
@@ -236,7 +238,7 @@ async def test_the_last_value_of_each_thing_is_told_and_anew_after_joining() -> 
         {"type": "knock"},
     ]
     heard.clear()
-    member.outbox.begin()
+    member.outbox.open()
     assert [type(message) for message in await member.outbox.next()] == [
         protocol.SetMuted,
         protocol.Report,
@@ -246,9 +248,25 @@ async def test_the_last_value_of_each_thing_is_told_and_anew_after_joining() -> 
 
 async def test_what_has_not_changed_is_not_told_again() -> None:
     outbox = Outbox()
+    outbox.open()
+    assert await outbox.next() == [protocol.SetMuted(muted=True)]
     outbox.put("hand", protocol.SetHand(up=True))
     assert len(await outbox.next()) == 1
     outbox.put("hand", protocol.SetHand(up=True))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(outbox.next(), 0.05)
+
+
+async def test_out_of_the_room_nothing_is_told_and_no_knock_is_kept() -> None:
+    outbox = Outbox()
+    outbox.put("hand", protocol.SetHand(up=True))
+    outbox.once("knock", protocol.Knock())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(outbox.next(), 0.05)
+    outbox.open()
+    assert await outbox.next() == [protocol.SetMuted(muted=True), protocol.SetHand(up=True)]
+    outbox.put("hand", protocol.SetHand(up=False))
+    outbox.close()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(outbox.next(), 0.05)
 
