@@ -223,8 +223,10 @@ class Host:
 
 def _silent() -> logging.Logger:
     """For aiohttp, which would write what strangers send; what matters is told as events."""
-    logger = logging.Logger("host")
-    logger.addHandler(logging.NullHandler())
+    logger = logging.getLogger("kontor.host.http")
+    logger.propagate = False
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
     return logger
 
 

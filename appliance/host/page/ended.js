@@ -11,12 +11,12 @@ export class Ended {
   #again;
   #why = "";
 
-  /** @param {() => void} again */
+  /** @param {(why: string) => void} again */
   constructor(again) {
     this.#again = again;
   }
 
-  /** @param {string} why "expired", "invalid", "noRoom", "elsewhere" or "removed" */
+  /** @param {string} why "expired", "invalid", "noRoom" or "elsewhere" */
   begin(why) {
     this.#why = why;
     root.toggleAttribute("data-ended", true);
@@ -38,12 +38,11 @@ export class Ended {
 
   show() {
     if (!this.shown) return;
-    const second = this.#why === "removed" ? "end.invalid2" : `end.${this.#why}2`;
     const key = t(this.#why === "elsewhere" ? "end.take" : "end.again");
     this.#section.replaceChildren(
       h("b", {}, t(`end.${this.#why}`)),
-      h("p", { class: "second" }, t(second)),
-      h("button", { class: "key", type: "button", onclick: () => this.#again() }, key),
+      h("p", { class: "second" }, t(`end.${this.#why}2`)),
+      h("button", { class: "key", type: "button", onclick: () => this.#again(this.#why) }, key),
     );
     setText(byId("title"), t("brand"));
   }

@@ -7,7 +7,7 @@ import { t } from "./words.js";
 
 /** @typedef {import("./model.js").Model} Model */
 
-const CENTRE = { x: 124, y: 121 };
+const CENTRE = { x: 123, y: 120 };
 const HOLES = [[0, 1], [12.5, 6], [25, 12], [37.5, 18]];
 
 /** @returns {string} the loudspeaker's holes */
@@ -24,7 +24,7 @@ class Ring {
   #owners = Array(LEDS).fill(null);
   node = svg(
     "svg",
-    { class: "ring", viewBox: "0 0 248 242", "aria-hidden": "true" },
+    { class: "ring", viewBox: "0 0 246 234", "aria-hidden": "true" },
     svg("g", { transform: `translate(${CENTRE.x} ${CENTRE.y})` }, ...this.#leds, svg("path", { class: "hole", d: holes() }), ...this.#initials),
   );
 

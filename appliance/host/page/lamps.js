@@ -81,7 +81,7 @@ function speakWords(model) {
   const speakers = [...model.speaking].map((id) => model.members.get(id)?.name ?? "").filter(Boolean);
   const hands = model.here().filter((m) => m.hand).map((m) => m.name);
   const first = speakers.length ? `${speakers.slice(0, 3).join(", ")}.` : `${t("nobodySpeaks")}.`;
-  return hands.length ? `${first} ${t("lamp.hand", { name: hands.slice(0, 2).join(", ") })}` : first;
+  return hands.length ? `${first}\n${t("lamp.hand", { name: hands.slice(0, 2).join(", ") })}` : first;
 }
 
 /** @param {Lit} lit @param {string} [what] */

@@ -47,6 +47,8 @@ class Page {
   #recording;
   #ended;
   #announced = "";
+  #toldOfMute = false;
+  #takes = false;
   #full = 0;
   #lost = 0;
 
@@ -69,7 +71,7 @@ class Page {
     this.#device = new Device(this.#model, link, send);
     this.#members = new Members(this.#model, this.#volumes, send);
     this.#recording = new Recording(() => this.#session.leave());
-    this.#ended = new Ended(() => this.#again());
+    this.#ended = new Ended((why) => this.#again(why));
     link?.open();
   }
 
@@ -131,9 +133,7 @@ class Page {
     const before = this.#model.self()?.hand ?? false;
     if (this.#model.apply(m, now)) this.#modelChanged(m, before, now);
     else if (m.type === "muted_by_admin") {
-      this.#session.muteByAdmin();
-      toast(t("toast.adminMuted"), "lock");
-      say(t("toast.adminMuted"), "alert");
+      this.#mutedByAdmin();
     } else if (m.type === "admin_mute_lifted") {
       this.#session.liftAdminMute();
       toast(t("toast.canSpeak"), "mic");
@@ -141,6 +141,15 @@ class Page {
     } else if (m.type === "asked_to_unmute") this.#hear("toast.asked", m.by.name, "mic");
     else if (m.type === "knock" && m.by.id !== this.#model.you?.id) this.#hear("knocks", m.by.name, "knock");
     else if (m.type === "recording") this.#recording.apply(m);
+  }
+
+  /** Told once for each mute, though a host may say it again whenever the socket comes back. */
+  #mutedByAdmin() {
+    this.#session.muteByAdmin();
+    if (this.#toldOfMute || this.#session.phase !== "in") return;
+    this.#toldOfMute = true;
+    toast(t("toast.adminMuted"), "lock");
+    say(t("toast.adminMuted"), "alert");
   }
 
   /**
@@ -163,6 +172,7 @@ class Page {
     const self = this.#model.self();
     if (self && (m.type === "welcome" || m.member?.id === self.id)) {
       this.#session.told(self);
+      this.#toldOfMute &&= self.admin_muted;
       if (self.hand !== handBefore) say(t(self.hand ? "said.handUp" : "said.handDown"));
     }
     if (m.type === "welcome" || m.type === "slots") this.#volumesChanged();
@@ -180,6 +190,8 @@ class Page {
     this.#session.welcomed(this.#model.self()?.joined ?? false);
     root.setAttribute("data-levels", this.#model.realLevels ? "real" : "none");
     this.#showSelf();
+    if (this.#takes) this.#session.join();
+    this.#takes = false;
   }
 
   #presenceLost() {
@@ -235,7 +247,9 @@ class Page {
     this.#ended.begin(expired ? "expired" : why);
   }
 
-  #again() {
+  /** @param {string} why it had ended */
+  #again(why) {
+    this.#takes = why === "elsewhere";
     this.#ended.end();
     this.#presence.open();
   }
@@ -299,7 +313,7 @@ class Page {
     const self = this.#model.self();
     const sign = self?.sign ?? you?.sign;
     setText(byId("self-name"), you?.name ?? this.#address.name);
-    if (you && sign) drawSign(this.#ownSign, { kind: you.kind, initials: self?.initials ?? you.initials ?? "", sign });
+    drawSign(this.#ownSign, { kind: "person", initials: self?.initials ?? you?.initials ?? "", sign: sign ?? null });
   }
 
   /** @param {number} now */
@@ -322,7 +336,7 @@ class Page {
     const door = this.#device.door;
     const line = byId("count");
     setText(line, known ? (count ? t("here", { n: count }) : t("empty")) : "");
-    setAttribute(line, "data-door", door ? `, ${door}` : "");
+    setText(byId("door"), known && door ? `, ${door}` : "");
   }
 
   #showOwn() {

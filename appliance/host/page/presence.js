@@ -3,10 +3,11 @@
 import { Backoff } from "./backoff.js";
 
 /**
- * Close codes after which trying again by itself is of no use, and what to tell.
+ * Close codes after which trying again by itself is of no use, and what to tell. 4410 is none of them: the host had not
+ * heard of us for a while, as after a night of sleep.
  * @type {Readonly<Record<number, string>>}
  */
-const FINAL = { 4401: "invalid", 4403: "invalid", 4404: "noRoom", 4409: "elsewhere", 4410: "removed" };
+const FINAL = { 4401: "invalid", 4403: "invalid", 4404: "noRoom", 4409: "elsewhere" };
 
 const ANSWER_WITHIN = 8000;
 

@@ -77,6 +77,7 @@ export class Session {
     await microphone;
     if (stay !== this.#stay) return;
     this.phase = "in";
+    this.#parts.tell("network", false);
     this.#guardedUntil = performance.now() + GUARD;
     this.#parts.send({ type: "muted", muted: true });
     if (!this.listener) this.#parts.tell("muted");
@@ -142,6 +143,7 @@ export class Session {
 
   /** An admin muted this member: closed first, told afterwards. */
   muteByAdmin() {
+    if (this.phase === "out") return; // the host says it again when we join
     this.adminMuted = true;
     this.#close();
     this.#parts.changed();
@@ -293,6 +295,7 @@ export class Session {
           this.#parts.tell(error.kind === "full" ? "full" : "ended", error.kind === "full" ? error.retryAfter : error.kind);
           return false;
         }
+        this.#parts.tell("network", true);
         await new Promise((resolve) => setTimeout(resolve, backoff.next()));
       }
     }

@@ -69,15 +69,16 @@ export function makeSign() {
 /**
  * Show a member in a sign, or nobody.
  * @param {SVGElement} sign
- * @param {{kind: string, initials: string, sign: {hue: number, place: number}} | null} member
+ * @param {{kind: string, initials: string, sign: {hue: number, place: number} | null} | null} member without a sign while
+ *   the host has not told it
  */
 export function drawSign(sign, member) {
-  const key = member ? `${member.kind} ${member.initials} ${member.sign.hue} ${member.sign.place}` : "nobody";
+  const key = member ? `${member.kind} ${member.initials} ${member.sign?.hue} ${member.sign?.place}` : "nobody";
   if (sign.getAttribute("data-of") === key) return;
   sign.setAttribute("data-of", key);
   const [off, quiet, loud, , disc, holes, text] = sign.children;
-  const lit = member ? leds(member.sign) : [];
-  setAttribute(sign, "data-hue", member ? member.sign.hue : null);
+  const lit = member?.sign ? leds(member.sign) : [];
+  setAttribute(sign, "data-hue", member?.sign?.hue ?? null);
   off.setAttribute("d", sectors(ALL.filter((led) => !lit.includes(led)), 20, 22));
   quiet.setAttribute("d", sectors(lit, 18.6, 22.6));
   loud.setAttribute("d", sectors(lit, 16.4, 23.8));

@@ -162,7 +162,6 @@ export const WORDS = Object.freeze({
   "end.elsewhere": ["Open in another window.", "In einem anderen Fenster offen."],
   "end.elsewhere2": ["A name is in the room only once.", "Ein Name ist nur einmal im Raum."],
   "end.take": ["Take it here", "Hierher holen"],
-  "end.removed": ["You were removed from the room.", "Aus dem Raum entfernt."],
   "end.again": ["Try again", "Erneut versuchen"],
   "end.full": ["The room is full.", "Der Raum ist voll."],
   "end.full2": ["Next try in {n} s.", "Neuer Versuch in {n} s."],

@@ -1,0 +1,257 @@
+"""A host for page tests: serves the page under its real policy, and says over presence whatever a test wants said.
+
+It obeys the presence protocol only as far as the page can see; what a member may do is the real host's affair. Media is
+answered by a browser page of the same test (:mod:`tests.host.page.answering`), or refused with a status.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+PAGE = Path(__file__).parents[3] / "appliance" / "host" / "page"
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; "
+    "worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+Message = dict[str, Any]
+Answer = Callable[[str], Awaitable[str]]
+
+
+def member(identity: str, name: str, hue: int, place: int, **fields: Any) -> Message:
+    """A member as presence carries it: listening and unmuted unless ``fields`` say otherwise."""
+    return {
+        "id": identity,
+        "name": name,
+        "initials": "".join(word[0] for word in name.split())[:2].upper() if " " in name else name[:2].upper(),
+        "kind": "person",
+        "role": "speaker",
+        "state": "listening",
+        "joined": True,
+        "muted": False,
+        "admin_muted": False,
+        "hand": False,
+        "sign": {"hue": hue, "place": place},
+        "site": None,
+    } | fields
+
+
+def site(gate: str = "open", reasons: tuple[str, ...] = (), **lamps: str) -> Message:
+    """What a device reports of itself."""
+    lit = {"mic": "off" if gate == "open" else "steady", "room": "steady", "speak": "off", "fault": "off"}
+    return {"gate": gate, "reasons": list(reasons), "door": "open", "lamps": lit | lamps, "loudspeaker": -127}
+
+
+def studio() -> list[Message]:
+    """The five who are in the design's pictures."""
+    return [
+        member("hamburg", "Hamburg", 1, 11, kind="site", site=site()),
+        member("ben", "Ben Adeyemi", 5, 1),
+        member("lena", "Lena Brandt", 2, 8, state="muted", muted=True),
+        member("tomas", "Tomás Ruiz", 4, 3, state="hand", hand=True),
+        member("yuki", "Yuki Tanaka", 7, 7),
+    ]
+
+
+class MockHost:
+    """One room, "studio", and its page on 127.0.0.1."""
+
+    def __init__(self) -> None:
+        self.you: Message = {"id": "mira", "name": "Mira Koch", "role": "speaker", "kind": "person"}
+        self.sign = (0, 6)
+        self.members = studio()
+        self.slots: list[str | None] = [None, None, None]
+        self.levels = "real"
+        self.refuse: int | None = None
+        """Close code that answers the next hellos."""
+        self.media_status = 201
+        self.answer: Answer | None = None
+        self.received: list[Message] = []
+        """What the page said after its hello."""
+        self.panel_received: list[Message] = []
+        self.deleted: list[str] = []
+        self.panel_state: Message | None = None
+        self.violations: list[Any] = []
+        self._sockets: set[web.WebSocketResponse] = set()
+        self._panels: set[web.WebSocketResponse] = set()
+        self._news = asyncio.Condition()
+        self._runner: web.AppRunner | None = None
+        self.port = 0
+
+    @property
+    def address(self) -> str:
+        """The page's address, with a token that nobody checks."""
+        return f"http://localhost:{self.port}/studio#token"
+
+    async def start(self) -> None:
+        """Listen on any port."""
+        app = web.Application()
+        app.router.add_get("/rooms/studio/presence", self._presence)
+        app.router.add_post("/rooms/studio/media", self._media)
+        app.router.add_delete("/rooms/studio/media/{session}", self._leave)
+        app.router.add_get("/demo/panel", self._panel)
+        app.router.add_get("/page/{name}", _file)
+        app.router.add_get("/studio", _index)
+        app.on_response_prepare.append(_add_policy)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        listener = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await listener.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Close every socket and stop listening."""
+        await self.close(1001)
+        for panel in list(self._panels):
+            await panel.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    # ---- what a test does
+
+    async def push(self, *messages: Message) -> None:
+        """Say something to every page that watches."""
+        for message in messages:
+            for socket in list(self._sockets):
+                await socket.send_json(message)
+
+    async def speak(self, **levels: int) -> None:
+        """Levels in dBov by member; whoever is above -55 dBov speaks."""
+        await self.push({"type": "levels", "levels": levels, "speaking": [i for i, v in levels.items() if v > -55]})
+
+    async def change(self, identity: str, **fields: Any) -> None:
+        """Change a member and tell it."""
+        changed = next(m for m in self.members if m["id"] == identity)
+        changed.update(fields)
+        await self.push({"type": "member", "member": changed})
+
+    async def push_panel(self, **fields: Any) -> None:
+        """Change what the demo's panel shows, and tell it."""
+        assert self.panel_state is not None
+        self.panel_state.update(fields)
+        for panel in list(self._panels):
+            await panel.send_json(self.panel_state)
+
+    async def close(self, code: int) -> None:
+        """Close every presence socket with ``code``."""
+        for socket in list(self._sockets):
+            await socket.close(code=code)
+
+    async def heard(self, message: Message, where: list[Message] | None = None) -> None:
+        """Wait until the page has said ``message``."""
+        said = self.received if where is None else where
+        async with self._news:
+            await asyncio.wait_for(self._news.wait_for(lambda: message in said), 5.0)
+
+    # ---- what the page meets
+
+    async def _presence(self, request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        hello = await socket.receive_json()
+        assert hello == {"type": "hello", "v": 1, "token": "token"}
+        if self.refuse is not None:
+            await socket.close(code=self.refuse)
+            return socket
+        await socket.send_json(self._welcome())
+        self._sockets.add(socket)
+        await self._changed()
+        try:
+            await self._read(socket, self.received)
+        finally:
+            self._sockets.discard(socket)
+        return socket
+
+    def _welcome(self) -> Message:
+        return {
+            "type": "welcome",
+            "v": 1,
+            "you": self.you,
+            "room": {"id": "studio", "title": "Studio"},
+            "members": self.members,
+            "slots": self.slots,
+            "capabilities": {"levels": self.levels, "hands": True, "admin_mute": True, "volumes": True},
+        }
+
+    async def _panel(self, request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        assert await socket.receive_json() == {"token": "once"}
+        await socket.send_json(self.panel_state)
+        self._panels.add(socket)
+        try:
+            await self._read(socket, self.panel_received)
+        finally:
+            self._panels.discard(socket)
+        return socket
+
+    async def _read(self, socket: web.WebSocketResponse, into: list[Message]) -> None:
+        async for message in socket:
+            if message.type is WSMsgType.TEXT:
+                into.append(json.loads(message.data))
+                await self._obey(into[-1])
+                await self._changed()
+
+    async def _obey(self, message: Message) -> None:
+        """Tell what the page's own mute and hand have come to, as the host does."""
+        own = [m for m in self.members if m["id"] == self.you["id"]]
+        if not own or message.get("type") not in ("muted", "hand"):
+            return
+        muted = message.get("muted", own[0]["muted"])
+        hand = message.get("up", own[0]["hand"])
+        state = "admin_muted" if own[0]["admin_muted"] else "hand" if hand else "muted" if muted else "listening"
+        await self.change(own[0]["id"], muted=muted, hand=hand, state=state)
+
+    async def _media(self, request: web.Request) -> web.StreamResponse:
+        assert request.headers["Authorization"] == "Bearer token"
+        assert request.content_type == "application/sdp"
+        offer = await request.text()
+        if self.media_status != 201 or self.answer is None:
+            return web.Response(status=self.media_status, text="No.", headers={"Retry-After": "20"})
+        answer = await self.answer(offer)
+        await self._join()
+        headers = {"Location": "/rooms/studio/media/1", "ETag": '"1"'}
+        return web.Response(status=201, text=answer, content_type="application/sdp", headers=headers)
+
+    async def _join(self) -> None:
+        mine = self.you["id"]
+        self.members = [m for m in self.members if m["id"] != mine]
+        own = member(mine, self.you["name"], *self.sign, role=self.you["role"], muted=True, state="muted")
+        self.members.append(own)
+        await self.push({"type": "member", "member": own})
+
+    async def _leave(self, request: web.Request) -> web.StreamResponse:
+        assert request.headers["Authorization"] == "Bearer token"
+        self.deleted.append(request.match_info["session"])
+        self.members = [m for m in self.members if m["id"] != self.you["id"]]
+        await self.push({"type": "left", "id": self.you["id"]})
+        await self._changed()
+        return web.Response()
+
+    async def _changed(self) -> None:
+        async with self._news:
+            self._news.notify_all()
+
+
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+
+async def _file(request: web.Request) -> web.StreamResponse:
+    path = PAGE / request.match_info["name"]  # a name without a slash: it stays in the folder
+    if not path.is_file():
+        raise web.HTTPNotFound
+    return web.Response(body=path.read_bytes(), content_type=_TYPES[path.suffix])
+
+
+async def _index(_request: web.Request) -> web.StreamResponse:
+    return web.Response(body=(PAGE / "index.html").read_bytes(), content_type="text/html")
+
+
+async def _add_policy(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Cache-Control"] = "no-cache"

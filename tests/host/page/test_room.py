@@ -1,0 +1,194 @@
+"""The room as everybody sees it who has its link: bar, count, members."""
+
+import pytest
+
+from tests.host.page.mock_host import MockHost, member
+from tests.host.page.visits import Visit, visiting
+
+PLACES = "#bar .name"
+BARS = "#bar .meter"
+
+
+async def lit(visit: Visit) -> list[tuple[int, int]]:
+    """Lit segments and peak of the three places."""
+    found = await visit.page.locator(BARS).evaluate_all("m => m.map(b => [+b.dataset.n || 0, +b.dataset.p || 0])")
+    return [tuple(pair) for pair in found]
+
+
+@visiting()
+async def test_the_bar_moves_before_joining(visit: Visit) -> None:
+    await visit.open()
+    assert await visit.text("#own-first") == "Join"
+    assert (await lit(visit))[0] == (0, 0)
+    await visit.host.speak(hamburg=-30)
+    await visit.page.wait_for_selector('#bar li:nth-child(1) .meter[data-n="10"]')
+    await visit.host.speak(hamburg=-12)
+    await visit.page.wait_for_selector('#bar li:nth-child(1) .meter[data-n="16"]')
+    assert await visit.texts(PLACES) == ["Hamburg", "", ""]
+    assert await visit.text("#bar li:nth-child(1) .second") == "Speaking"
+    await visit.host.speak(hamburg=-127)
+    await visit.page.wait_for_selector('#bar li:nth-child(1) .meter[data-n="0"]')
+    assert (await lit(visit))[0] == (0, 16), "the highest segment stays"
+    await visit.page.wait_for_selector('#bar li:nth-child(1) .meter[data-p="0"]', timeout=2500)
+
+
+@visiting()
+async def test_places_are_kept_and_the_quietest_makes_room(visit: Visit) -> None:
+    await visit.open()
+    assert await visit.texts(PLACES) == ["Hamburg", "", ""], "a device stands there from the start"
+    await visit.host.speak(ben=-20)
+    await visit.wait_text("#bar li:nth-child(2) .name", "Ben Adeyemi")
+    await visit.host.speak(yuki=-20)
+    await visit.wait_text("#bar li:nth-child(3) .name", "Yuki Tanaka")
+    await visit.host.speak(hamburg=-20)
+    assert await visit.texts(PLACES) == ["Hamburg", "Ben Adeyemi", "Yuki Tanaka"]
+    await visit.host.speak(tomas=-20)
+    await visit.wait_text("#bar li:nth-child(2) .name", "Tomás Ruiz")
+    assert await visit.texts(PLACES) == ["Hamburg", "Tomás Ruiz", "Yuki Tanaka"], "Ben had been quiet longest"
+    await visit.host.speak(hamburg=-20, tomas=-20, yuki=-20, lena=-20)
+    await visit.wait_text("#members .tile:nth-child(3) .second", "Speaking")
+    assert await visit.texts(PLACES) == ["Hamburg", "Tomás Ruiz", "Yuki Tanaka"], "who speaks keeps the place"
+
+
+@visiting(script="const t0 = performance.now.bind(performance); window.skip = 0; performance.now = () => t0() + window.skip;")
+async def test_the_last_minute_is_remembered_and_nothing_older(visit: Visit) -> None:
+    await visit.open()
+    await visit.host.speak(ben=-20)
+    await visit.wait_text("#bar li:nth-child(2) .second", "Speaking")
+    cells = visit.page.locator("#bar li:nth-child(2) .cells i")
+    assert await cells.evaluate_all("c => c.map(i => i.classList.contains('on')).indexOf(true)") == 19
+    await visit.host.speak(ben=-127)
+    await visit.page.evaluate("window.skip = 30_000")
+    await visit.wait_text("#bar li:nth-child(2) .second", "Spoke 30 s ago")
+    assert await cells.evaluate_all("c => c.findLastIndex(i => i.classList.contains('on'))") == 9
+    await visit.page.evaluate("window.skip = 63_000")
+    await visit.wait_text("#bar li:nth-child(2) .second", "Listening")
+    assert await cells.evaluate_all("c => c.filter(i => i.classList.contains('on')).length") == 0
+
+
+@visiting()
+async def test_members_stand_in_order_with_their_states_in_words(visit: Visit) -> None:
+    await visit.open()
+    assert await visit.texts("#members .words") == [
+        "Hamburg\nListening",
+        "Ben Adeyemi\nListening",
+        "Lena Brandt\nMuted",
+        "Tomás Ruiz\nWants to speak",
+        "Yuki Tanaka\nListening",
+    ]
+    assert await visit.text("#count") == "5 here"
+    words = {
+        "connecting": "Connecting",
+        "on_hold": "On hold",
+        "admin_muted": "Muted by admin",
+        "muted": "Muted",
+    }
+    for state, word in words.items():
+        await visit.host.change("ben", state=state)
+        await visit.wait_text("#members .tile:nth-child(2) .second", word)
+    await visit.host.push({"type": "member", "member": member("anna", "Anna Ek", 3, 3)})
+    await visit.wait_text("#members .tile:nth-child(2) bdi", "Anna Ek")
+    await visit.host.push({"type": "left", "id": "anna"})
+    await visit.wait_text("#count", "5 here")
+
+
+def _hostile(host: MockHost) -> None:
+    host.members = [member("x", "<img src=x onerror=alert(1)>\u202egnp", 0, 0)]
+
+
+@visiting(host=_hostile)
+async def test_a_name_is_text_and_nothing_else(visit: Visit) -> None:
+    await visit.open()
+    assert await visit.page.locator("#members img").count() == 0
+    assert await visit.page.locator("#members bdi").count() == 1
+
+
+@visiting(host=lambda host: setattr(host, "members", []))
+async def test_an_empty_room_says_so(visit: Visit) -> None:
+    await visit.open()
+    assert await visit.text("#count") == "Empty"
+    assert await visit.text("#nobody") == "Nobody is here."
+    assert await visit.text("#bar li:nth-child(1) .second") == "Nobody speaks"
+
+
+@visiting(host=lambda host: setattr(host, "levels", "on_off"))
+async def test_without_real_levels_no_meter_is_invented(visit: Visit) -> None:
+    await visit.open()
+    await visit.host.speak(ben=-20)
+    await visit.wait_text("#bar li:nth-child(2) .second", "Speaking")
+    assert not await visit.page.locator("#bar .meter").first.is_visible()
+
+
+@visiting()
+async def test_a_members_menu_by_keyboard(visit: Visit) -> None:
+    await visit.open()
+    first = visit.page.locator("#members .tile > button").first
+    await first.focus()
+    for key, name in (
+        ("ArrowRight", "Ben Adeyemi"),
+        ("ArrowDown", "Tomás Ruiz"),
+        ("Home", "Hamburg"),
+        ("End", "Yuki Tanaka"),
+        ("ArrowUp", "Lena Brandt"),
+    ):
+        await visit.page.keyboard.press(key)
+        assert await visit.page.evaluate("document.activeElement.querySelector('bdi').textContent") == name
+    await visit.page.keyboard.press("Enter")
+    menu = visit.page.get_by_role("dialog", name="Lena Brandt")
+    volume = menu.get_by_role("slider", name="Volume")
+    assert await volume.evaluate("v => v === document.activeElement && v.value === '100' && v.max === '200'")
+    await visit.page.keyboard.press("ArrowRight")
+    assert await menu.locator("output").inner_text() == "105 %"
+    await menu.get_by_role("checkbox", name="Mute for me").check()
+    await visit.wait_text("#members .tile:nth-child(3) .second", "Muted for me")
+    await visit.page.keyboard.press("Escape")
+    assert await menu.count() == 0
+    assert await visit.page.evaluate("document.activeElement.querySelector('bdi').textContent") == "Lena Brandt"
+    tabbable = await visit.page.locator('#members .tile > button[tabindex="0"]').count()
+    assert tabbable == 1, "the list is one stop"
+
+
+def _admin(host: MockHost) -> None:
+    host.you["role"] = "admin"
+
+
+@pytest.mark.parametrize(("muted", "name", "type_"), [(False, "Mute for everyone", "mute"), (True, "Allow to speak", "unmute")])
+@visiting(host=_admin)
+async def test_an_admin_mutes_and_lifts(visit: Visit, muted: bool, name: str, type_: str) -> None:
+    await visit.open()
+    await visit.host.change("ben", admin_muted=muted)
+    await visit.page.locator("#members .tile:nth-child(2) > button").click()
+    await visit.page.get_by_role("button", name=name).click()
+    await visit.host.heard({"type": type_, "member": "ben"})
+
+
+@visiting()
+async def test_only_an_admin_is_offered_to_mute_people(visit: Visit) -> None:
+    await visit.open()
+    await visit.page.locator("#members .tile:nth-child(2) > button").click()
+    assert await visit.page.get_by_role("button", name="Mute for everyone").count() == 0
+
+
+@visiting()
+async def test_a_knock_is_sent_and_shown(visit: Visit) -> None:
+    await visit.open()
+    await visit.page.keyboard.press("k")
+    await visit.host.heard({"type": "knock"})
+    await visit.host.push({"type": "knock", "by": {"id": "lena", "name": "Lena Brandt"}})
+    await visit.wait_text(".toast > span", "Lena Brandt knocks")
+    await visit.wait_text("#status", "Lena Brandt knocks")
+    await visit.page.keyboard.press("Escape")
+    assert await visit.page.locator(".toast").count() == 0
+
+
+@visiting()
+async def test_a_recording_is_announced_counted_and_ended(visit: Visit) -> None:
+    await visit.open()
+    await visit.host.push({"type": "recording", "on": True, "in": 2, "by": {"name": "Lena Brandt"}})
+    strip = visit.page.locator("#recording")
+    await visit.wait_text("#alert", "Recording starts in 2 s")
+    assert "started by Lena Brandt" in await strip.inner_text()
+    assert await strip.get_by_role("button", name="Leave").is_visible()
+    await visit.wait_text("#recording b", "Recording, 0:00")
+    await visit.host.push({"type": "recording", "on": False})
+    await visit.wait_text("#recording b", "Recording stopped.")
