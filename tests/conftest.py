@@ -5,9 +5,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support import ports
+
+# A shared machine is slow at times: no test fails for that.
+hypothesis.settings.register_profile("kontor", deadline=None)
+hypothesis.settings.load_profile("kontor")
 
 pytest_plugins = ["tests.support.plugin_async", "tests.support.plugin_leaks", "tests.support.plugin_report"]
 

@@ -5,6 +5,7 @@ private folder of this user, is on the loopback interface, and is gone with this
 """
 
 import asyncio
+import contextlib
 import getpass
 import os
 import secrets
@@ -156,12 +157,16 @@ class Demo:
 
     async def _greet(self, host: Host, supervisor: Supervisor, said: str) -> None:
         """Print the address as soon as the device is in the room, then wait for ever."""
-        end = time.monotonic() + _JOIN
-        while not any(room["connected"] for room in host.state()["rooms"]) and time.monotonic() < end:
-            await asyncio.sleep(0.05)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_JOIN):
+                await self._joined(host)
         joined = any(room["connected"] for room in host.state()["rooms"])
-        print("\n".join(self._lines(supervisor, said, joined)), flush=True)
+        print("\n".join(self._lines(supervisor, said, joined)), flush=True)  # noqa: T201 - this is what the command says
         await asyncio.Event().wait()
+
+    async def _joined(self, host: Host) -> None:
+        while not any(room["connected"] for room in host.state()["rooms"]):  # noqa: ASYNC110 - the host tells no event
+            await asyncio.sleep(0.05)
 
     def _lines(self, supervisor: Supervisor, said: str, joined: bool) -> list[str]:
         pids = {child.name: child.pid for child in supervisor.children}
@@ -172,7 +177,7 @@ class Demo:
             "",
             f"  host    pid {os.getpid():<8} room “{TITLE}”, port {self.port} (TCP and UDP)",
             f"  sound   pid {pids['sound']:<8} virtual microphone, loudspeaker{record} and panel",
-            f"  link    pid {pids['link']:<8} {"in the room" if joined else "not in the room yet"}, as “{DEVICE_NAME}”",
+            f"  link    pid {pids['link']:<8} {'in the room' if joined else 'not in the room yet'}, as “{DEVICE_NAME}”",
             f"  {said}",
         ]
         if os.environ.get("SSH_CONNECTION"):
@@ -200,7 +205,7 @@ class Demo:
             listen_host=self._listen,
             http_port=self.port,
             # Over SSH the page's sound does not pass the tunnel: it takes the way to this machine's own address.
-            udp_host="0.0.0.0" if self._public else self._listen,
+            udp_host="0.0.0.0" if self._public else self._listen,  # noqa: S104 - said above
             udp_port=self.port,
             public_address=self._public or self._listen,
             max_members=50,

@@ -78,9 +78,10 @@ class Desk:
         gate: Gate,
         panel: Panel,
         memory: MuteMemory,
+        controls: Controls,
+        *,
         journal: Journal,
         counters: Counters,
-        controls: Controls,
         clock: Callable[[], float],
     ) -> None:
         self._gate, self._panel, self._memory, self._journal, self._counters = gate, panel, memory, journal, counters
@@ -164,7 +165,9 @@ class Desk:
             health=Health.DEGRADED if self._store_fails else Health.HEALTHY,
             talking_while_closed=talking and not self._controls.open,
             level=max((float(speaker.level) for speaker in speakers), default=SILENCE),
-            wanted=bool(answer and answer.hands) or now - self._knocked_at < _KNOCK_SHOWN or self._announced_at is not None,
+            wanted=bool(answer and answer.hands)
+            or now - self._knocked_at < _KNOCK_SHOWN
+            or self._announced_at is not None,
         )
         wanted = lamps(self._controls, room)
         if wanted.mic is Sign.OFF and not self._gate.is_open:  # the lamp shows the gate, never the wish
@@ -239,4 +242,3 @@ class Desk:
     def _remember(self) -> None:
         if (self._controls.remembered, self._controls.remembered_door) != self._stored:
             self._to_store.set()
-

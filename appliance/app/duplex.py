@@ -37,7 +37,9 @@ class Facts:
 class Duplex:
     """``captured`` and ``wanted`` are the card's callbacks; the rest may be read from any thread."""
 
-    def __init__(self, gate: Gate, listener: Listener, counters: Counters, clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self, gate: Gate, listener: Listener, counters: Counters, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._gate, self._listener, self._counters, self._clock = gate, listener, counters, clock
         self.facts = Facts()
         self.microphone = SILENCE

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from appliance.app.process import NotAllowed, beat, until_stopped
+from appliance.app.process import NotAllowed, beat, make_folders, until_stopped
 from appliance.health.journal import Journal
 from appliance.health.notify import Notifier
 from appliance.host.config import DeviceConfig, HostConfig, RoomConfig
@@ -42,7 +42,7 @@ async def main(settings: Settings, stop: asyncio.Event, journal: Journal) -> Non
 
     :raises NotAllowed: the settings name no room, or an address that cannot be had.
     """
-    Path(settings.device.state_dir).mkdir(parents=True, exist_ok=True, mode=0o750)
+    make_folders(settings.device.state_dir)
     host = Host(host_config(settings), journal.write)
     try:
         await host.start()

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from appliance.app.answering import Answering, RoomFacts
+from appliance.app.answering import Answering
 from appliance.app.engines import make_engine
-from appliance.app.process import beat, tune, until_stopped
+from appliance.app.process import beat, make_folders, tune, until_stopped
 from appliance.app.sound import EXCHANGE
 from appliance.core.controls import LinkPhase, reasons_of
 from appliance.core.counters import Counters
@@ -39,6 +39,14 @@ _PHASE_EVENTS = {
 }
 
 
+_ONCE: Mapping[type, tuple[str, EventName]] = {
+    contract.MutedByAdmin: ("admin_muted", EventName.MUTED_BY_ADMIN),
+    contract.AdminMuteLifted: ("admin_lifted", EventName.ADMIN_MUTE_LIFTED),
+    contract.AskedToUnmute: ("asked", EventName.ASKED_TO_UNMUTE),
+    contract.Knocked: ("knocks", EventName.KNOCKED),
+}
+
+
 class Link:
     """The engine, the exchange thread, and what passes between them on the loop."""
 
@@ -54,7 +62,6 @@ class Link:
         self._speaking: frozenset[str] = frozenset()
         self._why = ""
         self._knocks: int | None = None
-        self._violations = 0
 
     async def run(self, stop: asyncio.Event, notifier: Notifier) -> None:
         """Run until ``stop``; a vital part that ends raises."""
@@ -89,24 +96,16 @@ class Link:
 
     async def _proof(self) -> None:
         """A violation is the one fault after which link must not go on: sound closes, link ends and comes back."""
-        while self._engine.counters.get("proof_violations", 0) == self._violations:
+        while not self._engine.counters.get("proof_violations", 0):  # noqa: ASYNC110 - counted by another thread
             await asyncio.sleep(0.1)
         self._journal.tell(EventName.VIOLATION, blocks=self._engine.counters["proof_violations"])
         self._change(violation=True)
         await asyncio.sleep(_TOLD)
 
     def _report(self, event: contract.RoomEvent) -> None:
-        facts = self._answering.facts
         match event:
-            case contract.PhaseChanged(phase, why):
-                self._why = why
-                if phase in _PHASE_EVENTS and phase is not facts.phase:
-                    self._journal.tell(_PHASE_EVENTS[phase], why=why)
-                if phase is not LinkPhase.IN_ROOM:
-                    self._members.clear()
-                    self._levels.clear()
-                    self._speaking = frozenset()
-                self._change(phase=phase)
+            case contract.PhaseChanged():
+                self._phase_changed(event)
             case contract.MemberChanged(member):
                 self._members[member.id] = member
             case contract.MemberLeft(who):
@@ -115,22 +114,29 @@ class Link:
             case contract.Levels(levels, speaking):
                 self._levels.update(levels)
                 self._speaking = speaking
-            case contract.MutedByAdmin(by):
-                self._journal.tell(EventName.MUTED_BY_ADMIN, by=by)
-                self._change(admin_muted=facts.admin_muted + 1)
-            case contract.AdminMuteLifted():
-                self._change(admin_lifted=facts.admin_lifted + 1)
-            case contract.AskedToUnmute(by):
-                self._journal.tell(EventName.ASKED_TO_UNMUTE, by=by)
-                self._change(asked=facts.asked + 1)
-            case contract.Knocked(by):
-                self._journal.tell(EventName.KNOCKED, by=by)
-                self._change(knocks=facts.knocks + 1)
             case contract.DoorAsked(door):
-                self._change(door=door, door_commands=facts.door_commands + 1)
+                self._change(door=door, door_commands=self._answering.facts.door_commands + 1)
             case contract.Recording(on):
                 self._change(recording=on)
+            case _:
+                self._tell_sound(event)
         self._change(speakers=self._speakers(), members=len(self._joined()), hands=self._hands())
+
+    def _tell_sound(self, event: contract.RoomEvent) -> None:
+        """Events that happen once: counters, so that a lost answer loses none."""
+        field, name = _ONCE[type(event)]
+        self._journal.tell(name, by=getattr(event, "by", "the room"))
+        self._change(**{field: getattr(self._answering.facts, field) + 1})
+
+    def _phase_changed(self, event: contract.PhaseChanged) -> None:
+        self._why = event.why
+        if event.phase in _PHASE_EVENTS and event.phase is not self._answering.facts.phase:
+            self._journal.tell(_PHASE_EVENTS[event.phase], why=event.why)
+        if event.phase is not LinkPhase.IN_ROOM:
+            self._members.clear()
+            self._levels.clear()
+            self._speaking = frozenset()
+        self._change(phase=event.phase)
 
     def _change(self, **fields: Any) -> None:
         facts = dataclasses.replace(self._answering.facts, **fields)
@@ -205,7 +211,7 @@ async def main(settings: Settings, stop: asyncio.Event, journal: Journal) -> Non
     :raises NotAllowed: the settings name an engine that is not here.
     :raises OpusMissing: there is no codec library.
     """
-    Path(settings.device.runtime_dir).mkdir(parents=True, exist_ok=True, mode=0o750)
+    make_folders(settings.device.state_dir, settings.device.runtime_dir)
     opus.version()
     notifier = Notifier()
     try:

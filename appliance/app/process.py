@@ -12,8 +12,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 from appliance.core.events import EventName, Severity
@@ -135,7 +136,21 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
     return found
 
 
-async def until_stopped(stop: asyncio.Event, parts: dict[str, Callable[[], Awaitable[object]]]) -> None:
+def make_folders(*folders: Path) -> None:
+    """Make folders that are not there yet, for this user and its group.
+
+    :raises NotAllowed: one cannot be made; the text says which.
+    """
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        except OSError as error:
+            raise NotAllowed(
+                f"{folder} cannot be made: {error.strerror}; see [device] state_dir and runtime_dir"
+            ) from error
+
+
+async def until_stopped(stop: asyncio.Event, parts: Mapping[str, Callable[[], Awaitable[object]]]) -> None:
     """Run all ``parts`` as vital tasks until ``stop`` is set, then cancel them and wait for their ends."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(vital(name, part()), name=name) for name, part in parts.items()]

@@ -13,7 +13,7 @@ from typing import Any
 
 from appliance.app.desk import Desk
 from appliance.app.duplex import Duplex, Facts
-from appliance.app.process import NotAllowed, beat, tune, until_stopped
+from appliance.app.process import NotAllowed, beat, make_folders, tune, until_stopped
 from appliance.audio.gate import Gate
 from appliance.audio.port import SoundCard
 from appliance.audio.virtual import Recorder, VirtualCard, microphone
@@ -92,7 +92,9 @@ class Sound:
             journal.tell(EventName.MUTE_RESTORED, reasons=",".join(r.word for r in sorted(remembered.reasons)))
         door = remembered.door if remembered.stored else settings.door.first
         controls = initial(settings.panel.mute, settings.panel.push_to_talk, remembered.reasons, door)
-        self.desk = Desk(self.gate, panel, memory, journal, self.counters, controls, time.monotonic)
+        self.desk = Desk(
+            self.gate, panel, memory, controls, journal=journal, counters=self.counters, clock=time.monotonic
+        )
         self._listener = self._listen()
         self.duplex = Duplex(self.gate, self._listener, self.counters)
         self._muted_since: float | None = time.time()
@@ -165,7 +167,9 @@ class Sound:
         elif self._muted_since is None:
             self._muted_since = time.time()
         seen = lamps.from_afar()
-        facts = Facts(controls.mask, controls.door, False, self.desk.knocks, (seen.mic, seen.room, seen.speak, seen.fault))
+        facts = Facts(
+            controls.mask, controls.door, False, self.desk.knocks, (seen.mic, seen.room, seen.speak, seen.fault)
+        )
         if facts != self.duplex.facts:
             self.duplex.facts = facts
 
@@ -233,8 +237,7 @@ async def main(settings: Settings, stop: asyncio.Event, journal: Journal) -> Non
 
     :raises NotAllowed: the settings ask for a part that must not or cannot be had.
     """
-    for folder in (settings.device.state_dir, settings.device.runtime_dir):
-        Path(folder).mkdir(parents=True, exist_ok=True, mode=0o750)
+    make_folders(settings.device.state_dir, settings.device.runtime_dir)
     notifier = Notifier()
     try:
         sound = Sound(settings, make_card(settings), make_panel(settings), journal)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from appliance.app.process import PARENT, Exit
 from appliance.core.events import EventName
@@ -56,7 +57,7 @@ class Child:
 class ChildRefused(Exception):
     """A child ended with an exit code that starting it again cannot mend."""
 
-    def __init__(self, name: str, code: int):
+    def __init__(self, name: str, code: int) -> None:
         super().__init__(f"{name} ended with {code}")
         self.code = code
 
@@ -70,7 +71,7 @@ class Supervisor:
         self._early: dict[int, bool] = {}
         """Whether a process said READY=1 before we learned its pid."""
 
-    async def __aenter__(self) -> "Supervisor":
+    async def __aenter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="kontor-")
         self._path = str(Path(self._folder.name) / "notify")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
@@ -101,7 +102,7 @@ class Supervisor:
 
     async def all_ready(self) -> None:
         """Wait until every child has said READY=1."""
-        while not all(child.ready for child in self.children):
+        while not all(child.ready for child in self.children):  # noqa: ASYNC110 - told by a reader callback
             await asyncio.sleep(0.02)
 
     async def _keep(self, child: Child) -> None:

@@ -77,7 +77,7 @@ class Gate:
 
     def put(self, block: Block) -> None:
         """Offer one captured block, shape (480,) float32. A closed gate ignores it. Capture thread."""
-        if not self._open:
+        if not self.is_open:
             return
         np.multiply(block, _FULL_SCALE, out=self._scratch)
         np.clip(self._scratch, -_FULL_SCALE, _FULL_SCALE, out=self._scratch)

@@ -5,6 +5,7 @@ array, and never waits for whoever uses it. The microphone plays a WAV file, a t
 """
 
 import contextlib
+import struct
 import threading
 import time
 import wave
@@ -20,6 +21,7 @@ from appliance.core.units import BLOCK, BLOCK_SECONDS, RATE, Block
 
 _LATE = 0.2
 """Seconds behind the clock after which blocks are given up instead of being made up for."""
+_HEADER = struct.Struct("<4sI8sIHHIIHH4sI")
 _PAUSE = 1.5
 """Seconds of silence before a recording starts again."""
 
@@ -79,8 +81,10 @@ def read_wav(path: Path) -> Block:
     except (OSError, EOFError, wave.Error) as error:
         raise ValueError(f"{path} cannot be read as a WAV file: {error}") from error
     if rate != RATE or width != 2 or len(data) < 2 * channels:
-        raise ValueError(f"{path} must hold 16-bit sound at {RATE} Hz, convert it with: sox {path.name} -r {RATE} -b 16 out.wav")
-    return np.frombuffer(data, "<i2")[::channels].astype(np.float32) / 32768
+        raise ValueError(
+            f"{path} must hold 16-bit sound at {RATE} Hz, convert it with: sox {path.name} -r {RATE} -b 16 out.wav"
+        )
+    return np.frombuffer(data, "<i2")[::channels].astype(np.float32) / np.float32(32768)
 
 
 def microphone(name: str) -> Microphone:
@@ -124,11 +128,9 @@ class Recorder:
 
     def _header(self) -> None:
         size = self._blocks * BLOCK * 2
-        number = lambda value, width=4: value.to_bytes(width, "little")  # noqa: E731 - three letters of a format
-        parts = [b"RIFF", number(36 + size), b"WAVEfmt ", number(16), number(1, 2), number(1, 2), number(RATE)]
-        parts += [number(2 * RATE), number(2, 2), number(16, 2), b"data", number(size)]
         self._file.seek(0)
-        self._file.write(b"".join(parts))
+        # Chunk sizes, then format 1 (PCM), one channel, rate, bytes a second, bytes a sample, bits.
+        self._file.write(_HEADER.pack(b"RIFF", 36 + size, b"WAVEfmt ", 16, 1, 1, RATE, 2 * RATE, 2, 16, b"data", size))
         self._file.seek(0, 2)
         self._file.flush()
 

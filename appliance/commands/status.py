@@ -52,7 +52,9 @@ def read(folder: Path) -> dict[str, Any]:
 def describe(found: Mapping[str, Any]) -> list[str]:
     """The lines that people read."""
     sound, link = found.get("sound"), found.get("link")
-    lines = [*(_describe_sound(sound) if sound else ["microphone   no answer: sound is not running, so nobody is heard"])]
+    lines = [
+        *(_describe_sound(sound) if sound else ["microphone   no answer: sound is not running, so nobody is heard"])
+    ]
     return [*lines, *(_describe_link(link) if link else ["room         no answer: link is not running"])]
 
 

@@ -11,7 +11,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 LONGEST = 16_384
 """Bytes of a line."""
@@ -52,8 +52,7 @@ class StatusServer:
             self._path.unlink()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # start_unix_server runs each client in a task
+        task = cast("asyncio.Task[None]", asyncio.current_task())  # start_unix_server runs each client in one
         self._clients.add(task)
         try:
             # the client leaves, or we stop: both are ordinary ends of a conversation

@@ -14,7 +14,7 @@ class NoPanel:
     def __init__(self) -> None:
         self.ended: Future[None] = Future()
 
-    def start(self, hands: Hands) -> None:
+    def start(self, hands: Hands) -> None:  # noqa: ARG002 - there are none
         """There is nothing to read: the panel is never found."""
         self.ended.set_running_or_notify_cancel()
 

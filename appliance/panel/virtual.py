@@ -45,7 +45,7 @@ class VirtualPanel:
         self._down = self._read_lever()
         self._shown = DARK
         self.ended: Future[None] = Future()
-        self.lit: Callable[[Lamps], None] = lambda lamps: None
+        self.lit: Callable[[Lamps], None] = lambda _lamps: None
         """Told of every change of the lamps, on whatever thread made it; must not block."""
 
     @property

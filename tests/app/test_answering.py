@@ -19,7 +19,7 @@ from tests.app.parts import wait_for
 TALK = np.full(BLOCK, 1000, "<i2").tobytes()
 
 
-class Engine_:
+class Ears:
     """The audio side of an engine: notes what it is given, gives a constant."""
 
     counters: Mapping[str, int] = {}
@@ -38,7 +38,7 @@ class Engine_:
 class World:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "exchange"
-        self.engine = Engine_()
+        self.engine = Ears()
         self.told: list[Uplink] = []
         self.answering = Answering(self.path, cast("Engine", self.engine), Counters(), self.told.append)
         self.listener = Listener(self.path)

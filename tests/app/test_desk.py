@@ -29,7 +29,9 @@ class World:
         self.counters = Counters()
         told, self.lines = journal()
         panel = cast("Panel", self.lamps)
-        self.desk = Desk(self.gate, panel, self.memory, told, self.counters, controls, lambda: self.now)
+        self.desk = Desk(
+            self.gate, panel, self.memory, controls, journal=told, counters=self.counters, clock=lambda: self.now
+        )
 
     def told(self, **fields: object) -> None:
         self.desk.answered(dataclasses.replace(ANSWER, **fields))  # type: ignore[arg-type]

@@ -144,7 +144,7 @@ def test_nothing_is_taken_from_a_closed_gate(steps: list[str]) -> None:
 
 def test_closing_from_another_thread_holds_while_audio_runs() -> None:
     gate = Gate()
-    leaked = []
+    leaked: list[int] = []
     stop = threading.Event()
 
     def capture() -> None:

@@ -101,7 +101,8 @@ class Clock:
     """A clock that stands still unless somebody sleeps; ``late`` adds seconds to one sleep."""
 
     def __init__(self, turns: int) -> None:
-        self.now, self.left, self.late, self.done = 100.0, turns, {}, threading.Event()
+        self.now, self.left, self.done = 100.0, turns, threading.Event()
+        self.late: dict[int, float] = {}
 
     def __call__(self) -> float:
         return self.now
@@ -141,7 +142,9 @@ def test_a_little_late_is_made_up_for_and_very_late_is_given_up() -> None:
 
 
 def test_unplugged_card_keeps_the_clock_and_hears_nothing() -> None:
-    heard, played, changes = [], [], []
+    heard: list[float] = []
+    played: list[int] = []
+    changes: list[bool] = []
     card = VirtualCard(Tone(440))
     card.start(lambda block: heard.append(dbov(block)), lambda out: played.append(1), changes.append)
     while not heard:

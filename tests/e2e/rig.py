@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -103,7 +103,7 @@ mute = "{mute}"
         return (await self.status("link")).get("phase") == "in_room"
 
     async def gate(self) -> str:
-        """"open", "closed", or "" when sound does not answer."""
+        """The word open or closed, or nothing when sound does not answer."""
         return str((await self.status("sound")).get("gate", ""))
 
     async def reasons(self) -> list[str]:
@@ -139,7 +139,7 @@ class Rig:
             lambda event: None,
         )
 
-    async def __aenter__(self) -> "Rig":
+    async def __aenter__(self) -> Self:
         await self.host.start()
         await asyncio.gather(*(device.start() for device in self.devices.values()))
         for device in self.devices.values():

@@ -13,7 +13,8 @@ def _filters() -> np.ndarray:
     bins = np.fft.rfftfreq(_WINDOW, 1 / RATE)
     rise = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     fall = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
-    return np.clip(np.minimum(rise, fall), 0, None)
+    filters: np.ndarray = np.clip(np.minimum(rise, fall), 0, None)
+    return filters
 
 
 def log_mel(sound: np.ndarray) -> np.ndarray:
@@ -21,7 +22,8 @@ def log_mel(sound: np.ndarray) -> np.ndarray:
     frames = np.lib.stride_tricks.sliding_window_view(sound, _WINDOW)[::_HOP]
     power = np.abs(np.fft.rfft(frames * np.hanning(_WINDOW))) ** 2 @ _filters().T
     decibel = 10 * np.log10(power + 1e-12)
-    return np.maximum(decibel, decibel.max() - 50)
+    levels: np.ndarray = np.maximum(decibel, decibel.max() - 50)
+    return levels
 
 
 def likeness(said: np.ndarray, heard: np.ndarray) -> float:

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -20,9 +21,12 @@ from appliance.app.speech import decode, find, synthetic
 from appliance.audio.virtual import read_wav
 from appliance.core.levels import dbov
 from tests.audio.test_virtual import write_wav
-from tests.e2e.rig import ROOT, until
+from tests.e2e.rig import ROOT
 from tests.e2e.speech import likeness
 from tests.support.need import need
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
 
 pytestmark = pytest.mark.browser
 
@@ -51,7 +55,7 @@ async def demo(port: int, record: Path, *more: str) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def browser(wav: Path, width: int = 1280, height: int = 800) -> AsyncIterator[object]:
+async def browser(wav: Path, width: int = 1280, height: int = 800) -> AsyncIterator["Page"]:
     """A page of a headless Chromium whose microphone plays ``wav``."""
     need("module:playwright", "playwright drives the browser")
     chromium = need("chromium", "these tests need a browser: apt-get install chromium")
@@ -77,9 +81,53 @@ def speech(folder: Path) -> tuple[np.ndarray, Path]:
     return samples, write_wav(folder / "me.wav", samples * 32767)
 
 
-async def picture(page: object, name: str) -> None:
+async def picture(page: "Page", name: str) -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=PICTURES / f"{name}.png")  # type: ignore[attr-defined]
+    await page.screenshot(path=PICTURES / f"{name}.png")
+
+
+async def levels_move(page: "Page") -> bool:
+    """Whether the bar's meters show different levels within a while."""
+    levels: set[str] = set()
+    end = time.monotonic() + 15
+    while len(levels) < 5 and time.monotonic() < end:
+        levels |= set(await page.eval_on_selector_all("#bar .meter", "all => all.map(m => m.dataset.n ?? '0')"))
+        await asyncio.sleep(0.1)
+    return len(levels) >= 5
+
+
+async def own_key_says(page: "Page", words: str) -> None:
+    await page.locator("#own").get_by_text(words).wait_for(timeout=20_000)
+
+
+def level_of_last(record: Path, seconds: float) -> float:
+    return dbov(read_wav(record)[-int(seconds * 48_000) :])
+
+
+async def speak_and_compare(page: "Page", record: Path, said: np.ndarray) -> None:
+    """Unmute: the device's loudspeaker plays me, and I hear it."""
+    await page.locator("#own").click()
+    await own_key_says(page, "You are live")
+    await asyncio.sleep(11)
+    await picture(page, "3-live")
+    heard = read_wav(record)[-8 * 48_000 :]
+    assert dbov(heard) > -50
+    score = likeness(np.concatenate([said, said, said]), heard)
+    assert score >= 0.9, f"what the loudspeaker played is not what was said: {score:.2f}"
+    assert await inbound_energy(page) > 1e-4, "the browser hears the device"
+
+
+async def mute_device(page: "Page") -> None:
+    """The panel's switch: red lamp, and nothing of the device arrives from then on."""
+    await page.get_by_role("switch").first.click()
+    await page.get_by_text("Closed by: Switch").first.wait_for(timeout=5_000)
+    await picture(page, "4-device-muted")
+    await asyncio.sleep(1)
+    before = await inbound_energy(page)
+    await asyncio.sleep(2)
+    assert await inbound_energy(page) - before < 1e-7
+    await page.get_by_role("switch").first.click()
+    await page.get_by_text("Microphone open").first.wait_for(timeout=5_000)
 
 
 async def test_a_colleague_sees_joins_speaks_hears_and_leaves(short_dir: Path, free_port: int) -> None:
@@ -90,64 +138,29 @@ async def test_a_colleague_sees_joins_speaks_hears_and_leaves(short_dir: Path, f
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
         await page.goto(address)
-
-        # Before joining: the device is there and its voice moves the bar.
         await page.get_by_text("Meeting room").first.wait_for()
-        levels = set()
-        end = time.monotonic() + 15
-        while len(levels) < 5 and time.monotonic() < end:
-            levels |= set(await page.eval_on_selector_all("#bar .meter", "all => all.map(m => m.dataset.n ?? '0')"))
-            await asyncio.sleep(0.1)
-        assert len(levels) >= 5, f"the bar does not move: {levels}"
+        assert await levels_move(page), "the device's voice moves the bar before joining"
         await picture(page, "1-before-joining")
 
-        # Join: muted, and nothing of mine is heard.
-        own = page.locator("#own")
-        assert "Join" in await own.inner_text()
-        await own.click()
-        await own.get_by_text("Unmute").wait_for(timeout=20_000)
+        await page.locator("#own").click()
+        await own_key_says(page, "Unmute")
         await picture(page, "2-joined-muted")
         await asyncio.sleep(2)
-        assert dbov(read_wav(record)[-48_000:]) < -80
+        assert level_of_last(record, 1) < -80, "joined muted"
 
-        # Unmute: the device's loudspeaker plays me, and I hear it.
-        await own.click()
-        await own.get_by_text("You are live").wait_for(timeout=10_000)
-        await asyncio.sleep(11)
-        await picture(page, "3-live")
-        heard = read_wav(record)[-8 * 48_000 :]
-        assert dbov(heard.astype(np.float32)) > -50
-        twice = np.concatenate([said, said, said])
-        score = likeness(twice, heard)
-        assert score >= 0.9, f"what the loudspeaker played is not what was said: {score:.2f}"
-        assert await inbound_energy(page) > 1e-4, "the browser hears the device"
-
-        # Mute again: the loudspeaker falls silent.
-        await own.click()
-        await own.get_by_text("Unmute").wait_for(timeout=10_000)
+        await speak_and_compare(page, record, said)
+        await page.locator("#own").click()
+        await own_key_says(page, "Unmute")
         await asyncio.sleep(2)
-        assert dbov(read_wav(record)[-48_000:]) < -80
+        assert level_of_last(record, 1) < -80, "muted again"
+        await mute_device(page)
 
-        # The panel's switch: red lamp, and nothing of the device arrives from then on.
-        await page.get_by_role("switch").first.click()
-        await page.get_by_text("Closed by: Switch").first.wait_for(timeout=5_000)
-        await picture(page, "4-device-muted")
-        await asyncio.sleep(1)
-        before = await inbound_energy(page)
-        await asyncio.sleep(2)
-        assert await inbound_energy(page) - before < 1e-7
-
-        # A reload keeps the panel, though its word has been used.
-        await page.get_by_role("switch").first.click()
-        await page.get_by_text("Microphone open").first.wait_for(timeout=5_000)
         await page.reload()
-        await page.get_by_role("switch").first.wait_for(timeout=10_000)
-
-        # Leave.
-        await own.click()
-        await own.get_by_text("Unmute").wait_for(timeout=20_000)
+        await page.get_by_role("switch").first.wait_for(timeout=10_000)  # though the panel's word has been used
+        await page.locator("#own").click()
+        await own_key_says(page, "Unmute")
         await page.locator("#leave").click()
-        await own.get_by_text("Join").wait_for(timeout=10_000)
+        await own_key_says(page, "Join")
         await picture(page, "5-left")
         assert problems == []
 
@@ -162,6 +175,6 @@ KEEP = """const Real = RTCPeerConnection; window.kontorConnections = [];
 window.RTCPeerConnection = class extends Real { constructor(...a) { super(...a); window.kontorConnections.push(this); } };"""
 
 
-async def inbound_energy(page: object) -> float:
+async def inbound_energy(page: "Page") -> float:
     """Energy of everything that the browser has played so far (RTCInboundRtpStreamStats.totalAudioEnergy)."""
-    return float(await page.evaluate(INBOUND))  # type: ignore[attr-defined]
+    return float(await page.evaluate(INBOUND))

@@ -49,7 +49,9 @@ async def test_ask_and_answer(short_dir: Path) -> None:
         assert await asyncio.to_thread(ask, path, {"do": "panel", "mic": "steady"}) == {"mic": "steady"}
         answer = await asyncio.to_thread(ask, path, {"do": "dance"})
         assert answer == {"error": "unknown request, allowed are: panel, watch"}
-        assert await asyncio.to_thread(ask, path, {"do": "panel", "mic": "broken"}) == {"error": "there is no such lamp"}
+        assert await asyncio.to_thread(ask, path, {"do": "panel", "mic": "broken"}) == {
+            "error": "there is no such lamp"
+        }
     assert not path.exists()
     with pytest.raises(FileNotFoundError):
         ask(path, {"do": "panel"})

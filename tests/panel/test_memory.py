@@ -14,7 +14,9 @@ MUTED = frozenset({Reason.HAND})
 
 
 @given(st.frozensets(st.sampled_from(sorted(REMEMBERED))), st.sampled_from(Door))
-def test_what_is_stored_comes_back(tmp_path_factory: pytest.TempPathFactory, reasons: frozenset[Reason], door: Door) -> None:
+def test_what_is_stored_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, reasons: frozenset[Reason], door: Door
+) -> None:
     memory = MuteMemory(tmp_path_factory.mktemp("state"))
     memory.save(reasons, door)
     assert memory.load() == Remembered(reasons, door)

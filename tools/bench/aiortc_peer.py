@@ -34,7 +34,9 @@ class Microphone(MediaStreamTrack):
         self._began = self._began or time.monotonic()
         await asyncio.sleep(max(0.0, self._began + self._sent / RATE - time.monotonic()))
         start = self._sent % (len(self._samples) - FRAME)
-        frame = AudioFrame.from_ndarray(self._samples[start : start + FRAME].reshape(1, -1), format="s16", layout="mono")
+        frame = AudioFrame.from_ndarray(
+            self._samples[start : start + FRAME].reshape(1, -1), format="s16", layout="mono"
+        )
         frame.sample_rate, frame.pts, frame.time_base = RATE, self._sent, fractions.Fraction(1, RATE)
         self._sent += FRAME
         return frame
@@ -44,12 +46,13 @@ async def listen(track: MediaStreamTrack) -> None:
     """Take every frame, as a loudspeaker would."""
     while True:
         frame = await track.recv()
-        frame.to_ndarray()
+        if isinstance(frame, AudioFrame):
+            frame.to_ndarray()
 
 
 async def main(path: str, role: str) -> None:
     """Be one end of the call."""
-    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
+    aioice.ice.get_host_addresses = lambda *_families: ["127.0.0.1"]
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     tasks = set()
     connection.on("track", lambda track: tasks.add(asyncio.ensure_future(listen(track))))

@@ -5,6 +5,7 @@ between two processes with the same speech runs at the same time, so that both s
 core over the same seconds; memory is PSS.
 """
 
+import asyncio
 import contextlib
 import os
 import secrets
@@ -14,13 +15,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-
-import asyncio
+from typing import Any
 
 from appliance.app.demo import free_port
+from appliance.app.sound import VIRTUAL_PANEL
 from appliance.app.speech import prepare
 from appliance.app.supervisor import kontor
-from appliance.app.sound import VIRTUAL_PANEL
 from appliance.health.status import ask
 from appliance.host.config import DeviceConfig, HostConfig, RoomConfig
 from appliance.host.server import Host
@@ -75,20 +75,24 @@ def processes(commands: list[list[str]], **more: object) -> Iterator[list[subpro
                     pipe.close()
 
 
+def _hand_over(giver: subprocess.Popen[str], taker: subprocess.Popen[str]) -> None:
+    """Pass one description on."""
+    if giver.stdout and taker.stdin:
+        taker.stdin.write(giver.stdout.readline())
+        taker.stdin.flush()
+
+
 @contextlib.contextmanager
 def aiortc_call(speech: Path) -> Iterator[list[int]]:
     """A plain call between two processes; gives their pids."""
     commands = [[sys.executable, "-m", "tools.bench.aiortc_peer", str(speech), role] for role in ("offer", "answer")]
     with processes(commands, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as (one, other):
-        assert one.stdin and one.stdout and other.stdin and other.stdout  # all are pipes
-        other.stdin.write(one.stdout.readline())
-        other.stdin.flush()
-        one.stdin.write(other.stdout.readline())
-        one.stdin.flush()
+        _hand_over(one, other)
+        _hand_over(other, one)
         yield [one.pid, other.pid]
 
 
-def status(folder: Path, name: str, part: str) -> dict[str, object]:
+def status(folder: Path, name: str, part: str) -> dict[str, Any]:
     """What a part of a device says of itself; empty while it is not there."""
     try:
         return dict(ask(folder / name / f"{part}.status", {"do": "status"}))
@@ -99,13 +103,14 @@ def status(folder: Path, name: str, part: str) -> dict[str, object]:
 def wait_for_call(folder: Path, names: list[str]) -> None:
     """Until every device is in the room and plays something."""
     end = time.monotonic() + 30
-    while time.monotonic() < end:
+    while True:
         links = [status(folder, name, "link").get("phase") for name in names]
         played = [status(folder, name, "sound").get("loudspeaker", -127) for name in names]
-        if links == ["in_room"] * len(names) and min(played) > -60:  # type: ignore[type-var, operator]
+        if links == ["in_room"] * len(names) and min(played) > -60:
             return
+        if time.monotonic() > end:
+            raise TimeoutError(f"the call did not come up: {links}, {played}")
         time.sleep(0.2)
-    raise TimeoutError(f"the call did not come up: {links}, {played}")
 
 
 async def serve(port: int, folder: Path, names: list[str]) -> Host:
@@ -123,7 +128,7 @@ async def serve(port: int, folder: Path, names: list[str]) -> Host:
             devices=tuple(DeviceConfig(name, name, ROOM, key) for name, key in keys.items()),
             certificate_path=folder / "host.pem",
         ),
-        lambda event: None,
+        lambda _event: None,
     )
     await host.start()
     return host
@@ -156,7 +161,7 @@ async def bench(folder: Path) -> list[Figure]:
             exchange = (await asyncio.to_thread(status, folder, "one", "sound"))["exchange_ms"]
     finally:
         await host.stop()
-    return figures(said, cpu_link, cpu_sound, cpu_plain, memory, exchange["p99"])  # type: ignore[index]
+    return figures(said, cpu_link, cpu_sound, cpu_plain, memory, exchange["p99"])
 
 
 def figures(

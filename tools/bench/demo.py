@@ -52,8 +52,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 async def read_address(process: asyncio.subprocess.Process, said: list[str]) -> str:
     """The address, as soon as it is printed."""
-    assert process.stdout is not None
-    while line := (await process.stdout.readline()).decode():
+    while process.stdout and (line := (await process.stdout.readline()).decode()):
         said.append(line)
         found = _ADDRESS.search(line)
         if found:
@@ -119,7 +118,9 @@ async def bench(folder: Path) -> list[Figure]:
         raise RuntimeError(f"left running after Ctrl-C: {first.left + second.left}")
     download = sum(int(size) for size in _FETCH.findall(first.said))
     return [
-        Figure("demo.clone_to_page_s", round(cloning + first.seconds, 1), "s", note="clone, make demo, page in Chromium"),
+        Figure(
+            "demo.clone_to_page_s", round(cloning + first.seconds, 1), "s", note="clone, make demo, page in Chromium"
+        ),
         Figure("demo.second_start_s", round(second.seconds, 1), "s", "<= 5", note="make demo to the page in Chromium"),
         Figure("demo.download_mib", download, "MiB", note="packages and recorded speech, as make demo announces them"),
     ]

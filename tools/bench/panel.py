@@ -7,6 +7,7 @@ up: what is above it is ours, what is below it is the machine's.
 """
 
 import asyncio
+import io
 import queue
 import random
 import sys
@@ -23,6 +24,7 @@ from appliance.audio.gate import Gate
 from appliance.audio.virtual import Tone, VirtualCard
 from appliance.core.controls import Event, Lamps, MuteControl, Sign, initial
 from appliance.core.counters import Counters
+from appliance.core.units import Block
 from appliance.health.journal import Journal
 from appliance.panel.memory import MuteMemory
 from appliance.panel.port import Hands
@@ -59,10 +61,16 @@ class Bench:
         self.gate = Gate()
         self.panel = VirtualPanel(MuteControl.MOMENTARY, debounce=0.005)
         self.panel.lit = self._lit
-        journal = Journal("bench", open(folder / "journal", "w"))  # noqa: SIM115 - lives as long as the bench
+        journal = Journal("bench", io.StringIO())
         controls = initial(MuteControl.MOMENTARY)
         self.desk = Desk(
-            self.gate, self.panel, MuteMemory(folder), journal, Counters(), controls, time.monotonic
+            self.gate,
+            self.panel,
+            MuteMemory(folder),
+            controls,
+            journal=journal,
+            counters=Counters(),
+            clock=time.monotonic,
         )
         self.card = VirtualCard(Tone(440))
         self.baseline = Baseline()
@@ -96,7 +104,7 @@ class Bench:
         self.baseline.wake()
 
 
-async def blocker(bench: Bench, rng: random.Random) -> None:
+async def blocker(rng: random.Random) -> None:
     """Block the loop at random: asleep or busy."""
     while True:
         await asyncio.sleep(rng.uniform(0.02, 0.1))
@@ -132,10 +140,15 @@ def hand(bench: Bench, rng: random.Random, done: threading.Event) -> None:
 
 async def measure(folder: Path) -> Bench:
     """Run the bench."""
-    rng = random.Random(7)
+    rng = random.Random(7)  # noqa: S311 - the same run each time
     bench = Bench(folder)
     heard = np.zeros(480, np.int16)
-    bench.card.start(bench.gate.put, lambda out: bench.gate.take(heard) or out.fill(0), lambda running: None)
+
+    def wanted(out: Block) -> None:
+        bench.gate.take(heard)
+        out.fill(0)
+
+    bench.card.start(bench.gate.put, wanted, lambda _running: None)
     bench.panel.start(bench.hands(asyncio.get_running_loop()))
     await asyncio.sleep(0)
     for event in (Event.AUDIO_FOUND, Event.STARTED):
@@ -143,8 +156,8 @@ async def measure(folder: Path) -> Bench:
     tune()
     done = threading.Event()
     threading.Thread(target=hand, args=(bench, rng, done), name="hand", daemon=True).start()
-    tasks = [asyncio.ensure_future(work) for work in (blocker(bench, rng), showing(bench))]
-    while not done.is_set():
+    tasks = [asyncio.ensure_future(work) for work in (blocker(rng), showing(bench))]
+    while not done.is_set():  # noqa: ASYNC110 - set by a thread
         await asyncio.sleep(0.2)
     for task in tasks:
         task.cancel()
