@@ -14,6 +14,8 @@ from appliance.settings.setting import Items, Section, Setting, Where, members
 from appliance.settings.sources import Document
 
 _LONGEST_KEY = 64
+_MOST_HINTS = 100
+"""A file with more wrong keys than that is none of ours, and looking for what was meant takes its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,8 @@ class Reader:
                 alike = [each for each, member in known.items() if is_table is not isinstance(member, Setting)]
                 # The value may be a secret written in the wrong place, so it is never shown.
                 what = f"is no {'section' if is_table else 'setting'} of Kontor"
-                self._note(layer.origin(name), prefix + _bare(name), "", what, _meant(name, alike))
+                hint = _meant(name, alike) if len(self.problems) < _MOST_HINTS else ""
+                self._note(layer.origin(name), prefix + _bare(name), "", what, hint)
 
     def _note(self, origin: Origin, key: str, value: str, allowed: str, hint: str = "") -> None:
         self._wrong.add(key)

@@ -13,6 +13,8 @@ from appliance.settings.problems import Problem, one_line, shown
 LARGEST = 256 * 1024
 """Bytes of one document."""
 _LONGEST_LINE = 4096
+_MOST_DOTS = 200
+"""In a line: tomllib's time for a key grows with the square of the dots in it."""
 _LONGEST_MESSAGE = 120
 _BOM = "\ufeff"
 _AT_END = " (at end of document)"
@@ -79,9 +81,10 @@ def _text(source: Source) -> str | Problem:
         line = source.content.count(b"\n", 0, error.start) + 1
         return Problem(source.name, line, "", "", "is not UTF-8 text", "Save it as UTF-8.")
     for number, line_text in enumerate(text.split("\n"), 1):
-        # tomllib takes the square of the number of dots in one key.
         if len(line_text) > _LONGEST_LINE:
             return Problem(source.name, number, "", "", f"has a line of more than {_LONGEST_LINE} characters")
+        if line_text.count(".") > _MOST_DOTS:
+            return Problem(source.name, number, "", "", f"has more than {_MOST_DOTS} dots in a line")
     return text.replace("\r\n", "\n")
 
 

@@ -92,7 +92,7 @@ class Url:
         return value
 
     def json_schema(self) -> dict[str, object]:
-        return {"type": "string", "pattern": "^(https?://[^/?#@]+/?)?$"}
+        return {"type": "string", "pattern": "^([hH][tT][tT][pP][sS]?://[^/?#@]+/?)?$"}
 
     @staticmethod
     def _clean(parts: SplitResult) -> bool:

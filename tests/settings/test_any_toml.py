@@ -1,9 +1,11 @@
 """Whatever is written into a settings file, only SettingsError comes of it, and it has a place and a sentence."""
 
+import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -81,6 +83,23 @@ def test_anything_that_looks_like_settings(written: list[dict[str, Any]]) -> Non
 def test_any_table(written: dict[str, Any]) -> None:
     check([Source("a.toml", document(written))])
     check([Source("a.toml", b"schema = 1\n" + document(written))])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"b{n}.{'a.' * 190}c = 1\n" for n in range(500)),
+        "".join(f"k{n} = 1\n" for n in range(20_000)),
+        "[[host.rooms]]\n" * 10_000,
+        'x = """' + '"" \n' * 50_000 + '"""',
+        "x = [\n" + "'',\n" * 50_000 + "]",
+    ],
+    ids=["dots", "keys", "rooms", "quotes", "list"],
+)
+def test_a_large_file_takes_seconds_at_most(text: str) -> None:
+    began = time.process_time()
+    check([Source("a.toml", b"schema = 1\n" + text.encode())])
+    assert time.process_time() - began < 10
 
 
 @given(st.binary(max_size=200))

@@ -1,5 +1,7 @@
 """Every setting with what it takes and what it refuses."""
 
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from appliance.core.controls import Door, MuteControl
 from appliance.settings import AudioBackend, EngineName, Hue, LogLevel, PanelKind, page_url
 from tests.settings.support import FOLDER, loaded, only, room
+from tests.settings.test_model import SETTINGS
 
 HEX = "ab" * 32
 KEY = "A" * 43 + "="
@@ -143,6 +146,15 @@ def lookup(settings: Any, key: str) -> Any:
 def test_takes(key: str, value: str, meaning: object) -> None:
     found = lookup(loaded(f"{key} = {value}"), key)
     assert (found, type(found)) == (meaning, type(meaning))
+
+
+@pytest.mark.parametrize(("key", "value", "_meaning"), TAKEN)
+def test_the_json_schema_is_never_stricter(key: str, value: str, _meaning: object) -> None:
+    member, found = SETTINGS[key], tomllib.loads(f"value = {value}")["value"]
+    schema = member.kind.json_schema()
+    assert re.search(str(schema.get("pattern", "")), str(found))
+    assert found in schema.get("enum", [found])  # type: ignore[operator]
+    assert len(str(found)) <= schema.get("maxLength", 10_000)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(("key", "value", "allowed", "hint"), REFUSED)

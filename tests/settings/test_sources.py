@@ -46,6 +46,7 @@ def test_says_why_a_source_could_not_be_had() -> None:
         (b"schema = 1\nx = '\xff'", 2, "kontor.toml:2 is not UTF-8 text. Save it as UTF-8."),
         ("schema = 1".encode("utf-16"), None, "kontor.toml is written in UTF-16. Save it as UTF-8."),
         (b"schema = 1\n#" + b"x" * 5000, 2, "kontor.toml:2 has a line of more than 4096 characters."),
+        (b"schema = 1\n" + b"a." * 201 + b"b = 1", 2, "kontor.toml:2 has more than 200 dots in a line."),
         (b"#\n" * LARGEST, None, "kontor.toml is longer than 256 KiB, so it is no settings file."),
         (b"x = " + b"[\n" * 20_000, None, "kontor.toml is nested too deeply."),
         (b"x = " + b"9" * 4091, 1, "kontor.toml: schema is missing"),
