@@ -74,7 +74,13 @@ class Host:
         try:
             app = self._application(self._services(port, certificate), pages)
             self._runner = web.AppRunner(
-                app, access_log=None, logger=_silent(), handle_signals=False, shutdown_timeout=_GOODBYE
+                app,
+                access_log=None,
+                logger=_silent(),
+                handle_signals=False,
+                shutdown_timeout=_GOODBYE,
+                keepalive_timeout=15.0,
+                lingering_time=2.0,
             )
             await self._runner.setup()
             await web.TCPSite(self._runner, self.config.listen_host, self.config.http_port, ssl_context=tls).start()
