@@ -1,0 +1,225 @@
+"""Link put together in this process, over a real exchange, with an engine that a test speaks for."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from appliance.app.engines import make_engine
+from appliance.app.link import Link
+from appliance.app.process import NotAllowed, VitalEnded
+from appliance.core.controls import Door, LinkPhase, Reason
+from appliance.core.roster import Member, sign_of
+from appliance.health.notify import Notifier
+from appliance.media.exchange import Downlink, Listener, Uplink
+from appliance.rooms import contract
+from appliance.rooms.contract import RoomRefused
+from appliance.rooms.hosted import HostedEngine
+from appliance.rooms.nowhere import Nowhere
+from tests.app.parts import journal
+from tests.app.test_sound import settings, until
+
+
+class Puppet(Nowhere):
+    """An engine whose events a test makes."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.counters: dict[str, int] = {}
+        self.report: Callable[[contract.RoomEvent], None] = lambda _event: None
+        self.end: asyncio.Future[None] | None = None
+        self.sites: list[contract.SiteReport] = []
+        self.hands: list[bool] = []
+        self.knocked = self.left = 0
+
+    async def run(self, report: Callable[[contract.RoomEvent], None]) -> None:
+        self.report, self.end = report, asyncio.get_running_loop().create_future()
+        await self.end
+
+    async def leave(self) -> None:
+        self.left += 1
+
+    def set_hand(self, up: bool) -> None:
+        self.hands.append(up)
+
+    def knock(self) -> None:
+        self.knocked += 1
+
+    def report_site(self, report: contract.SiteReport) -> None:
+        self.sites.append(report)
+
+
+class World:
+    """Link between a puppet and sound's end of the exchange."""
+
+    def __init__(self, folder: Path) -> None:
+        self.engine = Puppet()
+        told, self.lines = journal()
+        self.listener = Listener(folder / "exchange")
+        self.link = Link(settings(folder), lambda _settings: self.engine, told)
+        self.stop = asyncio.Event()
+        self.seq = 0
+
+    async def ask(self, **fields: object) -> Downlink:
+        self.seq += 1
+        self.listener.send(Uplink(seq=self.seq, **fields))  # type: ignore[arg-type]
+        answers: list[Downlink] = []
+
+        def answered() -> bool:
+            answer = self.listener.receive()
+            if answer:
+                answers.append(answer)
+            return bool(answers)
+
+        await until(answered)
+        return answers[0]
+
+
+@contextlib.asynccontextmanager
+async def running(world: World) -> AsyncIterator[Puppet]:
+    task = asyncio.create_task(world.link.run(world.stop, Notifier("")))
+    try:
+        await until(lambda: world.listener.poll() or world.listener.connected)
+        await until(lambda: world.engine.end)
+        yield world.engine
+    finally:
+        world.stop.set()
+        world.listener.close()
+        await task
+    assert world.engine.left == 1
+
+
+def member(who: str, **fields: object) -> Member:
+    base: Mapping[str, object] = {
+        "id": who,
+        "name": who.title(),
+        "kind": "person",
+        "role": "speaker",
+        "joined": True,
+        "sign": sign_of(who),
+    }
+    return Member(**{**base, **fields})  # type: ignore[arg-type]
+
+
+async def test_what_the_room_says_reaches_sound(short_dir: Path) -> None:
+    world = World(short_dir)
+    async with running(world) as engine:
+        engine.report(contract.PhaseChanged(LinkPhase.IN_ROOM))
+        engine.report(contract.MemberChanged(member("ben", hand=True)))
+        engine.report(contract.MemberChanged(member("meeting-room", hand=True)))
+        engine.report(contract.MemberChanged(member("eve", joined=False)))
+        engine.report(contract.Levels({"ben": -20.4, "meeting-room": -10.0}, frozenset({"ben", "meeting-room"})))
+        answer = await world.ask()
+        assert (answer.link, answer.members, answer.hands) == (LinkPhase.IN_ROOM, 2, 1)
+        assert [(s.hue, s.place, s.level, s.site) for s in answer.speakers] == [
+            (sign_of("ben").hue, sign_of("ben").place, -20, False)
+        ]
+        assert world.link.state().speaking == ("Ben", "Meeting-Room")
+        engine.report(contract.MemberLeft("ben"))
+        assert (await world.ask()).speakers == ()
+
+
+async def test_events_are_counted(short_dir: Path) -> None:
+    world = World(short_dir)
+    async with running(world) as engine:
+        for event in (
+            contract.MutedByAdmin("Ben"),
+            contract.MutedByAdmin("Ben"),
+            contract.AdminMuteLifted(),
+            contract.AskedToUnmute("Ben"),
+            contract.Knocked("Ben"),
+            contract.DoorAsked(Door.CLOSED),
+            contract.Recording(True),
+        ):
+            engine.report(event)
+        answer = await world.ask()
+        assert (answer.admin_muted, answer.admin_lifted, answer.asked, answer.knocks) == (2, 1, 1, 1)
+        assert (answer.door_commands, answer.door, answer.recording) == (1, Door.CLOSED, True)
+        assert len(world.lines.lines("muted_by_admin")) == 2
+
+
+async def test_what_sound_says_reaches_the_room(short_dir: Path) -> None:
+    world = World(short_dir)
+    async with running(world) as engine:
+        await world.ask(reasons=1 << Reason.SWITCH | 1 << Reason.DOOR, door=Door.CLOSED, knocks=4)
+        await until(lambda: engine.sites)
+        site = engine.sites[-1]
+        assert (site.gate_open, site.reasons, site.door) == (False, ("switch", "door"), Door.CLOSED)
+        assert engine.knocked == 0, "the first count is the base"
+        await world.ask(reasons=0, hand=True, knocks=5)
+        await until(lambda: engine.knocked == 1)
+        assert engine.sites[-1].gate_open
+        assert engine.hands[-1]
+
+
+async def test_a_lost_room_forgets_who_was_there(short_dir: Path) -> None:
+    world = World(short_dir)
+    async with running(world) as engine:
+        engine.report(contract.PhaseChanged(LinkPhase.IN_ROOM))
+        engine.report(contract.MemberChanged(member("ben")))
+        engine.report(contract.Levels({"ben": -20}, frozenset({"ben"})))
+        engine.report(contract.PhaseChanged(LinkPhase.RECONNECTING, "the server does not answer"))
+        answer = await world.ask()
+        assert (answer.link, answer.members, answer.speakers) == (LinkPhase.RECONNECTING, 0, ())
+        assert world.link.state().why == "the server does not answer"
+
+
+async def test_a_refusal_stays_and_shows(short_dir: Path) -> None:
+    world = World(short_dir)
+    async with running(world) as engine:
+        assert engine.end
+        engine.end.set_exception(RoomRefused("the room does not know this device"))
+        await until(lambda: world.link.state().phase is LinkPhase.REFUSED)
+        assert (await world.ask()).link is LinkPhase.REFUSED
+        assert world.lines.lines("link_refused")
+
+
+async def ends_with(world: World, part: str, cause: Callable[[], object]) -> None:
+    task = asyncio.create_task(world.link.run(world.stop, Notifier("")))
+    await until(lambda: world.listener.poll() or world.listener.connected)
+    await until(lambda: world.engine.end)
+    cause()
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await asyncio.wait_for(task, 5)
+    world.listener.close()
+    assert isinstance(caught.value.exceptions[0], VitalEnded)
+    assert str(caught.value.exceptions[0]).startswith(part)
+    assert world.engine.left == 1
+
+
+async def test_an_engine_that_ends_ends_link(short_dir: Path) -> None:
+    world = World(short_dir)
+    await ends_with(world, "room", lambda: world.engine.end and world.engine.end.set_result(None))
+
+
+async def test_an_engine_that_fails_ends_link(short_dir: Path) -> None:
+    world = World(short_dir)
+    await ends_with(world, "room", lambda: world.engine.end and world.engine.end.set_exception(OSError("bug")))
+
+
+async def test_junk_from_sound_ends_link(short_dir: Path) -> None:
+    world = World(short_dir)
+    await ends_with(world, "exchange", lambda: world.listener._link and world.listener._link.send(b"junk"))
+
+
+async def test_a_violation_is_told_to_sound_and_ends_link(short_dir: Path) -> None:
+    world = World(short_dir)
+    await ends_with(world, "proof", lambda: world.engine.counters.update(proof_violations=1))
+    assert world.lines.lines("violation")
+    assert world.link._answering.facts.violation
+
+
+async def test_a_watchdog_that_ends_ends_link(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(short_dir)
+    await ends_with(world, "watchdog", lambda: monkeypatch.setattr(Notifier, "tell", lambda *_: 1 / 0))
+
+
+async def test_the_engine_of_the_settings(tmp_path: Path) -> None:
+    assert isinstance(make_engine(settings(tmp_path)), Nowhere)
+    wanted = settings(tmp_path, '[room]\nurl = "http://127.0.0.1:1"')
+    assert isinstance(make_engine(wanted), HostedEngine)
+    (tmp_path / "device.key").write_text("worn out")
+    with pytest.raises(NotAllowed, match=r"device\.key is damaged"):
+        make_engine(wanted)

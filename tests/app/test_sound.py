@@ -1,0 +1,209 @@
+"""Sound put together in this process: what it asks of its settings, its start, its end, and that no vital part dies alone."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from appliance.app.process import NotAllowed, VitalEnded
+from appliance.app.sound import VIRTUAL_PANEL, Sound, make_card, make_panel
+from appliance.audio.virtual import Silence, Tone, VirtualCard
+from appliance.core.controls import Door, MuteControl, Reason
+from appliance.core.units import Block
+from appliance.health.notify import Notifier
+from appliance.media.exchange import Client, Downlink
+from appliance.panel.memory import MuteMemory
+from appliance.panel.none import NoPanel
+from appliance.panel.virtual import VirtualPanel
+from appliance.settings import Settings, Source, load
+from tests.app.parts import Lines, journal
+
+
+def settings(folder: Path, more: str = "") -> Settings:
+    text = f"""schema = 1
+[device]
+state_dir = "{folder}"
+runtime_dir = "{folder}"
+{more}"""
+    return load([Source("test.toml", text.encode(), folder)])
+
+
+class Parts:
+    """Sound with a virtual card and panel that a test can reach."""
+
+    def __init__(self, folder: Path, card: VirtualCard | None = None) -> None:
+        self.card = card or VirtualCard(Tone(440))
+        self.panel = VirtualPanel(MuteControl.LATCHING, 0.005, 0.05)
+        told, self.lines = journal()
+        self.sound = Sound(settings(folder), self.card, self.panel, told)
+        self.stop = asyncio.Event()
+
+    def start(self) -> "asyncio.Task[None]":
+        return asyncio.create_task(self.sound.run(self.stop, Notifier("")))
+
+
+@contextlib.asynccontextmanager
+async def running(parts: Parts) -> AsyncIterator[Lines]:
+    task = parts.start()
+    try:
+        yield parts.lines
+    finally:
+        parts.stop.set()
+        await task
+
+
+async def until(what: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not what():
+            await asyncio.sleep(0.01)
+
+
+async def test_closed_until_everything_is_read_then_open(short_dir: Path) -> None:
+    parts = Parts(short_dir)
+    assert parts.sound.desk.controls.reasons >= {Reason.STARTING, Reason.AUDIO, Reason.PANEL, Reason.SWITCH}
+    async with running(parts):
+        await until(lambda: parts.sound.gate.is_open)
+        state = parts.sound.state().as_dict()
+        assert (state["gate"], state["reasons"], state["muted_since"]) == ("open", [], None)
+        await until(lambda: (parts.sound.state().microphone or -127) > -20)
+    assert not parts.sound.gate.is_open
+    assert parts.lines.lines("sound_stopped")
+
+
+async def test_a_lost_card_closes_and_its_return_restores(short_dir: Path) -> None:
+    parts = Parts(short_dir)
+    async with running(parts):
+        await until(lambda: parts.sound.gate.is_open)
+        parts.card.unplug()
+        await until(lambda: parts.sound.desk.controls.reasons == {Reason.AUDIO})
+        assert not parts.sound.gate.is_open
+        assert parts.sound.state().as_dict()["microphone"] is None
+        parts.card.plug()
+        await until(lambda: parts.sound.gate.is_open)
+
+
+async def test_a_damaged_store_starts_muted(short_dir: Path) -> None:
+    (short_dir / "mute.json").write_text("worn out")
+    parts = Parts(short_dir)
+    async with running(parts) as lines:
+        await until(lambda: parts.sound.desk.controls.reasons == {Reason.HAND, Reason.DOOR})
+        assert lines.lines("mute_store_damaged")
+        assert not parts.sound.gate.is_open
+
+
+async def test_what_was_stored_is_there_before_anything_is_opened(short_dir: Path) -> None:
+    MuteMemory(short_dir).save(frozenset({Reason.ADMIN}), Door.LISTENING)
+    parts = Parts(short_dir)
+    assert Reason.ADMIN in parts.sound.desk.controls.reasons
+    async with running(parts) as lines:
+        await until(lambda: parts.sound.desk.controls.reasons == {Reason.ADMIN, Reason.DOOR})
+        assert lines.lines("mute_restored")
+
+
+async def test_link_comes_and_goes(short_dir: Path) -> None:
+    parts = Parts(short_dir)
+    async with running(parts) as lines:
+        await until(lambda: parts.sound.gate.is_open)
+        link = Client(short_dir / "exchange", timeout=0.2)
+
+        def answer() -> None:
+            for _ in range(20):
+                uplink = link.receive()
+                if uplink:
+                    link.send(Downlink(seq=uplink.seq, block=np.full(480, 9000, "<i2").tobytes(), admin_muted=3))
+
+        await asyncio.to_thread(answer)
+        await until(lambda: lines.lines("exchange_connected"))
+        assert parts.sound.gate.is_open
+        assert parts.sound.state().as_dict()["exchange_connected"]
+        link.close()
+        await until(lambda: lines.lines("exchange_lost"))
+        assert parts.sound.gate.is_open
+
+
+async def breaks(parts: Parts, part: str, cause: Callable[[], object]) -> None:
+    """Expect that sound ends because of ``part`` after ``cause``, with its gate closed."""
+    task = parts.start()
+    await until(lambda: parts.sound.gate.is_open)
+    cause()
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await asyncio.wait_for(task, 5)
+    assert isinstance(caught.value.exceptions[0], VitalEnded)
+    assert str(caught.value.exceptions[0]).startswith(part)
+    assert not parts.sound.gate.is_open
+
+
+async def test_a_broken_audio_thread_ends_sound(short_dir: Path) -> None:
+    class Worn(Silence):
+        left = 30
+
+        def read(self, out: Block) -> None:
+            self.left -= 1
+            if not self.left:
+                raise OSError("no such device")
+
+    await breaks(Parts(short_dir, VirtualCard(Worn())), "audio", lambda: None)
+
+
+async def test_a_broken_panel_thread_ends_sound(short_dir: Path) -> None:
+    parts = Parts(short_dir)
+    await breaks(parts, "panel", lambda: parts.panel._edges.put((0.0, "mute", None)) or parts.panel._edges.put("junk"))  # type: ignore[arg-type, func-returns-value]
+
+
+async def test_a_broken_turn_ends_sound(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = Parts(short_dir)
+    await breaks(parts, "turns", lambda: monkeypatch.setattr(parts.sound.desk, "refresh", lambda *_: 1 / 0))
+
+
+async def test_a_memory_that_ends_ends_sound(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = Parts(short_dir)
+
+    def cause() -> None:
+        monkeypatch.setattr(MuteMemory, "save", lambda *_: 1 / 0)
+        parts.sound.desk._stored = (frozenset(), Door.CLOSED)
+        parts.sound.desk._to_store.set()
+
+    task = parts.start()
+    await until(lambda: parts.sound.gate.is_open)
+    cause()
+    with pytest.raises((BaseExceptionGroup, ZeroDivisionError)) as caught:
+        await asyncio.wait_for(task, 5)
+    assert "memory failed" in repr(caught.value) or "ZeroDivisionError" in repr(caught.value)
+    assert not parts.sound.gate.is_open
+
+
+async def test_a_watchdog_that_ends_ends_sound(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = Parts(short_dir)
+    await breaks(parts, "watchdog", lambda: monkeypatch.setattr(Notifier, "tell", lambda *_: 1 / 0))
+
+
+def test_the_virtual_panel_is_refused_outside_demo_and_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = settings(tmp_path, '[panel]\nkind = "virtual"')
+    monkeypatch.delenv(VIRTUAL_PANEL, raising=False)
+    with pytest.raises(NotAllowed, match="on a device the panel is real"):
+        make_panel(wanted)
+    monkeypatch.setenv(VIRTUAL_PANEL, "1")
+    assert isinstance(make_panel(wanted), VirtualPanel)
+    assert isinstance(make_panel(settings(tmp_path)), NoPanel)
+
+
+def test_a_microphone_that_is_not_there_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(NotAllowed, match=r"missing\.wav cannot be read"):
+        make_card(settings(tmp_path, f'[audio]\nmicrophone = "{tmp_path}/missing.wav"'))
+    with pytest.raises(NotAllowed, match="record"):
+        make_card(settings(tmp_path, f'[audio]\nrecord = "{tmp_path}/no/folder.wav"'))
+
+
+async def test_without_a_panel_the_device_only_listens(short_dir: Path) -> None:
+    told, _ = journal()
+    sound = Sound(settings(short_dir), VirtualCard(Tone(440)), NoPanel(), told)
+    stop = asyncio.Event()
+    task = asyncio.create_task(sound.run(stop, Notifier("")))
+    await until(lambda: sound.duplex.turns > 20)
+    assert Reason.PANEL in sound.desk.controls.reasons
+    assert not sound.gate.is_open
+    stop.set()
+    await task
