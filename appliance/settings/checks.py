@@ -19,8 +19,11 @@ class Clash:
     """A setting that does not fit."""
 
     key: str
+    """In a list without the number: ``host.rooms[].id``."""
     allowed: str
     hint: str = ""
+    item: int = 0
+    """Which of the list, from 0, of those that are right in themselves."""
     beside: tuple[str, ...] = ()
     """Keys or sections it was compared with: when one of them is wrong itself, this is not told."""
 
@@ -33,17 +36,17 @@ def _tls(settings: Settings) -> Iterator[Clash]:
 
 
 def _rooms(settings: Settings) -> Iterator[Clash]:
-    for number, room in enumerate(settings.host.rooms, 1):
+    for item, room in enumerate(settings.host.rooms):
         if room.id in RESERVED:
-            yield Clash(f"host.rooms[{number}].id", "is an address that the server needs for itself")
+            yield Clash("host.rooms[].id", "is an address that the server needs for itself", item=item)
 
 
 def _devices(settings: Settings) -> Iterator[Clash]:
     rooms = [room.id for room in settings.host.rooms]
-    for number, device in enumerate(settings.host.devices, 1):
+    for item, device in enumerate(settings.host.devices):
         if device.room not in rooms:
-            key = f"host.devices[{number}].room"
-            yield Clash(key, "is no room of this server", did_you_mean(device.room, rooms), ("host.rooms",))
+            hint = did_you_mean(device.room, rooms)
+            yield Clash("host.devices[].room", "is no room of this server", hint, item, ("host.rooms",))
 
 
 def _runtime_dir(settings: Settings) -> Iterator[Clash]:

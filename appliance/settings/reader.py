@@ -50,6 +50,8 @@ class Reader:
     origins: dict[str, Origin] = field(default_factory=dict)
     _shown: dict[str, str] = field(default_factory=dict)
     _wrong: set[str] = field(default_factory=set)
+    _numbers: dict[str, list[int]] = field(default_factory=dict)
+    """By list: the numbers, from 1, of the items that are right in themselves."""
     _secrets: dict[str, tuple[Layer, str, list[SecretFile]]] = field(default_factory=dict)
 
     def values(self, cls: type[Any], prefix: str, layers: Sequence[Layer]) -> dict[str, Any]:
@@ -73,8 +75,10 @@ class Reader:
     def clash(self, clash: Clash) -> None:
         """Note a setting that does not fit, unless what it was compared with is wrong itself."""
         if not any(wrong.startswith(clash.beside) for wrong in self._wrong):
-            origin = self.origins.get(clash.key, Origin("", None))
-            self._note(origin, clash.key, self._shown.get(clash.key, ""), clash.allowed, clash.hint)
+            section, in_list, rest = clash.key.partition("[]")
+            key = f"{section}[{self._numbers[section][clash.item]}]{rest}" if in_list else section
+            origin = self.origins.get(key, Origin("", None))
+            self._note(origin, key, self._shown.get(key, ""), clash.allowed, clash.hint)
 
     def look_into_secrets(self, sections: Collection[str] | None) -> None:
         """Try the secret files of ``sections``, or of all."""
@@ -129,6 +133,7 @@ class Reader:
                 found = self.values(member.cls, f"{key}[{number}].", [inner])
                 self._refuse_twice(member, f"{key}[{number}]", found, first)
                 if required <= found.keys():
+                    self._numbers.setdefault(key, []).append(number)
                     yield member.cls(**found)
 
     def _refuse_twice(self, member: Items, key: str, found: Mapping[str, Any], first: dict[object, Origin]) -> None:

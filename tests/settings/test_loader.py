@@ -130,6 +130,13 @@ def test_a_device_needs_a_room_of_this_server() -> None:
     assert only('[[host.rooms]]\nid = "lobby"\n' + DEVICE).key == "host.rooms[1].key_files"
 
 
+def test_the_right_one_of_a_list_is_told_when_others_are_wrong_too() -> None:
+    text = room(FOLDER / "k") + "[[host.devices]]\n" + DEVICE.replace("lobby", "attic")
+    told = {problem.key: problem.line for problem in problems(text)}
+    assert told["host.devices[2].room"] == 9
+    assert "host.devices[1].room" in told
+
+
 @pytest.mark.parametrize("name", ["health", "rooms", "devices", "page", "demo", "robots.txt"])
 def test_a_room_cannot_have_an_address_of_the_server(name: str) -> None:
     problem = only(room(FOLDER / "k", name))
