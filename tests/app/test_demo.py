@@ -1,0 +1,214 @@
+"""The demo's own parts: the panel's route, ports, folders, speech, and what ``kontor status`` prints."""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+from aiohttp import WSMsgType, web
+
+from appliance.app import places, speech
+from appliance.app.demo import Wishes, free_port, main, ssh_address
+from appliance.app.panel_route import PanelRoute
+from appliance.app.process import NotAllowed
+from appliance.audio.virtual import read_wav
+from appliance.commands import status
+from appliance.core.levels import dbov
+from appliance.health.status import StatusServer
+from tests.app.parts import journal
+
+
+class Site:
+    """The route, served, with a status socket of sound behind it."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.panel = PanelRoute(folder / "sound.status")
+        self.url = f"http://127.0.0.1:{port}/demo/panel"
+        self.moved: list[Mapping[str, Any]] = []
+        self.state: dict[str, object] = {"gate": "open"}
+        self.status = StatusServer(folder / "sound.status", {"panel": self._moved})
+
+    async def _moved(self, request: Mapping[str, Any]) -> Mapping[str, object]:
+        if len(request) > 1:
+            self.moved.append(request)
+        return dict(self.state)
+
+
+@contextlib.asynccontextmanager
+async def site(folder: Path, port: int) -> AsyncIterator[tuple[Site, aiohttp.ClientSession]]:
+    served = Site(folder, port)
+    app = web.Application()
+    app.router.add_routes([served.panel.route])
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await served.status.start()
+    try:
+        async with aiohttp.ClientSession() as http:
+            yield served, http
+    finally:
+        await served.status.stop()
+        await runner.cleanup()
+
+
+async def test_the_word_works_once_and_the_key_again(short_dir: Path, free_port: int) -> None:
+    async with site(short_dir, free_port) as (served, http):
+        async with http.ws_connect(served.url) as page:
+            await page.send_json({"token": served.panel.token})
+            key = (await page.receive_json())["token"]
+            assert await page.receive_json() == {"gate": "open"}
+            served.state["gate"] = "closed"
+            assert await page.receive_json() == {"gate": "closed"}
+        for token in (served.panel.token, "guess", "ü", None, 3):
+            async with http.ws_connect(served.url) as page:
+                await page.send_json({"token": token})
+                assert (await page.receive()).type is WSMsgType.CLOSE
+                assert page.close_code == 4401
+        async with http.ws_connect(served.url) as page:
+            await page.send_json({"token": key})
+            assert (await page.receive_json())["token"] == key
+
+
+async def test_moves_reach_the_panel_and_junk_ends_it(short_dir: Path, free_port: int) -> None:
+    async with site(short_dir, free_port) as (served, http), http.ws_connect(served.url) as page:
+        await page.send_json({"token": served.panel.token})
+        await page.receive_json()
+        await page.send_json({"switch": "closed"})
+        await page.send_json({"press": "door"})
+        async with asyncio.timeout(5):
+            while len(served.moved) < 2:
+                await asyncio.sleep(0.01)
+        assert served.moved == [{"do": "panel", "switch": "closed"}, {"do": "panel", "press": "door"}]
+        await page.send_json({"do": "status"})
+        async for _message in page:
+            pass
+        assert page.close_code == 4400
+
+
+@pytest.mark.parametrize("hello", ["junk", "[]", "{}", "1" * 2000])
+async def test_a_foreign_hello_is_refused(short_dir: Path, free_port: int, hello: str) -> None:
+    async with site(short_dir, free_port) as (served, http), http.ws_connect(served.url) as page:
+        await page.send_str(hello)
+        assert (await page.receive()).type in {WSMsgType.CLOSE, WSMsgType.CLOSED}
+
+
+async def test_a_foreign_page_may_not_even_ask(short_dir: Path, free_port: int) -> None:
+    async with site(short_dir, free_port) as (served, http):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await http.ws_connect(served.url, headers={"Origin": "https://example.org"})
+        assert refused.value.status == 403
+
+
+async def test_sound_that_is_gone_is_waited_for(short_dir: Path, free_port: int) -> None:
+    async with site(short_dir, free_port) as (served, http), http.ws_connect(served.url) as page:
+        await page.send_json({"token": served.panel.token})
+        await page.receive_json()
+        assert await page.receive_json() == {"gate": "open"}
+        await served.status.stop()
+        await page.send_json({"switch": "closed"})
+        await served.status.start()
+        assert await page.receive_json() == {"gate": "open"}
+
+
+def test_the_next_free_port_is_taken() -> None:
+    with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        tcp.bind(("127.0.0.1", 0))
+        tcp.listen()
+        first = tcp.getsockname()[1]
+        with contextlib.suppress(OSError):
+            udp.bind(("127.0.0.1", first + 1))
+        assert first + 2 <= free_port("127.0.0.1", first) < first + 100
+
+
+def test_no_free_port_is_told() -> None:
+    with pytest.raises(NotAllowed, match="--port"):
+        free_port("203.0.113.7", 8080)
+
+
+def test_the_address_over_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    assert ssh_address() == ""
+    monkeypatch.setenv("SSH_CONNECTION", "198.51.100.2 50000 198.51.100.9 22")
+    assert ssh_address() == "198.51.100.9"
+    monkeypatch.setenv("SSH_CONNECTION", "2001:db8::2 50000 2001:db8::9 22")
+    assert ssh_address() == ""
+
+
+async def test_a_folder_of_somebody_else_is_refused(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_dir))
+    (short_dir / "kontor-demo").mkdir()
+    (short_dir / "kontor-demo").chmod(0o777)
+    with pytest.raises(NotAllowed, match="not a folder of this user alone"):
+        await main(Wishes(), asyncio.Event(), journal()[0])
+
+
+def test_where_devices_are_looked_for(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_dir))
+    assert places.runtime_folders() == [places.SYSTEM]
+    places.private_folder(places.demo_base() / "8080")
+    assert places.runtime_folders() == [places.SYSTEM, short_dir / "kontor-demo" / "8080"]
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert places.demo_base().name.startswith("kontor-demo-")
+
+
+def test_without_a_recording_the_voice_is_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(speech.FOLDER, str(tmp_path))
+    assert speech.prepare(tmp_path / "voice.wav") == speech.SYNTHETIC
+    sound = read_wav(tmp_path / "voice.wav")
+    levels = [dbov(part) for part in np.split(sound[: 19 * 48_000], 190)]
+    assert len(sound) == 20 * 48_000
+    assert min(levels) < -100 < -35 < max(levels), "it has pauses and is loud enough to be speech"
+
+
+async def test_status_tells_people(short_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from appliance.__main__ import main as kontor
+
+    assert await asyncio.to_thread(kontor, ["status", "--runtime", str(short_dir)]) == 75
+    assert "kontor demo" in capsys.readouterr().err
+    sound = {
+        "gate": "closed",
+        "reasons": ["switch", "door"],
+        "microphone": None,
+        "loudspeaker": -23.4,
+        "under_runs": 2,
+        "door": "listening",
+        "lamps": {"mic": "steady", "room": "slow", "speak": "off", "fault": "off"},
+    }
+
+    async def answer(_request: Mapping[str, Any]) -> Mapping[str, object]:
+        return sound
+
+    server = StatusServer(short_dir / "sound.status", {"status": answer})
+    await server.start()
+    try:
+        assert await asyncio.to_thread(kontor, ["status", "--runtime", str(short_dir)]) == 0
+        text = capsys.readouterr().out
+        assert "closed by: switch, door" in text
+        assert "MIC on · ROOM pulsing · SPEAK off · FAULT off" in text
+        assert "link is not running" in text
+        assert await asyncio.to_thread(kontor, ["status", "--json", "--runtime", str(short_dir)]) == 0
+        assert json.loads(capsys.readouterr().out) == {"sound": sound}
+    finally:
+        await server.stop()
+
+
+def test_status_of_link() -> None:
+    link = {
+        "phase": "in_room",
+        "why": "",
+        "engine": "hosted",
+        "room": "studio",
+        "members": 2,
+        "speaking": ["Ben"],
+        "proof_violations": 0,
+    }
+    text = "\n".join(status.describe({"link": link}))
+    assert "in room, hosted: studio, 2 here" in text
+    assert "sound is not running, so nobody is heard" in text
+    assert "0 blocks left while muted" in text
