@@ -27,6 +27,7 @@ from appliance.health.journal import Journal
 from appliance.host.config import DeviceConfig, HostConfig, RoomConfig
 from appliance.host.server import Host
 from appliance.rooms.device_key import DeviceKey
+from appliance.settings.describe import toml_value
 
 ROOM, TITLE, DEVICE, DEVICE_NAME = "studio", "Studio", "meeting-room", "Meeting room"
 _KEY_ID = "demo"
@@ -98,8 +99,8 @@ def write_config(folder: Path, port: int, microphone: str, record: Path | None) 
 [device]
 name = "{DEVICE_NAME}"
 id = "{DEVICE}"
-state_dir = "{folder / "state"}"
-runtime_dir = "{folder}"
+state_dir = {toml_value(str(folder / "state"))}
+runtime_dir = {toml_value(str(folder))}
 
 [room]
 url = "http://127.0.0.1:{port}"
@@ -107,8 +108,8 @@ id = "{ROOM}"
 
 [audio]
 backend = "virtual"
-microphone = "{microphone}"
-{f'record = "{record.absolute()}"' if record else ""}
+microphone = {toml_value(microphone)}
+{f"record = {toml_value(str(record.absolute()))}" if record else ""}
 
 [panel]
 kind = "virtual"

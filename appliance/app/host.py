@@ -28,10 +28,12 @@ def host_config(settings: Settings) -> HostConfig:
         public_address=host.public_address or host.listen,
         max_members=host.max_members,
         rooms=tuple(
-            RoomConfig(room.id, room.title, {name: file.read() for name, file in room.key_files.items()})
+            RoomConfig(room.id, room.label, {name: file.read() for name, file in room.key_files.items()})
             for room in host.rooms
         ),
-        devices=tuple(DeviceConfig(device.id, device.name, device.room, device.public_key) for device in host.devices),
+        devices=tuple(
+            DeviceConfig(device.id, device.name, device.room, device.public_key, device.sign) for device in host.devices
+        ),
         certificate_path=Path(settings.device.state_dir) / "host.pem",
         tls=(certificate, key.path) if certificate and key else None,
     )

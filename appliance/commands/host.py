@@ -18,4 +18,4 @@ def run(given: argparse.Namespace) -> int:
     from appliance.app.host import main
     from appliance.app.process import NotAllowed
 
-    return run_part("host", given.config, main, (NotAllowed,))
+    return run_part("host", given.config, main, (NotAllowed,), {"host"})

@@ -19,4 +19,4 @@ def run(given: argparse.Namespace) -> int:
     from appliance.app.process import NotAllowed
     from appliance.media.opus import OpusMissing
 
-    return run_part("link", given.config, main, (NotAllowed, OpusMissing))
+    return run_part("link", given.config, main, (NotAllowed, OpusMissing), {"room"})

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,21 +26,27 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_settings(config: Path | None) -> "Settings | None":
-    """The settings; None when they are refused, which has been said on standard error then."""
+def load_settings(config: Path | None, secrets: Collection[str]) -> "Settings | None":
+    """The settings; None when they are refused, which has been said on standard error then.
+
+    :param secrets: the sections whose secrets this process may read; it does not look at the files of others.
+    """
     from appliance.provisioning.files import sources
     from appliance.settings import SettingsError, load
 
     try:
-        return load(sources(config))
+        return load(sources(config), secrets)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return None
 
 
-def run_part(name: str, config: Path | None, main: "Main", refusals: tuple[type[Exception], ...]) -> int:
+def run_part(
+    name: str, config: Path | None, main: "Main", refusals: tuple[type[Exception], ...], secrets: Collection[str] = ()
+) -> int:
     """Load the settings and run ``main`` as a process called ``name``. Returns its exit code.
 
+    :param secrets: the sections whose secrets this process reads.
     :param refusals: errors of ``main`` whose text says what to change in the settings: they end it with 78.
     """
     from appliance.app.process import Exit, run
@@ -48,7 +54,7 @@ def run_part(name: str, config: Path | None, main: "Main", refusals: tuple[type[
     from appliance.health.journal import quiet_libraries
 
     quiet_libraries()
-    settings = load_settings(config)
+    settings = load_settings(config, secrets)
     if settings is None:
         return Exit.CONFIGURATION
     try:

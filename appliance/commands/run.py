@@ -19,7 +19,7 @@ def run(given: argparse.Namespace) -> int:
     from appliance.app.run import main
     from appliance.commands.part import load_settings
 
-    if load_settings(given.config) is None:
+    if load_settings(given.config, {"room"}) is None:
         return 78
     config = ["--config", str(given.config.absolute())] if given.config else []
     return run_process("run", lambda stop, journal: main(config, stop, journal))
