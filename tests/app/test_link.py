@@ -98,7 +98,9 @@ def member(who: str, **fields: object) -> Member:
         "kind": "person",
         "role": "speaker",
         "joined": True,
+        **dict.fromkeys(("muted", "admin_muted", "hand", "on_hold", "connecting"), False),
         "sign": sign_of(who),
+        "site": None,
     }
     return Member(**{**base, **fields})  # type: ignore[arg-type]
 
@@ -176,7 +178,12 @@ async def test_a_refusal_stays_and_shows(short_dir: Path) -> None:
         assert world.lines.lines("link_refused")
 
 
-async def ends_with(world: World, part: str, cause: Callable[[], object]) -> None:
+def ended(world: World) -> "asyncio.Future[None]":
+    assert world.engine.end is not None
+    return world.engine.end
+
+
+async def ends_with(world: World, part: str, cause: Callable[[], None] | Callable[[], object]) -> None:
     task = asyncio.create_task(world.link.run(world.stop, Notifier("")))
     await until(lambda: world.listener.poll() or world.listener.connected)
     await until(lambda: world.engine.end)
@@ -191,12 +198,12 @@ async def ends_with(world: World, part: str, cause: Callable[[], object]) -> Non
 
 async def test_an_engine_that_ends_ends_link(short_dir: Path) -> None:
     world = World(short_dir)
-    await ends_with(world, "room", lambda: world.engine.end and world.engine.end.set_result(None))
+    await ends_with(world, "room", lambda: ended(world).set_result(None))
 
 
 async def test_an_engine_that_fails_ends_link(short_dir: Path) -> None:
     world = World(short_dir)
-    await ends_with(world, "room", lambda: world.engine.end and world.engine.end.set_exception(OSError("bug")))
+    await ends_with(world, "room", lambda: ended(world).set_exception(OSError("bug")))
 
 
 async def test_junk_from_sound_ends_link(short_dir: Path) -> None:

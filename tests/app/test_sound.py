@@ -150,7 +150,7 @@ async def test_a_broken_audio_thread_ends_sound(short_dir: Path) -> None:
 
 async def test_a_broken_panel_thread_ends_sound(short_dir: Path) -> None:
     parts = Parts(short_dir)
-    await breaks(parts, "panel", lambda: parts.panel._edges.put((0.0, "mute", None)) or parts.panel._edges.put("junk"))  # type: ignore[arg-type, func-returns-value]
+    await breaks(parts, "panel", lambda: parts.panel._edges.put("junk"))  # type: ignore[arg-type]
 
 
 async def test_a_broken_turn_ends_sound(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

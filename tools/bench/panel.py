@@ -33,7 +33,7 @@ from tools.measurements import Figure, write
 
 PRESSES = 1000
 BLOCKED = 0.8
-BLOCK_CHANCE = 0.25
+BLOCK_CHANCE = 0.15
 
 
 class Baseline:
@@ -96,6 +96,10 @@ class Bench:
             self.waiting_for_lamp = False
             self.to_lamp.append(time.monotonic() - self.pressed)
 
+    def answered(self) -> bool:
+        """Whether the last press has closed the gate and lit the lamp."""
+        return not self.waiting_for_lamp and not self.gate.is_open
+
     def press(self) -> None:
         """Move the contact and wake the baseline; another thread does, as a hand would."""
         self.waiting_for_lamp = True
@@ -130,7 +134,7 @@ def hand(bench: Bench, rng: random.Random, done: threading.Event) -> None:
             time.sleep(0.001)
         time.sleep(rng.uniform(0.005, 0.06))
         bench.press()
-        while bench.waiting_for_lamp or bench.gate.is_open:
+        while not bench.answered():
             time.sleep(0.001)
         bench.panel.move("mute", False)
         time.sleep(0.012)
