@@ -24,16 +24,16 @@ from appliance.core.state import RoomState
 from appliance.core.units import SILENCE
 from appliance.host.config import RoomConfig
 from appliance.host.fan_out import Address
-from appliance.host.packet import receiver_report
 from appliance.host.port import Ended
 from appliance.host.requests import Requests
 from appliance.host.services import Services
 from appliance.host.session import Session
 from appliance.host.stage import Stage
 from appliance.host.watcher import Levels, Watcher
+from appliance.media.rtp import receiver_report
 
 _SILENT = round(SILENCE)
-_CNAME = b"room"
+_CNAME = "room"
 
 
 class RoomFull(Exception):
@@ -247,7 +247,7 @@ class Conference:
         self._refresh(session, now)
         if now >= session.report_due:
             session.report_due = now + times.ping
-            self._services.port.send_rtcp(session.peer, receiver_report(session.report_source, _CNAME))
+            self._services.port.send_rtcp(session.peer, receiver_report(session.report_source, cname=_CNAME))
 
     def _refresh(self, session: Session, now: float) -> None:
         """Show a member as connecting while it cannot be reached; its slot is free meanwhile."""

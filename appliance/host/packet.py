@@ -10,7 +10,6 @@ from appliance.host.srtp import Datagram
 
 _FIXED = struct.Struct("!BBHII")
 _ONE_BYTE_PROFILE = 0xBEDE
-_BYE = 203
 
 
 class Header(NamedTuple):
@@ -68,25 +67,3 @@ def payload_of(packet: Datagram, header: Header) -> memoryview:
     if header.padded and end > header.size:
         end -= packet.data[end - 1]
     return packet.view[header.size : max(header.size, end)]
-
-
-def sources_leaving(packet: Datagram) -> bool:
-    """Whether an opened RTCP packet holds a BYE. Never raises."""
-    at = 0
-    while at + 4 <= packet.size:
-        if packet.data[at + 1] == _BYE:
-            return True
-        at += 4 + 4 * int.from_bytes(packet.data[at + 2 : at + 4], "big")
-    return False
-
-
-def receiver_report(source: int, name: bytes) -> bytes:
-    """A compound RTCP packet without report blocks: we are here (RFC 3550, 6.1 and 6.5).
-
-    :param source: our SSRC.
-    :param name: our CNAME, at most 255 bytes.
-    """
-    item = bytes([1, len(name)]) + name + b"\0"
-    chunk = struct.pack("!I", source) + item + bytes(-len(item) % 4)
-    report = struct.pack("!BBHI", 0x80, 201, 1, source)
-    return report + struct.pack("!BBH", 0x81, 202, len(chunk) // 4) + chunk

@@ -10,10 +10,11 @@ from appliance.core.protocol import Claims
 from appliance.core.sdp import LEVEL_URI, MID_URI, HostTransport, MediaSection, Offer, build_answer, fingerprint_text
 from appliance.core.units import SILENCE, SLOTS
 from appliance.host.fan_out import MOST_PAYLOAD, Address, Stream
-from appliance.host.packet import Header, payload_of, read_header, sources_leaving
+from appliance.host.packet import Header, payload_of, read_header
 from appliance.host.port import Ended, Peer
 from appliance.host.srtp import Datagram
 from appliance.host.stage import Speech, Stage
+from appliance.media.rtp import Bye, parse_rtcp
 
 _SHOWN_ANYWAY = 64
 """Of the packets that are skipped libsrtp sees one in so many: it refuses a stream whose numbers it lost track of."""
@@ -162,7 +163,7 @@ class Session:
 
     def rtcp(self, packet: Datagram) -> None:
         """Reports are not answered. A device that says BYE leaves; a browser says it when it merely stops its track."""
-        if sources_leaving(packet):
+        if any(isinstance(report, Bye) for report in parse_rtcp(packet.view[: packet.size])):
             if self.is_site:
                 self._watching.session_ended(self, Ended.CLOSED)
             else:

@@ -130,6 +130,13 @@ class Member:
         await until(lambda: self._outbound, what="no DTLS")
         return self
 
+    async def connect_again(self) -> "Member":
+        """Join anew, as after a loss."""
+        self.location = ""
+        self.checks_answered = 0
+        self._inbound = self._outbound = None
+        return await self.connect()
+
     async def leave(self) -> int:
         async with self.house.http.delete(
             self.house.base + self.location, headers={"Authorization": f"Bearer {self.token}"}

@@ -115,13 +115,13 @@ export function checkField(word, on, change) {
  * @param {(gain: number) => void} change
  */
 export function volumeField(word, gain, change) {
-  const output = h("output", {}, t("menu.percent", { n: Math.round(gain * 100) }));
-  const range = h("input", { type: "range", min: 0, max: 200, step: 5, value: Math.round(gain * 100) });
+  const output = h("output", { "aria-hidden": "true" }, t("menu.percent", { n: Math.round(gain * 100) }));
+  const range = h("input", { type: "range", min: 0, max: 200, step: 5, value: Math.round(gain * 100), "aria-label": t(word) });
   range.setAttribute("aria-valuetext", output.value);
   range.addEventListener("input", () => {
     output.value = t("menu.percent", { n: range.value });
     range.setAttribute("aria-valuetext", output.value);
     change(Number(range.value) / 100);
   });
-  return h("label", { class: "stack" }, h("span", { class: "field" }, h("span", {}, t(word)), output), range);
+  return h("div", { class: "stack" }, h("span", { class: "field" }, h("span", {}, t(word)), output), range);
 }

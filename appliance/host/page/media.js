@@ -6,6 +6,8 @@
 
 /** Milliseconds that a connection may be "disconnected" before it counts as lost. */
 const PATIENCE = 2000;
+/** The host sends something every second: so many seconds without anything, and the connection counts as lost. */
+const SILENT = 3;
 const ANSWER_WITHIN = 10000;
 const SLOTS = 3;
 
@@ -36,6 +38,7 @@ export class Media {
   #sender = null;
   #session = "";
   #timer = 0;
+  #pulse = 0;
 
   /**
    * @param {string} room
@@ -73,6 +76,7 @@ export class Media {
     }
     connection.onconnectionstatechange = () => this.#watch(connection);
     this.#watch(connection);
+    this.#feel(connection);
   }
 
   /**
@@ -98,13 +102,9 @@ export class Media {
     this.#session = "";
   }
 
-  /** @returns {Promise<RTCStatsReport | undefined>} what the browser counted, for tests and for the sound sheet */
-  async statistics() {
-    return this.#connection?.getStats();
-  }
-
   #close() {
     clearTimeout(this.#timer);
+    clearInterval(this.#pulse);
     const connection = this.#connection;
     this.#connection = null;
     this.#sender = null;
@@ -154,9 +154,27 @@ export class Media {
     clearTimeout(this.#timer);
     if (connection !== this.#connection || connection.connectionState === "connected") return;
     const wait = connection.connectionState === "failed" ? 0 : PATIENCE;
-    this.#timer = setTimeout(() => {
-      this.#close();
-      this.#onLost();
-    }, wait);
+    this.#timer = setTimeout(() => this.#lose(), wait);
+  }
+
+  /**
+   * Feel the pulse: the browser itself needs 7 s to notice that the host is gone.
+   * @param {RTCPeerConnection} connection
+   */
+  #feel(connection) {
+    let received = -1;
+    let silent = 0;
+    this.#pulse = setInterval(async () => {
+      const reports = [...(await connection.getStats()).values()];
+      const now = reports.find((report) => report.type === "transport")?.bytesReceived ?? received;
+      silent = now === received ? silent + 1 : 0;
+      received = now;
+      if (silent >= SILENT && connection === this.#connection) this.#lose();
+    }, 1000);
+  }
+
+  #lose() {
+    this.#close();
+    this.#onLost();
   }
 }
