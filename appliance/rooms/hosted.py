@@ -75,7 +75,7 @@ class HostedEngine:
         self._sending_counters = Counters()
         self.proof = MuteProof(settings.codec.encoder, settings.codec.frame_ms, self._violated)
         self._uplink = Uplink(settings.codec, self.proof, self._sending_counters)
-        self._downlink = Downlink(settings.identity)
+        self._downlink = Downlink()
         self._outbox = Outbox()
         self._roomful = Roomful()
         self._reconnect = Reconnect(LONGEST_WAIT, rng)

@@ -1,0 +1,116 @@
+"""The way down of an engine that receives RTP itself: three slots, each with its playout, mixed one block for each asked.
+
+Packets come in on the loop, blocks are asked for on the exchange thread; a lock for each slot lies between. It is held for
+as long as a packet is put into its place, or a block is decoded.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from appliance.core import sdp
+from appliance.core.counters import Counters, total
+from appliance.core.mixer import Mixer
+from appliance.core.units import BLOCK, SLOTS, Block
+from appliance.media import rtp
+from appliance.media.opus import Decoder
+from appliance.media.playout import Playout
+from appliance.media.reception import Reception
+from appliance.media.rtp import ReportBlock
+
+
+class _Slot:
+    """One fixed place for a talker's stream."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.playout = Playout(Decoder())
+        self.block = np.zeros(BLOCK, np.float32)
+        self.reception: Reception | None = None
+
+
+class Downlink:
+    """:meth:`mix` belongs to the exchange thread, the rest to the loop."""
+
+    def __init__(self) -> None:
+        self._slots = tuple(_Slot() for _ in range(SLOTS))
+        self._by_source: Mapping[int, _Slot] = {}
+        self._payload_types: frozenset[int] = frozenset()
+        self._holders: tuple[str | None, ...] = (None,) * SLOTS
+        self._volumes: dict[str, float] = {}
+        self._gains: tuple[float, ...] = (1.0,) * SLOTS
+        self._mixer = Mixer()
+        self._blocks: list[Block | None] = [None] * SLOTS
+        self._counters = Counters()
+
+    def attach(self, answer: sdp.Answer) -> None:
+        """Another connection: its slots are the sections in which the host sends, in their order."""
+        sending = [section for section in answer.audio if section.sends and section.ssrcs]
+        self._payload_types = frozenset(section.opus for section in sending if section.opus is not None)
+        self._by_source = {section.ssrcs[0]: slot for section, slot in zip(sending, self._slots, strict=False)}
+        for source, slot in self._by_source.items():
+            slot.reception = Reception(source)
+
+    def detach(self) -> None:
+        """The connection is gone: nothing of it is heard any more."""
+        self._by_source = {}
+        self.hold((None,) * SLOTS)
+        for slot in self._slots:
+            slot.reception = None
+            with slot.lock:
+                slot.playout.reset()
+
+    def hold(self, holders: Sequence[str | None]) -> None:
+        """Who is heard in which slot, as the host says."""
+        self._holders = tuple(holders)
+        self._apply()
+
+    def forget(self, member: str) -> None:
+        """A member left: what is still to be heard of it is not heard."""
+        for slot, holder in zip(self._slots, self._holders, strict=True):
+            if holder == member:
+                with slot.lock:
+                    slot.playout.reset()
+
+    def set_volume(self, member: str, gain: float) -> None:
+        """How loud a member is here, 0 to 2; kept while the process runs, also when the member is away."""
+        self._volumes[member] = gain
+        self._apply()
+
+    def _apply(self) -> None:
+        self._gains = tuple(self._volumes.get(holder, 1.0) if holder else 1.0 for holder in self._holders)
+
+    def push(self, packet: memoryview, now: float) -> None:
+        """Take one RTP packet."""
+        parsed = rtp.parse(packet)
+        slot = self._by_source.get(parsed.ssrc) if parsed is not None else None
+        if parsed is None or slot is None or parsed.payload_type not in self._payload_types:
+            self._counters.add("packets_junk")
+            return
+        if slot.reception is not None:
+            slot.reception.received(parsed.sequence, parsed.timestamp, now)
+        with slot.lock:
+            slot.playout.push(parsed, now)
+
+    def reception(self) -> list[ReportBlock]:
+        """What the next receiver report says of the slots."""
+        return [slot.reception.report() for slot in self._slots if slot.reception is not None]
+
+    def mix(self, out: Block) -> bool:
+        """Write the next block, shape (480,), into ``out``; False and zeros when no slot has anything."""
+        heard = False
+        for index, slot in enumerate(self._slots):
+            with slot.lock:
+                pulled = slot.playout.pull(slot.block)
+            self._blocks[index] = slot.block if pulled else None
+            heard = heard or pulled
+        if heard:
+            self._mixer.mix(self._blocks, self._gains, out)
+        else:
+            out.fill(0.0)
+        return heard
+
+    def counters(self) -> dict[str, int]:
+        """See core/counters.py."""
+        return total(self._counters.snapshot(), *(slot.playout.counts for slot in self._slots))

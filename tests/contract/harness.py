@@ -1,0 +1,310 @@
+"""What the contract suite needs of an engine's room, and how the hosted room gives it.
+
+An engine that comes later adds a harness here; the suite itself knows none.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import aiohttp
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from appliance.core import protocol
+from appliance.core.roster import Kind, Role
+from appliance.rooms.contract import Capabilities, Engine
+from appliance.rooms.hosted import HostedEngine, HostedSettings
+from appliance.rooms.signalling import Credentials, device_credentials, fixed_credentials
+from appliance.rooms.uplink import CodecSettings
+from tests.contract.rig import Rig
+
+ROOMS = 40
+_KEY = bytes(range(32))
+
+EXPECTED: Mapping[str, Capabilities] = {
+    "hosted": Capabilities(
+        real_levels=True, audio_per_member=True, hands=True, knocks=True, admin_mute=True, most_members=2048
+    ),
+}
+"""What each engine has to claim. Claiming less fails; whoever finds that an engine can do less changes it here, with why."""
+
+
+class Mutations(Protocol):
+    """Engines that are broken on purpose, to prove the proof of mute."""
+
+    def lets_one_block_through(self) -> Engine:
+        """At closing it sends what is half-filled."""
+
+    def forgets_to_reset(self) -> Engine:
+        """Its encoder remembers the time before closing."""
+
+
+class Server(Protocol):
+    """The engine's server, for all tests of a module."""
+
+    name: str
+
+    def start(self) -> None:
+        """Start it, at the same address as before."""
+
+    def kill(self) -> None:
+        """Take it away without a word."""
+
+    def freeze(self) -> None:
+        """Let it exist and do nothing, as behind a cable that was pulled."""
+
+    def thaw(self) -> None:
+        """Let it go on."""
+
+    def end(self) -> None:
+        """Stop it in order."""
+
+    def room(self) -> "Room":
+        """A room that nobody has used."""
+
+
+class Room(Protocol):
+    """One room of the server, for one test."""
+
+    @property
+    def mutants(self) -> Mutations:
+        """Broken engines of the same device."""
+
+    def site(self, index: int = 0) -> Rig:
+        """A device of this room."""
+
+    def person(self, name: str, role: Role = "speaker") -> Rig:
+        """A member with a link."""
+
+    def strangers(self) -> Mapping[str, Engine]:
+        """Engines that the room must refuse, by what is wrong with them."""
+
+    async def mute(self, target: Rig) -> None:
+        """Mute ``target`` as an admin called Ada."""
+
+    async def lift(self, target: Rig) -> None:
+        """Lift that."""
+
+    async def ask(self, target: Rig) -> None:
+        """Ask ``target`` to unmute."""
+
+    async def shut_door(self, target: Rig) -> None:
+        """Ask for its door to be closed."""
+
+
+class HostedServer:
+    """Our own host in a process of its own."""
+
+    name = "hosted"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._device_key = Ed25519PrivateKey.generate()
+        self._process: subprocess.Popen[str] | None = None
+        self._ports = {"http": 0, "udp": 0}
+        self._used = 0
+
+    def start(self) -> None:
+        rooms = [f"room-{n}" for n in range(ROOMS)]
+        given = {
+            "certificate": str(self._folder / "host.pem"),
+            "key": _KEY.hex(),
+            "rooms": rooms,
+            "devices": {f"{room}-site-{n}": room for room in rooms for n in range(2)},
+            "public_key": self._device_key.public_key().public_bytes_raw().hex(),
+            "http_port": self._ports["http"],
+            "udp_port": self._ports["udp"],
+        }
+        with (self._folder / "host.log").open("a") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.contract.hosted_host"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                cwd=Path(__file__).parents[2],
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        json.dump(given, self._process.stdin)
+        self._process.stdin.close()
+        line = self._process.stdout.readline()
+        assert line, (self._folder / "host.log").read_text()
+        self._ports = json.loads(line)
+
+    def kill(self) -> None:
+        self._finish(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def end(self) -> None:
+        self._finish(signal.SIGTERM)
+
+    def _signal(self, what: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(what)
+
+    def _finish(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        self._process.wait(10)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._process = None
+
+    def room(self) -> "HostedRoom":
+        self._used += 1
+        assert self._used <= ROOMS, "more tests than rooms: raise ROOMS"
+        return HostedRoom(self, f"room-{self._used - 1}")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._ports['http']}"
+
+    def sign(self, text: bytes) -> bytes:
+        return self._device_key.sign(text)
+
+
+class HostedRoom:
+    """One of its rooms."""
+
+    def __init__(self, server: HostedServer, room: str) -> None:
+        self._server = server
+        self.room = room
+
+    @property
+    def mutants(self) -> "HostedMutants":
+        return HostedMutants(self)
+
+    def token(self, identity: str, role: Role = "speaker", kind: Kind = "person", **changed: object) -> str:
+        claims = {
+            "room": self.room,
+            "identity": identity,
+            "name": identity.capitalize(),
+            "role": role,
+            "kind": kind,
+            "expires": int(time.time()) + 600,
+            "key_id": "k1",
+        }
+        return protocol.issue(protocol.Claims(**{**claims, **changed}), _KEY)  # type: ignore[arg-type]
+
+    def settings(
+        self, identity: str, credentials: Credentials, room: str = "", pinned: bytes | None = None
+    ) -> HostedSettings:
+        return HostedSettings(self._server.url, room or self.room, identity, credentials, CodecSettings(), pinned)
+
+    def site_settings(self, index: int = 0) -> HostedSettings:
+        identity = f"{self.room}-site-{index}"
+        return self.settings(identity, device_credentials(identity, self._server.sign))
+
+    def site(self, index: int = 0) -> Rig:
+        settings = self.site_settings(index)
+        return Rig(HostedEngine(settings), settings.identity)
+
+    def person(self, name: str, role: Role = "speaker") -> Rig:
+        token = self.token(name, role)
+        return Rig(HostedEngine(self.settings(name, fixed_credentials(token))), name)
+
+    def strangers(self) -> Mapping[str, Engine]:
+        foreign_key = Ed25519PrivateKey.generate()
+        identity = f"{self.room}-site-0"
+
+        def engine(credentials: Credentials, room: str = "", pinned: bytes | None = None) -> Engine:
+            return HostedEngine(self.settings(identity, credentials, room, pinned))
+
+        return {
+            "a token that is none": engine(fixed_credentials("SECRET.SECRET")),
+            "an expired token": engine(fixed_credentials(self.token(identity, expires=1))),
+            "a token for another room": engine(fixed_credentials(self.token(identity, room="room-x"))),
+            "a token by a key that was rotated": engine(fixed_credentials(self.token(identity, key_id="k0"))),
+            "a device with another key": engine(device_credentials(identity, foreign_key.sign)),
+            "a device that nobody knows": engine(device_credentials("nobody", foreign_key.sign)),
+            "a device of another room": engine(device_credentials(identity, self._server.sign), "room-39"),
+            "a room that is not there": engine(fixed_credentials(self.token(identity)), "room-x"),
+            "another certificate than the pinned one": engine(
+                fixed_credentials(self.token(identity)), pinned=bytes(32)
+            ),
+        }
+
+    async def mute(self, target: Rig) -> None:
+        await self._as_ada(protocol.MuteMember(target.identity))
+
+    async def lift(self, target: Rig) -> None:
+        await self._as_ada(protocol.UnmuteMember(target.identity))
+
+    async def ask(self, target: Rig) -> None:
+        await self._as_ada(protocol.AskUnmute(target.identity))
+
+    async def shut_door(self, target: Rig) -> None:
+        await self._as_ada(protocol.AskDoor(target.identity, "closed"))
+
+    async def _as_ada(self, message: protocol.ClientMessage) -> None:
+        """Say one thing as an admin who only watches."""
+        async with (
+            aiohttp.ClientSession() as http,
+            http.ws_connect(f"{self._server.url}/rooms/{self.room}/presence") as socket,
+        ):
+            await socket.send_str(protocol.client_text(protocol.Hello(self.token("ada", "admin"))))
+            await socket.receive_str()
+            await socket.send_str(protocol.client_text(message))
+
+
+class HostedMutants:
+    """The hosted engine with the mutants of its way up."""
+
+    def __init__(self, room: HostedRoom) -> None:
+        self._room = room
+
+    def lets_one_block_through(self) -> Engine:
+        from tests.rooms.test_uplink import LetsOneBlockThrough
+
+        return self._with(LetsOneBlockThrough)
+
+    def forgets_to_reset(self) -> Engine:
+        from tests.rooms.test_uplink import ForgetsToReset
+
+        return self._with(ForgetsToReset)
+
+    def _with(self, uplink: type) -> Engine:
+        settings = self._room.site_settings()
+        engine = HostedEngine(settings)
+        engine._uplink = uplink(settings.codec, engine.proof, engine._sending_counters)
+        return engine
+
+
+SERVERS: Mapping[str, type[HostedServer]] = {"hosted": HostedServer}
+
+
+@contextlib.contextmanager
+def serving(name: str, folder: Path) -> Iterator[Server]:
+    """A server for the tests of a module."""
+    server = SERVERS[name](folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.end()
+
+
+@contextlib.asynccontextmanager
+async def together(*rigs: Rig) -> AsyncIterator[None]:
+    """All of them in the room, and out again."""
+    try:
+        await asyncio.gather(*(rig.start() for rig in rigs))
+        yield
+    finally:
+        await asyncio.gather(*(rig.stop() for rig in rigs))
