@@ -24,12 +24,15 @@ PREEMPT_DB = 6.0
 HANGOVER = 1.0
 """Seconds that a holder who falls silent keeps its slot: the pauses between sentences."""
 
-FLOOR_LEVEL = -75.0
+FLOOR_LEVEL = -70.0
 """Levels count as at least this, so that a talker out of digital silence is as quick as one out of a quiet room."""
 
 ATTACK = 0.03
 RELEASE = 0.5
 """Seconds in which a talker's level follows a rise and a fall: a first syllable counts, a pause does not."""
+
+_USUAL, _UNHEARD = 0.02, 0.12
+"""Seconds of a usual and of the longest packet of Opus; more than that between two packets is a pause."""
 
 _FORGET = 5.0
 
@@ -43,10 +46,12 @@ class _Talker:
 
     def follow(self, level: float, now: float) -> None:
         level = min(0.0, max(FLOOR_LEVEL, level))
-        passed = max(0.0, now - self.heard)
-        # After a pause without packets one loud packet is no more than one loud packet.
-        share = min(passed, 0.02) / ATTACK if level > self.level else passed / RELEASE
-        self.level += (level - self.level) * (1 - math.exp(-share))
+        # What was not heard, or not worth looking at, was silence; and one loud packet after it is no more than that.
+        passed = now - self.heard
+        if passed > _UNHEARD:
+            self.level = FLOOR_LEVEL + (self.level - FLOOR_LEVEL) * math.exp(-passed / RELEASE)
+            passed = _USUAL
+        self.level += (level - self.level) * (1 - math.exp(-passed / (ATTACK if level > self.level else RELEASE)))
         self.heard = now
         if self.level >= KEEP_LEVEL:
             self.spoke = now
@@ -103,7 +108,7 @@ class Slots:
         freed = [i for i, who in enumerate(self._holders) if who is not None and self._talkers[who].silent(now)]
         for slot in freed:
             self._free(slot, now)
-        gone = [who for who, state in self._talkers.items() if state.slot is None and now - state.heard > _FORGET]
+        gone = [who for who, state in self._talkers.items() if now - state.heard > _FORGET]
         for who in gone:
             del self._talkers[who]
         return freed
@@ -121,12 +126,9 @@ class Slots:
         if free:
             # Its old slot, where listeners still know its sound and delay; else the one that has been quiet longest.
             return min(free, key=lambda i: (self._last[i] != talker, self._freed[i]))
-        quietest = min(range(len(self._holders)), key=self._level_of)
-        return quietest if level >= self._level_of(quietest) + PREEMPT_DB else None
-
-    def _level_of(self, slot: int) -> float:
-        who = self._holders[slot]
-        return -math.inf if who is None else self._talkers[who].level
+        levels = [self._talkers[who].level for who in self._holders if who is not None]
+        quietest = levels.index(min(levels))
+        return quietest if level >= levels[quietest] + PREEMPT_DB else None
 
 
 MOST_DRIFT = 1.0
@@ -218,7 +220,7 @@ class SlotClock:
         moved = round((now - self._at) * RATE / unit) * unit
         if moved < self._length:
             return None
-        self._at = self._at + moved / RATE if moved <= MOST_PAUSE else now
+        self._at += moved / RATE
         self._fresh = False
         self._spurt = 0
         self._length = _FRAME

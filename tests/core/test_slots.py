@@ -23,7 +23,7 @@ def talk(slots: Slots, talker: str, level: float, start: float, seconds: float) 
 # ---- who is forwarded
 
 
-@pytest.mark.parametrize(("level", "packets"), [(-20.0, 1), (-30.0, 1), (-45.0, 2)])
+@pytest.mark.parametrize(("level", "packets"), [(-20.0, 1), (-40.0, 1), (-45.0, 2)])
 def test_a_first_syllable_is_not_cut_off(level: float, packets: int) -> None:
     slots = Slots()
     talk(slots, "ada", -127.0, 0.0, 3.0)
@@ -124,13 +124,84 @@ def test_a_holder_found_silent_by_its_own_packet_must_be_loud_to_begin_again() -
     assert slots.offer("ada", -20.0, 9.02) == 0
 
 
+def test_a_click_takes_no_slot_from_a_talker() -> None:
+    slots = Slots()
+    for second in range(5):
+        for who in ("ada", "bob", "cleo"):
+            assert None not in talk(slots, who, -40.0, float(second), 1.0)
+        # Only the loud packets of somebody without a slot are looked at (the others need no deciphering).
+        assert slots.offer("dora", -20.0, second + 0.99) is None
+    assert talk(slots, "dora", -20.0, 5.0, 0.1)[-1] is not None
+
+
+def test_clicks_do_not_add_up() -> None:
+    slots = Slots()
+    assert {slots.offer("ada", -50.0, float(second)) for second in range(20)} == {None}
+    assert talk(slots, "ada", -50.0, 20.0, 0.2)[-1] == 0
+
+
+def test_packets_of_60_ms_are_no_pauses() -> None:
+    slots = Slots()
+    assert {slots.offer("ada", -56.0, i * 0.06) for i in range(8, 60)} == {0, None}
+    assert {slots.offer("ada", -56.0, i * 0.06) for i in range(60, 90)} == {0}
+
+
 def test_levels_outside_the_scale_do_no_harm() -> None:
     slots = Slots()
     talk(slots, "loud", 1e9, 0.0, 0.5)
-    for who in ("ada", "bob", "cleo"):
-        talk(slots, who, -1.0, 0.5, 0.2)
+    talk(slots, "loud", -60.0, 0.5, 3.5)
+    for who in ("ada", "bob"):
+        talk(slots, who, -30.0, 3.5, 0.5)
     assert slots.holders == ("loud", "ada", "bob")
-    assert slots.offer("loud", -1e9, 0.7) == 0
+    assert slots.offer("loud", -1e9, 4.0) == 0
+    # Nobody is louder than 0 dBov, however much it says so: its level falls like that of any other.
+    assert talk(slots, "cleo", -30.0, 4.0, 0.1)[-1] == 0
+
+
+def test_the_breath_of_a_talker_does_not_cost_its_slot() -> None:
+    slots = Slots()
+    for who in ("ada", "bob", "cleo"):
+        talk(slots, who, -30.0, 0.0, 1.0)
+    talk(slots, "cleo", -127.0, 1.0, 0.06)
+    assert set(talk(slots, "dora", -30.0, 0.8, 0.26)) == {None}
+    # But whoever is silent for longer makes room, before the hangover is over.
+    talk(slots, "cleo", -127.0, 1.06, 0.4)
+    for who in ("ada", "bob"):
+        talk(slots, who, -30.0, 1.0, 0.5)
+    assert talk(slots, "dora", -30.0, 1.4, 0.1)[-1] == 2
+
+
+def test_packets_that_stop_for_a_moment_are_a_pause_like_any_other() -> None:
+    slots = Slots()
+    for who in ("ada", "bob", "cleo"):
+        talk(slots, who, -30.0, 0.0, 1.0)
+    assert slots.offer("cleo", -30.0, 1.15) == 2
+    assert set(talk(slots, "dora", -30.0, 0.9, 0.25)) == {None}
+    assert slots.offer("cleo", -66.0, 2.1) == 2
+    assert talk(slots, "dora", -50.0, 1.2, 0.95)[-1] == 2
+
+
+def test_a_stale_holder_makes_room_without_being_asked() -> None:
+    slots = Slots()
+    for who in ("ada", "bob", "cleo"):
+        talk(slots, who, -20.0, 0.0, 0.5)
+    assert talk(slots, "dora", -50.0, 5.0, 0.2)[-1] == 0
+    assert slots.holders == ("dora", None, None)
+
+
+def test_a_slot_never_used_has_been_quiet_longest() -> None:
+    slots = Slots()
+    talk(slots, "ada", -20.0, 0.0, 0.1)
+    slots.release("ada")
+    assert slots.offer("bob", -20.0, 50.0) == 1
+
+
+def test_a_talker_without_a_slot_can_be_released() -> None:
+    slots = Slots()
+    talk(slots, "ada", -20.0, 0.0, 0.1)
+    slots.offer("bob", -70.0, 0.1)
+    slots.release("bob")
+    assert slots.holders == ("ada", None, None)
 
 
 @given(st.integers(0, 2**32))
@@ -302,9 +373,10 @@ def test_a_change_after_packets_of_any_length_neither_overlaps_nor_leaves_a_hole
     assert 0 <= after[0].timestamp - before[-1].timestamp - frame <= 480
 
 
-def test_many_changes_do_not_run_ahead_of_real_time() -> None:
+@pytest.mark.parametrize("seed", range(6))
+def test_many_changes_do_not_run_ahead_of_real_time(seed: int) -> None:
     """A rule "at least one frame" fails this: it is 20 ms ahead more at every second change."""
-    rng = random.Random(3)
+    rng = random.Random(seed)
     clock, now = SlotClock(timestamp=2**32 - 5_000_000, now=10.0), 10.0
     talkers = [Talker(rng.randrange(2**16), rng.randrange(2**32)) for _ in range(4)]
     sequence = []
@@ -317,7 +389,7 @@ def test_many_changes_do_not_run_ahead_of_real_time() -> None:
         sequence += [place.seq for place in kept]
         now += (count - 1) * FRAME + rng.uniform(0.0, 0.04)
     ahead = signed(clock.newest[1] - (2**32 - 5_000_000), 32) / RATE - (now - 10.0)
-    assert abs(ahead) < 0.1
+    assert abs(ahead) < 0.08
     assert all((b - a) & 0xFFFF == 1 for a, b in itertools.pairwise(sequence))
 
 
@@ -374,6 +446,83 @@ def test_a_burst_after_a_stall_of_the_network_is_mapped_in_order() -> None:
     mapped = [clock.map(seq, ts, at) for (seq, ts, _), at in zip(packets, arrival, strict=True)]
     assert [place.seq for place in mapped if place] == list(range(1, 101))
     assert [place.timestamp for place in mapped if place] == [960 * i for i in range(1, 101)]
+
+
+def test_a_clock_begins_anywhere() -> None:
+    clock = SlotClock(65_536 + 7, 2**32 + 9, 5.0)
+    assert clock.newest == (7, 9)
+    assert clock.step == 0
+    # The first talker is not kept waiting.
+    assert clock.map(1, 1, 5.0) == Place(8, 969, True)
+
+
+def test_a_packet_that_comes_twice_has_one_place() -> None:
+    clock = SlotClock()
+    places(clock, Talker(0, 0), 0.0, 3)
+    assert clock.map(2, 1920, 0.05) == Place(3, 2880, False)
+    assert clock.step == 0
+
+
+def test_late_packets_are_placed_across_the_wrap() -> None:
+    clock = SlotClock(seq=65_533, timestamp=2**32 - 2000)
+    packets = list(Talker(65_530, 2**32 - 5000).packets(0.0, 6))
+    expected = [clock.map(*packets[i]) for i in (0, 1, 2, 3, 5)]
+    assert expected[-1] is not None
+    assert expected[-1].seq == 3
+    assert clock.map(*packets[1]) == Place(65_535, 2**32 - 80, False)
+    assert clock.map(*packets[4]) == Place(2, 2800, False)
+
+
+def test_half_of_the_sequence_is_ahead_and_half_behind() -> None:
+    clock = SlotClock()
+    places(clock, Talker(0, 0), 0.0, 3)
+    assert clock.map(2 + 32_767, 3 * 960, 0.06) is not None
+    assert clock.step == 32_767
+    assert clock.map((2 + 32_767 + 32_769) & 0xFFFF, 4 * 960, 0.08) is None
+
+
+def test_a_lost_packet_does_not_make_the_next_talker_wait() -> None:
+    clock = SlotClock()
+    packets = list(Talker(0, 0).packets(0.0, 10))
+    for i in (0, 1, 2, 3, 9):
+        clock.map(*packets[i])
+    assert places(clock, Talker(70, 70), 0.2, 1) == [Place(11, 11 * 960, True)]
+
+
+def test_long_packets_of_one_talker_do_not_make_those_after_the_next_wait() -> None:
+    clock = SlotClock()
+    places(clock, Talker(0, 0, 2880), 0.0, 5)
+    assert places(clock, Talker(0, 0), 0.3, 1) != [None]
+    assert places(clock, Talker(0, 0), 0.32, 1) != [None]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_jitter_of_the_network_does_not_add_up_over_changes(seed: int) -> None:
+    rng = random.Random(seed)
+    clock, now = SlotClock(now=10.0), 10.0
+    start = clock.newest[1]
+    for _ in range(1000):
+        talker = Talker(rng.randrange(2**16), rng.randrange(2**32))
+        clock.switch()
+        count = rng.randrange(2, 60)
+        packets = [(at + rng.uniform(0.0, 0.02), seq, ts) for seq, ts, at in talker.packets(now, count)]
+        for at, seq, timestamp in sorted(packets):
+            clock.map(seq, timestamp, at)
+        now += (count - 1) * FRAME + rng.uniform(0.0, 0.04)
+    assert abs(signed(clock.newest[1] - start, 32) / RATE - (now - 10.0)) < 0.2
+
+
+@pytest.mark.parametrize("skew", [1 - 5e-4, 1 + 5e-4])
+def test_the_clock_of_a_talker_is_followed_for_long(skew: float) -> None:
+    """500 ppm, worse than any two cheap crystals: 2.7 s in an hour and a half."""
+    clock = SlotClock()
+    talker = Talker(0, 0)
+    clock.switch()
+    mapped = [clock.map(*packet) for packet in talker.packets(0.0, 5400 * 50, skew)]
+    assert [place for place in mapped if place is None or place.marker] == mapped[:1]
+    end = 5400 * skew
+    after = places(clock, Talker(9, 9), end, 5)
+    assert None not in after[1:]
 
 
 SPURTS = st.lists(
