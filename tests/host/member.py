@@ -71,6 +71,7 @@ class Member:
         self._packet = srtp.Datagram()
         self._inbound: srtp.Inbound | None = None
         self._outbound: srtp.Outbound | None = None
+        self._dtls: Client | None = None
         self._socket = self._bind()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket, self._readable)
@@ -80,6 +81,11 @@ class Member:
 
     async def __aexit__(self, *_: object) -> None:
         self.vanish()
+
+    @property
+    def dtls(self) -> Client:
+        assert self._dtls is not None
+        return self._dtls
 
     def vanish(self) -> None:
         """Gone without a word."""
@@ -123,7 +129,7 @@ class Member:
         """Join, check and shake hands."""
         if not self.location:
             await self.join()
-        self.dtls = Client(context(self.certificate))
+        self._dtls = Client(context(self.certificate))
         self.check()
         await until(lambda: self.checks_answered, what="no STUN answer")
         self._send_all(self.dtls.exchange())
@@ -239,6 +245,8 @@ class Member:
                 assert answer.check_message_integrity(self.host_pwd.encode())
                 self.checks_answered += 1
         elif 20 <= data[0] <= 63:
+            if self._dtls is None:
+                return
             self._send_all(self.dtls.exchange(data))
             if self.dtls.keys is not None and self._outbound is None:
                 assert self.dtls.server_fingerprint == self.answer.fingerprint
