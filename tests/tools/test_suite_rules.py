@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(180)  # each starts whole suites of its own
 ROOT = Path(__file__).resolve().parent.parent.parent
 HEAD = "import asyncio, socket, subprocess, sys, threading, time\nimport pytest\nfrom tests.support import need\nkept = []\n"
 
@@ -20,7 +21,7 @@ def run(tmp_path: Path, source: str, *arguments: str, **environment: str) -> str
     command += [f"--rootdir={tmp_path}", "--confcutdir", str(tmp_path), str(tmp_path), *arguments]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("KONTOR_")}
     done = subprocess.run(
-        command, cwd=ROOT, env={**clean, **environment}, capture_output=True, text=True, timeout=50, check=False
+        command, cwd=ROOT, env={**clean, **environment}, capture_output=True, text=True, timeout=170, check=False
     )
     return done.stdout + done.stderr
 
@@ -31,53 +32,66 @@ def counted(output: str) -> str:
     return lines[-1]
 
 
-@pytest.mark.parametrize(
-    ("source", "named"),
-    [
-        (
-            "async def test_it(): kept.append(asyncio.create_task(asyncio.sleep(99), name='lost')); await asyncio.sleep(0)",
-            "task 'lost' running sleep",
-        ),
-        (
-            (
-                "async def test_it():\n    async def boom(): raise ValueError('unseen')\n"
-                "    asyncio.create_task(boom())\n    await asyncio.sleep(0.01)"
-            ),
-            "ValueError: unseen",
-        ),
-        (
-            "def test_it(): threading.Thread(target=time.sleep, args=(4,), name='sleepy', daemon=True).start()",
-            "thread 'sleepy' (daemon)",
-        ),
-        ("def test_it(): kept.append(subprocess.Popen(['sleep', '30']))", "sleep 30"),
-        ("def test_it(): subprocess.run(['sh', '-c', 'sleep 31 & exit 0'])", "sleep 31"),
-        ("def test_it(): kept.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))", "AF_INET SOCK_DGRAM"),
-        ("def test_it(): socket.socket(); ", "unclosed <socket.socket"),
-        ("def test_it():\n    import warnings; warnings.warn('old ways', DeprecationWarning)", "old ways"),
-        (
-            (
-                "@pytest.fixture(scope='module')\ndef wide():\n"
-                "    threading.Thread(target=time.sleep, args=(4,), name='wide', daemon=True).start(); yield\n"
-                "def test_it(wide): pass"
-            ),
-            "thread 'wide' (daemon)",
-        ),
-        ("@pytest.mark.timeout(0.1)\nasync def test_it(): await asyncio.sleep(9)", "took longer than 0.1 s"),
-        ("@pytest.mark.timeout(-4.9)\ndef test_it(): time.sleep(9)", "was here:"),
-        (
-            (
-                "import tests.support.virtual_time as v\n@pytest.mark.virtual_time\n"
-                "async def test_it(monkeypatch):\n    monkeypatch.setattr(v, 'STUCK_AFTER', 0.1)\n"
-                "    await asyncio.get_running_loop().create_future()"
-            ),
-            "no timer is set and nothing has woken the loop",
-        ),
-    ],
-)
-def test_it_fails_and_is_named(tmp_path: Path, source: str, named: str) -> None:
-    output = run(tmp_path, source)
-    assert named in output
-    assert "1 failed" in counted(output)
+LEAKY = """
+async def test_task(): kept.append(asyncio.create_task(asyncio.sleep(99), name='lost'))
+
+async def test_unseen():
+    async def boom(): raise ValueError('unseen')
+    asyncio.create_task(boom())
+    await asyncio.sleep(0.01)
+
+def test_thread(): threading.Thread(target=time.sleep, args=(4,), name='sleepy', daemon=True).start()
+def test_child(): kept.append(subprocess.Popen(['sleep', '30']))
+def test_orphan(): subprocess.run(['sh', '-c', 'sleep 31 & exit 0'])
+def test_socket(): kept.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+def test_unclosed(): socket.socket()
+
+def test_warning():
+    import warnings
+    warnings.warn('old ways', DeprecationWarning)
+
+@pytest.mark.timeout(0.1)
+async def test_slow_coroutine(): await asyncio.sleep(9)
+
+@pytest.mark.timeout(-4.9)  # the limit of a plain test is 5 s later
+def test_slow(): time.sleep(9)
+
+@pytest.mark.virtual_time
+async def test_stuck(monkeypatch):
+    import tests.support.virtual_time
+    monkeypatch.setattr(tests.support.virtual_time, 'STUCK_AFTER', 0.1)
+    await asyncio.get_running_loop().create_future()
+
+@pytest.fixture(scope='module')
+def wide():
+    threading.Thread(target=time.sleep, args=(5,), name='wide', daemon=True).start()
+    yield
+
+def test_wide(wide): pass
+"""
+NAMED = {
+    "task": "task 'lost' running sleep",
+    "unseen": "ValueError: unseen",
+    "thread": "thread 'sleepy' (daemon)",
+    "child": "sleep 30",
+    "orphan": "sleep 31",
+    "socket": "AF_INET SOCK_DGRAM",
+    "unclosed": "unclosed <socket.socket",
+    "warning": "old ways",
+    "slow_coroutine": "took longer than 0.1 s",
+    "slow": "was here:",
+    "stuck": "no timer is set and nothing has woken the loop",
+    "wide": "thread 'wide' (daemon)",
+}
+
+
+def test_every_leak_fails_its_test_and_is_named(tmp_path: Path) -> None:
+    output = run(tmp_path, LEAKY)
+    parts = re.split(r"^_+ (?:ERROR at teardown of )?test_(\w+) _+$", output, flags=re.MULTILINE)[1:]
+    told = dict(zip(parts[::2], parts[1::2], strict=True))
+    assert told.keys() == NAMED.keys()
+    assert {name for name, words in NAMED.items() if words not in told[name]} == set()
+    assert counted(output).split(", ")[1] == f"{len(NAMED)} failed"
 
 
 def test_what_a_wide_fixture_starts_may_stay_as_long_as_the_fixture(tmp_path: Path) -> None:
