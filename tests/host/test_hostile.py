@@ -9,55 +9,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import aiohttp
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from appliance.core.units import RATE
 from appliance.host.config import Limits, Rate
-from appliance.media.opus import Decoder, Encoder
 from tests.host.dtls_client import Client, context, identity
 from tests.host.harness import House, house, token
-from tests.host.member import FRAME, Heard, Member, Presence, inside, until
-
-FRAME_SAMPLES = 960
-
-Sound = NDArray[np.float64]
-
-
-def tone(hertz: float, seconds: float) -> list[bytes]:
-    """Opus packets of a tone, 20 ms each."""
-    wave = np.sin(2 * np.pi * hertz * np.arange(int(seconds * RATE)) / RATE) * 8000
-    with Encoder(frame_ms=20) as encoder:
-        return [encoder.encode(frame.astype(np.int16)) for frame in wave.reshape(-1, FRAME_SAMPLES)]
-
-
-def decoded(heard: list[Heard]) -> Sound:
-    out = np.zeros(FRAME_SAMPLES, np.int16)
-    frames = []
-    with Decoder() as decoder:
-        for packet in heard:
-            assert decoder.decode(packet.payload, out) == FRAME_SAMPLES
-            frames.append(out.copy())
-    return np.concatenate(frames).astype(np.float64)
-
-
-def share_of(sound: Sound, hertz: float) -> float:
-    """How much of the energy lies within 20 Hz of ``hertz``."""
-    spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound)))) ** 2
-    near = np.abs(np.fft.rfftfreq(len(sound), 1 / RATE) - hertz) < 20
-    return float(spectrum[near].sum() / spectrum.sum())
-
-
-async def hum(member: Member, packets: list[bytes], stop: asyncio.Event) -> int:
-    """Send ``packets`` over and over, one every 20 ms, until told to stop; gives how many."""
-    loop = asyncio.get_running_loop()
-    begin, sent = loop.time(), 0
-    while not stop.is_set():
-        await asyncio.sleep(max(0.0, begin + sent * FRAME - loop.time()))
-        member.say(packets[sent % len(packets)], 18)
-        sent += 1
-    return sent
+from tests.host.member import Member, Presence, inside, until
+from tests.host.sound import FRAME_SAMPLES, decoded, hum, share_of, tone
 
 
 class Mutator:
