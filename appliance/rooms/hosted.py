@@ -137,15 +137,10 @@ class HostedEngine:
         :raises RoomRefused: the room does not want this site.
         """
         self._report = report
-        phase, why = LinkPhase.CONNECTING, ""
+        self._tell(contract.PhaseChanged(LinkPhase.CONNECTING))
         try:
             async with aiohttp.ClientSession(trust_env=False) as http:
-                while not self._leaving.is_set():
-                    self._tell(contract.PhaseChanged(phase, why))
-                    lost = await self._stay_or_leave(http)
-                    if lost is None:
-                        break
-                    phase, why = LinkPhase.RECONNECTING, str(lost)
+                while (lost := await self._stay_or_leave(http)) is not None:
                     await self._wait(lost)
         finally:
             self._tell(*self._roomful.empty())
@@ -195,6 +190,7 @@ class HostedEngine:
         if seconds is None:
             self._tell(*self._roomful.empty(), contract.PhaseChanged(LinkPhase.REFUSED, str(lost)))
             raise RoomRefused(str(lost))
+        self._tell(contract.PhaseChanged(LinkPhase.RECONNECTING, str(lost)))
         self._route_changed.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
