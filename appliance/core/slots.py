@@ -144,6 +144,10 @@ MOST_PAUSE = 2**30
 MOST_LATE = 512
 """Packets that one may come late and still be forwarded."""
 
+MOST_LOST = 512
+"""Packets that may be missing before one. A larger jump is fitted in anew: listeners who lose a packet near a jump of half the
+range would lose count of the wraps (SRTP's roll-over counter), and hear nothing of the slot any more."""
+
 _FRAME = 960
 _LONGEST = 5760
 """Samples of a usual and of the longest packet of Opus: 20 and 120 ms."""
@@ -207,7 +211,7 @@ class SlotClock:
         if ahead <= 0:
             return self._late(-ahead, moved)
         at = self._at + moved / RATE
-        if abs(at - now) > MOST_DRIFT:
+        if ahead > MOST_LOST or abs(at - now) > MOST_DRIFT:
             return self._begin(seq, timestamp, now)
         if ahead == 1 and 0 < moved <= _LONGEST:
             self._length = moved

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.core.slots import HANGOVER, MOST_DRIFT, MOST_LATE, MOST_PAUSE, Place, SlotClock, Slots
+from appliance.core.slots import HANGOVER, MOST_DRIFT, MOST_LATE, MOST_LOST, MOST_PAUSE, Place, SlotClock, Slots
 from appliance.core.units import RATE
 
 FRAME = 0.02
@@ -473,12 +473,19 @@ def test_late_packets_are_placed_across_the_wrap() -> None:
     assert clock.map(*packets[4]) == Place(2, 2800, False)
 
 
-def test_half_of_the_sequence_is_ahead_and_half_behind() -> None:
+def test_a_large_loss_is_a_gap_and_a_jump_is_none() -> None:
     clock = SlotClock()
     places(clock, Talker(0, 0), 0.0, 3)
-    assert clock.map(2 + 32_767, 3 * 960, 0.06) is not None
-    assert clock.step == 32_767
-    assert clock.map((2 + 32_767 + 32_769) & 0xFFFF, 4 * 960, 0.08) is None
+    assert clock.map(2 + MOST_LOST, 3 * 960, 0.06) == Place(3 + MOST_LOST, 4 * 960, False)
+    assert clock.step == MOST_LOST
+    for jump in (MOST_LOST + 1, 20_000, 32_767):
+        before = clock.newest
+        seq = (clock._source_seq + jump) & 0xFFFF
+        assert clock.map(seq, clock._source_timestamp + 960, 0.08 + jump) is not None
+        assert clock.newest[0] == before[0] + 1
+        assert clock.step == 1
+    # From half of the range on it is behind.
+    assert clock.map((clock._source_seq + 32_769) & 0xFFFF, clock._source_timestamp, 40_000.0) is None
 
 
 def test_a_lost_packet_does_not_make_the_next_talker_wait() -> None:
