@@ -63,6 +63,7 @@ HELP: Mapping[str, str] = MappingProxyType(
         "host_packets_muted": "packets dropped because the sender is muted",
         "host_packets_out": "packets handed to the socket for listeners",
         "host_packets_dropped": "packets that the socket did not take",
+        "host_reports": "RTCP packets of members",
         "host_slot_changes": "times that a slot changed its talker",
         "host_moves": "times that a member moved to another address",
         "host_presence_junk": "presence connections closed for junk or size",

@@ -1,4 +1,4 @@
-"""The host's DTLS certificate: made once, kept, and pinned by devices (docs/adr/0020-host-certificate.md)."""
+"""The host's DTLS certificate: made once, kept, and pinned by devices (docs/adr/0050-host-certificate.md)."""
 
 import datetime as dt
 from dataclasses import dataclass

@@ -163,6 +163,7 @@ class Session:
 
     def rtcp(self, packet: Datagram) -> None:
         """Reports are not answered. A device that says BYE leaves; a browser says it when it merely stops its track."""
+        self._counters.add("host_reports")
         if any(isinstance(report, Bye) for report in parse_rtcp(packet.view[: packet.size])):
             if self.is_site:
                 self._watching.session_ended(self, Ended.CLOSED)
