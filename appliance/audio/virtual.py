@@ -22,6 +22,8 @@ from appliance.core.units import BLOCK, BLOCK_SECONDS, RATE, Block
 _LATE = 0.2
 """Seconds behind the clock after which blocks are given up instead of being made up for."""
 _HEADER = struct.Struct("<4sI8sIHHIIHH4sI")
+_WRITTEN_EVERY = 10
+"""Blocks after which a recording is readable up to here."""
 _PAUSE = 1.5
 """Seconds of silence before a recording starts again."""
 
@@ -119,7 +121,7 @@ class Recorder:
         np.copyto(self._pcm, self._scratch, casting="unsafe")
         self._file.write(self._pcm.data)
         self._blocks += 1
-        if self._blocks % (RATE // BLOCK) == 0:
+        if self._blocks % _WRITTEN_EVERY == 0:
             self._header()
 
     def close(self) -> None:

@@ -111,8 +111,11 @@ mute = "{mute}"
         return list((await self.status("sound")).get("reasons", []))
 
     def played(self, seconds: float) -> np.ndarray:
-        """What the loudspeaker played last, shape (n,) float32."""
-        return read_wav(self.record)[-int(seconds * 48_000) :]
+        """What the loudspeaker played last, shape (n,) float32; shorter when it has not played that long."""
+        try:
+            return read_wav(self.record)[-int(seconds * 48_000) :]
+        except ValueError:  # its first second is not written yet
+            return np.zeros(0, np.float32)
 
 
 class Rig:

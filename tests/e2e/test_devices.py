@@ -30,10 +30,12 @@ async def both_hear(rig: Rig) -> None:
 async def test_each_hears_the_other_and_not_itself(short_dir: Path, free_port: int) -> None:
     async with Rig(short_dir, free_port, TONES) as rig:
         await both_hear(rig)
-        await asyncio.sleep(3)
+        await asyncio.sleep(4)
         for name, other, own in (("amber", 880, 440), ("birch", 440, 880)):
-            sound = rig.devices[name].played(2.0)
-            assert strength(sound, other) - strength(sound, own) >= 50
+            # A tone that leaks is there all the time; a busy machine spoils a window or two.
+            windows = np.split(rig.devices[name].played(4.0), 8)
+            apart = [strength(window, other) - strength(window, own) for window in windows]
+            assert np.median(apart) >= 50, apart
             link = await rig.devices[name].status("link")
             assert link["proof_violations"] == 0
             assert link["members"] == 2
@@ -170,6 +172,7 @@ async def test_flood_and_junk_on_the_exchange_do_not_disturb_the_gate(short_dir:
 
         for message, count in ((b"junk", 1), (os.urandom(1030), 1), (b"", 1), (os.urandom(200), 500)):
             await asyncio.to_thread(attack, message, count)
+            await asyncio.sleep(0.1)
         await amber.panel(switch="closed")
         await until(lambda: is_closed(rig))
         await amber.panel(switch="open")

@@ -95,22 +95,29 @@ export class Media {
 
   /** Leave the room; this also works while the page goes away. */
   leave() {
-    this.#close();
-    if (!this.#session) return;
+    const connection = this.#drop();
+    if (!this.#session) return connection?.close();
     const headers = { Authorization: `Bearer ${this.#token}` };
-    fetch(this.#session, { method: "DELETE", headers, keepalive: true }).catch(() => {});
+    const told = fetch(this.#session, { method: "DELETE", headers, keepalive: true }).catch(() => {});
+    // Closing first would tell the host too, and the word that follows would find nobody.
+    told.finally(() => connection?.close());
     this.#session = "";
   }
 
   #close() {
+    this.#drop()?.close();
+  }
+
+  /** Forget the connection; nothing is sent over it any more. */
+  #drop() {
     clearTimeout(this.#timer);
     clearInterval(this.#pulse);
     const connection = this.#connection;
+    this.#sender?.replaceTrack(null).catch(() => {});
     this.#connection = null;
     this.#sender = null;
-    if (!connection) return;
-    connection.onconnectionstatechange = null;
-    connection.close();
+    if (connection) connection.onconnectionstatechange = null;
+    return connection;
   }
 
   /** @param {RTCPeerConnection} connection */
