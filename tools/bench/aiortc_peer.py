@@ -52,7 +52,7 @@ async def listen(track: MediaStreamTrack) -> None:
 
 async def main(path: str, role: str) -> None:
     """Be one end of the call."""
-    aioice.ice.get_host_addresses = lambda *_families: ["127.0.0.1"]
+    aioice.ice.get_host_addresses = lambda **_families: ["127.0.0.1"]
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     tasks = set()
     connection.on("track", lambda track: tasks.add(asyncio.ensure_future(listen(track))))
