@@ -24,7 +24,7 @@ from appliance.core.controls import (
 )
 
 Masks = NDArray[np.int64]
-CONFIGURATIONS = tuple(product(MuteControl, (False, True)))
+CONFIGURATIONS = tuple(product((MuteControl.MOMENTARY, MuteControl.LATCHING), (False, True)))
 
 
 def subsets(reasons: Iterable[Reason]) -> list[Reasons]:

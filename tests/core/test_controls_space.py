@@ -7,10 +7,8 @@ import pytest
 
 from appliance.core.controls import (
     ANSWERED_BY_HAND,
-    FAULTS,
     ORIGIN,
     REMEMBERED,
-    RULES,
     Door,
     Event,
     MuteControl,
@@ -205,32 +203,3 @@ def test_every_start_is_closed_until_all_is_known(whole: Space) -> None:
         states = list(accumulate(order, step, initial=start))
         assert not any(state.open for state in states[:-1])
         assert states[-1].held == start.held & REMEMBERED
-
-
-def test_the_tables_are_complete() -> None:
-    assert set(RULES) == set(ORIGIN) == set(Event)
-    assert {event for event in Event if ORIGIN[event] is Origin.HAND} == {
-        E.SWITCH_CLOSED,
-        E.SWITCH_OPENED,
-        E.PRESS_WHILE_OPEN,
-        E.PRESS_WHILE_CLOSED,
-        E.DOOR_PRESSED,
-        E.TALK_PRESSED,
-        E.TALK_RELEASED,
-    }
-    assert {event for event in Event if ORIGIN[event] is Origin.SOUND} == {
-        E.SWITCH_FOUND_CLOSED,
-        E.SWITCH_FOUND_OPEN,
-        E.STARTED,
-        E.AUDIO_LOST,
-        E.AUDIO_FOUND,
-        E.PANEL_LOST,
-        E.PANEL_FOUND,
-        E.TRIAL_ENDED,
-        E.RECORDING_ANNOUNCED,
-        E.RECORDING_ENDED,
-    }
-    assert {R.ADMIN, R.HAND, R.VIOLATION} == ANSWERED_BY_HAND
-    assert {R.BUTTON, R.ADMIN, R.HAND, R.VIOLATION} == REMEMBERED
-    assert {R.VIOLATION, R.AUDIO, R.PANEL} == FAULTS
-    assert len({reason.word for reason in Reason}) == len(Reason)
