@@ -28,7 +28,7 @@ _CAP = int(CAP) * _PER_MS
 _CONCEAL_STEP = 120  # libopus conceals in multiples of 2.5 ms
 _FADE_FROM = 40 * _PER_MS
 _FADE_TO = 60 * _PER_MS
-_LONG_PAUSE = 2.0
+_LONG_PAUSE = 30.0
 """Seconds after which old transits say nothing: clocks drift."""
 _STRAGGLING = 0.2
 """Seconds in which packets of the source that was left may still come: they do not bring it back."""
@@ -133,7 +133,7 @@ class Playout:
             return
         known = self._playing and not self._owed and verdict is Verdict.HELD
         headroom = (len(self._queue) + timestamp - self._next) / _PER_MS if known else None
-        self._timing.arrived(now * 1000 - timestamp / _PER_MS, headroom)
+        self._timing.arrived(now * 1000, timestamp / _PER_MS, headroom)
         self._last_arrival = now
         self._keep_below_cap()
 
@@ -152,13 +152,15 @@ class Playout:
         self._hold = round(self._timing.target / 10)
 
     def _keep_below_cap(self) -> None:
-        """Drop from the front what would make the newest packet wait for more than 200 ms."""
+        """Drop from the front what would make the newest packet wait, or the talker be heard, more than 200 ms late."""
         first = self._arrivals.first()
         if first is None:
             return
-        front = self._next if self._playing else first.timestamp
+        # A jump ahead is no delay: see _more.
+        front = self._next if self._playing and first.timestamp - self._next <= _CAP else first.timestamp
         newest = self._arrivals.newest
-        if newest - front + len(self._queue) <= _CAP and not self._arrivals.full:
+        below = newest - front + len(self._queue) <= _CAP and (self.delay_ms or 0.0) <= CAP
+        if below and not self._arrivals.full:
             return
         self._let_go()
         keep_from = newest - int(self._timing.target) * _PER_MS
@@ -301,6 +303,8 @@ class Playout:
 
     def _let_go(self) -> None:
         """What waits to be played is dropped; its beginning dies away."""
+        if self._playing and len(self._queue) < splice.OVERLAP:
+            self._conceal(splice.OVERLAP)
         tail = self._queue.view[: splice.OVERLAP].copy()
         self._dropped += len(self._queue) - tail.size
         splice.fade_out(tail)

@@ -23,7 +23,7 @@ _WINDOW = 256  # transits kept: five seconds of 20 ms packets
 _EVERY = 8  # packets between two looks at them
 _TRUSTED = 32  # transits before the aim may become smaller
 _CAUGHT_UP = 20.0
-_MOST_CATCHING_UP = 100  # packets: two seconds
+_LONGEST_CATCH = 2000.0
 _AVERAGED = 16
 _ENOUGH = 8
 
@@ -35,7 +35,7 @@ class Timing:
         self._transits = np.zeros(_WINDOW)
         self._count = 0
         self._best = 0.0
-        self._catching_up = 0
+        self._catching_up: float | None = None  # since when
         self._places: deque[float] = deque(maxlen=_AVERAGED)
         self.target = _FIRST
         """The delay aimed at, ms."""
@@ -44,7 +44,8 @@ class Timing:
 
     def forget(self) -> None:
         """A new timeline begins; the target stays until the new one is known."""
-        self._count = self._catching_up = 0
+        self._count = 0
+        self._catching_up = None
         self._places.clear()
 
     def restarted(self) -> None:
@@ -56,29 +57,36 @@ class Timing:
         for _ in range(len(self._places)):
             self._places.append(self._places.popleft() + by)
 
-    def arrived(self, transit: float, headroom: float | None) -> None:
-        """A packet came; ``headroom`` is None when it is not known or it will not be played."""
+    def arrived(self, now: float, place: float, headroom: float | None) -> None:
+        """A packet came at ``now`` that begins at ``place`` in the talker's timeline.
+
+        ``headroom`` is None when it is not known or the packet will not be played.
+        """
+        transit = now - place
         if headroom is not None:
             self._places.append(transit + headroom)
-        if self._after_outage(transit):
+        if self._after_outage(now, transit):
             return
         self._transits[self._count % _WINDOW] = transit
         self._count += 1
         if self._count % _EVERY == 0 or self._count == 1:
             self._measure()
 
-    def _after_outage(self, transit: float) -> bool:
+    def _after_outage(self, now: float, transit: float) -> bool:
         """Whether this packet was held up by an outage: no delay that we would allow covers it, and none should try.
 
         An outage begins with a packet that is later than CAP and ends when they come in time again; when that takes
         seconds, it is no outage but another way through the network.
         """
         late = transit - self._best
-        if self._count == 0 or late <= (_CAUGHT_UP if self._catching_up else CAP):
-            self._catching_up = 0
+        if late < -CAP:  # the talker's timeline jumped
+            self.forget()
+        if self._count == 0 or late <= (CAP if self._catching_up is None else _CAUGHT_UP):
+            self._catching_up = None
             return False
-        self._catching_up += 1
-        if self._catching_up > _MOST_CATCHING_UP:
+        if self._catching_up is None:
+            self._catching_up = now
+        if now - self._catching_up > _LONGEST_CATCH:
             self.forget()
             return False
         return True
