@@ -108,6 +108,13 @@ def _listens(path: str) -> bool:
     return code not in (errno.ECONNREFUSED, errno.ENOENT)
 
 
+def _has_more(link: socket.socket) -> bool:
+    try:
+        return bool(link.recv(1, socket.MSG_PEEK))
+    except OSError:
+        return False
+
+
 def _bind(path: str) -> socket.socket:
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISSOCK(os.stat(path, follow_symlinks=False).st_mode):
@@ -231,17 +238,18 @@ class Listener:
 
     def receive(self) -> Downlink | None:
         """The newest answer that has come, without waiting; None: there is none. Once per block, before ``send``."""
-        if self._link is None:
+        link = self._link
+        if link is None:
             return None
         newest: Downlink | None = None
         for _ in range(MOST_READ):
-            message = self._read()
+            message = self._read(link)
             if message is None:
                 break
             self.counts.skipped += newest is not None
             newest = message
         else:
-            if self._peek():
+            if _has_more(link):
                 self.counts.floods += 1
                 self._drop()
                 return None
@@ -249,17 +257,8 @@ class Listener:
             self.counts.missing += 1
         return newest
 
-    def _peek(self) -> bool:
-        try:
-            return self._link is not None and bool(self._link.recv(1, socket.MSG_PEEK))
-        except OSError:
-            return False
-
-    def _read(self) -> Downlink | None:
+    def _read(self, link: socket.socket) -> Downlink | None:
         """One message, or None: nothing there or the connection is closed."""
-        link = self._link
-        if link is None:
-            return None
         try:
             size = link.recv_into(self._in)
         except BlockingIOError:

@@ -25,6 +25,7 @@ from appliance.media.exchange import (
     Listener,
     Uplink,
     encode_downlink,
+    encode_uplink,
 )
 
 BLOCK = bytes(range(240)) * 4
@@ -200,6 +201,57 @@ def test_a_link_that_goes_is_counted_and_sound_goes_on(path: Path, listener: Lis
     link.close()
     assert not listener.send(Uplink(1))
     assert (listener.connected, listener.counts.lost) == (False, 2)
+
+
+def test_a_link_that_dies_with_messages_unread_is_counted_once(path: Path, listener: Listener) -> None:
+    link = Client(path)
+    listener.poll()
+    listener.send(Uplink(1))
+    link.close()  # the kernel tells sound of a reset
+    assert listener.receive() is None
+    assert (listener.connected, listener.counts.lost, listener.counts.missing) == (False, 1, 0)
+
+
+def test_a_kernel_queue_that_is_full_holds_back(listener: Listener, client: Client) -> None:
+    assert listener._link is not None
+    listener._link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the kernel's smallest
+    sent = sum(listener.send(Uplink(seq, block=BLOCK, epoch=seq)) for seq in range(10))
+    assert 0 < sent < 10
+    assert listener.counts.held_back == 10 - sent
+    assert listener.connected
+
+
+def test_of_many_that_connect_at_once_the_last_stays(path: Path, listener: Listener) -> None:
+    links = [Client(path, timeout=0.02) for _ in range(5)]
+    listener.poll()
+    listener.poll()
+    listener.send(Uplink(1))
+    for link in links[:-1]:
+        with pytest.raises(ExchangeClosed):
+            link.receive()
+    assert links[-1].receive() is not None
+    assert listener.counts.replaced == 4
+    for link in links:
+        link.close()
+
+
+def test_link_reads_a_bounded_number_at_once_and_learns_of_a_reset(path: Path) -> None:
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    server.bind(str(path))
+    server.listen()
+    client = Client(path)
+    sound, _ = server.accept()
+    buffer = bytearray(MAX_MESSAGE)
+    for seq in range(70):
+        sound.send(buffer[: encode_uplink(Uplink(seq), buffer)])
+    assert client.receive() is not None
+    assert client.counts.as_dict() == {"received": 64, "sent": 0, "unsent": 0, "stale": 0}
+    client.send(Downlink(0))
+    sound.close()  # with the answer unread
+    with pytest.raises(ExchangeClosed):
+        [client.receive() for _ in range(100)]
+    client.close()
+    server.close()
 
 
 def test_a_stopped_link_is_sent_no_more_than_the_window(listener: Listener, client: Client) -> None:

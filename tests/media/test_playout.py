@@ -255,12 +255,13 @@ def test_a_listener_that_stops_finds_no_old_sound() -> None:
     play(playout, sent[:250], 5)
     again = play(playout, sent[250:], 1, start=8)  # the first pull sees what came in three seconds
     assert again.order[1] in range(390, 401)  # the block before it fades in
-    assert np.nanmax(again.delays) <= 60
+    assert np.nanmax(again.delays) <= 200
+    assert again.delays[-1] <= 51
     assert playout.counts["frames_dropped"] > 250
 
 
 @pytest.mark.parametrize("ppm", [300, -300])
-@pytest.mark.parametrize("seconds", [1200, pytest.param(14_400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [600, pytest.param(14_400, marks=pytest.mark.slow)])
 def test_clocks_that_differ_add_no_delay_however_long_they_run(ppm: float, seconds: int) -> None:
     playout = ruler_playout()
     played = play(playout, Talker(2880, ppm=ppm).ruled(seconds * 1000 // 60), seconds - 10)
@@ -287,6 +288,18 @@ def test_a_pause_is_silence_and_no_loss() -> None:
     assert not played.pcm[112 * BLOCK : 300 * BLOCK].any()
     assert played.heard[302:400] == [True] * 98  # held back by a target of 20 ms
     assert counted(playout) == {"packets_received": 100, "frames_concealed": 12}
+
+
+def test_after_a_long_pause_the_clocks_of_before_say_nothing() -> None:
+    hour = 3600
+    before = Talker().ruled(300)
+    drifted = hour * (1 - 300e-6)
+    after = Talker(sequence=400, timestamp=5000 + hour * 48_000, start=drifted, marker=False).ruled(300)
+    playout = ruler_playout()
+    play(playout, before, 7)
+    play(playout, after, 3, start=drifted)
+    assert playout.target_ms == 20
+    assert playout.delay_ms == pytest.approx(20, abs=1)
 
 
 def test_a_short_pause_keeps_the_timeline() -> None:
@@ -429,7 +442,7 @@ PACKETS = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(PACKETS, st.sampled_from([0, 0, 1, 1, 2, 3, 30])), max_size=80))
 def test_whatever_comes_nothing_breaks_or_grows(coming: list[tuple[Rtp, int]]) -> None:
     playout = ruler_playout()
