@@ -246,7 +246,7 @@ class Conference:
             return
         self._refresh(session, now)
         if now >= session.report_due:
-            session.report_due = now + times.ping
+            session.report_due = now + times.report
             self._services.port.send_rtcp(session.peer, receiver_report(session.report_source, cname=_CNAME))
 
     def _refresh(self, session: Session, now: float) -> None:

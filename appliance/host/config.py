@@ -35,7 +35,9 @@ class Times:
     hello: float = 5.0
     """From the opening of a presence socket to its hello."""
     ping: float = 1.0
-    """Between pings on a presence socket, and between receiver reports on the media path."""
+    """Between pings on a presence socket."""
+    report: float = 0.5
+    """Between receiver reports to each member: a device that hears nothing for 2 s reconnects, and some may be lost."""
     pong: float = 2.0
     """Without an answer to pings: the member is shown connecting, and its slot is free."""
     site: float = 2.0

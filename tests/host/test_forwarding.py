@@ -292,7 +292,7 @@ async def test_a_second_source_waits_until_the_first_has_stopped(tmp_path: Path)
         assert gaps(ben.heard) == 0
 
 
-async def test_reports_come_every_second_and_devices_say_goodbye_in_theirs(tmp_path: Path) -> None:
+async def test_reports_come_twice_a_second_and_devices_say_goodbye_in_theirs(tmp_path: Path) -> None:
     async with (
         house(tmp_path) as home,
         inside(home, "anna") as ((anna, annas),),
@@ -301,7 +301,7 @@ async def test_reports_come_every_second_and_devices_say_goodbye_in_theirs(tmp_p
     ):
         await site.connect()
         await asyncio.sleep(1.2)
-        assert site.reports in {1, 2}
+        assert 2 <= site.reports <= 4
         anna.report(bye=True)  # a browser that stops its track says so, and stays
         site.report()
         site.report(bye=True)
