@@ -94,6 +94,8 @@ class Desk:
         self._stored: tuple[Reasons, Door] = (controls.remembered, controls.remembered_door)
         self._to_store = asyncio.Event()
         self._store_fails = False
+        self.changed: Callable[[], None] = lambda: None
+        """Called whenever the controls have changed, or a knock has to be told."""
         self.knocks = 0
         """How often the knock button was pressed."""
 
@@ -125,6 +127,7 @@ class Desk:
         if self._controls != before:
             self._tell(before, event)
             self._remember()
+            self.changed()
 
     def answered(self, answer: Downlink) -> None:
         """Take what link told: counters that have grown since its last answer on this connection are events."""
@@ -213,6 +216,7 @@ class Desk:
 
     def _knock(self) -> None:
         self.knocks += 1
+        self.changed()
         self._journal.tell(EventName.KNOCKED, by="this room")
 
     def _flags(self, before: _Told | None, told: _Told) -> None:

@@ -21,6 +21,26 @@ from appliance.media.exchange import Downlink, LampSigns, Listener, Uplink
 LOST_AFTER = 0.5
 """Seconds without an answer after which link counts as lost."""
 _INT16 = np.float32(1 / 32768)
+_LOOK_FOR_LINK = 5
+"""Turns between two looks for a new connection."""
+
+
+def _says(answer: Downlink) -> tuple[object, ...]:
+    """What the loop has to know at once: everything but the block and the levels."""
+    return (
+        answer.link,
+        answer.members,
+        answer.hands,
+        answer.knocks,
+        answer.admin_muted,
+        answer.admin_lifted,
+        answer.asked,
+        answer.door_commands,
+        answer.recording,
+        answer.trial,
+        answer.violation,
+        len(answer.speakers),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +72,9 @@ class Duplex:
         """What link said last, or None: it does not answer."""
         self.turns = 0
         """Blocks played; it stands still when the card's thread does."""
+        self.news: Callable[[], None] = lambda: None
+        """Called on the playback thread when link says something new, levels apart; must not block."""
+        self._said: tuple[object, ...] | None = None
         self._seq = 0
         self._answered_at = -LOST_AFTER
         self._heard = Smoother(0.0, 0.15)
@@ -73,17 +96,27 @@ class Duplex:
     def wanted(self, out: Block) -> None:
         """Fill the block that is played next, shape (480,), and send the next message to link."""
         now = self._clock()
-        self._listener.poll()
+        if self.turns % _LOOK_FOR_LINK == 0:
+            self._listener.poll()
         answer = self._listener.receive()
-        if answer is not None:
-            self.answer, self._answered_at = answer, now
-        elif now - self._answered_at >= LOST_AFTER:
-            self.answer = None
+        self._take(answer, now)
         self._play(answer, out)
         self.loudspeaker = self._played.update(SILENCE if self._silent else dbov(out), now)
         self._send()
         self._counters.add("blocks_played")
         self.turns += 1
+
+    def _take(self, answer: Downlink | None, now: float) -> None:
+        """Keep the answer, and wake the loop when it says something new."""
+        if answer is not None:
+            self._answered_at = now
+        elif self.answer is None or now - self._answered_at < LOST_AFTER:
+            return
+        self.answer = answer
+        says = answer and _says(answer)
+        if says != self._said:
+            self._said = says
+            self.news()
 
     def _play(self, answer: Downlink | None, out: Block) -> None:
         if answer is not None and answer.block is not None and self.facts.door is not Door.CLOSED:

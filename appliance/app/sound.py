@@ -5,6 +5,7 @@ read, and only then STARTED lets the gate follow the controls. Stop: the gate cl
 """
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Mapping
@@ -39,7 +40,9 @@ VIRTUAL_PANEL = "KONTOR_VIRTUAL_PANEL"
 """Environment variable that ``kontor demo`` and the tests set: without it a virtual panel is refused."""
 
 _TURN = 0.05
-"""Seconds between two looks at what link told; the panel's own thread closes the gate without waiting for it."""
+"""Seconds between two changes of SPEAK's brightness while somebody speaks."""
+_IDLE_TURN = 0.25
+"""Seconds between two looks at what changes without news: pulses that end, somebody who talks into the closed gate."""
 _FIRST_LISTEN_FD = 3
 
 
@@ -98,6 +101,7 @@ class Sound:
         self._listener = self._listen()
         self.duplex = Duplex(self.gate, self._listener, self.counters)
         self._muted_since: float | None = time.time()
+        self._news = asyncio.Event()
         self._linked = False
 
     async def run(self, stop: asyncio.Event, notifier: Notifier) -> None:
@@ -105,6 +109,9 @@ class Sound:
         loop = asyncio.get_running_loop()
         status = StatusServer(self._runtime / STATUS, self._handlers())
         await status.start()
+
+        self.duplex.news = lambda: loop.call_soon_threadsafe(self._news.set)
+        self.desk.changed = self._news.set
 
         def card_changed(running: bool) -> None:
             loop.call_soon_threadsafe(self._card_changed, running)
@@ -146,6 +153,7 @@ class Sound:
 
     async def _turns(self) -> None:
         while True:
+            self._news.clear()
             answer = self.duplex.answer
             if answer is not None:
                 self.desk.answered(answer)
@@ -157,7 +165,9 @@ class Sound:
                 self._journal.tell(EventName.EXCHANGE_CONNECTED)
             self._linked = answer is not None
             self._show()
-            await asyncio.sleep(_TURN)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TURN if answer and answer.speakers else _IDLE_TURN):
+                    await self._news.wait()
 
     def _show(self) -> None:
         lamps = self.desk.refresh(self.duplex.answer, self.duplex.talking)

@@ -80,7 +80,9 @@ class Gate:
         if not self.is_open:
             return
         np.multiply(block, _FULL_SCALE, out=self._scratch)
-        np.clip(self._scratch, -_FULL_SCALE, _FULL_SCALE, out=self._scratch)
+        # Two ufuncs: np.clip is one of Python, and costs more than both.
+        np.maximum(self._scratch, -_FULL_SCALE, out=self._scratch)
+        np.minimum(self._scratch, _FULL_SCALE, out=self._scratch)
         with self._lock:
             if not self._open:
                 return
