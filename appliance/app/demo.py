@@ -149,7 +149,11 @@ class Demo:
             try:
                 children = device_children(["--config", str(config)], {VIRTUAL_PANEL: "1"})
                 async with Supervisor(children, self._journal) as supervisor:
-                    parts = {"processes": supervisor.watch, "greeting": lambda: self._greet(host, supervisor, said)}
+                    parts = {
+                        "host": host.wait,
+                        "processes": supervisor.watch,
+                        "greeting": lambda: self._greet(host, supervisor, said),
+                    }
                     await until_stopped(stop, parts)
             finally:
                 await host.stop()

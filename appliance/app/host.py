@@ -6,6 +6,7 @@ from pathlib import Path
 from appliance.app.process import NotAllowed, beat, make_folders, until_stopped
 from appliance.health.journal import Journal
 from appliance.health.notify import Notifier
+from appliance.host.certificate import CertificateError
 from appliance.host.config import DeviceConfig, HostConfig, RoomConfig
 from appliance.host.server import Host
 from appliance.settings import Settings
@@ -50,10 +51,12 @@ async def main(settings: Settings, stop: asyncio.Event, journal: Journal) -> Non
         await host.start()
     except OSError as error:
         raise NotAllowed(f"[host] listen and port: {error}") from error
+    except CertificateError as error:
+        raise NotAllowed(str(error)) from error
     notifier = Notifier()
     try:
         notifier.tell("READY=1")
-        await until_stopped(stop, {"watchdog": lambda: beat(notifier, lambda: True, journal)})
+        await until_stopped(stop, {"host": host.wait, "watchdog": lambda: beat(notifier, lambda: True, journal)})
     finally:
         notifier.close()
         await host.stop()
