@@ -1,6 +1,6 @@
 """Figures that benchmarks measured: written as they came, one file a benchmark, and a page made of them.
 
-A benchmark calls :func:`write`; ``make measurements`` makes docs/measurements/README.md.
+A benchmark calls :func:`write`; ``make measurements`` makes docs/measurements/README.md from what lies there.
 """
 
 import json
@@ -52,7 +52,7 @@ class Figure:
 
 
 def write(bench: str, figures: Iterable[Figure], directory: Path = DIRECTORY) -> Path:
-    """Write ``bench``.json and print its figures as a table. Raises ValueError for a goal that cannot be read."""
+    """Write ``bench``.json, make the page anew, print the figures as a table. Raises ValueError for a goal that cannot be read."""
     rows = list(figures)
     print(table(rows))
     document = {
@@ -65,6 +65,7 @@ def write(bench: str, figures: Iterable[Figure], directory: Path = DIRECTORY) ->
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{bench}.json"
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    (directory / TARGET.name).write_text(render(directory))
     return path
 
 

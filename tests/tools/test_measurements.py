@@ -42,6 +42,7 @@ def test_the_page_is_made_of_all_files(tmp_path: Path) -> None:
     page = render(tmp_path)
     assert page.index("## a\n") < page.index("## b\n")
     assert "plain aiortc: 1" in page
+    assert (tmp_path / "README.md").read_text() == page
 
 
 def test_a_goal_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
