@@ -52,7 +52,7 @@ class Figure:
 
 
 def write(bench: str, figures: Iterable[Figure], directory: Path = DIRECTORY) -> Path:
-    """Write ``bench``.json, make the page anew, print the figures as a table. Raises ValueError for a goal that cannot be read."""
+    """Write ``bench``.json, make the page anew, print the figures as a table. Raises ValueError for an unreadable goal."""
     rows = list(figures)
     print(table(rows))
     document = {
