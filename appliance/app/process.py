@@ -9,13 +9,14 @@ import contextlib
 import ctypes
 import gc
 import os
+import resource
 import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from appliance.core.events import EventName, Severity
 from appliance.health.journal import Journal
@@ -27,7 +28,9 @@ _PR_SET_PDEATHSIG = 1
 _GRACE = 1.8
 """Seconds that an orderly end may take before the process ends all the same."""
 _BEAT = 0.5
-_SLOW_COLLECTION = 0.02
+_LONG_COLLECTION = 0.02
+"""Seconds; two blocks of audio."""
+_LOCK_AS_USED = 7  # MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT: what is used stays, nothing is fetched beforehand
 
 
 class Exit(IntEnum):
@@ -62,10 +65,43 @@ async def vital(name: str, work: Awaitable[object]) -> None:
     raise VitalEnded(f"{name} ended")
 
 
+class Collections:
+    """Counts garbage collections that took long: they hold every thread up, the audio threads too."""
+
+    def __init__(self) -> None:
+        self.long = 0
+        self.longest = 0.0
+        """Seconds."""
+        self._began = 0.0
+
+    def __enter__(self) -> Self:
+        gc.callbacks.append(self._called)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        gc.callbacks.remove(self._called)
+
+    def _called(self, phase: str, _info: dict[str, int]) -> None:
+        if phase == "start":
+            self._began = time.monotonic()
+            return
+        took = time.monotonic() - self._began
+        self.longest = max(self.longest, took)
+        self.long += took > _LONG_COLLECTION
+
+
 async def beat(notifier: Notifier, alive: Callable[[], bool], journal: Journal) -> None:
-    """Tell the watchdog that loop and threads are alive; a stalled loop is told afterwards."""
-    due = time.monotonic()
+    """Tell the watchdog that loop and threads are alive; a stalled loop and long collections are told afterwards."""
+    with Collections() as collections:
+        await _beat(notifier, alive, journal, collections)
+
+
+async def _beat(notifier: Notifier, alive: Callable[[], bool], journal: Journal, collections: Collections) -> None:
+    due, told = time.monotonic(), 0
     while True:
+        if collections.long != told:
+            told = collections.long
+            journal.tell(EventName.LONG_COLLECTION, count=told, longest=round(collections.longest, 3))
         late = time.monotonic() - due
         if late > _BEAT:
             journal.tell(EventName.LOOP_STALLED, seconds=round(late, 2))
@@ -90,6 +126,13 @@ def tune() -> None:
     sys.setswitchinterval(0.0005)
     gc.collect()
     gc.freeze()
+
+
+def lock_memory() -> bool:
+    """Keep our pages in memory where we may (mlock(2)), so that audio never waits for a disk. Returns whether it is so."""
+    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] != resource.RLIM_INFINITY:
+        return False  # beyond a limit every later allocation would fail
+    return ctypes.CDLL(None).mlockall(_LOCK_AS_USED) == 0
 
 
 def run(

@@ -14,7 +14,7 @@ from typing import Any
 
 from appliance.app.desk import Desk
 from appliance.app.duplex import Duplex, Facts
-from appliance.app.process import NotAllowed, beat, make_folders, tune, until_stopped
+from appliance.app.process import NotAllowed, beat, lock_memory, make_folders, tune, until_stopped
 from appliance.audio.gate import Gate
 from appliance.audio.port import SoundCard
 from appliance.audio.virtual import Recorder, VirtualCard, microphone
@@ -122,7 +122,8 @@ class Sound:
             loop.call_soon(self.desk.apply, Event.STARTED)
             tune()
             notifier.tell("READY=1")
-            self._journal.tell(EventName.SOUND_STARTED, card=self._card.name, panel=self._panel.name)
+            locked = lock_memory()
+            self._journal.tell(EventName.SOUND_STARTED, card=self._card.name, panel=self._panel.name, locked=locked)
             await until_stopped(stop, self._parts(notifier))
         finally:
             await self._end(status)

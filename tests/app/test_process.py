@@ -1,6 +1,7 @@
 """The life of a process: every vital part that ends, ends it with 70; a signal ends it with 0; children end with parents."""
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import time
 
 import pytest
 
-from appliance.app.process import VitalEnded, beat, until_stopped, vital
+from appliance.app.process import Collections, VitalEnded, beat, until_stopped, vital
 from appliance.health.notify import Notifier
 from tests.app.parts import gone, journal, wait_for
 
@@ -175,3 +176,19 @@ async def test_beat_speaks_only_while_alive_and_tells_a_stall() -> None:
     beating.cancel()
     await asyncio.gather(beating, return_exceptions=True)
     assert out.lines("loop_stalled") == []
+
+
+async def test_a_stalled_loop_and_a_long_collection_are_told() -> None:
+    log, out = journal()
+    beating = asyncio.create_task(beat(Notifier(""), lambda: True, log))
+    await asyncio.sleep(0)
+    for phase in ("start", "stop"):  # as the collector calls it
+        for callback in gc.callbacks:
+            callback(phase, {})
+        time.sleep(0.6)  # noqa: ASYNC251 - the stall
+    await asyncio.sleep(0.55)
+    assert out.lines("loop_stalled")
+    assert out.lines("long_collection")
+    beating.cancel()
+    await asyncio.gather(beating, return_exceptions=True)
+    assert not any(isinstance(getattr(callback, "__self__", None), Collections) for callback in gc.callbacks)
