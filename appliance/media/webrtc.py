@@ -1,8 +1,8 @@
 # ruff: noqa: SLF001  # private parts of aiortc are the business of this file
 """The device's ICE, DTLS and SRTP, from aioice, aiortc and pylibsrtp, without a peer connection.
 
-The only file that imports these three, and the only one that touches private parts of theirs; :data:`PRIVATE_PARTS` lists
-them and tests/media/test_webrtc.py fails when one changes. What a packet goes through is ours: ready RTP packets are
+The only file that imports aiortc and aioice. :data:`PRIVATE_PARTS` lists what it and srtp.py use of theirs that is private,
+and tests/media/test_webrtc.py fails when something of it changes. What a packet goes through is ours: ready RTP packets are
 protected in place and handed to the socket by the thread that made them; what comes is deciphered in place and given on
 without a queue or a task.
 
@@ -17,17 +17,16 @@ import importlib.util
 import secrets
 import socket
 import sys
-import threading
 import types
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, cast
 
 import aioice
-import pylibsrtp
 from OpenSSL import SSL
 
 from appliance.core import sdp
+from appliance.media.srtp import Incoming, Outgoing
 
 
 @contextlib.contextmanager
@@ -80,6 +79,7 @@ PRIVATE_PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "_local_candidates_start",
             "_local_candidates_end",
             "_nominated",
+            "_protocols",
             "_queue",
             "data_received",
             "get_component_candidates",
@@ -90,19 +90,12 @@ PRIVATE_PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Names without a promise that this file relies on."""
 
-MOST_BYTES = 1472
-"""The largest datagram: what fits into an Ethernet frame over IPv4."""
-
-_TRAILER = 148  # SRTP and SRTCP add at most this much (SRTP_MAX_TRAILER_LEN + 4)
 _CIPHERS = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:"
     b"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305"
 )
 _DTLS_WAITING = 32  # datagrams; a handshake has five
 _CONNECT_SECONDS = 5.0
-
-_private: Any = pylibsrtp
-_ffi, _lib = _private.ffi, _private.lib
 
 
 class TransportError(Exception):
@@ -153,24 +146,39 @@ class _Ice(aioice.Connection):
         self._local_candidates_start = True
         self._local_candidates += await self.get_component_candidates(1, sorted(cast("set[str]", addresses)))
         self._local_candidates_end = True
+        for protocol in self._protocols:
+            self._part(protocol)
+
+    def _part(self, protocol: asyncio.DatagramProtocol) -> None:
+        """Take media before aioice tries to read it as STUN, which is an exception for each packet."""
+        others = protocol.datagram_received
+
+        def datagram_received(data: bytes, address: tuple[Any, ...]) -> None:
+            if data and 128 <= data[0] <= 191:
+                self._on_media(data)
+            else:
+                others(data, address)
+
+        protocol.datagram_received = datagram_received  # type: ignore[method-assign, assignment]
 
     def data_received(self, data: bytes, component: int) -> None:
-        """Part what is not STUN (RFC 7983): media goes on at once, DTLS waits for its task, all else is dropped."""
-        first = data[0] if data else 0
-        if 128 <= first <= 191:
-            self._on_media(data)
-        elif 20 <= first <= 63 and self._queue.qsize() < _DTLS_WAITING:
+        """What is neither STUN nor media (RFC 7983): DTLS waits for its task, all else is dropped."""
+        if data and 20 <= data[0] <= 63 and self._queue.qsize() < _DTLS_WAITING:
             super().data_received(data, component)
         else:
             self._count("packets_junk")
 
-    def way(self) -> tuple[socket.socket, tuple[str, int]]:
-        """A socket of our own on the connection's port, non-blocking, and where to send."""
+    def way(self) -> socket.socket:
+        """A socket of our own on the connection's port, non-blocking.
+
+        Connecting it connects the port: the kernel keeps the route, and drops what comes from anybody but the host.
+        """
         pair = self._nominated[1]
         shared = pair.protocol.transport.get_extra_info("socket")
         own = socket.fromfd(shared.fileno(), shared.family, shared.type)
         own.setblocking(False)
-        return own, pair.remote_addr
+        own.connect(pair.remote_addr)
+        return own
 
 
 def _own_address(host: str, port: int) -> str | None:
@@ -182,92 +190,6 @@ def _own_address(host: str, port: int) -> str | None:
         except OSError:
             return None
         return str(probe.getsockname()[0])
-
-
-class _Outgoing:
-    """What leaves: protected in place, handed to the socket by the calling thread.
-
-    Packets of media come from the exchange thread, RTCP from the loop; the lock keeps them apart in the SRTP session and
-    makes closing final: after it nothing leaves any more.
-    """
-
-    def __init__(self, session: pylibsrtp.Session, sock: socket.socket, address: tuple[str, int]) -> None:
-        self.buffer = bytearray(MOST_BYTES + _TRAILER)
-        self._rtcp_buffer = bytearray(MOST_BYTES + _TRAILER)
-        self._cdata = _ffi.from_buffer(self.buffer)
-        self._rtcp_cdata = _ffi.from_buffer(self._rtcp_buffer)
-        self._view = memoryview(self.buffer)
-        self._rtcp_view = memoryview(self._rtcp_buffer)
-        self._length = _ffi.new("int *")
-        self._session = session
-        self._socket: socket.socket | None = sock
-        self._address = address
-        self._lock = threading.Lock()
-
-    def rtp(self, length: int) -> bool:
-        """Protect and send the first ``length`` bytes of :attr:`buffer`; False when it did not leave."""
-        with self._lock:
-            return self._send(_lib.srtp_protect, self._cdata, self._view, length)
-
-    def rtcp(self, packet: bytes) -> bool:
-        """Protect and send one RTCP packet; False when it did not leave."""
-        with self._lock:
-            self._rtcp_buffer[: len(packet)] = packet
-            return self._send(_lib.srtp_protect_rtcp, self._rtcp_cdata, self._rtcp_view, len(packet))
-
-    def _send(self, protect: Callable[..., int], cdata: object, view: memoryview, length: int) -> bool:
-        if self._socket is None:
-            return False
-        self._length[0] = length
-        if protect(self._session._srtp[0], cdata, self._length) != 0:
-            return False
-        try:
-            self._socket.sendto(view[: self._length[0]], self._address)
-        except OSError:  # the buffer is full, or the network is away: the watchdog tells the second one
-            return False
-        return True
-
-    def close(self) -> None:
-        """Let nothing leave any more."""
-        with self._lock:
-            sock, self._socket = self._socket, None
-            if sock is not None:
-                sock.close()
-
-
-class _Incoming:
-    """What comes: deciphered in place and given on; no queue."""
-
-    def __init__(
-        self,
-        session: pylibsrtp.Session,
-        on_rtp: Callable[[memoryview, float], None],
-        on_rtcp: Callable[[memoryview, float], None],
-        count: Callable[[str], None],
-    ) -> None:
-        self._session = session
-        self._buffer = bytearray(MOST_BYTES + _TRAILER)
-        self._cdata = _ffi.from_buffer(self._buffer)
-        self._view = memoryview(self._buffer)
-        self._length = _ffi.new("int *")
-        self._on_rtp = on_rtp
-        self._on_rtcp = on_rtcp
-        self._count = count
-
-    def take(self, data: bytes, now: float) -> bool:
-        """Take one datagram; whether it was a packet of the host."""
-        if not 12 <= len(data) <= len(self._buffer):
-            self._count("packets_junk")
-            return False
-        self._buffer[: len(data)] = data
-        self._length[0] = len(data)
-        rtcp = 192 <= data[1] <= 223  # RFC 5761, 4
-        unprotect = _lib.srtp_unprotect_rtcp if rtcp else _lib.srtp_unprotect
-        if unprotect(self._session._srtp[0], self._cdata, self._length) != 0:
-            self._count("packets_refused")
-            return False
-        (self._on_rtcp if rtcp else self._on_rtp)(self._view[: self._length[0]], now)
-        return True
 
 
 class DeviceTransport:
@@ -298,8 +220,8 @@ class DeviceTransport:
         self._ice = _Ice(self._media, count)
         # It stands in for an RTCIceTransport; test_webrtc.py watches what the DTLS transport takes from it.
         self._dtls = RTCDtlsTransport(cast(RTCIceTransport, self._ice), [self._certificate])
-        self._outgoing: _Outgoing | None = None
-        self._incoming: _Incoming | None = None
+        self._outgoing: Outgoing | None = None
+        self._incoming: Incoming | None = None
         self._closing = False
         self.last_heard = self._loop.time()
         """The loop's time of the last packet that was really the host's."""
@@ -324,8 +246,8 @@ class DeviceTransport:
                 await self._connect_dtls(answer)
         except TimeoutError:
             raise TransportError("The host does not answer on its media port.") from None
-        self._incoming = _Incoming(self._dtls._rx_srtp, self._on_rtp, self._on_rtcp, self._count)
-        self._outgoing = _Outgoing(self._dtls._tx_srtp, *self._ice.way())
+        self._incoming = Incoming(self._dtls._rx_srtp, self._on_rtp, self._on_rtcp, self._count)
+        self._outgoing = Outgoing(self._dtls._tx_srtp, self._ice.way())
         self.last_heard = self._loop.time()
 
     async def _connect_ice(self, answer: sdp.Answer) -> None:
@@ -366,7 +288,7 @@ class DeviceTransport:
 
     @property
     def buffer(self) -> bytearray:
-        """Where the sending thread builds its next RTP packet. At most :data:`MOST_BYTES` long; connected only."""
+        """Where the sending thread builds its next RTP packet. At most srtp.MOST_BYTES long; connected only."""
         if self._outgoing is None:
             raise TransportError("The transport is not connected.")
         return self._outgoing.buffer

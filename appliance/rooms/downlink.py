@@ -19,12 +19,17 @@ from appliance.media.playout import Playout
 from appliance.media.reception import Reception
 from appliance.media.rtp import ReportBlock
 
+_IDLE_AFTER = 100
+"""Blocks without anything after which a slot is not looked at until the next packet; longer than any playout holds back."""
+
 
 class _Slot:
     """One fixed place for a talker's stream."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        self.silent = _IDLE_AFTER
+        """Blocks in a row that had nothing."""
         self.playout = Playout(Decoder())
         self.block = np.zeros(BLOCK, np.float32)
         self.reception: Reception | None = None
@@ -91,6 +96,7 @@ class Downlink:
         if slot.reception is not None:
             slot.reception.received(parsed.sequence, parsed.timestamp, now)
         with slot.lock:
+            slot.silent = 0
             slot.playout.push(parsed, now)
 
     def reception(self) -> list[ReportBlock]:
@@ -101,15 +107,22 @@ class Downlink:
         """Write the next block, shape (480,), into ``out``; False and zeros when no slot has anything."""
         heard = False
         for index, slot in enumerate(self._slots):
-            with slot.lock:
-                pulled = slot.playout.pull(slot.block)
-            self._blocks[index] = slot.block if pulled else None
-            heard = heard or pulled
+            block = self._blocks[index] = self._pull(slot) if slot.silent < _IDLE_AFTER else None
+            heard = heard or block is not None
         if heard:
             self._mixer.mix(self._blocks, self._gains, out)
         else:
             out.fill(0.0)
         return heard
+
+    @staticmethod
+    def _pull(slot: _Slot) -> Block | None:
+        with slot.lock:
+            if slot.playout.pull(slot.block):
+                slot.silent = 0
+                return slot.block
+            slot.silent += 1
+            return None
 
     def counters(self) -> dict[str, int]:
         """See core/counters.py."""

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -82,6 +82,7 @@ class HostedEngine:
         self._report: Callable[[RoomEvent], None] = lambda _: None
         self._joined: Joined | None = None
         self._refused = False
+        self._told_of_site: SiteReport | None = None
         self._leaving = asyncio.Event()
         self._route_changed = asyncio.Event()
 
@@ -124,8 +125,10 @@ class HostedEngine:
 
     def report_site(self, report: SiteReport) -> None:
         """Tell the room how this site is, and that it is muted when its gate is closed."""
+        before, self._told_of_site = self._told_of_site, report
+        only_louder = before is not None and replace(before, loudspeaker=report.loudspeaker) == report
         self._outbox.put("muted", protocol.SetMuted(not report.gate_open))
-        self._outbox.put("report", site_message(report))
+        self._outbox.put("report", site_message(report), at_once=not only_louder)
 
     def route_changed(self) -> None:
         """The network is another: try at once."""

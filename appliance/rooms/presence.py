@@ -23,6 +23,9 @@ _HEARTBEAT = 4.0
 _SEND_EVERY = 0.05
 """Seconds between two batches of messages: what changes faster is sent as it is then."""
 
+_MOMENT = 0.4
+"""Seconds that a meter may wait to be told: everybody in the room reads it each time."""
+
 _DOORS: Mapping[str, Door] = MappingProxyType({"listening": Door.LISTENING, "closed": Door.CLOSED})
 
 _NOTICES: Mapping[type, Callable[[Any], RoomEvent]] = MappingProxyType(
@@ -57,12 +60,25 @@ class Outbox:
         self._pending: dict[str, ClientMessage] = {}
         self._changed = asyncio.Event()
         self._open = False
+        self._later: asyncio.TimerHandle | None = None
 
-    def put(self, key: str, message: ClientMessage) -> None:
-        """Something stands like this now: told when it has changed, and anew after each joining."""
-        if self._stands.get(key) != message:
-            self._stands[key] = message
+    def put(self, key: str, message: ClientMessage, *, at_once: bool = True) -> None:
+        """Something stands like this now: told when it has changed, and anew after each joining.
+
+        :param at_once: False lets it wait a moment, for what comes to replace it.
+        """
+        if self._stands.get(key) == message:
+            return
+        self._stands[key] = message
+        if at_once:
             self.once(key, message)
+        elif self._open:
+            self._pending[key] = message
+            self._later = self._later or asyncio.get_running_loop().call_later(_MOMENT, self._tell_later)
+
+    def _tell_later(self) -> None:
+        self._later = None
+        self._changed.set()
 
     def once(self, key: str, message: ClientMessage) -> None:
         """Something happens now: told once, if there is a room to tell it to."""
@@ -81,6 +97,9 @@ class Outbox:
         self._open = False
         self._pending.clear()
         self._changed.clear()
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
 
     async def next(self) -> list[ClientMessage]:
         """What has changed, waiting for it."""

@@ -6,6 +6,7 @@ the encoder, so that nothing of before is in what follows, be it in the encoder'
 """
 
 import secrets
+import struct
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +22,12 @@ from appliance.rooms.proof import MuteProof
 
 _VOICE = -50.0
 """dBov. Louder packets carry the voice flag of RFC 6464."""
+
+_CHANGING = struct.Struct("!BHI")
+"""What differs from packet to packet in an RTP header, from its second byte on: kind, sequence number, timestamp."""
+
+_LEVEL_AT = 17
+"""The level in a header whose one extension is the level: 12 bytes, 4 of the extension's header, 1 of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +63,38 @@ class Way(Protocol):
 
 
 class _Stream:
-    """The RTP state of one connection: who sends, and what the next packet is called."""
+    """The RTP state of one connection: its packets' header is made once, and then only what changes in it."""
 
     def __init__(self, way: Way, payload_type: int, level_id: int | None) -> None:
         self.way = way
-        self.payload_type = payload_type
-        self.level_id = level_id
-        self.sequence = secrets.randbits(15)  # the lower half, so that it does not wrap at once (RFC 3711, 3.3.1)
-        self.offset = secrets.randbits(32)
+        self._marked = payload_type | 0x80
+        self._unmarked = payload_type
+        self._sequence = secrets.randbits(15)  # the lower half, so that it does not wrap at once (RFC 3711, 3.3.1)
+        self._offset = secrets.randbits(32)
+        self._buffer = way.buffer
+        self._payload_at = rtp.build_into(
+            self._buffer,
+            payload_type=payload_type,
+            marker=False,
+            sequence=0,
+            timestamp=0,
+            ssrc=way.ssrc,
+            payload=b"",
+            level_id=level_id,
+        )
+        self._has_level = level_id is not None
+
+    def send(self, payload: bytes, time: int, level: float, *, begins: bool) -> bool:
+        """Send one packet, of the audio that began at ``time`` (samples); whether it left."""
+        kind = self._marked if begins else self._unmarked
+        # The number is used up even when the packet does not leave: no two may be protected under one number.
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        _CHANGING.pack_into(self._buffer, 1, kind, self._sequence, (self._offset + time) & 0xFFFFFFFF)
+        if self._has_level:
+            self._buffer[_LEVEL_AT] = (level > _VOICE) << 7 | min(127, round(-level))
+        end = self._payload_at + len(payload)
+        self._buffer[self._payload_at : end] = payload
+        return self.way.send_rtp(end)
 
 
 class Uplink:
@@ -132,22 +163,8 @@ class Uplink:
         self._send(payload, stream)
 
     def _send(self, payload: bytes, stream: _Stream) -> None:
+        begins, self._talkspurt = self._talkspurt, False
         level = dbov(self._frame)
-        length = rtp.build_into(
-            stream.way.buffer,
-            payload_type=stream.payload_type,
-            marker=self._talkspurt,
-            sequence=stream.sequence,
-            timestamp=(stream.offset + self._time - self._frame.size) & 0xFFFFFFFF,
-            ssrc=stream.way.ssrc,
-            payload=payload,
-            level_id=stream.level_id,
-            level=level,
-            voice=level > _VOICE,
-        )
-        self._talkspurt = False
         self._proof.leaving(payload)
-        # The number is used up even when the packet did not leave: no two packets may be protected under one number.
-        stream.sequence = (stream.sequence + 1) & 0xFFFF
-        if stream.way.send_rtp(length):
+        if stream.send(payload, self._time - self._frame.size, level, begins=begins):
             self._counters.add("packets_sent")

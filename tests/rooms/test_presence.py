@@ -257,6 +257,29 @@ async def test_what_has_not_changed_is_not_told_again() -> None:
         await asyncio.wait_for(outbox.next(), 0.05)
 
 
+async def test_a_meter_waits_for_what_replaces_it_but_nothing_else_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("appliance.rooms.presence._MOMENT", 0.1)
+    outbox = Outbox()
+    outbox.open()
+    await outbox.next()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for loudness in range(20):
+        outbox.put("report", site_message(replace(REPORT, loudspeaker=-loudness)), at_once=False)
+    (told,) = await outbox.next()
+    assert loop.time() - began > 0.09
+    assert isinstance(told, protocol.Report)
+    assert told.site["loudspeaker"] == -19
+    began = loop.time()
+    outbox.put("report", site_message(REPORT), at_once=False)
+    outbox.put("muted", protocol.SetMuted(muted=False))
+    assert len(await outbox.next()) == 2
+    assert loop.time() - began < 0.05
+    outbox.close()
+
+
 async def test_out_of_the_room_nothing_is_told_and_no_knock_is_kept() -> None:
     outbox = Outbox()
     outbox.put("hand", protocol.SetHand(up=True))
