@@ -302,6 +302,7 @@ def test_junk_closes_the_socket_with_a_code(text: str | bytes, code: int) -> Non
         {"gate": None},
         {"reasons": "switch"},
         {"reasons": [1]},
+        {"reasons": ["switch", ""]},
         {"reasons": ["\n"]},
         {"reasons": ["switch"] * 17},
         {"door": "ajar"},
@@ -318,6 +319,7 @@ def test_junk_closes_the_socket_with_a_code(text: str | bytes, code: int) -> Non
         {"extra": {f"k{i}": 1 for i in range(17)}},
         {"extra": {"a": "\u202e"}},
         {"extra": {"a": 1e300}},
+        {"extra": {"a": 2**53}},
         {"extra": {"a": 10**1000}},
     ],
 )
@@ -335,6 +337,23 @@ def test_a_report_keeps_what_is_known_and_nothing_else() -> None:
 def test_that_somebody_talks_into_a_closed_microphone_is_not_told() -> None:
     site = {**SITE, "lamps": {**SITE["lamps"], "mic": "slow"}}
     assert parse_client(wire(type="report", site=site)) == Report(SITE)
+
+
+def test_messages_are_compact_json_for_everybody() -> None:
+    assert dump({"name": "Zoë", "to": [1, 2]}) == '{"name":"Zoë","to":[1,2]}'
+    with pytest.raises(ValueError, match="JSON"):
+        dump({"level": math.nan})
+
+
+def test_a_refusal_says_what_is_allowed() -> None:
+    with pytest.raises(ProtocolError) as caught:
+        parse_client(wire(type="door", member="room", door="open"))
+    assert str(caught.value) == 'The field "door" has to be one of listening, closed.'
+
+
+def test_a_message_may_be_as_large_as_the_limit() -> None:
+    text = '{"type":"knock"}'
+    assert parse_client(text + " " * (MOST_CLIENT_BYTES - len(text))) == Knock()
 
 
 def test_fields_that_are_not_known_are_ignored() -> None:

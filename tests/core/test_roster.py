@@ -70,6 +70,7 @@ def test_a_figure_is_lit_clockwise_from_its_place_and_wraps() -> None:
     assert Sign(0, 11).lit(8) == (3,)
     assert Sign(7, 6).lit(4) == (2, 3, 0, 1)
     assert Sign(7, 6).lit(3) == ()
+    assert Sign(0, 6).lit(3) == ()
 
 
 @given(st.integers(0, 7), st.integers(0, 11), st.integers(4, 64))
@@ -145,7 +146,13 @@ def test_the_wire_form_is_json_and_whole() -> None:
 
 def test_members_are_ordered_sites_first_then_by_name_then_by_identity() -> None:
     roster = Roster()
-    for m in (member("c", "zoe"), member("b", "Ada"), member("r", "Workshop", "site"), member("a", "ada"), member("d", "Bo")):
+    for m in (
+        member("c", "zoe"),
+        member("b", "Ada"),
+        member("r", "Workshop", "site"),
+        member("a", "ada"),
+        member("d", "Bo"),
+    ):
         roster.join(m)
     assert [m.id for m in roster.members] == ["r", "a", "b", "d", "c"]
     assert roster.count == 5
@@ -192,6 +199,7 @@ def test_changing_what_is_not_there_is_an_error() -> None:
 
 
 def test_a_knock_passes_once_in_ten_seconds_for_each_identity() -> None:
+    assert KNOCK_SECONDS == 10
     roster = Roster()
     assert roster.knock("ada", 100.0)
     assert not roster.knock("ada", 100.0 + KNOCK_SECONDS - 0.01)

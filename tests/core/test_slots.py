@@ -406,6 +406,7 @@ def test_a_pause_of_a_night_does_not_look_like_the_past() -> None:
     before = clock.newest[1]
     after = [place for place in places(clock, Talker(9, 9), 14 * 3600.0, 5) if place]
     assert after[0].timestamp == before + MOST_PAUSE
+    assert 0 < MOST_PAUSE < 2**31
     assert [place.seq for place in after] == [6, 7, 8, 9, 10]
     # The clock runs on from there.
     assert places(clock, Talker(0, 0), 14 * 3600.0 + 1.0, 1) == [Place(11, before + MOST_PAUSE + RATE, True)]
@@ -478,14 +479,15 @@ def test_a_large_loss_is_a_gap_and_a_jump_is_none() -> None:
     places(clock, Talker(0, 0), 0.0, 3)
     assert clock.map(2 + MOST_LOST, 3 * 960, 0.06) == Place(3 + MOST_LOST, 4 * 960, False)
     assert clock.step == MOST_LOST
+    now = 0.06
     for jump in (MOST_LOST + 1, 20_000, 32_767):
         before = clock.newest
         seq = (clock._source_seq + jump) & 0xFFFF
-        assert clock.map(seq, clock._source_timestamp + 960, 0.08 + jump) is not None
-        assert clock.newest[0] == before[0] + 1
+        now += FRAME
+        assert clock.map(seq, clock._source_timestamp + 960, now) == Place(before[0] + 1, before[1] + 960, True)
         assert clock.step == 1
     # From half of the range on it is behind.
-    assert clock.map((clock._source_seq + 32_769) & 0xFFFF, clock._source_timestamp, 40_000.0) is None
+    assert clock.map((clock._source_seq + 32_769) & 0xFFFF, clock._source_timestamp, now + FRAME) is None
 
 
 def test_a_lost_packet_does_not_make_the_next_talker_wait() -> None:
