@@ -79,6 +79,7 @@ def test_a_door_that_listens_lights_it_too() -> None:
 
 
 def test_before_anything_is_told_the_room_pulses_and_nobody_speaks() -> None:
+    assert Room() == Room(LinkPhase.STARTING, Health.HEALTHY, False, SILENCE, False)
     assert lamps(OPEN, Room()) == Lamps(Sign.OFF, Sign.SLOW, Sign.OFF, Sign.OFF, 0.0)
 
 

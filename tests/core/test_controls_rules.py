@@ -122,6 +122,7 @@ def test_unknown_means_muted(kind: MuteControl, push_to_talk: bool) -> None:
 
 def test_controls_without_a_start_are_closed_too() -> None:
     assert Controls().reasons == {R.STARTING}
+    assert Controls() == Controls(LATCHING, False, Door.OPEN, frozenset({R.STARTING}), frozenset(), Door.OPEN)
 
 
 @pytest.mark.parametrize("kind", MuteControl)
