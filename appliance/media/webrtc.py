@@ -239,13 +239,13 @@ class DeviceTransport:
         :raises TransportError: it did not come up, within 5 s.
         """
         if pinned is not None and pinned != answer.fingerprint:
-            raise CertificateMismatch("The host's certificate is not the pinned one.")
+            raise CertificateMismatch("The server's certificate is not the pinned one.")
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await self._connect_ice(answer)
                 await self._connect_dtls(answer)
         except TimeoutError:
-            raise TransportError("The host does not answer on its media port.") from None
+            raise TransportError("The server does not answer on its media port: a firewall may block UDP.") from None
         self._incoming = Incoming(self._dtls._rx_srtp, self._on_rtp, self._on_rtcp, self._count)
         self._outgoing = Outgoing(self._dtls._tx_srtp, self._ice.way())
         self.last_heard = self._loop.time()
@@ -261,20 +261,20 @@ class DeviceTransport:
         try:
             await self._ice.connect()
         except ConnectionError:
-            raise TransportError("There is no way to the host's media port.") from None
+            raise TransportError("There is no way to the server's media port.") from None
 
     async def _connect_dtls(self, answer: sdp.Answer) -> None:
         self._dtls._set_role("client")
         fingerprint = RTCDtlsFingerprint("sha-256", answer.fingerprint.hex(":").upper())
         await self._dtls.start(RTCDtlsParameters([fingerprint]))
         if self._dtls.state != "connected":
-            raise TransportError("The host's media port did not prove to be the host (DTLS).")
+            raise TransportError("The server's media port did not prove to be the server's (DTLS).")
         self._dtls.on("statechange", self._dtls_changed)
 
     def _dtls_changed(self) -> None:
         if not self._closing:
             self._closing = True
-            self._on_lost("The host ended the media connection.")
+            self._on_lost("The server ended the media connection.")
 
     def _media(self, data: bytes) -> None:
         now = self._loop.time()
@@ -331,5 +331,5 @@ def _candidates(answer: sdp.Answer) -> list[aioice.Candidate]:
             if candidate.transport.lower() == "udp" and candidate.component == 1:
                 found.append(candidate)
     if not found:
-        raise TransportError("The host's answer names no media port.")
+        raise TransportError("The server's answer names no media port.")
     return found

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Protocol
 
 import aiohttp
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from appliance.core import protocol
 from appliance.core.roster import Kind, Role
@@ -177,6 +179,11 @@ class HostedServer:
 
     def sign(self, text: bytes) -> bytes:
         return self._device_key.sign(text)
+
+    def fingerprint(self) -> bytes:
+        """Of the certificate that the media port shows."""
+        pem = (self._folder / "host.pem").read_bytes()
+        return x509.load_pem_x509_certificate(pem[pem.index(b"-----BEGIN CERTIFICATE") :]).fingerprint(SHA256())
 
 
 class HostedRoom:
