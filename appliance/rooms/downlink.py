@@ -46,6 +46,8 @@ class Downlink:
         self._volumes: dict[str, float] = {}
         self._gains: tuple[float, ...] = (1.0,) * SLOTS
         self._mixer = Mixer()
+        self._alone = -1
+        """The one slot that was heard last, as sent; -1 when the mixer had more to do."""
         self._blocks: list[Block | None] = [None] * SLOTS
         self._counters = Counters()
 
@@ -105,15 +107,20 @@ class Downlink:
 
     def mix(self, out: Block) -> bool:
         """Write the next block, shape (480,), into ``out``; False and zeros when no slot has anything."""
-        heard = False
+        heard, only = 0, -1
         for index, slot in enumerate(self._slots):
             block = self._blocks[index] = self._pull(slot) if slot.silent < _IDLE_AFTER else None
-            heard = heard or block is not None
-        if heard:
-            self._mixer.mix(self._blocks, self._gains, out)
-        else:
+            if block is not None:
+                heard, only = heard + 1, index
+        if heard == 0:
             out.fill(0.0)
-        return heard
+        elif heard == 1 and self._gains[only] == 1.0 and self._alone == only:
+            np.copyto(out, self._slots[only].block)  # what the mixer would do with one block as sent, for a tenth
+        else:
+            self._mixer.mix(self._blocks, self._gains, out)
+            # The mixer has now seen it as sent: from that gain it ramps when it is asked again.
+            self._alone = only if heard == 1 and self._gains[only] == 1.0 else -1
+        return heard > 0
 
     @staticmethod
     def _pull(slot: _Slot) -> Block | None:

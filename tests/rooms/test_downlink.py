@@ -96,6 +96,17 @@ def test_a_volume_goes_with_its_member_from_slot_to_slot() -> None:
     assert amplitude(bench.play(0.5)[0], 500) == pytest.approx(0.05, rel=0.15)
 
 
+def test_a_volume_changes_without_a_click_also_for_one_who_talks_alone() -> None:
+    bench = Bench(Talker(101, 500, 0.5))
+    bench.downlink.hold(("anna", None, None))
+    bench.play(0.6)
+    for gain in (0.0, 1.0, 0.5, 1.0):
+        bench.downlink.set_volume("anna", gain)
+        sound, _ = bench.play(0.2)
+        # A sine of 500 Hz and 0.5 moves 0.033 from sample to sample; a step of its gain would move up to 0.5.
+        assert np.abs(np.diff(sound)).max() < 0.05, gain
+
+
 def test_nobody_talks_is_silence_and_says_so() -> None:
     bench = Bench()
     out = np.ones(BLOCK, np.float32)
