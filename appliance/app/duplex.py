@@ -18,11 +18,12 @@ from appliance.core.levels import Smoother, Speaking, dbov
 from appliance.core.units import BLOCK, SILENCE, Block
 from appliance.media.exchange import Downlink, LampSigns, Listener, Uplink
 
-LOST_AFTER = 0.5
-"""Seconds without an answer after which link counts as lost."""
+LOST_AFTER = 50
+"""Turns (10 ms) without an answer after which link counts as lost."""
 _INT16 = np.float32(1 / 32768)
-_LOOK_FOR_LINK = 5
-"""Turns between two looks for a new connection."""
+_LOOK_EVERY = 5
+"""Turns between two looks at what need not be known every 10 ms: levels, news, a new connection. A process that sleeps
+between its blocks finds its caches cold: what it does not touch is what makes it cheap."""
 
 
 def _says(answer: Downlink) -> tuple[object, ...]:
@@ -76,7 +77,9 @@ class Duplex:
         """Called on the playback thread when link says something new, levels apart; must not block."""
         self._said: tuple[object, ...] | None = None
         self._seq = 0
-        self._answered_at = -LOST_AFTER
+        self._level = -127
+        """dBov of what was last let through: nothing of closed time is in it."""
+        self._unanswered = 0
         self._heard = Smoother(0.0, 0.15)
         self._played = Smoother(0.0, 0.15)
         self._speaking = Speaking()
@@ -87,33 +90,36 @@ class Duplex:
 
     def captured(self, block: Block) -> None:
         """One block from the microphone, shape (480,)."""
-        self._counters.add("blocks_captured")
         self._gate.put(block)
-        now = self._clock()
-        self.microphone = self._heard.update(dbov(block), now)
-        self.talking = self._speaking.update(self.microphone, now)
+        if self.turns % _LOOK_EVERY == 0:
+            now = self._clock()
+            self.microphone = self._heard.update(dbov(block), now)
+            self.talking = self._speaking.update(self.microphone, now)
 
     def wanted(self, out: Block) -> None:
         """Fill the block that is played next, shape (480,), and send the next message to link."""
-        now = self._clock()
-        if self.turns % _LOOK_FOR_LINK == 0:
+        looks = self.turns % _LOOK_EVERY == 0
+        if looks:
             self._listener.poll()
         answer = self._listener.receive()
-        self._take(answer, now)
+        if answer is not None:
+            self.answer, self._unanswered = answer, 0
+        else:
+            self._unanswered += 1
         self._play(answer, out)
-        self.loudspeaker = self._played.update(SILENCE if self._silent else dbov(out), now)
         self._send()
-        self._counters.add("blocks_played")
+        if looks:
+            self._look(out)
         self.turns += 1
 
-    def _take(self, answer: Downlink | None, now: float) -> None:
-        """Keep the answer, and wake the loop when it says something new."""
-        if answer is not None:
-            self._answered_at = now
-        elif self.answer is None or now - self._answered_at < LOST_AFTER:
-            return
-        self.answer = answer
-        says = answer and _says(answer)
+    def _look(self, out: Block) -> None:
+        """What is played is measured, and the loop is woken when link says something new or nothing any more."""
+        self.loudspeaker = self._played.update(SILENCE if self._silent else dbov(out), self._clock())
+        if self._gate.is_open:
+            self._level = round(dbov(self._pcm))
+        if self._unanswered >= LOST_AFTER:
+            self.answer = None
+        says = self.answer and _says(self.answer)
         if says != self._said:
             self._said = says
             self.news()
@@ -140,13 +146,15 @@ class Duplex:
             has_block = True
         if self._gate.epoch != epoch:  # closed while we fetched it: what we hold is from before
             epoch, has_block = self._gate.epoch, False
+        if not has_block:
+            self._level = -127
         self._seq = (self._seq + 1) & 0xFFFFFFFF
         self._listener.send(
             Uplink(
                 seq=self._seq,
                 block=self._pcm.data.cast("B") if has_block else None,
                 epoch=epoch,
-                level=round(dbov(self._pcm)) if has_block else -127,
+                level=self._level,
                 reasons=facts.reasons,
                 door=facts.door,
                 hand=facts.hand,

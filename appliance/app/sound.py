@@ -206,7 +206,7 @@ class Sound:
             exchange_connected=self._linked,
             under_runs=self.counters.get("downlink_missing"),
             uptime=time.monotonic() - self._started,
-            counters=self.counters.snapshot(),
+            counters={**self.counters.snapshot(), "blocks_played": self.duplex.turns},
         )
 
     def _handlers(self) -> dict[str, Any]:

@@ -1,53 +1,72 @@
-"""The peer of bench-call: one end of a plain aiortc call, with a paced microphone and a sink. ``aiortc_peer WAV offer|answer``.
+"""The peer of bench-call: one end of a plain aiortc call. ``aiortc_peer WAV offer|answer``.
 
+What a small program around aiortc does: a sound card with 10 ms blocks, here the same virtual one as ours, whose capture
+thread hands blocks to the loop, a track that makes frames of two, and received frames that wait for the playback thread.
 Descriptions go over standard input and output, one JSON line each; it runs until it is ended.
 """
 
 import asyncio
 import fractions
 import json
+import queue
 import sys
-import time
-import wave
 
 import aioice.ice
 import numpy as np
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from av import AudioFrame
 
-RATE, FRAME = 48_000, 960
+from appliance.audio.virtual import VirtualCard, microphone
+from appliance.core.units import BLOCK, RATE, Block, Pcm
+
+_MOST_WAITING = 20
 
 
 class Microphone(MediaStreamTrack):
-    """A WAV file over and over, 20 ms a frame, as aiortc's own player would give it."""
+    """Captured blocks as frames of 20 ms."""
 
     kind = "audio"
 
-    def __init__(self, path: str) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        with wave.open(path) as file:
-            self._samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
-        self._sent, self._began = 0, 0.0
+        self._loop = asyncio.get_running_loop()
+        self._blocks: asyncio.Queue[Pcm] = asyncio.Queue()
+        self._sent = 0
+
+    def captured(self, block: Block) -> None:
+        """Capture thread."""
+        self._loop.call_soon_threadsafe(self._blocks.put_nowait, (block * 32767).astype(np.int16))
 
     async def recv(self) -> AudioFrame:
-        """The next frame, when it is due."""
-        self._began = self._began or time.monotonic()
-        await asyncio.sleep(max(0.0, self._began + self._sent / RATE - time.monotonic()))
-        start = self._sent % (len(self._samples) - FRAME)
-        frame = AudioFrame.from_ndarray(
-            self._samples[start : start + FRAME].reshape(1, -1), format="s16", layout="mono"
-        )
+        """The next frame."""
+        samples = np.concatenate([await self._blocks.get(), await self._blocks.get()])
+        frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = RATE, self._sent, fractions.Fraction(1, RATE)
-        self._sent += FRAME
+        self._sent += 2 * BLOCK
         return frame
 
 
-async def listen(track: MediaStreamTrack) -> None:
-    """Take every frame, as a loudspeaker would."""
-    while True:
-        frame = await track.recv()
-        if isinstance(frame, AudioFrame):
-            frame.to_ndarray()
+class Loudspeaker:
+    """Received frames as blocks of 10 ms."""
+
+    def __init__(self) -> None:
+        self._blocks: queue.SimpleQueue[Pcm] = queue.SimpleQueue()
+
+    async def listen(self, track: MediaStreamTrack) -> None:
+        """Take every frame."""
+        while True:
+            frame = await track.recv()
+            if isinstance(frame, AudioFrame) and self._blocks.qsize() < _MOST_WAITING:
+                samples = frame.to_ndarray().reshape(-1, 2)[:, 0]
+                for start in range(0, len(samples), BLOCK):
+                    self._blocks.put(samples[start : start + BLOCK])
+
+    def wanted(self, out: Block) -> None:
+        """Playback thread."""
+        try:
+            np.multiply(self._blocks.get_nowait(), np.float32(1 / 32768), out=out)
+        except queue.Empty:
+            out.fill(0)
 
 
 async def main(path: str, role: str) -> None:
@@ -55,8 +74,10 @@ async def main(path: str, role: str) -> None:
     aioice.ice.get_host_addresses = lambda **_families: ["127.0.0.1"]
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     tasks = set()
-    connection.on("track", lambda track: tasks.add(asyncio.ensure_future(listen(track))))
-    connection.addTrack(Microphone(path))
+    source, sink = Microphone(), Loudspeaker()
+    connection.on("track", lambda track: tasks.add(asyncio.ensure_future(sink.listen(track))))
+    connection.addTrack(source)
+    VirtualCard(microphone(path)).start(source.captured, sink.wanted, lambda _running: None)
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
 

@@ -30,7 +30,7 @@ from tools.measurements import Figure, write
 
 SECONDS = 30.0
 ROOM = "bench"
-PEER = "plain aiortc call"
+PEER = "plain aiortc call, same virtual sound card"
 
 
 def config(folder: Path, name: str, port: int, speech: Path) -> Path:
