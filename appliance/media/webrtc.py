@@ -23,10 +23,11 @@ from types import MappingProxyType
 from typing import Any, cast
 
 import aioice
+from aioice.ice import StunProtocol
 from OpenSSL import SSL
 
 from appliance.core import sdp
-from appliance.media.srtp import Incoming, Outgoing
+from appliance.media.srtp import MOST_BYTES, Incoming, Outgoing
 
 
 @contextlib.contextmanager
@@ -84,6 +85,7 @@ PRIVATE_PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "data_received",
             "get_component_candidates",
         ),
+        "asyncio.selector_events._SelectorDatagramTransport": ("max_size",),
         "pylibsrtp.Session": ("_srtp",),
         "pylibsrtp": ("ffi", "lib"),
     }
@@ -149,7 +151,7 @@ class _Ice(aioice.Connection):
         for protocol in self._protocols:
             self._part(protocol)
 
-    def _part(self, protocol: asyncio.DatagramProtocol) -> None:
+    def _part(self, protocol: StunProtocol) -> None:
         """Take media before aioice tries to read it as STUN, which is an exception for each packet."""
         others = protocol.datagram_received
 
@@ -160,6 +162,8 @@ class _Ice(aioice.Connection):
                 others(data, address)
 
         protocol.datagram_received = datagram_received  # type: ignore[method-assign, assignment]
+        # asyncio reads each datagram into 256 KiB of fresh memory: 13 µs of 16 go into mapping it.
+        cast(Any, protocol.transport).max_size = 2 * MOST_BYTES
 
     def data_received(self, data: bytes, component: int) -> None:
         """What is neither STUN nor media (RFC 7983): DTLS waits for its task, all else is dropped."""
