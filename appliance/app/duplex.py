@@ -119,7 +119,7 @@ class Duplex:
             self._level = round(dbov(self._pcm))
         if self._unanswered >= LOST_AFTER:
             self.answer = None
-        says = self.answer and _says(self.answer)
+        says = None if self.answer is None else _says(self.answer)
         if says != self._said:
             self._said = says
             self.news()

@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,11 +111,11 @@ class Sound:
         status = StatusServer(self._runtime / STATUS, self._handlers())
         await status.start()
 
-        self.duplex.news = lambda: loop.call_soon_threadsafe(self._news.set)
+        self.duplex.news = partial(self._later, loop, self._news.set)
         self.desk.changed = self._news.set
 
         def card_changed(running: bool) -> None:
-            loop.call_soon_threadsafe(self._card_changed, running)
+            self._later(loop, self._card_changed, running)
 
         try:
             self._card.start(self.duplex.captured, self.duplex.wanted, card_changed)
@@ -127,6 +128,12 @@ class Sound:
             await until_stopped(stop, self._parts(notifier))
         finally:
             await self._end(status)
+
+    @staticmethod
+    def _later(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *arguments: object) -> None:
+        """From an audio thread to the loop; nothing when it has ended meanwhile."""
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(call, *arguments)
 
     def _parts(self, notifier: Notifier) -> dict[str, Any]:
         turns = [-1]

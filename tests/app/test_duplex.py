@@ -108,8 +108,9 @@ def test_closing_between_fetching_and_sending_is_seen(world: World, monkeypatch:
 
 
 def test_the_answer_is_played_and_measured(world: World) -> None:
-    for _ in range(6):
-        _, played = world.exchange(MUSIC)
+    for _ in range(5):
+        world.exchange(MUSIC)
+    _, played = world.exchange(MUSIC)
     assert set(played) == {0.25}
     assert world.duplex.loudspeaker == pytest.approx(-12.04, abs=0.1)
     assert world.duplex.answer is not None and world.duplex.answer.link is LinkPhase.IN_ROOM

@@ -138,7 +138,10 @@ async def test_a_colleague_sees_joins_speaks_hears_and_leaves(short_dir: Path, f
     record = short_dir / "played.wav"
     async with demo(free_port, record) as address, browser(wav) as page:
         problems: list[str] = []
-        page.on("response", lambda answer: problems.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
+        page.on(
+            "response",
+            lambda answer: problems.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None,
+        )
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
         await page.goto(address)
