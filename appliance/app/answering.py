@@ -8,15 +8,13 @@ import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from appliance.core.controls import Door, LinkPhase
 from appliance.core.counters import Counters
 from appliance.core.units import BLOCK
-from appliance.media.exchange import Client, Downlink, ExchangeClosed, Speaker, Uplink
+from appliance.media.exchange import Client, Downlink, ExchangeClosed, Uplink
 from appliance.rooms.contract import Engine
 
 _SILENT_AFTER = 0.2
@@ -27,30 +25,13 @@ _REPORT_EVERY = 10
 _LOUDEST = np.float32(32767)
 
 
-@dataclass(frozen=True, slots=True)
-class RoomFacts:
-    """What the loop wants every answer to say; replaced as a whole, read by the exchange thread."""
-
-    phase: LinkPhase = LinkPhase.STARTING
-    speakers: tuple[Speaker, ...] = ()
-    members: int = 0
-    hands: int = 0
-    knocks: int = 0
-    admin_muted: int = 0
-    admin_lifted: int = 0
-    asked: int = 0
-    door_commands: int = 0
-    door: Door = Door.LISTENING
-    recording: bool = False
-    violation: bool = False
-
-
 class Answering:
     """The thread. ``told`` is called on it with every uplink that says something new, at most ten times a second."""
 
     def __init__(self, path: Path, engine: Engine, counters: Counters, told: Callable[[Uplink], None]) -> None:
         self._path, self._engine, self._counters, self._told = path, engine, counters, told
-        self.facts = RoomFacts()
+        self.says = Downlink(seq=0)
+        """What the loop wants every answer to say; replaced as a whole when something changes."""
         self.connected = False
         self.turns = 0
         """Blocks answered."""
@@ -110,30 +91,12 @@ class Answering:
         if uplink is None:
             self._engine.send(None)
             return
-        facts = self.facts
         block = None
         if self._engine.receive(self._mix):
             np.multiply(self._mix, _LOUDEST, out=self._mix)
             np.copyto(self._pcm, self._mix, casting="unsafe")
             block = self._bytes
-        client.send(
-            Downlink(
-                seq=uplink.seq,
-                block=block,
-                link=facts.phase,
-                speakers=facts.speakers,
-                members=facts.members,
-                hands=facts.hands,
-                knocks=facts.knocks,
-                admin_muted=facts.admin_muted,
-                admin_lifted=facts.admin_lifted,
-                asked=facts.asked,
-                door_commands=facts.door_commands,
-                door=facts.door,
-                recording=facts.recording,
-                violation=facts.violation,
-            )
-        )
+        client.answer(uplink.seq, block, self.says)
         self._pass_on(uplink)
         self.turns += 1
 
@@ -141,6 +104,7 @@ class Answering:
         if uplink.epoch != self._epoch:  # the gate has closed since, if only for a moment
             self._epoch = uplink.epoch
             self._engine.send(None)
+        self._engine.forbid(uplink.reasons != 0)
         self._engine.send(None if uplink.block is None else np.frombuffer(uplink.block, "<i2"))
         # Whether the gate is open is told at once: until the room knows, it drops what we say.
         if uplink.reasons == self._reasons and self.turns % _REPORT_EVERY:

@@ -96,6 +96,8 @@ class Desk:
         self._store_fails = False
         self.changed: Callable[[], None] = lambda: None
         """Called whenever the controls have changed, or a knock has to be told."""
+        self.opening: Callable[[], None] = lambda: None
+        """Called before the gate may open: from now on no reason may be told any more."""
         self.knocks = 0
         """How often the knock button was pressed."""
 
@@ -210,6 +212,7 @@ class Desk:
 
     def _follow(self) -> None:
         if self._controls.open:
+            self.opening()
             self._gate.open()
         else:
             self._gate.close()

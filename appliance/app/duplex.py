@@ -139,11 +139,12 @@ class Duplex:
         self._silent = True
 
     def _send(self) -> None:
-        facts, epoch = self.facts, self._gate.epoch
+        epoch = self._gate.epoch
         has_block = self._gate.take(self._pcm)
         if not has_block and self._gate.is_open:
             self._pcm.fill(0)  # open, but the microphone is a block behind: link must not take it for a close
             has_block = True
+        facts = self.facts  # after the block: the gate opens only when its reasons are gone from here
         if self._gate.epoch != epoch:  # closed while we fetched it: what we hold is from before
             epoch, has_block = self._gate.epoch, False
         if not has_block:

@@ -28,6 +28,7 @@ from appliance.rooms.contract import Engine, RoomRefused, SiteReport
 from appliance.settings import Settings
 
 STATUS = "link.status"
+_PROOF_EVERY = 0.5
 _TOLD = 0.2
 """Seconds in which sound has surely read what an answer says."""
 _LAMPS = ("mic", "room", "speak", "fault")
@@ -97,7 +98,7 @@ class Link:
     async def _proof(self) -> None:
         """A violation is the one fault after which link must not go on: sound closes, link ends and comes back."""
         while not self._engine.counters.get("proof_violations", 0):  # noqa: ASYNC110 - counted by another thread
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(_PROOF_EVERY)
         self._journal.tell(EventName.VIOLATION, blocks=self._engine.counters["proof_violations"])
         self._change(violation=True)
         await asyncio.sleep(_TOLD)
@@ -115,7 +116,7 @@ class Link:
                 self._levels.update(levels)
                 self._speaking = speaking
             case contract.DoorAsked(door):
-                self._change(door=door, door_commands=self._answering.facts.door_commands + 1)
+                self._change(door=door, door_commands=self._answering.says.door_commands + 1)
             case contract.Recording(on):
                 self._change(recording=on)
             case _:
@@ -126,22 +127,22 @@ class Link:
         """Events that happen once: counters, so that a lost answer loses none."""
         field, name = _ONCE[type(event)]
         self._journal.tell(name, by=getattr(event, "by", "the room"))
-        self._change(**{field: getattr(self._answering.facts, field) + 1})
+        self._change(**{field: getattr(self._answering.says, field) + 1})
 
     def _phase_changed(self, event: contract.PhaseChanged) -> None:
         self._why = event.why
-        if event.phase in _PHASE_EVENTS and event.phase is not self._answering.facts.phase:
+        if event.phase in _PHASE_EVENTS and event.phase is not self._answering.says.link:
             self._journal.tell(_PHASE_EVENTS[event.phase], why=event.why)
         if event.phase is not LinkPhase.IN_ROOM:
             self._members.clear()
             self._levels.clear()
             self._speaking = frozenset()
-        self._change(phase=event.phase)
+        self._change(link=event.phase)
 
     def _change(self, **fields: Any) -> None:
-        facts = dataclasses.replace(self._answering.facts, **fields)
-        if facts != self._answering.facts:
-            self._answering.facts = facts
+        says = dataclasses.replace(self._answering.says, **fields)
+        if says != self._answering.says:
+            self._answering.says = says
 
     def _joined(self) -> list[Member]:
         return [member for member in self._members.values() if member.joined]
@@ -188,7 +189,7 @@ class Link:
         audio, counters = self._settings.audio, dict(self._engine.counters)
         return LinkState(
             engine=self._settings.room.engine,
-            phase=self._answering.facts.phase,
+            phase=self._answering.says.link,
             why=self._why,
             room=self._settings.room.id,
             members=len(self._joined()),

@@ -132,7 +132,7 @@ def lock_memory() -> bool:
     """Keep our pages in memory where we may (mlock(2)), so that audio never waits for a disk. Returns whether it is so."""
     if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] != resource.RLIM_INFINITY:
         return False  # beyond a limit every later allocation would fail
-    return ctypes.CDLL(None).mlockall(_LOCK_AS_USED) == 0
+    return bool(ctypes.CDLL(None).mlockall(_LOCK_AS_USED) == 0)
 
 
 def run(

@@ -9,6 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,7 @@ class Sound:
 
         self.duplex.news = partial(self._later, loop, self._news.set)
         self.desk.changed = self._news.set
+        self.desk.opening = self._opening
 
         def card_changed(running: bool) -> None:
             self._later(loop, self._card_changed, running)
@@ -190,6 +192,9 @@ class Sound:
         )
         if facts != self.duplex.facts:
             self.duplex.facts = facts
+
+    def _opening(self) -> None:
+        self.duplex.facts = replace(self.duplex.facts, reasons=0)
 
     def _card_changed(self, running: bool) -> None:
         self.desk.apply(Event.AUDIO_FOUND if running else Event.AUDIO_LOST)

@@ -52,6 +52,10 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
+# json.loads would make one for each message.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
 def read_object(text: str | bytes, most: int) -> dict[str, Any]:
     """The JSON object in ``text``, which is at most ``most`` bytes of UTF-8.
 
@@ -61,7 +65,7 @@ def read_object(text: str | bytes, most: int) -> dict[str, Any]:
     if len(data) > most:
         raise ProtocolError(f"The message is larger than {most} bytes.", CloseCode.TOO_BIG)
     try:
-        value = json.loads(data.decode(), parse_constant=_refuse_constant)
+        value = _DECODER.decode(data.decode())
     except (ValueError, RecursionError):  # RecursionError: thousands of brackets fit into a small message
         raise ProtocolError("The message is not JSON.") from None
     if not isinstance(value, dict):

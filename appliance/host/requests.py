@@ -131,7 +131,7 @@ class Requests:
         if member.role == "listener" and not muted:
             raise Refused("forbidden", "By a listener link one can only listen.")
         fields: dict[str, Any] = {"muted": muted}
-        if not muted and member.kind == "site":
+        if not muted and member.muted and member.kind == "site":
             # Only a hand in the room opens its gate, and that answers the admin's mute too (UX.md, mute rule 7).
             self._muted.pop(member.id, None)
             fields["admin_muted"] = False
@@ -153,7 +153,7 @@ class Requests:
         if member.kind != "site":
             raise Refused("not_a_site", "Only a device reports.")
         fields: dict[str, Any] = {"site": site, "muted": site["gate"] == "closed", "on_hold": site["door"] == "closed"}
-        if site["gate"] == "open":
+        if site["gate"] == "open" and member.muted:  # one that is under way when an admin mutes is no answer to it
             self._muted.pop(member.id, None)
             fields["admin_muted"] = False
         self._room.change(member.id, **fields)

@@ -17,6 +17,7 @@ import socket
 import stat
 import struct
 import time
+from array import array
 from collections import deque
 from dataclasses import asdict, dataclass
 
@@ -33,6 +34,7 @@ from appliance.media.exchange_messages import (
     decode_uplink,
     encode_downlink,
     encode_uplink,
+    waits,
 )
 from appliance.media.histogram import Histogram
 
@@ -108,13 +110,6 @@ def _listens(path: str) -> bool:
     return code not in (errno.ECONNREFUSED, errno.ENOENT)
 
 
-def _has_more(link: socket.socket) -> bool:
-    try:
-        return bool(link.recv(1, socket.MSG_PEEK))
-    except OSError:
-        return False
-
-
 def _bind(path: str) -> socket.socket:
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISSOCK(os.stat(path, follow_symlinks=False).st_mode):
@@ -175,6 +170,7 @@ class Listener:
         # One byte more than the largest message: what is too long does not pass as one that fits.
         self._in = bytearray(MAX_MESSAGE + 1)
         self._in_view = memoryview(self._in)
+        self._size = array("i", [0])
         self.counts = ListenerCounts()
         self.turnaround = Histogram()
         """From the sending of an uplink to the sending of its answer."""
@@ -246,13 +242,15 @@ class Listener:
             message = self._read(link)
             if message is None:
                 break
+            more = self._link is link and waits(link, self._size)
             self.counts.skipped += newest is not None
             newest = message
+            if not more:
+                break
         else:
-            if _has_more(link):
-                self.counts.floods += 1
-                self._drop()
-                return None
+            self.counts.floods += 1
+            self._drop()
+            return None
         if newest is None and self._unanswered:
             self.counts.missing += 1
         return newest

@@ -5,8 +5,9 @@ import os
 import socket
 import struct
 import time
+from array import array
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from appliance.media.exchange_messages import (
     MAX_MESSAGE,
@@ -14,7 +15,9 @@ from appliance.media.exchange_messages import (
     Uplink,
     decode_uplink,
     encode_downlink,
+    repeat_downlink,
     stamp_answer,
+    waits,
 )
 
 _MOST_DRAINED = 64
@@ -72,6 +75,8 @@ class Client:
             socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", int(seconds), int(rest * 1e6))
         )
         self._pending: deque[Uplink] = deque()
+        self._size = array("i", [0])
+        self._says: Downlink | None = None
         self._out = bytearray(MAX_MESSAGE)
         self._in = bytearray(MAX_MESSAGE + 1)
         self._in_view = memoryview(self._in)
@@ -86,15 +91,16 @@ class Client:
         :raises ExchangeJunk: sound sent something that is no message.
         :raises ExchangeClosed: sound is gone, a newer link has taken the place, or ``stop`` was called.
         """
-        flags = 0 if not self._pending else socket.MSG_DONTWAIT
-        for _ in range(_MOST_DRAINED):
-            message = self._read(flags)
+        if not self._pending:
+            message = self._read(0)
+            if message is None:
+                return None
+            self._pending.append(message)
+        while len(self._pending) < _MOST_DRAINED and waits(self._socket, self._size):
+            message = self._read(socket.MSG_DONTWAIT)
             if message is None:
                 break
             self._pending.append(message)
-            flags = socket.MSG_DONTWAIT
-        if not self._pending:
-            return None
         self._forget_closed()
         return self._pending.popleft()
 
@@ -122,8 +128,23 @@ class Client:
         :raises ValueError: the block has not 960 bytes, or there are more than three speakers.
         :raises ExchangeClosed: sound is gone, or a newer link has taken the place.
         """
+        self._says = None
         size = encode_downlink(message, self._out)
         stamp_answer(self._out, time.monotonic_ns())
+        return self._send(size)
+
+    def answer(self, seq: int, block: bytes | memoryview | None, says: Downlink) -> bool:
+        """Send ``says`` with this number and block. As long as it is the same object it is encoded only once.
+
+        :raises ValueError: the block has not 960 bytes, or there are more than three speakers.
+        :raises ExchangeClosed: sound is gone, or a newer link has taken the place.
+        """
+        if says is not self._says:
+            encode_downlink(replace(says, block=None), self._out)
+            self._says = says
+        return self._send(repeat_downlink(seq, block, self._out, time.monotonic_ns()))
+
+    def _send(self, size: int) -> bool:
         try:
             self._socket.send(memoryview(self._out)[:size], socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
         except BlockingIOError:

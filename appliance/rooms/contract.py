@@ -150,6 +150,12 @@ class Engine(Protocol):
         nothing of the time before is sent again.
         """
 
+    def forbid(self, closed: bool) -> None:
+        """Say before each block whether a reason to close the gate holds. Exchange thread.
+
+        A block that leaves although one does is a violation too (UX.md, mute rule 6).
+        """
+
     def receive(self, out: Block) -> bool:
         """Write the next mixed block, shape (480,), into ``out``; False and zeros when there is nothing. Exchange thread."""
 

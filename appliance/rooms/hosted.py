@@ -102,6 +102,10 @@ class HostedEngine:
         """Take one gated block, or None: the gate is closed."""
         self._uplink.take(pcm)
 
+    def forbid(self, closed: bool) -> None:
+        """Whether a reason to close the gate holds."""
+        self.proof.forbid(closed)
+
     def receive(self, out: Block) -> bool:
         """Write the next mixed block."""
         return self._downlink.mix(out)

@@ -30,6 +30,9 @@ class Nowhere:
     def send(self, pcm: Pcm | None) -> None:
         """Nobody hears it."""
 
+    def forbid(self, closed: bool) -> None:
+        """Nothing leaves."""
+
     def receive(self, out: Block) -> bool:
         """Nobody speaks."""
         out.fill(0)

@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from appliance.app.answering import Answering, RoomFacts
+from appliance.app.answering import Answering
 from appliance.core.controls import Door, LinkPhase
 from appliance.core.counters import Counters
 from appliance.core.units import BLOCK, Block, Pcm
@@ -25,6 +25,10 @@ class Ears:
 
     def __init__(self) -> None:
         self.given: list[int | None] = []
+        self.forbidden: list[bool] = []
+
+    def forbid(self, closed: bool) -> None:
+        self.forbidden.append(closed)
 
     def send(self, pcm: Pcm | None) -> None:
         self.given.append(None if pcm is None else int(pcm[0]))
@@ -62,7 +66,7 @@ def world(short_dir: Path) -> Iterator[World]:
 
 
 def test_answers_with_the_mix_and_what_the_room_says(world: World) -> None:
-    world.answering.facts = RoomFacts(phase=LinkPhase.IN_ROOM, members=4, admin_muted=2, door=Door.CLOSED)
+    world.answering.says = Downlink(seq=0, link=LinkPhase.IN_ROOM, members=4, admin_muted=2, door=Door.CLOSED)
     answer = world.ask()
     assert (answer.seq, answer.link, answer.members, answer.admin_muted) == (1, LinkPhase.IN_ROOM, 4, 2)
     assert set(np.frombuffer(answer.block or b"", "<i2")) == {16383}
@@ -75,6 +79,14 @@ def test_blocks_go_to_the_engine_and_a_new_epoch_is_a_close(world: World) -> Non
     world.ask(epoch=5)
     wait_for(lambda: world.engine.given[-1] is None)
     assert world.engine.given == [None, 1000, 1000, None, 1000, None, None]
+
+
+def test_the_engine_is_told_whether_a_reason_holds(world: World) -> None:
+    world.ask(block=TALK, reasons=0)
+    world.ask(reasons=4)
+    world.ask(block=TALK, reasons=4)
+    wait_for(lambda: len(world.engine.forbidden) == 3)
+    assert world.engine.forbidden == [False, True, True]
 
 
 def test_sound_that_falls_silent_counts_as_a_closed_gate(world: World) -> None:

@@ -215,7 +215,7 @@ async def test_a_violation_is_told_to_sound_and_ends_link(short_dir: Path) -> No
     world = World(short_dir)
     await ends_with(world, "proof", lambda: world.engine.counters.update(proof_violations=1))
     assert world.lines.lines("violation")
-    assert world.link._answering.facts.violation
+    assert world.link._answering.says.violation
 
 
 async def test_a_watchdog_that_ends_ends_link(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from appliance.media.exchange_messages import (
     decode_uplink,
     encode_downlink,
     encode_uplink,
+    repeat_downlink,
 )
 
 U32 = st.integers(0, 2**32 - 1)
@@ -79,6 +80,17 @@ def test_an_uplink_comes_back_as_it_was(message: Uplink) -> None:
 @given(DOWNLINKS)
 def test_a_downlink_comes_back_as_it_was(message: Downlink) -> None:
     assert decode_downlink(down(message)) == message
+
+
+@given(DOWNLINKS, st.lists(st.tuples(U32, st.none() | BLOCKS, st.integers(0, 2**64 - 1)), min_size=1, max_size=4))
+def test_a_repeated_downlink_is_as_one_encoded_anew(
+    message: Downlink, answers: list[tuple[int, bytes | None, int]]
+) -> None:
+    buffer = bytearray(b"\xff" * MAX_MESSAGE)
+    encode_downlink(replace(message, block=None), buffer)
+    for seq, block, answered in answers:
+        size = repeat_downlink(seq, block, buffer, answered)
+        assert bytes(buffer[:size]) == down(replace(message, seq=seq, block=block, answered=answered))
 
 
 @given(OPEN_UPLINKS, SIGN)

@@ -29,13 +29,13 @@ class Microphone(MediaStreamTrack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._loop = asyncio.get_running_loop()
+        self._later = asyncio.get_running_loop().call_soon_threadsafe
         self._blocks: asyncio.Queue[Pcm] = asyncio.Queue()
         self._sent = 0
 
     def captured(self, block: Block) -> None:
         """Capture thread."""
-        self._loop.call_soon_threadsafe(self._blocks.put_nowait, (block * 32767).astype(np.int16))
+        self._later(self._blocks.put_nowait, (block * 32767).astype(np.int16))
 
     async def recv(self) -> AudioFrame:
         """The next frame."""
@@ -57,7 +57,7 @@ class Loudspeaker:
         while True:
             frame = await track.recv()
             if isinstance(frame, AudioFrame) and self._blocks.qsize() < _MOST_WAITING:
-                samples = frame.to_ndarray().reshape(-1, 2)[:, 0]
+                samples = frame.to_ndarray().reshape(-1, 2)[:, 0].astype(np.int16)
                 for start in range(0, len(samples), BLOCK):
                     self._blocks.put(samples[start : start + BLOCK])
 

@@ -1,27 +1,19 @@
 /** Waits between tries: the first is short, each may be longer, none is longer than the cap, and no two pages agree. */
-
 export class Backoff {
-  #first;
-  #cap;
-  #tries = 0;
+	#tries = 0;
 
-  /**
-   * @param {number} first milliseconds
-   * @param {number} cap milliseconds
-   */
-  constructor(first = 150, cap = 1500) {
-    this.#first = first;
-    this.#cap = cap;
-  }
+	/** @param {number} [first] milliseconds @param {number} [cap] milliseconds */
+	constructor(first = 150, cap = 1500) {
+		this.first = first;
+		this.cap = cap;
+	}
 
-  /** @returns {number} milliseconds to wait before the next try */
-  next() {
-    const full = Math.min(this.#cap, this.#first * 2 ** this.#tries);
-    this.#tries += 1;
-    return full * (0.5 + Math.random() / 2);
-  }
+	/** @returns {number} milliseconds to wait before the next try */
+	next() {
+		return Math.min(this.cap, this.first * 2 ** this.#tries++) * (0.5 + Math.random() / 2);
+	}
 
-  reset() {
-    this.#tries = 0;
-  }
+	reset() {
+		this.#tries = 0;
+	}
 }

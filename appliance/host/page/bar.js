@@ -1,120 +1,75 @@
 /** The bar: three places that never move, with sign, name, state, level, scale and last minute of whoever stands there. */
 
-import { byId, h, setAttribute, setText } from "./dom.js";
+import { byId, find, h, setAttribute, setText } from "./dom.js";
 import { Meter } from "./meters.js";
+import { CELLS } from "./model.js";
 import { drawSign, makeSign } from "./signs.js";
-import { signState, stateOf } from "./states.js";
 import { t } from "./words.js";
 
-const CELLS = 20;
-
 class Place {
-  #sign = makeSign();
-  #name = h("bdi", { class: "name line" });
-  #state = h("span", { class: "second line" });
-  #bar = h("span", { class: "meter", "aria-hidden": "true" });
-  #cells = Array.from({ length: CELLS }, () => h("i"));
-  #minuteAgo = h("span");
-  #now = h("span");
-  #decibel = h("span");
-  #meter = new Meter(this.#bar);
-  #shown = "";
-  #bits = 0;
+	#model;
+	node = byId("place").content.firstElementChild.cloneNode(true);
+	#sign = makeSign();
+	#name = find(this.node, ".name");
+	#state = find(this.node, ".second");
+	#cells = Array.from({ length: CELLS }, () => h("i"));
+	#meter = new Meter(find(this.node, ".meter"));
+	#shown = "";
 
-  node = h(
-    "li",
-    { class: "slot" },
-    this.#sign,
-    h("div", {}, this.#name, this.#state),
-    h(
-      "div",
-      { class: "scale", "aria-hidden": "true" },
-      this.#bar,
-      h("div", { class: "ticks" }, h("span", {}, "−60"), h("span", {}, "−40"), h("span", {}, "−20"), this.#decibel),
-      h("div", { class: "cells" }, ...this.#cells),
-      h("div", { class: "ticks" }, this.#minuteAgo, this.#now),
-    ),
-  );
+	/** @param {Model} model */
+	constructor(model) {
+		this.#model = model;
+		this.node.prepend(this.#sign);
+		find(this.node, ".cells").append(...this.#cells);
+	}
 
-  words() {
-    setText(this.#minuteAgo, t("minuteAgo"));
-    setText(this.#now, t("now"));
-    setText(this.#decibel, t("decibel"));
-    this.#cells[0].parentElement?.setAttribute("title", t("minute"));
-  }
+	/** @param {string} id of a member, or "" @param {string} empty said when nobody stands here @param {number} now */
+	show(id, empty, now) {
+		const member = this.#model.members.get(id);
+		if (this.#shown !== id) this.#meter.clear();
+		this.#shown = id;
+		drawSign(this.#sign, member ?? null);
+		setAttribute(this.#sign, "data-state", member ? this.#model.signOf(member) : null);
+		setAttribute(this.node, "data-hue", member?.sign.hue ?? null);
+		setText(this.#name, member?.name ?? "");
+		setText(this.#state, member ? this.#words(member, now) : empty);
+		const bits = this.#model.minute(id);
+		for (const [n, cell] of this.#cells.entries()) cell.classList.toggle("on", ((bits >> (CELLS - 1 - n)) & 1) === 1);
+	}
 
-  /**
-   * @param {import("./model.js").Model} model
-   * @param {import("./model.js").Member | undefined} member
-   * @param {string} nobody what stands in an empty place
-   * @param {number} now
-   */
-  show(model, member, nobody, now) {
-    if (this.#shown !== (member?.id ?? "")) this.#meter.clear();
-    this.#shown = member?.id ?? "";
-    drawSign(this.#sign, member ?? null);
-    setAttribute(this.#sign, "data-state", member ? signState(member, model) : null);
-    setAttribute(this.node, "data-hue", member ? member.sign.hue : null);
-    setText(this.#name, member?.name ?? "");
-    setText(this.#state, member ? this.#words(model, member, now) : nobody);
-    this.#minute(member ? model.minute(member.id) : 0);
-  }
+	/** @param {number} now */
+	level(now) {
+		this.#meter.show(this.#model.level(this.#shown), now);
+	}
 
-  /**
-   * @param {import("./model.js").Model} model
-   * @param {number} now
-   */
-  level(model, now) {
-    this.#meter.show(model.level(this.#shown), now);
-  }
-
-  /**
-   * @param {import("./model.js").Model} model
-   * @param {import("./model.js").Member} member
-   * @param {number} now
-   */
-  #words(model, member, now) {
-    const state = stateOf(member, model);
-    const ago = state === "listening" ? model.spokeAgo(member.id, now) : null;
-    return ago === null ? t(`state.${state}`) : t("state.spoke", { n: ago });
-  }
-
-  /** @param {number} bits */
-  #minute(bits) {
-    if (bits === this.#bits) return;
-    this.#bits = bits;
-    for (const [n, cell] of this.#cells.entries()) cell.classList.toggle("on", ((bits >> (CELLS - 1 - n)) & 1) === 1);
-  }
+	/** @param {Member} member @param {number} now */
+	#words(member, now) {
+		const state = this.#model.stateOf(member);
+		const ago = state === "listening" ? this.#model.spokeAgo(member.id, now) : null;
+		return ago === null ? t(`state.${state}`) : t("state.spoke", { n: ago });
+	}
 }
 
 export class Bar {
-  #places = [new Place(), new Place(), new Place()];
+	#model;
+	#places;
 
-  constructor() {
-    byId("bar").append(...this.#places.map((place) => place.node));
-  }
+	/** @param {Model} model */
+	constructor(model) {
+		this.#model = model;
+		this.#places = model.places.map(() => new Place(model));
+		byId("bar").append(...this.#places.map((place) => place.node));
+	}
 
-  words() {
-    for (const place of this.#places) place.words();
-  }
+	/** @param {number} now */
+	show(now) {
+		const { places, welcomed } = this.#model;
+		const nobody = welcomed && places.every((id) => id === null);
+		for (const [n, place] of this.#places.entries()) place.show(places[n] ?? "", nobody && n === 0 ? t("nobodySpeaks") : "", now);
+	}
 
-  /**
-   * @param {import("./model.js").Model} model
-   * @param {number} now
-   */
-  show(model, now) {
-    const empty = model.places.every((id) => id === null);
-    for (const [n, place] of this.#places.entries()) {
-      const id = model.places[n];
-      place.show(model, id ? model.members.get(id) : undefined, empty && n === 0 && model.welcomed ? t("nobodySpeaks") : "", now);
-    }
-  }
-
-  /**
-   * @param {import("./model.js").Model} model
-   * @param {number} now
-   */
-  levels(model, now) {
-    for (const place of this.#places) place.level(model, now);
-  }
+	/** @param {number} now */
+	levels(now) {
+		for (const place of this.#places) place.level(now);
+	}
 }

@@ -1,49 +1,32 @@
 /** When the room cannot be shown: one sentence, what to do, one key. No names and no levels. */
 
-import { byId, h, setText } from "./dom.js";
+import { byId, setText } from "./dom.js";
 import { say } from "./say.js";
 import { t } from "./words.js";
 
-const root = document.documentElement;
-
 export class Ended {
-  #section = byId("end");
-  #again;
-  #why = "";
+	/** "expired", "invalid", "noRoom", "elsewhere", or "" while the room is shown. */
+	why = "";
 
-  /** @param {(why: string) => void} again */
-  constructor(again) {
-    this.#again = again;
-  }
+	/** @param {(why: string) => void} again what the key does */
+	constructor(again) {
+		byId("end-key").onclick = () => again(this.why);
+	}
 
-  /** @param {string} why "expired", "invalid", "noRoom" or "elsewhere" */
-  begin(why) {
-    this.#why = why;
-    root.toggleAttribute("data-ended", true);
-    this.#section.hidden = false;
-    this.show();
-    say(this.#section.querySelector("b")?.textContent ?? "", "alert");
-  }
+	/** @param {string} why "" shows the room again */
+	begin(why) {
+		this.why = why;
+		document.documentElement.toggleAttribute("data-ended", why !== "");
+		byId("end").hidden = !why;
+		this.show();
+		if (why) say(t(`end.${why}`), "alert");
+	}
 
-  end() {
-    root.toggleAttribute("data-ended", false);
-    this.#section.hidden = true;
-    this.#why = "";
-  }
-
-  /** @returns {boolean} */
-  get shown() {
-    return this.#why !== "";
-  }
-
-  show() {
-    if (!this.shown) return;
-    const key = t(this.#why === "elsewhere" ? "end.take" : "end.again");
-    this.#section.replaceChildren(
-      h("b", {}, t(`end.${this.#why}`)),
-      h("p", { class: "second" }, t(`end.${this.#why}2`)),
-      h("button", { class: "key", type: "button", onclick: () => this.#again(this.#why) }, key),
-    );
-    setText(byId("title"), t("brand"));
-  }
+	show() {
+		if (!this.why) return;
+		setText(byId("title"), "Kontor");
+		setText(byId("end-first"), t(`end.${this.why}`));
+		setText(byId("end-second"), t(`end.${this.why}2`));
+		setText(byId("end-key"), t(this.why === "elsewhere" ? "end.take" : "end.again"));
+	}
 }

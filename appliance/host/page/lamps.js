@@ -1,109 +1,67 @@
 /** The four lamps of a device: how each is lit, and what that means in words. */
 
-import { h, setAttribute, setText } from "./dom.js";
-import { t } from "./words.js";
+import { h, setAttribute } from "./dom.js";
+import { WORDS, t } from "./words.js";
 
-/** @typedef {"off" | "steady" | "slow" | "fast"} Lit */
-/** @typedef {"mic" | "room" | "speak" | "fault"} Name */
-/** @typedef {import("./model.js").Model} Model */
+/** @type {ReadonlyArray<readonly [LampName, string]>} */
+const LAMPS = [
+	["mic", "red"],
+	["room", "green"],
+	["speak", "white"],
+	["fault", "amber"],
+];
+export const LAMP_NAMES = LAMPS.map(([name]) => name);
 
-/** @type {ReadonlyArray<readonly [Name, string]>} */
-export const LAMPS = Object.freeze([
-  ["mic", "red"],
-  ["room", "green"],
-  ["speak", "white"],
-  ["fault", "amber"],
-]);
-
-/** A lamp with its printed name, drawn in several places. */
-export class LampView {
-  #lamp;
-  node;
-
-  /**
-   * @param {Name} name
-   * @param {string} colour
-   * @param {string} className
-   */
-  constructor(name, colour, className) {
-    this.#lamp = h("span", { class: "lamp", "data-lamp": "off", "data-colour": colour });
-    this.node = h("span", { class: className, "aria-hidden": "true" }, this.#lamp, h("span", {}, name.toUpperCase()));
-  }
-
-  /** @param {Lit} lit */
-  show(lit) {
-    setAttribute(this.#lamp, "data-lamp", lit);
-    setAttribute(this.node, "data-lit", String(lit !== "off"));
-  }
+/** @param {string} colour @param {Lit} lit */
+export function makeLamp(colour, lit) {
+	return h("span", { class: "lamp", "data-lamp": lit, "data-colour": colour, "aria-hidden": true });
 }
 
-/**
- * @param {string[]} reasons as the host names them
- * @returns {string[]} in words; a reason that is not known is shown as it came
- */
+/** The four lamps with their printed names, dark at first. @param {string} className @returns {HTMLElement[]} */
+export function makeLamps(className) {
+	return LAMPS.map(([name, colour]) =>
+		h("span", { class: className, "aria-hidden": true }, makeLamp(colour, "off"), h("span", {}, name.toUpperCase())),
+	);
+}
+
+/** @param {HTMLElement[]} nodes of makeLamps @param {Record<LampName, Lit>} lamps */
+export function showLamps(nodes, lamps) {
+	for (const [n, node] of nodes.entries()) {
+		const lit = lamps[LAMPS[n][0]];
+		setAttribute(node.children[0], "data-lamp", lit);
+		setAttribute(node, "data-lit", lit !== "off");
+	}
+}
+
+/** Reasons in words; one that is not known is shown as it came. @param {string[]} reasons */
 export function reasonWords(reasons) {
-  return reasons.map((reason) => {
-    try {
-      return t(`reason.${reason}`);
-    } catch {
-      return reason;
-    }
-  });
+	return reasons.map((reason) => (WORDS[`reason.${reason}`] ? t(`reason.${reason}`) : reason));
 }
 
-/** @param {Lit} lit @param {string} meaning */
-const sentence = (lit, meaning) => `${t(`lamp.${lit}`)}. ${meaning}`;
-
-/**
- * @param {{lamps: Record<Name, Lit>, reasons: string[], gate: string, limited?: string}} site
- * @param {Model} model
- * @returns {Record<Name, string>} what each lamp says
- */
+/** What each lamp says. @param {Site} site @param {Model} model @returns {Record<LampName, string>} */
 export function lampWords(site, model) {
-  const { mic, room, fault } = site.lamps;
-  return {
-    mic: sentence(mic, micWords(site)),
-    room: sentence(room, t({ off: "lamp.roomOut", steady: "lamp.roomIn", slow: "lamp.roomConnecting", fast: "lamp.roomRefused" }[room])),
-    speak: speakWords(model),
-    fault: sentence(fault, faultWords(fault, site.limited)),
-  };
+	const { mic, room, fault } = site.lamps;
+	const sentence = (/** @type {Lit} */ lit, /** @type {string} */ meaning) => `${t(`lamp.${lit}`)}. ${meaning}`;
+	const limited = site.extra?.limited ? t("lamp.limited", { what: String(site.extra.limited) }) : t("lamp.limitedOnly");
+	return {
+		mic: sentence(mic, micWords(site)),
+		room: sentence(room, t(`lamp.room.${room}`)),
+		speak: speakWords(model),
+		fault: sentence(fault, fault === "slow" ? limited : t(`lamp.fault.${fault}`)),
+	};
 }
 
-/** @param {{lamps: Record<Name, Lit>, reasons: string[], gate: string}} site */
+/** @param {Site} site */
 function micWords(site) {
-  if (site.gate === "open") return t("lamp.micOpen");
-  if (site.lamps.mic === "fast" || !site.reasons.length) return t("lamp.micFault");
-  return t("lamp.micClosed", { reasons: reasonWords(site.reasons).join(", ") });
+	if (site.gate === "open") return t("lamp.micOpen");
+	if (site.lamps.mic === "fast") return t("lamp.micFault");
+	return t("lamp.micClosed", { reasons: reasonWords(site.reasons).join(", ") });
 }
 
 /** @param {Model} model */
 function speakWords(model) {
-  const speakers = [...model.speaking].map((id) => model.members.get(id)?.name ?? "").filter(Boolean);
-  const hands = model.here().filter((m) => m.hand).map((m) => m.name);
-  const first = speakers.length ? `${speakers.slice(0, 3).join(", ")}.` : `${t("nobodySpeaks")}.`;
-  return hands.length ? `${first}\n${t("lamp.hand", { name: hands.slice(0, 2).join(", ") })}` : first;
-}
-
-/** @param {Lit} lit @param {string} [what] */
-function faultWords(lit, what) {
-  if (lit === "slow") return what ? t("lamp.limited", { what }) : t("lamp.limitedOnly");
-  return t({ off: "lamp.healthy", steady: "lamp.stopped", fast: "lamp.person" }[lit]);
-}
-
-/** The lamps as a list of words: name and meaning. */
-export class LampList {
-  #words = /** @type {Record<Name, HTMLElement>} */ ({});
-  node = h("dl");
-
-  constructor() {
-    for (const [name] of LAMPS) {
-      this.#words[name] = h("dd", { class: name === "speak" ? "two" : "one-line" });
-      this.node.append(h("dt", {}, name.toUpperCase()), this.#words[name]);
-    }
-  }
-
-  /** @param {Record<Name, string>} words */
-  show(words) {
-    for (const [name] of LAMPS) setText(this.#words[name], words[name]);
-  }
+	const speakers = [...model.speaking].slice(0, 3).map((id) => model.members.get(id)?.name);
+	const hands = model.here().filter((m) => m.hand).map((m) => m.name);
+	const first = `${speakers.join(", ") || t("nobodySpeaks")}.`;
+	return hands.length ? `${first}\n${t("lamp.hand", { name: hands.slice(0, 2).join(", ") })}` : first;
 }

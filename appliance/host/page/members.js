@@ -2,187 +2,163 @@
 
 import { byId, checkField, h, icon, setAttribute, setText, volumeField } from "./dom.js";
 import { drawSign, makeSign } from "./signs.js";
-import { PICTURES, signState, stateOf } from "./states.js";
 import { t } from "./words.js";
 
-/** @typedef {import("./model.js").Member} Member */
-/** @typedef {import("./model.js").Model} Model */
-
+/** The picture at the right of a tile; states without one need none. @type {Record<string, string>} */
+const PICTURES = { muted: "mic-off", admin_muted: "lock", hand: "hand", on_hold: "pause", mutedForMe: "sound-off" };
 const MANY = 60;
 
 class Tile {
-  #sign = makeSign();
-  #name = h("bdi");
-  #you = h("span");
-  #state = h("span", { class: "second line" });
-  #picture = h("span");
-  #shown = "";
-  button;
-  node;
+	#sign = makeSign();
+	#name = h("bdi");
+	#you = h("span");
+	#state = h("span", { class: "second line" });
+	#picture = h("span");
 
-  /** @param {() => void} open */
-  constructor(open) {
-    const name = h("span", { class: "line" }, this.#name, this.#you);
-    const words = h("span", { class: "words" }, name, this.#state);
-    this.button = h("button", { type: "button", "aria-haspopup": "dialog", "aria-expanded": "false", tabindex: -1, onclick: open }, this.#sign, words, this.#picture);
-    this.node = h("li", { class: "tile" }, this.button);
-  }
+	/** @param {() => void} open */
+	constructor(open) {
+		const words = h("span", { class: "words" }, h("span", { class: "line" }, this.#name, this.#you), this.#state);
+		const roles = { type: "button", "aria-haspopup": "dialog", "aria-expanded": "false", tabindex: -1, onclick: open };
+		this.button = h("button", roles, this.#sign, words, this.#picture);
+		this.node = h("li", { class: "tile" }, this.button);
+	}
 
-  /**
-   * @param {Member} member
-   * @param {Model} model
-   * @param {boolean} mutedForMe
-   */
-  show(member, model, mutedForMe) {
-    const state = mutedForMe ? "mutedForMe" : stateOf(member, model);
-    drawSign(this.#sign, member);
-    setAttribute(this.#sign, "data-state", signState(member, model));
-    setText(this.#name, member.name);
-    setText(this.#you, member.id === model.you?.id ? ` ${t("you")}` : "");
-    setText(this.#state, t(`state.${state}`));
-    const picture = /** @type {Record<string, string>} */ (PICTURES)[state] ?? "";
-    if (picture !== this.#shown) this.#picture.replaceChildren(...(picture ? [icon(picture)] : []));
-    this.#shown = picture;
-  }
+	/** @param {Member} member @param {Model} model @param {boolean} mutedForMe */
+	show(member, model, mutedForMe) {
+		const state = mutedForMe ? "mutedForMe" : model.stateOf(member);
+		drawSign(this.#sign, member);
+		setAttribute(this.#sign, "data-state", model.signOf(member));
+		setText(this.#name, member.name);
+		setText(this.#you, member === model.self() ? ` ${t("you")}` : "");
+		setText(this.#state, t(`state.${state}`));
+		if (this.#picture.getAttribute("data-of") === state) return;
+		this.#picture.setAttribute("data-of", state);
+		this.#picture.replaceChildren(...(PICTURES[state] ? [icon(PICTURES[state])] : []));
+	}
 }
 
 export class Members {
-  #list = byId("members");
-  #nobody = byId("nobody");
-  /** @type {Map<string, Tile>} */
-  #tiles = new Map();
-  /** @type {Model} */
-  #model;
-  #volumes;
-  #send;
-  /** @type {HTMLElement | null} */
-  #menu = null;
-  #menuOf = "";
+	#list = byId("members");
+	/** @type {Map<string, Tile>} */
+	#tiles = new Map();
+	#model;
+	#playback;
+	#send;
+	/** @type {HTMLElement | null} */
+	#menu = null;
+	#menuOf = "";
 
-  /**
-   * @param {Model} model
-   * @param {import("./volumes.js").Volumes} volumes
-   * @param {(message: object) => void} send to the host
-   */
-  constructor(model, volumes, send) {
-    this.#model = model;
-    this.#volumes = volumes;
-    this.#send = send;
-    this.#list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#walk(event));
-    this.#list.addEventListener("focusin", (/** @type {FocusEvent} */ event) => this.#rove(event.target));
-    document.addEventListener("pointerdown", (event) => {
-      if (this.#menu && !this.#menu.parentElement?.contains(/** @type {Node} */ (event.target))) this.closeMenu();
-    });
-  }
+	/** @param {Model} model @param {import("./playback.js").Playback} playback @param {(message: object) => void} send to the host */
+	constructor(model, playback, send) {
+		this.#model = model;
+		this.#playback = playback;
+		this.#send = send;
+		this.#list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#walk(event));
+		this.#list.addEventListener("focusin", (/** @type {FocusEvent} */ event) => this.#rove(event.target));
+		document.addEventListener("pointerdown", (event) => {
+			if (!this.#menu?.parentElement?.contains(/** @type {Node} */ (event.target))) this.closeMenu();
+		});
+	}
 
-  /** Draw all anew from the model. */
-  show() {
-    const here = this.#model.here();
-    for (const [id, tile] of this.#tiles) if (!here.some((m) => m.id === id)) this.#drop(id, tile);
-    for (const [n, member] of here.entries()) {
-      const tile = this.#tile(member.id);
-      tile.show(member, this.#model, this.#volumes.of(member.id).muted);
-      if (this.#list.children[n] !== tile.node) this.#list.insertBefore(tile.node, this.#list.children[n] ?? null);
-    }
-    this.#list.classList.toggle("many", here.length > MANY);
-    if (!this.#list.querySelector('[tabindex="0"]')) this.#list.querySelector(".tile > button")?.setAttribute("tabindex", "0");
-    this.#nobody.hidden = here.length > 0 || !this.#model.welcomed;
-    setText(this.#nobody, t("nobody"));
-  }
+	/** Draw all anew from the model. A tile that is in its place already is not moved, so that it keeps the focus. */
+	show() {
+		const here = this.#model.here();
+		for (const id of this.#tiles.keys()) if (!here.some((m) => m.id === id)) this.#drop(id);
+		for (const [n, member] of here.entries()) {
+			const tile = this.#tile(member.id);
+			tile.show(member, this.#model, this.#playback.volume(member.id).muted);
+			if (this.#list.children[n] !== tile.node) this.#list.insertBefore(tile.node, this.#list.children[n] ?? null);
+		}
+		this.#list.classList.toggle("many", here.length > MANY);
+		if (!this.#list.querySelector('[tabindex="0"]')) this.#list.querySelector(".tile > button")?.setAttribute("tabindex", "0");
+		byId("nobody").hidden = here.length > 0 || !this.#model.welcomed;
+	}
 
-  /** @returns {boolean} whether there was a menu to close */
-  closeMenu() {
-    const menu = this.#menu;
-    if (!menu) return false;
-    const button = this.#tiles.get(this.#menuOf)?.button;
-    this.#menu = null;
-    this.#menuOf = "";
-    button?.setAttribute("aria-expanded", "false");
-    if (menu.contains(document.activeElement)) button?.focus();
-    menu.remove();
-    return true;
-  }
+	/** @returns {boolean} whether there was a menu to close */
+	closeMenu() {
+		const menu = this.#menu;
+		if (!menu) return false;
+		const button = this.#tile(this.#menuOf).button;
+		this.#menu = null;
+		this.#menuOf = "";
+		button.setAttribute("aria-expanded", "false");
+		if (menu.contains(document.activeElement)) button.focus();
+		menu.remove();
+		return true;
+	}
 
-  /** @param {string} id */
-  #tile(id) {
-    let tile = this.#tiles.get(id);
-    if (!tile) {
-      tile = new Tile(() => this.#toggleMenu(id));
-      this.#tiles.set(id, tile);
-    }
-    return tile;
-  }
+	/** @param {string} id */
+	#tile(id) {
+		const tile = this.#tiles.get(id) ?? new Tile(() => this.#press(id));
+		this.#tiles.set(id, tile);
+		return tile;
+	}
 
-  /** @param {string} id @param {Tile} tile */
-  #drop(id, tile) {
-    if (this.#menuOf === id) this.closeMenu();
-    tile.node.remove();
-    this.#tiles.delete(id);
-  }
+	/** @param {string} id */
+	#drop(id) {
+		if (this.#menuOf === id) this.closeMenu();
+		this.#tile(id).node.remove();
+		this.#tiles.delete(id);
+	}
 
-  /** @param {string} id */
-  #toggleMenu(id) {
-    const again = this.#menuOf === id;
-    this.closeMenu();
-    if (id === this.#model.you?.id) {
-      byId("own").focus(); // what one can do about oneself is done there
-      return;
-    }
-    const member = this.#model.members.get(id);
-    if (again || !member) return;
-    const tile = this.#tile(id);
-    this.#menuOf = id;
-    this.#menu = h("div", { class: "menu", role: "dialog", "aria-label": member.name }, ...this.#entries(member));
-    tile.button.setAttribute("aria-expanded", "true");
-    tile.node.append(this.#menu);
-    this.#menu.scrollIntoView({ block: "nearest" });
-    /** @type {HTMLElement | null} */ (this.#menu.querySelector("input, button"))?.focus();
-  }
+	/** @param {string} id */
+	#press(id) {
+		const again = this.#menuOf === id;
+		this.closeMenu();
+		const member = this.#model.members.get(id);
+		if (member === this.#model.self()) byId("own").focus(); // what one can do about oneself is done there
+		else if (member && !again) this.#openMenu(member);
+	}
 
-  /** @param {Member} member */
-  #entries(member) {
-    const { gain, muted } = this.#volumes.of(member.id);
-    /** @type {HTMLElement[]} */
-    const entries = [
-      volumeField("menu.volume", gain, (wanted) => this.#volumes.set(member.id, { gain: wanted })),
-      checkField("menu.muteForMe", muted, (wanted) => this.#volumes.set(member.id, { muted: wanted })),
-    ];
-    if (this.#model.you?.role === "admin" && member.kind === "person") {
-      const word = member.admin_muted ? "menu.allow" : "menu.mute";
-      const type = member.admin_muted ? "unmute" : "mute";
-      entries.push(h("button", { class: "key", type: "button", onclick: () => this.#order(type, member.id) }, t(word)));
-    }
-    return entries;
-  }
+	/** @param {Member} member */
+	#openMenu(member) {
+		const tile = this.#tile(member.id);
+		const menu = h("div", { class: "menu", role: "dialog", "aria-label": member.name }, ...this.#entries(member));
+		this.#menu = menu;
+		this.#menuOf = member.id;
+		tile.button.setAttribute("aria-expanded", "true");
+		tile.node.append(menu);
+		menu.scrollIntoView({ block: "nearest" });
+		menu.querySelector("input")?.focus();
+	}
 
-  /** @param {string} type @param {string} member */
-  #order(type, member) {
-    this.#send({ type, member });
-    this.closeMenu();
-  }
+	/** @param {Member} member */
+	#entries(member) {
+		const { gain, muted } = this.#playback.volume(member.id);
+		/** @type {HTMLElement[]} */
+		const entries = [
+			volumeField("menu.volume", gain, (wanted) => this.#playback.setVolume(member.id, { gain: wanted })),
+			checkField("menu.muteForMe", muted, (wanted) => {
+				this.#playback.setVolume(member.id, { muted: wanted });
+				this.show();
+			}),
+		];
+		if (this.#model.you?.role !== "admin" || member.kind === "site") return entries;
+		const [word, type] = member.admin_muted ? ["menu.allow", "unmute"] : ["menu.mute", "mute"];
+		const order = () => {
+			this.#send({ type, member: member.id });
+			this.closeMenu();
+		};
+		return [...entries, h("button", { class: "key", type: "button", onclick: order }, t(word))];
+	}
 
-  /** One tile can be reached by Tab, the others by arrows. @param {EventTarget | null} target */
-  #rove(target) {
-    if (!(target instanceof HTMLElement) || !target.matches(".tile > button")) return;
-    for (const tile of this.#tiles.values()) tile.button.tabIndex = tile.button === target ? 0 : -1;
-  }
+	/** One tile can be reached by Tab, the others by arrows. @param {EventTarget | null} target */
+	#rove(target) {
+		const buttons = [...this.#tiles.values()].map((tile) => tile.button);
+		if (!buttons.some((button) => button === target)) return;
+		for (const button of buttons) button.tabIndex = button === target ? 0 : -1;
+	}
 
-  /** @param {KeyboardEvent} event */
-  #walk(event) {
-    const buttons = [...this.#list.querySelectorAll(".tile > button")];
-    const at = buttons.indexOf(/** @type {any} */ (document.activeElement));
-    if (at < 0) return;
-    const columns = getComputedStyle(this.#list).gridTemplateColumns.split(" ").length;
-    const steps = /** @type {Record<string, number>} */ ({
-      ArrowRight: 1,
-      ArrowLeft: -1,
-      ArrowDown: columns,
-      ArrowUp: -columns,
-      Home: -at,
-      End: buttons.length - 1 - at,
-    });
-    if (!(event.key in steps)) return;
-    event.preventDefault();
-    /** @type {HTMLElement} */ (buttons[at + steps[event.key]])?.focus();
-  }
+	/** @param {KeyboardEvent} event */
+	#walk(event) {
+		const buttons = [...this.#list.querySelectorAll(".tile > button")];
+		const at = buttons.indexOf(/** @type {any} */ (document.activeElement));
+		const down = getComputedStyle(this.#list).gridTemplateColumns.split(" ").length;
+		const last = buttons.length - 1;
+		/** @type {Record<string, number>} */
+		const goals = { ArrowRight: at + 1, ArrowLeft: at - 1, ArrowDown: at + down, ArrowUp: at - down, Home: 0, End: last };
+		if (at < 0 || !(event.key in goals)) return;
+		event.preventDefault();
+		buttons[goals[event.key]]?.focus();
+	}
 }

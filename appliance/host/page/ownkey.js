@@ -1,72 +1,50 @@
 /** The member's own key: how it looks and what it says in each state. What a press does is the session's affair. */
 
-import { byId, icon, setAttribute, setText } from "./dom.js";
+import { byId, find, setAttribute, setIcon, setText } from "./dom.js";
 import { Meter } from "./meters.js";
-import { makeSign, drawSign } from "./signs.js";
 import { t } from "./words.js";
 
 /**
- * @typedef {"join" | "listen" | "listening" | "connecting" | "reconnecting" | "muted" | "live" | "held" | "adminMuted" |
- *   "asked" | "none" | "blocked"} Own
+ * Picture ("" is the walking ring), look, and words of both lines. Filled ("live") leaves the microphone, hollow does not;
+ * "well" lies pressed in.
+ * @type {Record<Own, readonly [string, "join" | "hollow" | "well" | "live" | "plain", string, string]>}
  */
-
-/** @type {Readonly<Record<Own, {picture: string, first: string, second: string, inert?: boolean}>>} */
-const LOOKS = Object.freeze({
-  join: { picture: "listen", first: "own.join", second: "own.join2" },
-  listen: { picture: "listen", first: "own.listen", second: "own.listen2" },
-  listening: { picture: "listen", first: "own.listening", second: "own.listen2", inert: true },
-  connecting: { picture: "", first: "own.connecting", second: "own.connecting2", inert: true },
-  reconnecting: { picture: "", first: "own.reconnecting", second: "own.reconnecting2", inert: true },
-  muted: { picture: "mic-off", first: "own.muted", second: "own.muted2" },
-  live: { picture: "mic", first: "own.live", second: "own.live2" },
-  held: { picture: "mic", first: "own.live", second: "own.held2" },
-  adminMuted: { picture: "hand", first: "own.adminMuted", second: "own.adminMuted2" },
-  asked: { picture: "hand", first: "own.asked", second: "own.asked2" },
-  none: { picture: "mic-off", first: "own.none", second: "own.none2" },
-  blocked: { picture: "mic-off", first: "own.blocked", second: "own.blocked2" },
-});
-
+const LOOKS = {
+	join: ["listen", "join", "own.join", "own.join2"],
+	listen: ["listen", "join", "own.listen", "own.listen2"],
+	listening: ["listen", "plain", "state.listening", "own.listen2"],
+	connecting: ["", "well", "state.connecting", "own.connecting2"],
+	reconnecting: ["", "well", "own.reconnecting", "own.reconnecting2"],
+	muted: ["mic-off", "hollow", "own.muted", "own.muted2"],
+	live: ["mic", "live", "own.live", "own.live2"],
+	held: ["mic", "live", "own.live", "own.held2"],
+	adminMuted: ["hand", "hollow", "own.adminMuted", "own.adminMuted2"],
+	asked: ["hand", "well", "own.asked", "own.asked2"],
+	none: ["mic-off", "hollow", "own.none", "own.none2"],
+	blocked: ["mic-off", "hollow", "own.blocked", "own.blocked2"],
+};
+/** States in which a press does nothing. */
+const INERT = ["listening", "connecting", "reconnecting"];
 const touch = matchMedia("(pointer: coarse)");
 
 export class OwnKey {
-  #dock = byId("dock");
-  #key = byId("own");
-  #icon = byId("own-icon");
-  #first = byId("own-first");
-  #second = byId("own-second");
-  #meter = new Meter(byId("own-meter"), 10);
-  /** @type {Own | null} */
-  #shown = null;
+	#dock = byId("dock");
+	#key = byId("own");
+	#meter = new Meter(find(this.#key, ".meter"), 10);
 
-  /** @param {Own} state */
-  show(state) {
-    const look = LOOKS[state];
-    if (state !== this.#shown) this.#picture(look.picture);
-    this.#shown = state;
-    setAttribute(this.#dock, "data-own", state);
-    setText(this.#first, t(look.first));
-    setText(this.#second, t(state === "muted" && touch.matches ? "own.muted2touch" : look.second));
-    setAttribute(this.#key, "aria-disabled", look.inert ? "true" : null);
-  }
+	/** @param {Own} state */
+	show(state) {
+		const [picture, look, first, second] = LOOKS[state];
+		if (picture) setIcon(this.#key, picture);
+		setAttribute(this.#dock, "data-own", state);
+		setAttribute(this.#dock, "data-look", look);
+		setText(byId("own-first"), t(first));
+		setText(byId("own-second"), t(state === "muted" && touch.matches ? "own.muted2touch" : second));
+		setAttribute(this.#key, "aria-disabled", INERT.includes(state) ? "true" : null);
+	}
 
-  /**
-   * The own level, while live.
-   * @param {number} level dBov
-   * @param {number} now
-   */
-  level(level, now) {
-    this.#meter.show(level, now);
-  }
-
-  /** @param {string} picture "" is the ring of 12 in which one segment walks */
-  #picture(picture) {
-    if (picture) {
-      this.#icon.replaceChildren(icon(picture));
-      return;
-    }
-    const ring = makeSign();
-    drawSign(ring, null);
-    ring.setAttribute("data-state", "connecting");
-    this.#icon.replaceChildren(ring);
-  }
+	/** @param {number} level dBov, while live @param {number} now */
+	level(level, now) {
+		this.#meter.show(level, now);
+	}
 }

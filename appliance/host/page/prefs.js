@@ -1,59 +1,49 @@
 /** What this browser remembers: language, theme and a few habits. Nothing about who was here or who spoke. */
 
-/**
- * @typedef {object} Prefs
- * @property {"en" | "de"} language
- * @property {"auto" | "light" | "dark"} theme
- * @property {boolean} still standing pictures instead of moving ones
- * @property {boolean} letters single-letter keys work
- * @property {boolean} announce who speaks is said to screen readers
- */
-
 const KEY = "kontor";
+const known = navigator.languages.find((tag) => /^(de|en)\b/i.test(tag)) ?? "en";
 
-/** @returns {Prefs} */
-function standard() {
-  const german = (navigator.languages ?? [navigator.language]).find((tag) => /^(de|en)\b/i.test(tag)) ?? "en";
-  return { language: /^de/i.test(german) ? "de" : "en", theme: "auto", still: false, letters: true, announce: false };
+export const prefs = {
+	/** @type {"en" | "de"} */
+	language: /^de/i.test(known) ? "de" : "en",
+	/** @type {"auto" | "light" | "dark"} */
+	theme: "auto",
+	/** Standing pictures instead of moving ones. */
+	still: false,
+	/** Single-letter keys work. */
+	letters: true,
+	/** Who speaks is said to screen readers. */
+	announce: false,
+};
+
+try {
+	Object.assign(prefs, JSON.parse(localStorage.getItem(KEY) ?? "{}"));
+} catch {
+	// Junk, or a browser that stores nothing: the standard holds.
 }
 
-/** @returns {Partial<Prefs>} what was stored; a browser that stores nothing, or junk, gives nothing */
-function stored() {
-  try {
-    const found = JSON.parse(localStorage.getItem(KEY) ?? "{}");
-    return found && typeof found === "object" ? found : {};
-  } catch {
-    return {};
-  }
-}
-
-/** @type {Prefs} */
-export const prefs = { ...standard(), ...stored() };
-
-/** @type {Set<() => void>} */
-const watchers = new Set();
+/** @type {Array<() => void>} */
+const watchers = [];
 
 /** @param {() => void} watcher called after every change */
 export function onPrefs(watcher) {
-  watchers.add(watcher);
+	watchers.push(watcher);
 }
 
-/**
- * @param {Partial<Prefs>} change
- */
+/** @param {Partial<typeof prefs>} change */
 export function setPrefs(change) {
-  Object.assign(prefs, change);
-  try {
-    localStorage.setItem(KEY, JSON.stringify(prefs));
-  } catch {
-    // Storing is refused in some private windows: the choice then holds until the page is closed.
-  }
-  for (const watcher of watchers) watcher();
+	Object.assign(prefs, change);
+	try {
+		localStorage.setItem(KEY, JSON.stringify(prefs));
+	} catch {
+		// Storing is refused in some private windows: the choice then holds until the page is closed.
+	}
+	for (const watcher of watchers) watcher();
 }
 
 const reduced = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** @returns {boolean} whether the page stands still, by the system's wish or this page's setting */
+/** Whether the page stands still, by the system's wish or by this page's setting. */
 export function isStill() {
-  return prefs.still || reduced.matches;
+	return prefs.still || reduced.matches;
 }

@@ -5,110 +5,105 @@ import { Backoff } from "./backoff.js";
 /**
  * Close codes after which trying again by itself is of no use, and what to tell. 4410 is none of them: the host had not
  * heard of us for a while, as after a night of sleep.
- * @type {Readonly<Record<number, string>>}
+ * @type {Record<number, string>}
  */
 const FINAL = { 4401: "invalid", 4403: "invalid", 4404: "noRoom", 4409: "elsewhere" };
-
 const ANSWER_WITHIN = 8000;
 
+/** @param {string} path @returns {WebSocket} to our own host */
+export function connect(path) {
+	return new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}${path}`);
+}
+
 export class Presence {
-  #url;
-  #token;
-  #handlers;
-  /** @type {WebSocket | null} */
-  #socket = null;
-  #backoff = new Backoff();
-  #timer = 0;
-  #watchdog = 0;
-  #wanted = false;
+	#path;
+	#token;
+	#handlers;
+	/** @type {WebSocket | null} */
+	#socket = null;
+	#backoff = new Backoff();
+	#timer = 0;
+	#watchdog = 0;
+	#wanted = false;
 
-  /**
-   * @param {string} room
-   * @param {string} token
-   * @param {{message: (m: any) => void, lost: () => void, ended: (why: string) => void}} handlers
-   *   `message` gets what the host says, first of all its welcome; `lost` is called once for each loss
-   */
-  constructor(room, token, handlers) {
-    const scheme = location.protocol === "https:" ? "wss" : "ws";
-    this.#url = `${scheme}://${location.host}/rooms/${encodeURIComponent(room)}/presence`;
-    this.#token = token;
-    this.#handlers = handlers;
-    addEventListener("online", () => this.#wake());
-    addEventListener("offline", () => this.#socket && this.#drop(this.#socket));
-  }
+	/**
+	 * @param {string} room
+	 * @param {string} token
+	 * @param {{message: (m: any) => void, lost: () => void, ended: (why: string) => void}} handlers
+	 */
+	constructor(room, token, handlers) {
+		this.#path = `/rooms/${encodeURIComponent(room)}/presence`;
+		this.#token = token;
+		this.#handlers = handlers;
+		addEventListener("online", () => this.#wake());
+		addEventListener("offline", () => this.#drop(this.#socket));
+	}
 
-  open() {
-    this.#wanted = true;
-    this.#connect();
-  }
+	open() {
+		this.#wanted = true;
+		this.#connect();
+	}
 
-  close() {
-    this.#wanted = false;
-    clearTimeout(this.#timer);
-    clearTimeout(this.#watchdog);
-    const socket = this.#socket;
-    this.#socket = null;
-    socket?.close(1000);
-  }
+	close() {
+		this.#wanted = false;
+		clearTimeout(this.#timer);
+		clearTimeout(this.#watchdog);
+		this.#socket?.close(1000);
+		this.#socket = null;
+	}
 
-  /**
-   * @param {object} message
-   * @returns {boolean} whether it was sent; what is not sent is not kept, the welcome after a loss brings all up to date
-   */
-  send(message) {
-    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
-    this.#socket.send(JSON.stringify(message));
-    return true;
-  }
+	/**
+	 * What cannot be sent is not kept: the welcome after a loss brings all up to date.
+	 * @param {object} message @returns {boolean} whether it was sent
+	 */
+	send(message) {
+		if (this.#socket?.readyState !== WebSocket.OPEN) return false;
+		this.#socket.send(JSON.stringify(message));
+		return true;
+	}
 
-  #connect() {
-    clearTimeout(this.#timer);
-    const socket = new WebSocket(this.#url);
-    this.#socket = socket;
-    this.#watchdog = setTimeout(() => this.#drop(socket), ANSWER_WITHIN);
-    socket.onopen = () => socket.send(JSON.stringify({ type: "hello", v: 1, token: this.#token }));
-    socket.onmessage = (event) => socket === this.#socket && this.#take(event.data);
-    socket.onclose = (event) => socket === this.#socket && this.#closed(event.code);
-  }
+	#connect() {
+		clearTimeout(this.#timer);
+		const socket = connect(this.#path);
+		this.#socket = socket;
+		this.#watchdog = setTimeout(() => this.#drop(socket), ANSWER_WITHIN);
+		socket.onopen = () => socket.send(JSON.stringify({ type: "hello", v: 1, token: this.#token }));
+		socket.onmessage = (event) => socket === this.#socket && this.#take(JSON.parse(event.data));
+		socket.onclose = (event) => socket === this.#socket && this.#closed(event.code);
+	}
 
-  /** @param {unknown} data */
-  #take(data) {
-    if (typeof data !== "string") return;
-    const message = JSON.parse(data);
-    if (message.type === "welcome") {
-      clearTimeout(this.#watchdog);
-      this.#backoff.reset();
-    }
-    this.#handlers.message(message);
-  }
+	/** @param {any} message */
+	#take(message) {
+		if (message.type === "welcome") {
+			clearTimeout(this.#watchdog);
+			this.#backoff.reset();
+		}
+		this.#handlers.message(message);
+	}
 
-  /** @param {number} code */
-  #closed(code) {
-    clearTimeout(this.#watchdog);
-    this.#socket = null;
-    if (!this.#wanted) return;
-    if (FINAL[code]) {
-      this.#wanted = false;
-      this.#handlers.ended(FINAL[code]);
-      return;
-    }
-    this.#handlers.lost();
-    this.#timer = setTimeout(() => this.#connect(), this.#backoff.next());
-  }
+	/** @param {number} code */
+	#closed(code) {
+		clearTimeout(this.#watchdog);
+		this.#socket = null;
+		if (FINAL[code]) {
+			this.#wanted = false;
+			this.#handlers.ended(FINAL[code]);
+			return;
+		}
+		this.#handlers.lost();
+		this.#timer = setTimeout(() => this.#connect(), this.#backoff.next());
+	}
 
-  /**
-   * A socket that no longer answers is left behind at once; its own end may take minutes.
-   * @param {WebSocket} socket
-   */
-  #drop(socket) {
-    if (socket !== this.#socket) return;
-    this.#closed(1006);
-    socket.close();
-  }
+	/** A socket that no longer answers is left behind at once; its own end may take minutes. @param {WebSocket | null} socket */
+	#drop(socket) {
+		if (!socket || socket !== this.#socket) return;
+		this.#closed(1006);
+		socket.close();
+	}
 
-  #wake() {
-    if (!this.#wanted || this.#socket) return;
-    this.#backoff.reset();
-    this.#connect();
-  }
+	#wake() {
+		if (!this.#wanted || this.#socket) return;
+		this.#backoff.reset();
+		this.#connect();
+	}
 }

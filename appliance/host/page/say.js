@@ -1,80 +1,57 @@
 /** What the page says: to screen readers, in one toast at a time, and in a notice that stays while its reason does. */
 
-import { byId, h, icon } from "./dom.js";
-import { t } from "./words.js";
+import { byId, find, h, setIcon, setText } from "./dom.js";
 
-const TOAST = 6000;
-const over = byId("over");
-const lines = { status: byId("status"), alert: byId("alert") };
+/** Milliseconds that a toast stays. */
+const STAYS = 6000;
 
-/**
- * Say a sentence to screen readers. The same sentence again is said again.
- * @param {string} text
- * @param {"status" | "alert"} [how]
- */
+/** Say a sentence to screen readers; the same one again is said again. @param {string} text @param {"status" | "alert"} [how] */
 export function say(text, how = "status") {
-  lines[how].replaceChildren(h("span", {}, text));
+	byId(how).replaceChildren(h("span", {}, text));
 }
 
-/** @type {{node: HTMLElement, end: () => void} | null} */
-let toastNow = null;
-
-/**
- * Show a toast for 6 s, longer while it is hovered or focused; a newer one takes its place.
- * @param {string} text
- * @param {string} picture
- */
-export function toast(text, picture) {
-  toastNow?.end();
-  const close = h("button", { class: "bare", type: "button", "aria-label": t("close") }, icon("close"));
-  const node = h("div", { class: "toast" }, icon(picture), h("span", {}, text), close);
-  let timer = 0;
-  const end = () => {
-    clearTimeout(timer);
-    node.remove();
-    if (toastNow?.node === node) toastNow = null;
-  };
-  const arm = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => (node.matches(":hover, :focus-within") ? arm() : end()), TOAST);
-  };
-  close.onclick = end;
-  node.onmouseleave = arm;
-  toastNow = { node, end };
-  over.append(node);
-  arm();
-}
+const toastNode = byId("toast");
+let timer = 0;
 
 /** @returns {boolean} whether there was a toast to close */
 export function closeToast() {
-  const there = toastNow !== null;
-  toastNow?.end();
-  return there;
+	const there = !toastNode.hidden;
+	clearTimeout(timer);
+	toastNode.hidden = true;
+	return there;
 }
 
-/** @type {HTMLElement | null} */
-let noticeNow = null;
+function arm() {
+	clearTimeout(timer);
+	timer = setTimeout(() => (toastNode.matches(":hover, :focus") ? arm() : closeToast()), STAYS);
+}
+
+/** Show a toast, and say it; a press ends it, a newer one takes its place. @param {string} text @param {string} picture @param {"status" | "alert"} [how] */
+export function toast(text, picture, how) {
+	setIcon(toastNode, picture);
+	setText(find(toastNode, "span"), text);
+	toastNode.onclick = closeToast;
+	toastNode.hidden = false;
+	arm();
+	say(text, how);
+}
+
+const noticeNode = byId("notice");
 
 /**
- * Show a notice above the dock until it is taken away with `null`. It is said once, changes of its second line are not.
- * @param {{first: string, second: string, key?: {word: string, press: () => void}} | null} what
+ * Show a notice above the dock until it is taken away with "". It is said once; changes of its second line are not.
+ * @param {string} first
+ * @param {string} [second]
+ * @param {() => void} [again] what its key does; without it there is no key
  */
-export function notice(what) {
-  if (!what) {
-    noticeNow?.remove();
-    noticeNow = null;
-    return;
-  }
-  const same = noticeNow?.querySelector("b")?.textContent === what.first;
-  if (same) {
-    const second = noticeNow?.querySelector(".second");
-    if (second) second.textContent = what.second;
-    return;
-  }
-  noticeNow?.remove();
-  const words = h("div", {}, h("b", {}, what.first), h("span", { class: "second" }, what.second));
-  noticeNow = h("div", { class: "notice" }, icon("warn"), words);
-  if (what.key) noticeNow.append(h("button", { class: "key", type: "button", onclick: what.key.press }, what.key.word));
-  over.append(noticeNow);
-  say(`${what.first} ${what.second}`, "alert");
+export function notice(first, second = "", again) {
+	const line = find(noticeNode, "b");
+	const news = noticeNode.hidden || line.textContent !== first;
+	noticeNode.hidden = !first;
+	setText(line, first);
+	setText(find(noticeNode, ".second"), second);
+	const key = find(noticeNode, ".key");
+	key.hidden = !again;
+	key.onclick = again;
+	if (first && news) say(`${first} ${second}`, "alert");
 }

@@ -1,236 +1,206 @@
 /**
- * Every word of the page, English and German side by side. German does without "du" and "Sie".
+ * Every word of the page, English and German side by side; German does without "du" and "Sie".
  *
- * A place in braces is filled by `t(key, {place: value})`. Keys are grouped by a dot: `own.` the own key, `state.` a
- * member's state, `lamp.` and `reason.` the device, `end.` why the room cannot be shown.
+ * A place in braces is filled by `t(key, {place: value})`. `own.` is the own key, `state.` a member's state, `lamp.` and
+ * `reason.` the device, `end.` why the room cannot be shown.
  */
 
-/** @typedef {"en" | "de"} Language */
+/** @type {Record<string, readonly [string, string]>} */
+export const WORDS = {
+	skip: ["To the microphone", "Zum Mikrofon"],
+	rooms: ["Rooms", "Räume"],
+	members: ["Members", "Mitglieder"],
+	who: ["Who speaks", "Wer spricht"],
+	dock: ["Microphone and room", "Mikrofon und Raum"],
+	close: ["Close", "Schließen"],
+	here: ["{n} here", "{n} hier"],
+	empty: ["Empty", "Leer"],
+	nobody: ["Nobody is here.", "Niemand da."],
+	before: ["You see levels now.", "Pegel sind schon zu sehen."],
+	before2: ["Sound starts when you join.", "Ton gibt es nach dem Beitreten."],
+	knocks: ["{name} knocks", "{name} klopft an"],
+	knocked: ["You knocked.", "Angeklopft."],
+	minuteAgo: ["1 min ago", "vor 1 min"],
+	now: ["now", "jetzt"],
+	nobodySpeaks: ["Nobody speaks", "Niemand spricht"],
+	speaks: ["{name} speaks", "{name} spricht"],
+	you: ["(you)", "(ich)"],
 
-/** @type {Readonly<Record<string, readonly [string, string]>>} */
-export const WORDS = Object.freeze({
-  brand: ["Kontor", "Kontor"],
-  skip: ["To the microphone", "Zum Mikrofon"],
-  rooms: ["Rooms", "Räume"],
-  members: ["Members", "Mitglieder"],
-  who: ["Who speaks", "Wer spricht"],
-  dock: ["Microphone and room", "Mikrofon und Raum"],
-  close: ["Close", "Schließen"],
-  here: ["{n} here", "{n} hier"],
-  empty: ["Empty", "Leer"],
-  nobody: ["Nobody is here.", "Niemand da."],
-  nobodyOpen: ["Nobody is here. The door is open.", "Niemand da. Die Tür ist offen."],
-  before: ["You see levels now.", "Pegel sind schon zu sehen."],
-  before2: ["Sound starts when you join.", "Ton gibt es nach dem Beitreten."],
-  knocks: ["{name} knocks", "{name} klopft an"],
-  knocked: ["You knocked.", "Angeklopft."],
-  minute: ["Last minute", "Letzte Minute"],
-  minuteAgo: ["1 min ago", "vor 1 min"],
-  now: ["now", "jetzt"],
-  decibel: ["0 dB", "0 dB"],
-  nobodySpeaks: ["Nobody speaks", "Niemand spricht"],
-  speaks: ["{name} speaks", "{name} spricht"],
-  you: ["(you)", "(ich)"],
+	"own.join": ["Join", "Beitreten"],
+	"own.join2": ["You join muted", "Mikrofon bleibt stumm"],
+	"own.listen": ["Listen", "Zuhören"],
+	"own.listen2": ["You can only listen", "Nur zum Zuhören"],
+	"own.connecting2": ["The microphone stays closed", "Mikrofon bleibt zu"],
+	"own.reconnecting": ["Reconnecting", "Verbindet neu"],
+	"own.reconnecting2": ["Nobody hears you yet", "Noch hört niemand mit"],
+	"own.muted": ["Unmute", "Sprechen"],
+	"own.muted2": ["Hold space to talk", "Leertaste halten"],
+	"own.muted2touch": ["Hold to talk", "Halten zum Sprechen"],
+	"own.live": ["You are live", "Auf Sendung"],
+	"own.live2": ["Everyone hears you", "Alle hören mit"],
+	"own.held2": ["Release to mute", "Loslassen macht stumm"],
+	"own.adminMuted": ["Ask to speak", "Ums Wort bitten"],
+	"own.adminMuted2": ["Muted by admin", "Stumm (Moderation)"],
+	"own.asked": ["You asked to speak", "Wortmeldung läuft"],
+	"own.asked2": ["Press to withdraw", "Zurückziehen"],
+	"own.none": ["No microphone found", "Kein Mikrofon gefunden"],
+	"own.none2": ["You can listen. Check again", "Zuhören geht. Neu suchen"],
+	"own.blocked": ["Microphone is blocked", "Mikrofon gesperrt"],
+	"own.blocked2": ["Allow it in the browser", "Im Browser freigeben"],
+	"hint.title": ["You are muted", "Mikrofon ist stumm"],
+	"hint.text": ["Nobody hears this.", "Das hört gerade niemand."],
+	"said.muted": ["Muted.", "Stumm."],
+	"said.live": ["You are live.", "Auf Sendung."],
+	"said.left": ["You left the room.", "Raum verlassen."],
+	"said.handUp": ["Hand up.", "Hand oben."],
+	"said.handDown": ["Hand down.", "Hand unten."],
 
-  "own.join": ["Join", "Beitreten"],
-  "own.join2": ["You join muted", "Mikrofon bleibt stumm"],
-  "own.listen": ["Listen", "Zuhören"],
-  "own.listen2": ["You can only listen", "Nur zum Zuhören"],
-  "own.listening": ["Listening", "Hört zu"],
-  "own.connecting": ["Connecting", "Verbindet"],
-  "own.connecting2": ["The microphone stays closed", "Mikrofon bleibt zu"],
-  "own.reconnecting": ["Reconnecting", "Verbindet neu"],
-  "own.reconnecting2": ["Nobody hears you yet", "Noch hört niemand mit"],
-  "own.muted": ["Unmute", "Sprechen"],
-  "own.muted2": ["Hold space to talk", "Leertaste halten"],
-  "own.muted2touch": ["Hold to talk", "Halten zum Sprechen"],
-  "own.live": ["You are live", "Auf Sendung"],
-  "own.live2": ["Everyone hears you", "Alle hören mit"],
-  "own.held2": ["Release to mute", "Loslassen macht stumm"],
-  "own.adminMuted": ["Ask to speak", "Ums Wort bitten"],
-  "own.adminMuted2": ["Muted by admin", "Stumm (Moderation)"],
-  "own.asked": ["You asked to speak", "Wortmeldung läuft"],
-  "own.asked2": ["Press to withdraw", "Zurückziehen"],
-  "own.none": ["No microphone found", "Kein Mikrofon gefunden"],
-  "own.none2": ["You can listen. Check again", "Zuhören geht. Neu suchen"],
-  "own.blocked": ["Microphone is blocked", "Mikrofon gesperrt"],
-  "own.blocked2": ["Allow it in the browser", "Im Browser freigeben"],
-  "hint.title": ["You are muted", "Mikrofon ist stumm"],
-  "hint.text": ["Nobody hears this.", "Das hört gerade niemand."],
-  "said.muted": ["Muted.", "Stumm."],
-  "said.live": ["You are live.", "Auf Sendung."],
-  "said.left": ["You left the room.", "Raum verlassen."],
-  "said.handUp": ["Hand up.", "Hand oben."],
-  "said.handDown": ["Hand down.", "Hand unten."],
+	"state.speaking": ["Speaking", "Spricht"],
+	"state.listening": ["Listening", "Hört zu"],
+	"state.muted": ["Muted", "Stumm"],
+	"state.hand": ["Wants to speak", "Meldet sich"],
+	"state.connecting": ["Connecting", "Verbindet"],
+	"state.on_hold": ["On hold", "Pausiert"],
+	"state.admin_muted": ["Muted by admin", "Von der Moderation stumm"],
+	"state.mutedForMe": ["Muted for me", "Für mich stumm"],
+	"state.spoke": ["Spoke {n} s ago", "Sprach vor {n} s"],
 
-  "state.speaking": ["Speaking", "Spricht"],
-  "state.listening": ["Listening", "Hört zu"],
-  "state.muted": ["Muted", "Stumm"],
-  "state.hand": ["Wants to speak", "Meldet sich"],
-  "state.connecting": ["Connecting", "Verbindet"],
-  "state.on_hold": ["On hold", "Pausiert"],
-  "state.admin_muted": ["Muted by admin", "Von der Moderation stumm"],
-  "state.mutedForMe": ["Muted for me", "Für mich stumm"],
-  "state.spoke": ["Spoke {n} s ago", "Sprach vor {n} s"],
+	hand: ["Hand", "Hand"],
+	sound: ["Sound", "Ton"],
+	leave: ["Leave", "Gehen"],
 
-  hand: ["Hand", "Hand"],
-  sound: ["Sound", "Ton"],
-  leave: ["Leave", "Gehen"],
+	"menu.volume": ["Volume", "Lautstärke"],
+	"menu.muteForMe": ["Mute for me", "Für mich stumm"],
+	"menu.mute": ["Mute for everyone", "Für alle stummschalten"],
+	"menu.allow": ["Allow to speak", "Sprechen erlauben"],
 
-  "menu.open": ["Volume and more", "Lautstärke und mehr"],
-  "menu.volume": ["Volume", "Lautstärke"],
-  "menu.muteForMe": ["Mute for me", "Für mich stumm"],
-  "menu.mute": ["Mute for everyone", "Für alle stummschalten"],
-  "menu.allow": ["Allow to speak", "Sprechen erlauben"],
-  "menu.percent": ["{n} %", "{n} %"],
+	"sound.all": ["Volume of the room", "Lautstärke des Raums"],
+	"sound.speaker": ["Loudspeaker", "Lautsprecher"],
 
-  "sound.all": ["Volume of the room", "Lautstärke des Raums"],
-  "sound.microphone": ["Microphone", "Mikrofon"],
-  "sound.speaker": ["Loudspeaker", "Lautsprecher"],
-  "sound.standard": ["Standard", "Standard"],
+	"door.open": ["Door open", "Tür offen"],
+	"door.listening": ["Device is listening only", "Gerät hört nur zu"],
+	"door.closed": ["Door closed", "Tür zu"],
 
-  "door.open": ["Door open", "Tür offen"],
-  "door.listening": ["Device is listening only", "Gerät hört nur zu"],
-  "door.closed": ["Door closed", "Tür zu"],
+	device: ["Device", "Gerät"],
+	"device.in": ["Device in {name}", "Gerät in {name}"],
+	"device.none": ["There is no device in this room.", "In diesem Raum ist kein Gerät."],
+	"device.mute": ["Mute the device", "Gerät stummschalten"],
+	"device.ask": ["Ask the room to unmute", "Um Öffnen bitten"],
+	"device.hand": ["Only a hand in the room can unmute it.", "Nur eine Hand im Raum kann es öffnen."],
+	"device.asked": ["The room was asked to unmute.", "Der Raum wurde ums Öffnen gebeten."],
+	"device.reasons": ["Why it is muted", "Warum es stumm ist"],
+	"device.switch": ["Mute switch of the device", "Stummschalter des Geräts"],
+	"device.demo": ["Demo: switch and keys work here.", "Demo: Schalter und Tasten gehen hier."],
+	"device.door": ["Door key of the device", "Türtaste des Geräts"],
+	"device.knock": ["Knock key of the device", "Klopftaste des Geräts"],
+	"device.talking": ["Somebody talks into the closed microphone", "Ins stumme Mikrofon wird gesprochen"],
 
-  device: ["Device", "Gerät"],
-  "device.in": ["Device in {name}", "Gerät in {name}"],
-  "device.none": ["There is no device in this room.", "In diesem Raum ist kein Gerät."],
-  "device.mute": ["Mute the device", "Gerät stummschalten"],
-  "device.ask": ["Ask the room to unmute", "Um Öffnen bitten"],
-  "device.hand": ["Only a hand in the room can unmute it.", "Nur eine Hand im Raum kann es öffnen."],
-  "device.asked": ["The room was asked to unmute.", "Der Raum wurde ums Öffnen gebeten."],
-  "device.reasons": ["Why it is muted", "Warum es stumm ist"],
-  "device.switch": ["Mute switch of the device", "Stummschalter des Geräts"],
-  "device.demo": ["Demo: switch and keys work here.", "Demo: Schalter und Tasten gehen hier."],
-  "device.door": ["Door key of the device", "Türtaste des Geräts"],
-  "device.knock": ["Knock key of the device", "Klopftaste des Geräts"],
-  "device.loudspeaker": ["Loudspeaker", "Lautsprecher"],
-  "device.talking": ["Somebody talks into the closed microphone", "Ins stumme Mikrofon wird gesprochen"],
+	"lamp.off": ["Off", "Aus"],
+	"lamp.steady": ["On", "An"],
+	"lamp.slow": ["Pulses", "Pulsiert"],
+	"lamp.fast": ["Blinks", "Blinkt"],
+	"lamp.micOpen": ["Microphone open", "Mikrofon offen"],
+	"lamp.micClosed": ["Closed by: {reasons}", "Zu durch: {reasons}"],
+	"lamp.micFault": ["Closed by a fault", "Zu wegen Störung"],
+	"lamp.room.off": ["Not in the room", "Nicht im Raum"],
+	"lamp.room.steady": ["In the room", "Im Raum"],
+	"lamp.room.slow": ["Connecting", "Verbindet"],
+	"lamp.room.fast": ["Refused", "Abgewiesen"],
+	"lamp.hand": ["Hand up: {name}", "Meldet sich: {name}"],
+	"lamp.fault.off": ["Healthy", "In Ordnung"],
+	"lamp.fault.steady": ["Starting or stopped", "Startet oder steht"],
+	"lamp.limited": ["Limited: {what}", "Eingeschränkt: {what}"],
+	"lamp.limitedOnly": ["Limited", "Eingeschränkt"],
+	"lamp.fault.fast": ["Needs a person", "Braucht jemanden vor Ort"],
 
-  "lamp.off": ["Off", "Aus"],
-  "lamp.steady": ["On", "An"],
-  "lamp.slow": ["Pulses", "Pulsiert"],
-  "lamp.fast": ["Blinks", "Blinkt"],
-  "lamp.micOpen": ["Microphone open", "Mikrofon offen"],
-  "lamp.micClosed": ["Closed by: {reasons}", "Zu durch: {reasons}"],
-  "lamp.micFault": ["Closed by a fault", "Zu wegen Störung"],
-  "lamp.roomOut": ["Not in the room", "Nicht im Raum"],
-  "lamp.roomIn": ["In the room", "Im Raum"],
-  "lamp.roomConnecting": ["Connecting", "Verbindet"],
-  "lamp.roomRefused": ["Refused", "Abgewiesen"],
-  "lamp.hand": ["Hand up: {name}", "Meldet sich: {name}"],
-  "lamp.healthy": ["Healthy", "In Ordnung"],
-  "lamp.stopped": ["Starting or stopped", "Startet oder steht"],
-  "lamp.limited": ["Limited: {what}", "Eingeschränkt: {what}"],
-  "lamp.limitedOnly": ["Limited", "Eingeschränkt"],
-  "lamp.person": ["Needs a person", "Braucht jemanden vor Ort"],
+	"reason.switch": ["Switch", "Schalter"],
+	"reason.button": ["Button", "Taste"],
+	"reason.admin": ["Admin", "Moderation"],
+	"reason.door": ["Door", "Tür"],
+	"reason.quiet hours": ["Quiet hours", "Ruhezeit"],
+	"reason.push-to-talk": ["Push-to-talk", "Sprechtaste"],
+	"reason.no audio": ["No audio", "Kein Ton"],
+	"reason.panel lost": ["Panel lost", "Bedienfeld fehlt"],
+	"reason.hand": ["Waits for a hand", "Wartet auf eine Hand"],
+	"reason.settings on trial": ["Settings on trial", "Neue Einstellungen auf Probe"],
+	"reason.recording": ["Recording", "Aufnahme"],
+	"reason.starting": ["Starting", "Startet"],
+	"reason.fault": ["Fault", "Störung"],
 
-  "reason.switch": ["Switch", "Schalter"],
-  "reason.button": ["Button", "Taste"],
-  "reason.admin": ["Admin", "Moderation"],
-  "reason.door": ["Door", "Tür"],
-  "reason.quiet hours": ["Quiet hours", "Ruhezeit"],
-  "reason.push-to-talk": ["Push-to-talk", "Sprechtaste"],
-  "reason.no audio": ["No audio", "Kein Ton"],
-  "reason.panel lost": ["Panel lost", "Bedienfeld fehlt"],
-  "reason.hand": ["Waits for a hand", "Wartet auf eine Hand"],
-  "reason.settings on trial": ["Settings on trial", "Neue Einstellungen auf Probe"],
-  "reason.recording": ["Recording", "Aufnahme"],
-  "reason.starting": ["Starting", "Startet"],
-  "reason.fault": ["Fault", "Störung"],
+	"rec.starts": ["Recording starts in {n} s", "Aufnahme beginnt in {n} s"],
+	"rec.startsBy": ["started by {name}", "gestartet von {name}"],
+	"rec.running": ["Recording, {time}", "Aufnahme läuft, {time}"],
+	"rec.began": ["This room is being recorded.", "Dieser Raum wird aufgenommen."],
+	"rec.stopped": ["Recording stopped.", "Aufnahme beendet."],
 
-  "rec.starts": ["Recording starts in {n} s", "Aufnahme beginnt in {n} s"],
-  "rec.startsBy": ["started by {name}", "gestartet von {name}"],
-  "rec.running": ["Recording, {time}", "Aufnahme läuft, {time}"],
-  "rec.began": ["This room is being recorded.", "Dieser Raum wird aufgenommen."],
-  "rec.stopped": ["Recording stopped.", "Aufnahme beendet."],
+	"toast.canSpeak": ["You can now speak.", "Sprechen ist jetzt möglich."],
+	"toast.adminMuted": [
+		"An admin muted your microphone. You can still listen.",
+		"Die Moderation hat das Mikrofon stummgeschaltet. Zuhören geht weiter.",
+	],
+	"toast.asked": ["{name} asks you to unmute.", "{name} bittet, das Mikrofon zu öffnen."],
 
-  "toast.canSpeak": ["You can now speak.", "Sprechen ist jetzt möglich."],
-  "toast.adminMuted": [
-    "An admin muted your microphone. You can still listen.",
-    "Die Moderation hat das Mikrofon stummgeschaltet. Zuhören geht weiter.",
-  ],
-  "toast.asked": ["{name} asks you to unmute.", "{name} bittet, das Mikrofon zu öffnen."],
+	"end.expired": ["This link has expired.", "Der Link ist abgelaufen."],
+	"end.expired2": ["Ask for a new one. Names and levels stay hidden.", "Bitte einen neuen anfordern. Namen und Pegel bleiben verborgen."],
+	"end.invalid": ["This link is not valid.", "Der Link ist ungültig."],
+	"end.invalid2": ["Names and levels stay hidden.", "Namen und Pegel bleiben verborgen."],
+	"end.noRoom": ["There is no such room.", "Diesen Raum gibt es nicht."],
+	"end.noRoom2": ["Check the address.", "Bitte die Adresse prüfen."],
+	"end.elsewhere": ["Open in another window.", "In einem anderen Fenster offen."],
+	"end.elsewhere2": ["A name is in the room only once.", "Ein Name ist nur einmal im Raum."],
+	"end.take": ["Take it here", "Hierher holen"],
+	"end.again": ["Try again", "Erneut versuchen"],
+	"end.full": ["The room is full.", "Der Raum ist voll."],
+	"end.full2": ["Next try in {n} s.", "Neuer Versuch in {n} s."],
+	"end.network": ["No network.", "Kein Netz."],
+	"end.network2": ["Trying again by itself.", "Es geht von selbst weiter."],
 
-  "end.expired": ["This link has expired.", "Der Link ist abgelaufen."],
-  "end.expired2": ["Ask for a new one. Names and levels stay hidden.", "Bitte einen neuen anfordern. Namen und Pegel bleiben verborgen."],
-  "end.invalid": ["This link is not valid.", "Der Link ist ungültig."],
-  "end.invalid2": ["Names and levels stay hidden.", "Namen und Pegel bleiben verborgen."],
-  "end.noRoom": ["There is no such room.", "Diesen Raum gibt es nicht."],
-  "end.noRoom2": ["Check the address.", "Bitte die Adresse prüfen."],
-  "end.elsewhere": ["Open in another window.", "In einem anderen Fenster offen."],
-  "end.elsewhere2": ["A name is in the room only once.", "Ein Name ist nur einmal im Raum."],
-  "end.take": ["Take it here", "Hierher holen"],
-  "end.again": ["Try again", "Erneut versuchen"],
-  "end.full": ["The room is full.", "Der Raum ist voll."],
-  "end.full2": ["Next try in {n} s.", "Neuer Versuch in {n} s."],
-  "end.network": ["No network.", "Kein Netz."],
-  "end.network2": ["Trying again by itself.", "Es geht von selbst weiter."],
+	settings: ["Settings", "Einstellungen"],
+	"set.language": ["Language", "Sprache"],
+	"set.theme": ["Theme", "Darstellung"],
+	"set.auto": ["Automatic", "Automatisch"],
+	"set.light": ["Light", "Hell"],
+	"set.dark": ["Dark", "Dunkel"],
+	"set.still": ["Still display", "Ruhige Anzeige"],
+	"set.letters": ["Single-letter keys", "Tasten mit einem Buchstaben"],
+	"set.announce": ["Announce who speaks", "Ansagen, wer spricht"],
+	"set.toGerman": ["Language: English. Switch to German", "Sprache: Deutsch. Zu Englisch wechseln"],
 
-  settings: ["Settings", "Einstellungen"],
-  "set.language": ["Language", "Sprache"],
-  "set.theme": ["Theme", "Darstellung"],
-  "set.auto": ["Automatic", "Automatisch"],
-  "set.light": ["Light", "Hell"],
-  "set.dark": ["Dark", "Dunkel"],
-  "set.still": ["Still display", "Ruhige Anzeige"],
-  "set.letters": ["Single-letter keys", "Tasten mit einem Buchstaben"],
-  "set.announce": ["Announce who speaks", "Ansagen, wer spricht"],
-  "set.toGerman": ["Language: English. Switch to German", "Sprache: Deutsch. Zu Englisch wechseln"],
+	keyboard: ["Keyboard", "Tastatur"],
+	"key.m": ["Mute or unmute", "Stumm oder sprechen"],
+	"key.space": ["Talk while held", "Halten zum Sprechen"],
+	"key.h": ["Hand up or down", "Hand heben oder senken"],
+	"key.k": ["Knock", "Anklopfen"],
+	"key.rooms": ["Go to a room", "Zu einem Raum"],
+	"key.arrows": ["Move in the member list", "In der Mitgliederliste bewegen"],
+	"key.enter": ["Menu of a member", "Menü eines Mitglieds"],
+	"key.esc": ["Close, never leave", "Schließen, nie gehen"],
+	"key.help": ["This list", "Diese Liste"],
+	"key.nameSpace": ["Space", "Leertaste"],
+	"key.nameArrows": ["Arrows", "Pfeile"],
+};
 
-  keyboard: ["Keyboard", "Tastatur"],
-  "key.m": ["Mute or unmute", "Stumm oder sprechen"],
-  "key.space": ["Talk while held", "Halten zum Sprechen"],
-  "key.j": ["Join", "Beitreten"],
-  "key.h": ["Hand up or down", "Hand heben oder senken"],
-  "key.k": ["Knock", "Anklopfen"],
-  "key.d": ["Device", "Gerät"],
-  "key.rooms": ["Go to a room", "Zu einem Raum"],
-  "key.arrows": ["Move in the member list", "In der Mitgliederliste bewegen"],
-  "key.enter": ["Menu of a member", "Menü eines Mitglieds"],
-  "key.esc": ["Close, never leave", "Schließen, nie gehen"],
-  "key.help": ["This list", "Diese Liste"],
-  "key.nameSpace": ["Space", "Leertaste"],
-  "key.nameArrows": ["Arrows", "Pfeile"],
-});
-
-/** @type {Language} */
+/** @type {"en" | "de"} */
 let current = "en";
 
-/** @returns {Language} */
-export function language() {
-  return current;
-}
-
-/**
- * Change the language of everything that is asked for from now on, and of the page's root.
- * @param {Language} wanted
- */
+/** Everything that is asked for from now on is in this language. @param {"en" | "de"} wanted */
 export function setLanguage(wanted) {
-  current = wanted;
-  document.documentElement.lang = wanted;
+	current = wanted;
+	document.documentElement.lang = wanted;
 }
 
-/**
- * The words for a key. An unknown key is a mistake of ours and throws.
- * @param {string} key
- * @param {Record<string, string | number>} [values] fill the places in braces
- * @returns {string}
- */
+/** The words for a key; `values` fill the places. An unknown key throws. @param {string} key @param {Record<string, any>} [values] */
 export function t(key, values = {}) {
-  const pair = WORDS[key];
-  if (!pair) throw new Error(`no words for ${key}`);
-  return pair[current === "de" ? 1 : 0].replace(/\{(\w+)\}/g, (_, place) => String(values[place]));
+	const pair = WORDS[key];
+	if (!pair) throw new Error(`no words for ${key}`);
+	return pair[current === "de" ? 1 : 0].replace(/\{(\w+)\}/g, (_, place) => values[place]);
 }
 
 /**
  * Fill every element that names its words: `data-word` its text, `data-label` its accessible name.
- * @param {ParentNode} root
+ * @param {Document | DocumentFragment} root
  */
 export function translate(root) {
-  for (const node of root.querySelectorAll("[data-word]")) node.textContent = t(node.getAttribute("data-word") ?? "");
-  for (const node of root.querySelectorAll("[data-label]")) {
-    node.setAttribute("aria-label", t(node.getAttribute("data-label") ?? ""));
-  }
+	for (const node of root.querySelectorAll("[data-word]")) node.textContent = t(node.getAttribute("data-word") ?? "");
+	for (const node of root.querySelectorAll("[data-label]")) node.setAttribute("aria-label", t(node.getAttribute("data-label") ?? ""));
 }
