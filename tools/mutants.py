@@ -145,18 +145,22 @@ def _run_all(mutants: Sequence[Mutant], jobs: int) -> Iterator[tuple[Mutant, boo
     patience = {file: PATIENCE * _unchanged(file) for file in {mutant.file: None for mutant in mutants}}
     waiting = list(reversed(mutants))
     running: dict[int, tuple[Mutant, float]] = {}
-    while waiting or running:
-        while waiting and len(running) < jobs:
-            mutant = waiting.pop()
-            running[_fork(mutant.file, mutant)] = mutant, time.monotonic() + patience[mutant.file]
-        child, status = os.waitpid(-1, os.WNOHANG)
-        if child:
-            yield running.pop(child)[0], status != 0
-            continue
-        for hanging in [child for child, (_, deadline) in running.items() if time.monotonic() > deadline]:
-            _end(hanging)
-            yield running.pop(hanging)[0], True
-        time.sleep(0.01)
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                mutant = waiting.pop()
+                running[_fork(mutant.file, mutant)] = mutant, time.monotonic() + patience[mutant.file]
+            child, status = os.waitpid(-1, os.WNOHANG)
+            if child:
+                yield running.pop(child)[0], status != 0
+                continue
+            for hanging in [child for child, (_, deadline) in running.items() if time.monotonic() > deadline]:
+                _end(hanging)
+                yield running.pop(hanging)[0], True
+            time.sleep(0.01)
+    finally:
+        for child in running:
+            _end(child)
 
 
 def equivalent() -> set[str]:
