@@ -9,9 +9,9 @@ from collections.abc import Sequence
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from appliance import __version__
-from appliance.commands import config, demo, host, invite, link, run, sound, status
+from appliance.commands import config, demo, host, invite, key, link, run, sound, status
 
-_COMMANDS = (demo, run, status, host, invite, config, sound, link)
+_COMMANDS = (demo, run, status, key, host, invite, config, sound, link)
 _USAGE = 64
 _CONFIGURATION = 78
 
