@@ -154,6 +154,7 @@ def test_junk_closes_the_socket_with_a_code(text: str | bytes, code: int) -> Non
         {"loudspeaker": False},
         {"extra": []},
         {"extra": {"a": []}},
+        {"extra": {"a": 1, "b": []}},
         {"extra": {"A": 1}},
         {"extra": {f"k{i}": 1 for i in range(17)}},
         {"extra": {"a": "\u202e"}},
