@@ -16,6 +16,7 @@ from appliance.core.controls import (
     Health,
     Lamps,
     LinkPhase,
+    Reason,
     Reasons,
     Room,
     Sign,
@@ -89,7 +90,9 @@ class Desk:
         self._controls = controls
         self._told: _Told | None = None
         self._knocked_at = -_KNOCK_SHOWN
+        self._recording = False
         self._announced_at: float | None = None
+        """When the announcement of a recording is over; nothing from afar ends it earlier."""
         self._shown: Lamps | None = None
         self._stored: tuple[Reasons, Door] = (controls.remembered, controls.remembered_door)
         self._to_store = asyncio.Event()
@@ -223,12 +226,14 @@ class Desk:
         self._journal.tell(EventName.KNOCKED, by="this room")
 
     def _flags(self, before: _Told | None, told: _Told) -> None:
-        if told.trial != (before is not None and before.trial):
+        if told.trial != (Reason.TRIAL in self._controls.held):
             self.apply(Event.TRIAL_BEGAN if told.trial else Event.TRIAL_ENDED)
-        if told.recording != (before is not None and before.recording):
+        if told.recording != self._recording:
+            self._recording = told.recording
             self._journal.tell(EventName.RECORDING, on=told.recording)
-            self._announced_at = self._clock() + _ANNOUNCEMENT if told.recording else None
-            self.apply(Event.RECORDING_BEGAN if told.recording else Event.RECORDING_ENDED)
+            if told.recording:
+                self._announced_at = self._clock() + _ANNOUNCEMENT
+                self.apply(Event.RECORDING_BEGAN)
         if told.violated and not (before is not None and before.violated):
             self._journal.tell(EventName.VIOLATION)
             self.apply(Event.VIOLATED)

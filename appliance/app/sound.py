@@ -105,6 +105,7 @@ class Sound:
         self._muted_since: float | None = time.time()
         self._news = asyncio.Event()
         self._linked = False
+        self._junk = 0
 
     async def run(self, stop: asyncio.Event, notifier: Notifier) -> None:
         """Run until ``stop``; a vital part that ends raises."""
@@ -174,10 +175,19 @@ class Sound:
                 self.desk.apply(Event.LINK_FOUND)
                 self._journal.tell(EventName.EXCHANGE_CONNECTED)
             self._linked = answer is not None
+            self._tell_junk()
             self._show()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_TURN if answer and answer.speakers else _IDLE_TURN):
                     await self._news.wait()
+
+    def _tell_junk(self) -> None:
+        counts = self._listener.counts
+        junk = counts.junk + counts.floods
+        if junk != self._junk:
+            self._journal.tell(EventName.EXCHANGE_JUNK, connections=junk - self._junk)
+            self.counters.add("exchange_junk", junk - self._junk)
+            self._junk = junk
 
     def _show(self) -> None:
         lamps = self.desk.refresh(self.duplex.answer, self.duplex.talking)

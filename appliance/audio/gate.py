@@ -9,6 +9,8 @@ not seen yet always wins.
 """
 
 import threading
+import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,13 +19,18 @@ from appliance.core.units import BLOCK, Block, Pcm
 DEPTH = 3
 """Blocks that may wait between capture and exchange; two clocks may drift apart by one block each way."""
 
+_REACTION = 0.5
+"""Seconds from deciding to press to the press: a lamp that changed in this time was not seen."""
+
 _FULL_SCALE = np.float32(32767.0)
 
 
 class Gate:
     """Starts closed. All methods may be called from any thread, and none blocks for longer than a block's copy."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._closed_at = -_REACTION
         self._lock = threading.Lock()
         self._open = False
         self._undecided = 0
@@ -50,15 +57,19 @@ class Gate:
     def close(self) -> bool:
         """Close, and forget what was let through and not yet fetched. Returns whether the gate was open."""
         with self._lock:
-            return self._close()
+            was_open = self._close()
+            if was_open:
+                self._closed_at = self._clock()
+            return was_open
 
     def close_by_hand(self) -> bool:
-        """Close from the panel's thread. Returns whether the gate was open.
+        """Close from the panel's thread. Returns whether the gate was open when the hand began to move.
 
-        If it was, it stays shut until the loop has decided on the press and called :meth:`decided`.
+        If it was, it stays shut until the loop has decided on the press and called :meth:`decided`. A gate that something
+        else closed just now counts as open: whoever pressed wanted to mute, and must not open it instead.
         """
         with self._lock:
-            was_open = self._close()
+            was_open = self._close() or self._clock() - self._closed_at < _REACTION
             if was_open:
                 self._undecided += 1
             return was_open

@@ -111,7 +111,6 @@ class Event(StrEnum):
     TRIAL_ENDED = "trial ended"
     RECORDING_BEGAN = "recording began"
     RECORDING_ANNOUNCED = "recording announced"
-    RECORDING_ENDED = "recording ended"
     VIOLATED = "violation"
 
 
@@ -326,7 +325,6 @@ RULES: Mapping[Event, Rule] = MappingProxyType(
         Event.TRIAL_ENDED: _end(Reason.TRIAL),
         Event.RECORDING_BEGAN: _add(Reason.RECORDING),
         Event.RECORDING_ANNOUNCED: _end(Reason.RECORDING),
-        Event.RECORDING_ENDED: _end(Reason.RECORDING),
         Event.VIOLATED: _add(Reason.VIOLATION),
     }
 )
@@ -400,7 +398,7 @@ _ROOM_LAMP = {
     LinkPhase.IN_ROOM: Sign.STEADY,
     LinkPhase.RECONNECTING: Sign.SLOW,
     LinkPhase.REFUSED: Sign.FAST,
-    LinkPhase.LEFT: Sign.SLOW,
+    LinkPhase.LEFT: Sign.OFF,
 }
 _FAULT_LAMP = {
     Health.HEALTHY: Sign.OFF,

@@ -6,22 +6,14 @@ from types import MappingProxyType
 HELP: Mapping[str, str] = MappingProxyType(
     {
         # sound
-        "blocks_captured": "blocks that the microphone gave",
         "blocks_played": "blocks that the loudspeaker took",
-        "capture_overruns": "times that microphone blocks were lost before we read them",
-        "playback_underruns": "times that the loudspeaker had nothing to play in time",
         "downlink_missing": "blocks that link did not answer in time and that were faded or silent",
         "gate_closings": "times that the gate closed",
         "gate_openings": "times that the gate opened",
         "panel_events": "edges and presses that the panel reported",
-        "panel_bounces": "edges that debouncing dropped",
         "mute_store_failures": "times that the stored mute could not be read or written",
         # exchange, both ends
-        "exchange_sent": "messages sent over the exchange",
-        "exchange_received": "messages received over the exchange",
-        "exchange_dropped": "messages that the other end was too slow to take",
         "exchange_junk": "messages on the exchange that were not ours; each closes the connection",
-        "exchange_floods": "connections closed because the other end sent too much",
         "exchange_connections": "connections that link made to the exchange",
         # what link does with media
         "packets_sent": "RTP packets handed to the socket",
@@ -36,7 +28,6 @@ HELP: Mapping[str, str] = MappingProxyType(
         "frames_recovered": "blocks recovered from redundancy in a later packet",
         "frames_dropped": "blocks thrown away to keep the delay within its cap",
         "talker_switches": "times that a slot changed its talker",
-        "mix_underruns": "blocks that a talker should have had in the mix and had not",
         "encoder_resets": "times that the encoder was reset because the gate closed",
         "encode_failures": "blocks that could not be encoded",
         "proof_violations": "blocks over -80 dBFS that left after the gate had closed; always 0",
@@ -69,10 +60,6 @@ HELP: Mapping[str, str] = MappingProxyType(
         "host_presence_junk": "presence connections closed for junk or size",
         "host_messages_dropped": "presence messages dropped because a member reads too slowly",
         # processes
-        "loop_stalls": "times that the event loop did not run for long",
-        "long_collections": "garbage collections that took long",
-        "restarts": "times that a child process was started anew",
-        "events_suppressed": "events left out of the journal by their rate limit",
     }
 )
 """Every counter there is, with what it counts."""

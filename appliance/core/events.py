@@ -30,11 +30,8 @@ class EventName(StrEnum):
     GATE_OPENED = "gate_opened"
     REASONS_CHANGED = "reasons_changed"
     DOOR_CHANGED = "door_changed"
-    PANEL_FOUND = "panel_found"
-    PANEL_LOST = "panel_lost"
     AUDIO_FOUND = "audio_found"
     AUDIO_LOST = "audio_lost"
-    DOWNLINK_MISSING = "downlink_missing"
     MUTE_RESTORED = "mute_restored"
     MUTE_STORE_DAMAGED = "mute_store_damaged"
     MUTED_BY_ADMIN = "muted_by_admin"
@@ -46,7 +43,6 @@ class EventName(StrEnum):
     EXCHANGE_CONNECTED = "exchange_connected"
     EXCHANGE_LOST = "exchange_lost"
     EXCHANGE_JUNK = "exchange_junk"
-    EXCHANGE_FLOOD = "exchange_flood"
     # link and room
     LINK_STARTED = "link_started"
     LINK_STOPPED = "link_stopped"
@@ -69,11 +65,8 @@ class EventName(StrEnum):
     BAD_REQUEST = "bad_request"
     CERTIFICATE_MADE = "certificate_made"
     # processes
-    SETTINGS_LOADED = "settings_loaded"
-    SETTINGS_REFUSED = "settings_refused"
     SOUND_RESTARTED = "sound_restarted"
     LINK_RESTARTED = "link_restarted"
-    HOST_RESTARTED = "host_restarted"
     CHILD_ENDED = "child_ended"
     TASK_FAILED = "task_failed"
     LOOP_STALLED = "loop_stalled"
@@ -98,22 +91,17 @@ _NOTICE = Rule(Severity.NOTICE)
 _FROM_OUTSIDE = Rule(Severity.NOTICE, most=5)
 
 _EXCEPTIONS = {
-    EventName.PANEL_LOST: _ERROR,
     EventName.AUDIO_LOST: _ERROR,
     EventName.MUTE_STORE_DAMAGED: _ERROR,
     EventName.VIOLATION: _ERROR,
     EventName.LINK_REFUSED: _ERROR,
-    EventName.SETTINGS_REFUSED: _ERROR,
     EventName.TASK_FAILED: _ERROR,
-    EventName.DOWNLINK_MISSING: Rule(Severity.WARNING, most=5),
     EventName.EXCHANGE_LOST: _WARNING,
     EventName.EXCHANGE_JUNK: Rule(Severity.WARNING, most=5),
-    EventName.EXCHANGE_FLOOD: Rule(Severity.WARNING, most=5),
     EventName.LINK_LOST: _WARNING,
     EventName.CHILD_ENDED: _WARNING,
     EventName.SOUND_RESTARTED: _WARNING,
     EventName.LINK_RESTARTED: _WARNING,
-    EventName.HOST_RESTARTED: _WARNING,
     EventName.LOOP_STALLED: Rule(Severity.WARNING, most=5),
     EventName.LONG_COLLECTION: Rule(Severity.INFO, most=5),
     EventName.SOUND_STARTED: _NOTICE,

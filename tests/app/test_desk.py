@@ -111,16 +111,43 @@ def test_recording_is_announced_before_the_room_is_in_it(world: World) -> None:
     world.now += 0.2
     world.desk.refresh(ANSWER, False)
     assert world.gate.is_open
+    world.desk.link_lost()
+    world.told(recording=True)
+    assert world.gate.is_open, "announced once is enough, though link was started anew"
     world.told(recording=False)
     assert world.gate.is_open
 
 
-def test_a_trial_closes_and_restores(world: World) -> None:
+def test_nothing_from_afar_shortens_the_announcement(world: World) -> None:
+    world.told(recording=True)
+    world.told(recording=False)
+    assert not world.gate.is_open
+    world.now += 5.1
+    world.desk.refresh(ANSWER, False)
+    assert world.gate.is_open
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_trial_closes_and_restores(world: World, lost: bool) -> None:
     world.told()
     world.told(trial=True)
     assert world.desk.controls.reasons == {Reason.TRIAL}
+    if lost:
+        world.desk.link_lost()
     world.told()
     assert world.gate.is_open
+
+
+async def test_a_press_that_meets_a_mute_from_afar_mutes(tmp_path: Path) -> None:
+    world = World(tmp_path, started(MuteControl.MOMENTARY))
+    world.desk.apply(Event.STARTED)
+    hands = world.desk.hands(asyncio.get_running_loop())
+    world.told()
+    world.told(admin_muted=1)
+    assert hands.close(), "it was open when the finger moved"
+    hands.post(Event.PRESS_WHILE_OPEN)
+    await asyncio.sleep(0)
+    assert world.desk.controls.reasons == {Reason.ADMIN, Reason.BUTTON}
 
 
 def test_a_violation_closes_until_a_hand_acts(world: World) -> None:

@@ -119,6 +119,10 @@ async def test_link_comes_and_goes(short_dir: Path) -> None:
         await until(lambda: lines.lines("exchange_connected"))
         assert parts.sound.gate.is_open
         assert parts.sound.state().as_dict()["exchange_connected"]
+        await asyncio.to_thread(link.receive)
+        link._socket.send(b"junk")
+        await until(lambda: lines.lines("exchange_junk"))
+        assert parts.sound.counters.get("exchange_junk") == 1
         link.close()
         await until(lambda: lines.lines("exchange_lost"))
         assert parts.sound.gate.is_open

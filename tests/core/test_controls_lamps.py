@@ -40,7 +40,7 @@ def expected_mic(controls: Controls, talking: bool) -> Sign:
 def expected_room(door: Door, phase: LinkPhase) -> Sign:
     if phase is LinkPhase.REFUSED:
         return Sign.FAST
-    if door is Door.CLOSED:
+    if door is Door.CLOSED or phase is LinkPhase.LEFT:
         return Sign.OFF
     return Sign.STEADY if phase is LinkPhase.IN_ROOM else Sign.SLOW
 

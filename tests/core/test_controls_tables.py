@@ -38,7 +38,6 @@ def test_the_sets_of_reasons_and_origins() -> None:
         E.PANEL_FOUND,
         E.TRIAL_ENDED,
         E.RECORDING_ANNOUNCED,
-        E.RECORDING_ENDED,
     }
     assert {R.ADMIN, R.HAND, R.VIOLATION} == ANSWERED_BY_HAND
     assert {R.BUTTON, R.ADMIN, R.HAND, R.VIOLATION} == REMEMBERED

@@ -33,7 +33,7 @@ def test_every_event_has_a_rule_and_a_plain_name() -> None:
     ("name", "severity"),
     [
         (EventName.VIOLATION, Severity.ERROR),
-        (EventName.PANEL_LOST, Severity.ERROR),
+        (EventName.AUDIO_LOST, Severity.ERROR),
         (EventName.LINK_LOST, Severity.WARNING),
         (EventName.BAD_REQUEST, Severity.NOTICE),
         (EventName.GATE_CLOSED, Severity.INFO),
