@@ -5,6 +5,7 @@ answered by a browser page of the same test (:mod:`tests.host.page.answering`), 
 """
 
 import asyncio
+import base64
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -58,6 +59,11 @@ def studio() -> list[Message]:
     ]
 
 
+def token(**claims: Any) -> str:
+    """A token with these claims and a signature that nobody checks."""
+    return f"{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.signature"
+
+
 class MockHost:
     """One room, "studio", and its page on 127.0.0.1."""
 
@@ -67,6 +73,9 @@ class MockHost:
         self.members = studio()
         self.slots: list[str | None] = [None, None, None]
         self.levels = "real"
+        self.token = token(name="Mira Koch", room="studio")
+        self.silent = False
+        """Answer no hello."""
         self.refuse: int | None = None
         """Close code that answers the next hellos."""
         self.media_status = 201
@@ -86,7 +95,7 @@ class MockHost:
     @property
     def address(self) -> str:
         """The page's address, with a token that nobody checks."""
-        return f"http://localhost:{self.port}/studio#token"
+        return f"http://localhost:{self.port}/studio#{self.token}"
 
     async def start(self) -> None:
         """Listen on any port."""
@@ -151,10 +160,13 @@ class MockHost:
     # ---- what the page meets
 
     async def _presence(self, request: web.Request) -> web.StreamResponse:
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(compress=False)  # no thread for long messages
         await socket.prepare(request)
         hello = await socket.receive_json()
-        assert hello == {"type": "hello", "v": 1, "token": "token"}
+        assert hello == {"type": "hello", "v": 1, "token": self.token}
+        if self.silent:
+            await socket.receive()
+            return socket
         if self.refuse is not None:
             await socket.close(code=self.refuse)
             return socket
@@ -179,7 +191,7 @@ class MockHost:
         }
 
     async def _panel(self, request: web.Request) -> web.StreamResponse:
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(compress=False)  # no thread for long messages
         await socket.prepare(request)
         assert await socket.receive_json() == {"token": "once"}
         await socket.send_json(self.panel_state)
@@ -208,7 +220,7 @@ class MockHost:
         await self.change(own[0]["id"], muted=muted, hand=hand, state=state)
 
     async def _media(self, request: web.Request) -> web.StreamResponse:
-        assert request.headers["Authorization"] == "Bearer token"
+        assert request.headers["Authorization"] == f"Bearer {self.token}"
         assert request.content_type == "application/sdp"
         offer = await request.text()
         if self.media_status != 201 or self.answer is None:
@@ -226,7 +238,7 @@ class MockHost:
         await self.push({"type": "member", "member": own})
 
     async def _leave(self, request: web.Request) -> web.StreamResponse:
-        assert request.headers["Authorization"] == "Bearer token"
+        assert request.headers["Authorization"] == f"Bearer {self.token}"
         self.deleted.append(request.match_info["session"])
         self.members = [m for m in self.members if m["id"] != self.you["id"]]
         await self.push({"type": "left", "id": self.you["id"]})

@@ -7,6 +7,7 @@ neither its own policy nor anything else: no error, no violation, no style attri
 import asyncio
 import functools
 import inspect
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -24,11 +25,16 @@ ARGUMENTS = (
 )
 
 _WATCH = """
-window.seen = { shifts: [], violations: [] };
+window.seen = { shifts: [], violations: [], own: [] };
 new PerformanceObserver((list) => {
-  for (const shift of list.getEntries()) if (!shift.hadRecentInput) seen.shifts.push(
-    [shift.value, ...shift.sources.map((source) => source.node?.outerHTML?.slice(0, 120) ?? String(source.node))]);
+  const told = (s) => [s.node?.outerHTML?.slice(0, 120), JSON.stringify([s.previousRect, s.currentRect])];
+  for (const shift of list.getEntries()) if (!shift.hadRecentInput) seen.shifts.push([shift.value, ...shift.sources.map(told)]);
 }).observe({ type: "layout-shift", buffered: true });
+addEventListener("DOMContentLoaded", () => {
+  const dock = document.getElementById("dock");
+  const note = () => seen.own.at(-1) !== dock.dataset.own && seen.own.push(dock.dataset.own);
+  new MutationObserver(note).observe(dock, { attributes: true });
+});
 addEventListener("securitypolicyviolation", (event) => seen.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
 """
 
@@ -73,7 +79,7 @@ class Visit:
     async def open(self, fragment: str = "") -> None:
         """Open the page and wait until it knows the room."""
         await self.page.goto(self.host.address + fragment)
-        await self.page.wait_for_function("document.querySelector('#count').textContent !== ''")
+        await self.page.wait_for_function("() => document.querySelector('#count').textContent !== ''")
 
     async def join(self) -> None:
         """Join and wait until the own key says that the member is muted."""
@@ -88,7 +94,18 @@ class Visit:
 
     async def own_is(self, state: str) -> None:
         """Wait for a state of the own key."""
-        await self.page.wait_for_selector(f'#dock[data-own="{state}"]', timeout=8000)
+        await self.page.wait_for_selector(f'#dock[data-own="{state}"]', timeout=15_000)
+
+    async def own_was(self, state: str) -> None:
+        """Wait until the own key has been in ``state``, however briefly."""
+        await self.page.wait_for_function("(state) => seen.own.includes(state)", arg=state, timeout=15_000)
+
+    async def eventually(self, said: Callable[[], Awaitable[str]], pattern: str) -> str:
+        """Ask until the answer matches; for pages whose clock is not to be trusted."""
+        async with asyncio.timeout(15):
+            while not re.search(pattern, answer := await said()):
+                await asyncio.sleep(0.05)
+        return answer
 
     async def text(self, selector: str) -> str:
         """What stands there."""
@@ -101,7 +118,8 @@ class Visit:
     async def wait_text(self, selector: str, text: str) -> None:
         """Wait until ``text`` stands there."""
         await self.page.wait_for_function(
-            "([s, t]) => [...document.querySelectorAll(s)].some((n) => n.textContent.trim() === t)", arg=[selector, text]
+            "([s, t]) => [...document.querySelectorAll(s)].some((n) => n.textContent.trim() === t)",
+            arg=[selector, text],
         )
 
     async def packets(self) -> int:
@@ -215,7 +233,7 @@ def visiting(**options: Any) -> Callable[[Callable[..., Awaitable[None]]], Calla
         wanted = list(inspect.signature(test).parameters.values())[1:]
         first = inspect.Parameter("chrome", inspect.Parameter.POSITIONAL_OR_KEYWORD)
         run.__signature__ = inspect.Signature([first, *wanted])  # type: ignore[attr-defined]
-        del run.__wrapped__  # type: ignore[attr-defined]
+        del run.__wrapped__
         return run
 
     return decorate

@@ -1,0 +1,186 @@
+"""The device panel: lamps in words, reasons, what may be asked from afar, and the demo's switch."""
+
+from typing import Any
+
+from tests.host.page.mock_host import MockHost, site
+from tests.host.page.visits import Visit, visiting
+
+OPEN = {
+    "gate": "open",
+    "reasons": [],
+    "lamps": {"mic": "off", "room": "steady", "speak": "off", "fault": "off"},
+    "switch": "open",
+    "door": "open",
+    "loudspeaker": -127,
+    "talking_while_closed": False,
+}
+
+
+async def lamps(visit: Visit) -> list[str]:
+    """The four lamps in words."""
+    return await visit.texts("#aside dl:first-of-type dd")
+
+
+def _demo(host: MockHost) -> None:
+    host.panel_state = OPEN | {"lamps": dict(OPEN["lamps"])}  # type: ignore[call-overload]
+
+
+@visiting()
+async def test_lamps_in_words(visit: Visit) -> None:
+    await visit.open()
+    hand = "Nobody speaks.\nHand up: Tomás Ruiz"
+    assert await lamps(visit) == ["Off. Microphone open", "On. In the room", hand, "Off. Healthy"]
+    await visit.host.speak(ben=-20, hamburg=-30)
+    await visit.wait_text("#aside dd.two", "Ben Adeyemi, Hamburg.\nHand up: Tomás Ruiz")
+    shown: list[tuple[dict[str, Any], tuple[str, str, str]]] = [
+        (site("closed", ("switch", "admin")), ("On. Closed by: Switch, Admin", "On. In the room", "Off. Healthy")),
+        (site("closed", ("no audio",), mic="fast"), ("Blinks. Closed by a fault", "On. In the room", "Off. Healthy")),
+        (site(room="slow", fault="slow"), ("Off. Microphone open", "Pulses. Connecting", "Pulses. Limited")),
+        (site(room="fast", fault="fast"), ("Off. Microphone open", "Blinks. Refused", "Blinks. Needs a person")),
+        (site(room="off", fault="steady"), ("Off. Microphone open", "Off. Not in the room", "On. Starting or stopped")),
+    ]
+    for report, words in shown:
+        await visit.host.change("hamburg", site=report)
+        await visit.wait_text("#aside dd:nth-of-type(2)", words[1])
+        await visit.wait_text("#aside dd:nth-of-type(1)", words[0])
+        await visit.wait_text("#aside dd:nth-of-type(4)", words[2])
+
+
+@visiting(language="de")
+async def test_every_reason_has_its_words(visit: Visit) -> None:
+    await visit.open()
+    reasons = ("switch", "button", "admin", "door", "quiet hours", "push-to-talk", "no audio", "panel lost", "hand")
+    more = ("starting", "settings on trial", "recording", "fault")
+    await visit.host.change("hamburg", site=site("closed", (*reasons, *more)))
+    await visit.wait_text(".reasons li", "Schalter")
+    assert await visit.texts(".reasons li") == [
+        "Schalter",
+        "Taste",
+        "Moderation",
+        "Tür",
+        "Ruhezeit",
+        "Sprechtaste",
+        "Kein Ton",
+        "Bedienfeld fehlt",
+        "Wartet auf eine Hand",
+        "Startet",
+        "Neue Einstellungen auf Probe",
+        "Aufnahme",
+        "Störung",
+    ]
+    await visit.host.change("hamburg", site=site())
+    await visit.page.wait_for_selector(".reasons li", state="detached")
+
+
+@visiting()
+async def test_anybody_mutes_it_and_nobody_from_afar_opens_it(visit: Visit) -> None:
+    await visit.open()
+    await visit.page.get_by_role("button", name="Mute the device").click()
+    await visit.host.heard({"type": "mute", "member": "hamburg"})
+    await visit.host.change("hamburg", site=site("closed", ("admin",)), muted=True, state="muted")
+    await visit.page.get_by_role("button", name="Ask the room to unmute").click()
+    await visit.host.heard({"type": "ask_unmute", "member": "hamburg"})
+    await visit.wait_text("#status", "The room was asked to unmute.")
+    assert {m["type"] for m in visit.host.received} == {"mute", "ask_unmute"}
+
+
+@visiting()
+async def test_from_afar_the_switch_is_a_picture(visit: Visit) -> None:
+    await visit.open()
+    assert await visit.page.get_by_role("switch").count() == 0
+    await visit.host.change("hamburg", site=site("closed", ("switch",)))
+    await visit.page.wait_for_selector('.switch[data-closed="true"]')
+
+
+@visiting()
+async def test_the_ring_lights_the_figures_of_those_who_speak(visit: Visit) -> None:
+    await visit.open()
+    await visit.host.speak(hamburg=-20, ben=-20)
+    await visit.page.wait_for_selector(".ring .led")
+    lit = await visit.page.locator(".ring path").evaluate_all(
+        "p => p.slice(0, 12).map((path, led) => path.dataset.hue && [led, +path.dataset.hue]).filter(Boolean)"
+    )
+    assert lit == [[0, 1], [1, 5], [2, 5], [4, 5], [11, 1]], "petrol 11 from 11, rust 1101 from 1"
+    assert await visit.page.locator(".ring text").all_text_contents() == ["HA", "BA", ""]
+
+
+def _two_figures_meet(host: MockHost) -> None:
+    host.members[1]["sign"] = {"hue": 1, "place": 0}
+
+
+@visiting(host=_two_figures_meet)
+async def test_an_led_stays_with_whoever_lit_it_first(visit: Visit) -> None:
+    await visit.open()
+    hue = "() => document.querySelector('.ring path').dataset.hue"
+    await visit.host.speak(ben=-20)
+    await visit.page.wait_for_selector(".ring .led")
+    await visit.host.speak(ben=-20, hamburg=-20)
+    await visit.page.wait_for_selector('.ring path:nth-of-type(12)[data-hue="1"]')
+    assert await visit.page.evaluate(hue) == "1"
+
+
+@visiting(host=_demo)
+async def test_in_the_demo_the_switch_is_a_control(visit: Visit) -> None:
+    await visit.open("&panel=once")
+    switch = visit.page.get_by_role("switch", name="Mute switch of the device")
+    assert await switch.get_attribute("aria-checked") == "false"
+    assert await visit.text(".says") == "Demo: switch and keys work here."
+    await switch.click()
+    await visit.host.heard({"switch": "closed"}, visit.host.panel_received)
+    assert await switch.get_attribute("aria-checked") == "false", "it shows where it stands, not what was wished"
+    closed = {"mic": "slow", "room": "steady", "speak": "off", "fault": "off"}
+    await visit.host.push_panel(
+        gate="closed", reasons=["switch"], switch="closed", lamps=closed, talking_while_closed=True
+    )
+    await visit.page.wait_for_selector('[role="switch"][aria-checked="true"]')
+    assert (await lamps(visit))[0] == "Pulses. Closed by: Switch"
+    assert await visit.page.locator('.lens [data-lamp="slow"]').count() == 1
+    assert await visit.texts(".reasons li") == ["Switch", "Somebody talks into the closed microphone"]
+    await switch.press("Enter")
+    await visit.host.heard({"switch": "open"}, visit.host.panel_received)
+    await visit.page.get_by_role("button", name="Door key of the device").click()
+    await visit.host.heard({"press": "door"}, visit.host.panel_received)
+    await visit.page.get_by_role("button", name="Knock key of the device").click()
+    await visit.host.heard({"press": "knock"}, visit.host.panel_received)
+
+
+@visiting(host=_demo)
+async def test_in_the_demo_the_loudspeaker_shows_its_level(visit: Visit) -> None:
+    await visit.open("&panel=once")
+    assert await visit.text(".loudness span.second") == "Loudspeaker"
+    await visit.host.push_panel(loudspeaker=-24)
+    await visit.page.wait_for_selector('.loudness .meter[data-n="12"]')
+    await visit.wait_text(".loudness output", "\N{MINUS SIGN}24 dB")
+
+
+def _button(host: MockHost) -> None:
+    _demo(host)
+    assert host.panel_state is not None
+    host.panel_state["switch"] = None
+
+
+@visiting(host=_button)
+async def test_a_demo_with_a_button_presses_it(visit: Visit) -> None:
+    await visit.open("&panel=once")
+    await visit.page.get_by_role("switch").click()
+    await visit.host.heard({"press": "mute"}, visit.host.panel_received)
+
+
+@visiting(width=360, height=740)
+async def test_on_a_phone_the_lamps_stand_in_a_strip_that_opens_the_panel(visit: Visit) -> None:
+    await visit.open()
+    strip = visit.page.locator("#lamp-strip")
+    assert "Off. Microphone open. On. In the room" in (await strip.text_content() or "")
+    await strip.click()
+    sheet = visit.page.get_by_role("dialog", name="Device")
+    assert await sheet.get_by_role("button", name="Mute the device").is_visible()
+    await visit.page.keyboard.press("Escape")
+    assert await sheet.count() == 0
+    await visit.page.keyboard.press("d")
+    assert await sheet.get_by_role("button", name="Mute the device").is_visible()
+
+
+@visiting(host=lambda host: setattr(host, "members", host.members[1:]))
+async def test_a_room_without_a_device_says_so(visit: Visit) -> None:
+    await visit.open()
+    assert await visit.text("#aside") == "Device\n\nThere is no device in this room."

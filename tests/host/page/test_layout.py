@@ -1,0 +1,132 @@
+"""Widths from 320 to 2560, both languages, both themes: nothing overflows, nothing is cut, nothing moves by itself."""
+
+import asyncio
+
+import pytest
+
+from tests.host.page.mock_host import MockHost, member, site
+from tests.host.page.visits import Visit, visiting
+
+OVERFLOW = """() => document.documentElement.scrollWidth > innerWidth ? [document.documentElement.scrollWidth]
+  : [...document.querySelectorAll("main *, footer *, header *, nav *, aside *")].filter((node) => {
+      const box = node.getBoundingClientRect();
+      return box.width && !node.closest(".reader, .skip") && (box.right > innerWidth + 1 || box.left < -1);
+    }).map((node) => node.outerHTML.slice(0, 100))"""
+
+CUT = """() => [...document.querySelectorAll("#own-first, #own-second, .key, .before")].filter((node) =>
+    node.offsetParent && (node.scrollWidth > node.clientWidth + 1 || node.scrollHeight > node.clientHeight + 2)
+  ).map((node) => node.textContent)"""
+
+WIDTHS = (320, 360, 619, 620, 768, 1099, 1100, 1280, 1600, 2560)
+HEIGHT = 740
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@visiting()
+async def test_nothing_overflows_at_any_width(visit: Visit, language: str) -> None:
+    await visit.open()
+    if language == "de":
+        await visit.page.locator("#language").click()
+    for joined in (False, True):
+        if joined:
+            await visit.page.set_viewport_size({"width": 1280, "height": 800})
+            await visit.join()
+        for width in WIDTHS:
+            await visit.page.set_viewport_size({"width": width, "height": HEIGHT})
+            assert await visit.page.evaluate(OVERFLOW) == [], (width, joined)
+            for visible in ("#bar", "#own"):
+                box = await visit.page.locator(visible).bounding_box()
+                assert box is not None
+                assert box["y"] >= 0, (width, visible)
+                assert box["y"] + box["height"] <= HEIGHT, (width, visible)
+
+
+@pytest.mark.parametrize("width", [360, 620, 1280])
+@pytest.mark.parametrize("language", ["en", "de"])
+@visiting()
+async def test_the_own_keys_words_are_never_cut(visit: Visit, width: int, language: str) -> None:
+    await visit.page.set_viewport_size({"width": width, "height": 740})
+    await visit.open()
+    await visit.page.evaluate("l => localStorage.setItem('kontor', JSON.stringify({language: l}))", language)
+    await visit.page.reload()
+    await visit.join()
+    states = await visit.page.evaluate(
+        """async () => {
+          const { OwnKey } = await import("/page/ownkey.js");
+          const key = new OwnKey();
+          window.own = (state) => key.show(state);
+          return ["join", "listen", "listening", "connecting", "reconnecting", "muted", "live", "held"].concat(
+            ["adminMuted", "asked", "none", "blocked"]);
+        }"""
+    )
+    for state in states:
+        await visit.page.evaluate("s => window.own(s)", state)
+        assert await visit.page.evaluate(CUT) == [], state
+
+
+def _crowd(host: MockHost) -> None:
+    host.members += [member(f"m{n}", f"Member {n:02}", n % 8, n % 12) for n in range(95)]
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+@visiting(host=_crowd)
+async def test_only_the_list_of_a_hundred_scrolls(visit: Visit, width: int) -> None:
+    await visit.page.set_viewport_size({"width": width, "height": 740})
+    await visit.open()
+    assert await visit.text("#count") == "100 here"
+    assert await visit.page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    last = visit.page.locator("#members .tile").last
+    await last.scroll_into_view_if_needed()
+    own = await visit.own.bounding_box()
+    tile = await last.bounding_box()
+    assert own is not None and tile is not None
+    assert tile["y"] + tile["height"] <= own["y"], "the last tile comes to stand above the dock"
+
+
+@visiting()
+async def test_at_200_percent_zoom_everything_can_be_reached(visit: Visit) -> None:
+    await visit.page.set_viewport_size({"width": 640, "height": 400})
+    await visit.open()
+    await visit.page.locator("#members .tile").last.scroll_into_view_if_needed()
+    assert await visit.page.evaluate(OVERFLOW) == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (768, 900), (1280, 800)])
+@visiting()
+async def test_nothing_shifts(visit: Visit, width: int, height: int) -> None:
+    await visit.page.set_viewport_size({"width": width, "height": height})
+    await visit.open()
+    await visit.join()
+    await asyncio.sleep(0.6)
+    before = await visit.shifts()
+    for level in (-60, -30, -3, -127):
+        await visit.host.speak(ben=level, hamburg=level, yuki=-40, tomas=level)
+        await asyncio.sleep(0.1)
+    await visit.host.change("hamburg", site=site("closed", ("switch", "admin", "quiet hours", "settings on trial")))
+    await visit.host.change("yuki", hand=True, state="hand")
+    await visit.host.push({"type": "knock", "by": {"id": "lena", "name": "Lena Brandt"}})
+    await visit.own.click()
+    await visit.own_is("live")
+    await asyncio.sleep(0.6)
+    await visit.host.push({"type": "member", "member": member("zoe", "Zoe Zander", 2, 2)})
+    await visit.wait_text("#count", "7 here")
+    await asyncio.sleep(0.4)
+    assert await visit.shifts() == before
+    assert sum(shift[0] for shift in before) == 0
+
+
+@visiting()
+async def test_the_first_paint_already_stands_where_it_stays(visit: Visit) -> None:
+    await visit.open()
+    await asyncio.sleep(0.5)
+    assert sum(shift[0] for shift in await visit.shifts()) == 0
+
+
+@visiting(width=768)
+async def test_rooms_open_at_the_title_on_a_tablet(visit: Visit) -> None:
+    await visit.open()
+    assert not await visit.page.locator("#rooms").is_visible()
+    await visit.page.get_by_role("button", name="Rooms").click()
+    assert await visit.page.locator("#rooms").is_visible()
+    await visit.page.keyboard.press("Escape")
+    assert not await visit.page.locator("#rooms").is_visible()

@@ -1,0 +1,111 @@
+"""When the host says no, or nothing at all: one sentence, one key, no names and no levels."""
+
+import time
+
+import pytest
+
+from tests.host.page.mock_host import MockHost, token
+from tests.host.page.visits import Visit, visiting
+
+
+async def refused_with(visit: Visit, title: str, key: str) -> None:
+    """Assert the whole of the refusal."""
+    await visit.wait_text("#end b", title)
+    assert await visit.text("#alert") == title
+    assert await visit.text("#end button") == key
+    for hidden in ("#bar", "#members", "#dock", "#own", "#aside .device", "#lamp-strip"):
+        assert not await visit.page.locator(hidden).is_visible(), hidden
+
+
+@pytest.mark.parametrize(
+    ("code", "title"),
+    [(4401, "This link is not valid."), (4403, "This link is not valid."), (4404, "There is no such room.")],
+)
+@visiting()
+async def test_refused(visit: Visit, code: int, title: str) -> None:
+    visit.host.refuse = code
+    await visit.page.goto(visit.host.address)
+    await refused_with(visit, title, "Try again")
+    visit.host.refuse = None
+    await visit.page.get_by_role("button", name="Try again").click()
+    await visit.wait_text("#count", "5 here")
+
+
+@visiting()
+async def test_an_expired_link_says_so(visit: Visit) -> None:
+    visit.host.token = token(name="Jörg", expires=int(time.time()) - 60)
+    visit.host.refuse = 4401
+    await visit.page.goto(visit.host.address)
+    await refused_with(visit, "This link has expired.", "Try again")
+    assert await visit.text("#self-name") == "Jörg"
+
+
+@visiting()
+async def test_without_a_token_nothing_is_asked(visit: Visit) -> None:
+    await visit.page.goto(visit.host.address.split("#", maxsplit=1)[0])
+    await refused_with(visit, "This link is not valid.", "Try again")
+
+
+@visiting()
+async def test_open_in_another_window_is_taken_here(visit: Visit) -> None:
+    await visit.open()
+    await visit.join()
+    await visit.own.click()
+    await visit.own_is("live")
+    await visit.host.close(4409)
+    await refused_with(visit, "Open in another window.", "Take it here")
+    assert await visit.packets_within(0.5) == 0
+    await visit.page.get_by_role("button", name="Take it here").click()
+    await visit.own_is("muted")
+    assert await visit.packets_within(0.5) == 0, "taken, and muted"
+
+
+def _full(host: MockHost) -> None:
+    host.media_status = 503
+
+
+@visiting(host=_full)
+async def test_a_full_room_is_tried_again(visit: Visit) -> None:
+    await visit.open()
+    await visit.own.click()
+    await visit.wait_text(".notice b", "The room is full.")
+    await visit.own_is("join")
+    assert await visit.text(".notice .second") in ("Next try in 20 s.", "Next try in 19 s.")
+    await visit.page.wait_for_function("() => /1\\d s/.test(document.querySelector('.notice .second').textContent)")
+    visit.host.media_status = 201
+    await visit.page.get_by_role("button", name="Try again").click()
+    await visit.own_is("muted")
+    assert not await visit.page.locator(".notice").is_visible()
+
+
+@visiting(host=lambda host: setattr(host, "media_status", 401))
+async def test_a_link_that_ends_while_joining(visit: Visit) -> None:
+    await visit.open()
+    await visit.own.click()
+    await refused_with(visit, "This link is not valid.", "Try again")
+
+
+@visiting()
+async def test_no_network_says_so_and_goes_on_by_itself(visit: Visit) -> None:
+    await visit.open()
+    await visit.host.speak(ben=-20)
+    await visit.wait_text("#bar li:nth-child(2) .second", "Speaking")
+    visit.host.refuse = 1013
+    await visit.host.close(1001)
+    await visit.wait_text(".notice b", "No network.")
+    assert await visit.text(".notice .second") == "Trying again by itself."
+    assert await visit.page.locator('#bar .meter:not([data-n="0"])').count() == 0, "no old levels"
+    visit.host.refuse = None
+    await visit.page.wait_for_selector(".notice", state="hidden")
+
+
+@visiting()
+async def test_silence_of_the_host_after_hello_is_not_waited_for_forever(visit: Visit) -> None:
+    await visit.page.add_init_script(
+        "const wait = setTimeout; window.setTimeout = (f, t) => wait(f, t === 8000 ? 300 : t);"
+    )
+    visit.host.silent = True
+    await visit.page.goto(visit.host.address)
+    await visit.page.wait_for_timeout(500)
+    visit.host.silent = False
+    await visit.wait_text("#count", "5 here")
