@@ -86,18 +86,28 @@ export class Media {
 
 	/** Leave the room; this also works while the page goes away. */
 	leave() {
-		this.#close();
-		if (!this.#session) return;
-		fetch(this.#session, { method: "DELETE", headers: this.#authorization, keepalive: true }).catch(() => {});
+		const connection = this.#drop();
+		if (!this.#session) return connection?.close();
+		const told = fetch(this.#session, { method: "DELETE", headers: this.#authorization, keepalive: true });
 		this.#session = "";
+		// Closing first would tell the host too, and the word that follows would find nobody.
+		told.catch(() => {}).finally(() => connection?.close());
 	}
 
 	#close() {
+		this.#drop()?.close();
+	}
+
+	/** Forget the connection; nothing is sent over it any more. */
+	#drop() {
 		clearTimeout(this.#timer);
 		clearInterval(this.#pulse);
-		this.#connection?.close();
+		const connection = this.#connection;
+		this.#sender?.replaceTrack(null).catch(() => {});
 		this.#connection = null;
 		this.#sender = null;
+		if (connection) connection.onconnectionstatechange = null;
+		return connection;
 	}
 
 	/** @param {RTCPeerConnection} connection */

@@ -22,10 +22,14 @@ export class PanelLink {
 	open() {
 		const socket = connect("/demo/panel");
 		this.#socket = socket;
-		socket.onopen = () => this.#send({ token: this.word });
+		// The word of the address works once; what it is exchanged for opens the panel again after a reload of this tab.
+		const kept = `panel:${this.word}`;
+		socket.onopen = () => this.#send({ token: sessionStorage.getItem(kept) ?? this.word });
 		socket.onmessage = (event) => {
 			this.#backoff.reset();
-			this.#take(JSON.parse(event.data));
+			const told = JSON.parse(event.data);
+			if (told.token) sessionStorage.setItem(kept, told.token);
+			else this.#take(told);
 		};
 		socket.onclose = () => {
 			this.#take(null);
