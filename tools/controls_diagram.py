@@ -1,6 +1,6 @@
-"""Writes docs/controls.md from appliance/core/controls.py. ``--check`` only tells whether it is current.
+"""Writes docs/controls.md from appliance/core/controls.py and lamps.py. ``--check`` only tells whether it is current.
 
-Nothing is told here that :func:`appliance.core.controls.step` and :func:`~appliance.core.controls.lamps` were not asked:
+Nothing is told here that :func:`appliance.core.controls.step` and :func:`appliance.core.lamps.lamps` were not asked:
 tables and diagrams are what they answered. Only the sentences on what a reason means are written by hand.
 """
 
@@ -18,16 +18,12 @@ from appliance.core.controls import (
     Controls,
     Door,
     Event,
-    Health,
-    LinkPhase,
     MuteControl,
     Reason,
-    Room,
-    Sign,
     initial,
-    lamps,
     step,
 )
+from appliance.core.lamps import Health, LinkPhase, Room, Sign, lamps
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "controls.md"
 
@@ -60,7 +56,7 @@ _DOOR_EVENTS = (
 )
 
 _START = """# Mute, door and lamps
-This page is made from `appliance/core/controls.py` by `python -m tools.controls_diagram`; do not edit it.
+This page is made from `appliance/core/controls.py` and `lamps.py` by `python -m tools.controls_diagram`; do not edit it.
 
 The gate is the one place where the microphone is silenced. It is open only when no reason to close it holds. Reasons add
 up, and each ends by its own events. An event from *afar* (page, admin, schedule, settings, the room) can add a reason and

@@ -32,10 +32,10 @@ TARGETS: dict[str, list[str]] = {
     "appliance/core/controls.py": [
         "tests/core/test_controls_tables.py",
         "tests/core/test_controls_rules.py",
-        "tests/core/test_controls_lamps.py",
         "tests/core/test_controls_sequences.py",
         "tests/core/test_controls_space.py",
     ],
+    "appliance/core/lamps.py": ["tests/core/test_lamps.py"],
     "appliance/audio/gate.py": ["tests/audio/test_gate_inside.py", "tests/audio/test_gate.py"],
 }
 """What is mutated, and the tests that must notice, the quick ones first. The page made from the controls is no test here:

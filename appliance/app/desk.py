@@ -9,22 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from appliance.audio.gate import Gate
-from appliance.core.controls import (
-    Controls,
-    Door,
-    Event,
-    Health,
-    Lamps,
-    LinkPhase,
-    Reason,
-    Reasons,
-    Room,
-    Sign,
-    lamps,
-    step,
-)
+from appliance.core.controls import Controls, Door, Event, Reason, Reasons, step
 from appliance.core.counters import Counters
 from appliance.core.events import EventName
+from appliance.core.lamps import Health, Lamps, LinkPhase, Room, Sign, lamps
 from appliance.core.units import SILENCE
 from appliance.health.journal import Journal
 from appliance.media.exchange import Downlink

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from appliance.audio.gate import Gate
-from appliance.core.controls import Door, Sign
+from appliance.core.controls import Door
 from appliance.core.counters import Counters
+from appliance.core.lamps import LampSigns, Sign
 from appliance.core.levels import Smoother, Speaking, dbov
 from appliance.core.units import BLOCK, SILENCE, Block
-from appliance.media.exchange import Downlink, LampSigns, Listener, Uplink
+from appliance.media.exchange import Downlink, Listener, Uplink
 
 LOST_AFTER = 50
 """Turns (10 ms) without an answer after which link counts as lost."""

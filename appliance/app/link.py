@@ -12,9 +12,10 @@ from appliance.app.answering import Answering
 from appliance.app.engines import make_engine
 from appliance.app.process import beat, make_folders, tune, until_stopped
 from appliance.app.sound import EXCHANGE
-from appliance.core.controls import LinkPhase, reasons_of
+from appliance.core.controls import reasons_of
 from appliance.core.counters import Counters
 from appliance.core.events import EventName
+from appliance.core.lamps import LAMPS, LinkPhase
 from appliance.core.roster import Member
 from appliance.core.state import Codec, LinkState
 from appliance.core.units import SILENCE, SLOTS
@@ -31,14 +32,12 @@ STATUS = "link.status"
 _PROOF_EVERY = 0.5
 _TOLD = 0.2
 """Seconds in which sound has surely read what an answer says."""
-_LAMPS = ("mic", "room", "speak", "fault")
 _PHASE_EVENTS = {
     LinkPhase.CONNECTING: EventName.LINK_CONNECTING,
     LinkPhase.IN_ROOM: EventName.LINK_UP,
     LinkPhase.RECONNECTING: EventName.LINK_LOST,
     LinkPhase.REFUSED: EventName.LINK_REFUSED,
 }
-
 
 _ONCE: Mapping[type, tuple[str, EventName]] = {
     contract.MutedByAdmin: ("admin_muted", EventName.MUTED_BY_ADMIN),
@@ -175,7 +174,7 @@ class Link:
             gate_open=not uplink.reasons,
             reasons=tuple(reason.word for reason in sorted(reasons_of(uplink.reasons))),
             door=uplink.door,
-            lamps={name: sign.value for name, sign in zip(_LAMPS, uplink.lamps, strict=True)},
+            lamps={name: sign.value for name, sign in zip(LAMPS, uplink.lamps, strict=True)},
             loudspeaker=uplink.loudspeaker,
         )
         self._engine.report_site(report)

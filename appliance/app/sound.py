@@ -196,10 +196,7 @@ class Sound:
             self._muted_since = None
         elif self._muted_since is None:
             self._muted_since = time.time()
-        seen = lamps.from_afar()
-        facts = Facts(
-            controls.mask, controls.door, False, self.desk.knocks, (seen.mic, seen.room, seen.speak, seen.fault)
-        )
+        facts = Facts(controls.mask, controls.door, False, self.desk.knocks, lamps.from_afar().signs)
         if facts != self.duplex.facts:
             self.duplex.facts = facts
 
@@ -253,12 +250,12 @@ class Sound:
 
     def _panel_state(self, panel: VirtualPanel) -> Mapping[str, object]:
         """What somebody who stands before the panel sees: here the "you are muted" pulse is allowed."""
-        controls, lamps = self.desk.controls, panel.shown
+        controls = self.desk.controls
         return {
             "gate": "open" if self.gate.is_open else "closed",
             "reasons": [reason.word for reason in sorted(controls.reasons)],
             "door": controls.door.name.lower(),
-            "lamps": {name: getattr(lamps, name).value for name in ("mic", "room", "speak", "fault")},
+            "lamps": panel.shown.words(),
             "switch": "closed" if panel.switched_to_mute else "open",
             "loudspeaker": round(self.duplex.loudspeaker / 3) * 3,
             "talking_while_closed": self.duplex.talking and not self.gate.is_open,

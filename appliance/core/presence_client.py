@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
+from appliance.core.lamps import LAMPS, Sign
 from appliance.core.tokens import MOST_TOKEN
 from appliance.core.wire import (
     Fields,
@@ -30,8 +31,7 @@ _MOST_EXTRA = 16
 AskedDoor: TypeAlias = Literal["listening", "closed"]
 """What a door may be asked from afar: never to open."""
 
-_LAMPS = ("mic", "room", "speak", "fault")
-_LAMP_SIGNS = ("off", "steady", "slow", "fast")
+_LAMP_SIGNS = tuple(sign.value for sign in Sign)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def read_site(report: Fields) -> dict[str, Any]:
 
     :raises ProtocolError: a field is missing or not of its type.
     """
-    lamps: dict[str, str] = {lamp: choice(inner(report, "lamps"), lamp, _LAMP_SIGNS) for lamp in _LAMPS}
+    lamps: dict[str, str] = {lamp: choice(inner(report, "lamps"), lamp, _LAMP_SIGNS) for lamp in LAMPS}
     if lamps["mic"] == "slow":
         # That somebody talks into a closed microphone stays in the room (UX.md, rule 9); a site does not send it either.
         lamps["mic"] = "steady"

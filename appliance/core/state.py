@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 
-from appliance.core.controls import Controls, Lamps, LinkPhase
+from appliance.core.controls import Controls
+from appliance.core.lamps import Lamps, LinkPhase
 from appliance.core.units import SILENCE
 
 Counts = Mapping[str, int]
@@ -76,7 +77,6 @@ class SoundState:
 
     def as_dict(self) -> dict[str, object]:
         """Ready for JSON, and fit to be seen from afar."""
-        lamps = self.lamps.from_afar()
         return {
             "gate": "open" if self.controls.open else "closed",
             "reasons": [reason.word for reason in sorted(self.controls.reasons)],
@@ -84,7 +84,7 @@ class SoundState:
             "door": self.controls.door.name.lower(),
             "mute_control": self.controls.kind.value,
             "push_to_talk": self.controls.push_to_talk,
-            "lamps": {name: getattr(lamps, name).value for name in ("mic", "room", "speak", "fault")},
+            "lamps": self.lamps.from_afar().words(),
             "microphone": None if self.microphone is None else round(self.microphone, 1),
             "direction": self.direction,
             "loudspeaker": round(self.loudspeaker, 1),

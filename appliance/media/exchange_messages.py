@@ -19,7 +19,8 @@ from array import array
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from appliance.core.controls import Door, LinkPhase, Reason, Sign
+from appliance.core.controls import Door, Reason
+from appliance.core.lamps import LampSigns, LinkPhase, Sign
 from appliance.core.units import BLOCK, SLOTS
 
 BLOCK_BYTES = 2 * BLOCK
@@ -54,10 +55,6 @@ _U16, _U32 = 0xFFFF, 0xFFFFFFFF
 
 class ExchangeJunk(ValueError):
     """Bytes on the exchange that are no message of ours; the text is one sentence."""
-
-
-LampSigns = tuple[Sign, Sign, Sign, Sign]
-"""How MIC, ROOM, SPEAK and FAULT are lit."""
 
 
 @dataclass(frozen=True, slots=True)

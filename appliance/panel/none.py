@@ -2,7 +2,7 @@
 
 from concurrent.futures import Future
 
-from appliance.core.controls import Lamps
+from appliance.core.lamps import Lamps
 from appliance.panel.port import Hands
 
 

@@ -5,7 +5,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
-from appliance.core.controls import Event, Lamps
+from appliance.core.controls import Event
+from appliance.core.lamps import Lamps
 
 
 @dataclass(frozen=True, slots=True)

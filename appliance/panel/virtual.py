@@ -14,7 +14,8 @@ from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
-from appliance.core.controls import Event, Lamps, MuteControl, Sign
+from appliance.core.controls import Event, MuteControl
+from appliance.core.lamps import Lamps, Sign
 from appliance.panel.contacts import HoldContact, MuteContact
 from appliance.panel.port import Hands
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from appliance.core.controls import Door, LinkPhase
+from appliance.core.controls import Door
+from appliance.core.lamps import LinkPhase
 from appliance.core.roster import Member
 from appliance.core.units import Block, Pcm
 

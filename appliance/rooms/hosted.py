@@ -15,8 +15,8 @@ import aiohttp
 from yarl import URL
 
 from appliance.core import protocol
-from appliance.core.controls import LinkPhase
 from appliance.core.counters import Counters, total
+from appliance.core.lamps import LinkPhase
 from appliance.core.protocol import ServerMessage
 from appliance.core.reconnect import Fault, Reconnect
 from appliance.core.units import Block, Pcm

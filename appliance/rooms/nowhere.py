@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 
-from appliance.core.controls import LinkPhase
+from appliance.core.lamps import LinkPhase
 from appliance.core.units import Block, Pcm
 from appliance.rooms.contract import Capabilities, PhaseChanged, RoomEvent, SiteReport
 

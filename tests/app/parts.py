@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from appliance.core.controls import Lamps
+from appliance.core.lamps import Lamps
 from appliance.health.journal import Journal
 
 

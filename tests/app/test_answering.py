@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from appliance.app.answering import Answering
-from appliance.core.controls import Door, LinkPhase
+from appliance.core.controls import Door
 from appliance.core.counters import Counters
+from appliance.core.lamps import LinkPhase
 from appliance.core.units import BLOCK, Block, Pcm
 from appliance.media.exchange import Downlink, ExchangeJunk, Listener, Uplink
 from appliance.rooms.contract import Engine

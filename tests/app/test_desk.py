@@ -9,8 +9,9 @@ import pytest
 
 from appliance.app.desk import Desk
 from appliance.audio.gate import Gate
-from appliance.core.controls import Controls, Door, Event, LinkPhase, MuteControl, Reason, Sign, initial, step
+from appliance.core.controls import Controls, Door, Event, MuteControl, Reason, initial, step
 from appliance.core.counters import Counters
+from appliance.core.lamps import LinkPhase, Sign
 from appliance.media.exchange import Downlink, Speaker
 from appliance.panel.memory import MuteMemory, Remembered
 from appliance.panel.port import Panel

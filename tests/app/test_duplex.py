@@ -8,8 +8,9 @@ import pytest
 
 from appliance.app.duplex import LOST_AFTER, Duplex, Facts
 from appliance.audio.gate import Gate
-from appliance.core.controls import Door, LinkPhase
+from appliance.core.controls import Door
 from appliance.core.counters import Counters
+from appliance.core.lamps import LinkPhase
 from appliance.core.levels import dbov
 from appliance.core.units import BLOCK, SILENCE
 from appliance.media.exchange import Client, Downlink, Listener, Uplink

@@ -10,7 +10,8 @@ import pytest
 from appliance.app.engines import make_engine
 from appliance.app.link import Link
 from appliance.app.process import NotAllowed, VitalEnded
-from appliance.core.controls import Door, LinkPhase, Reason
+from appliance.core.controls import Door, Reason
+from appliance.core.lamps import LinkPhase
 from appliance.core.roster import Member, sign_of
 from appliance.health.notify import Notifier
 from appliance.media.exchange import Downlink, Listener, Uplink

@@ -9,7 +9,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.core.controls import Door, LinkPhase
+from appliance.core.controls import Door
+from appliance.core.lamps import LinkPhase
 from appliance.core.units import BLOCK, BLOCK_SECONDS, RATE, Block, Pcm
 from appliance.rooms.contract import Engine, PhaseChanged, RoomEvent, RoomRefused, SiteReport
 

@@ -10,7 +10,8 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from appliance.core.controls import Door, LinkPhase
+from appliance.core.controls import Door
+from appliance.core.lamps import LinkPhase
 from appliance.core.roster import Member
 from appliance.core.units import BLOCK
 from appliance.rooms import contract

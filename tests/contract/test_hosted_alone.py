@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from appliance.core.controls import LinkPhase
+from appliance.core.lamps import LinkPhase
 from appliance.rooms.hosted import HostedEngine
 from appliance.rooms.uplink import CodecSettings
 from tests.contract.harness import HostedServer, together

@@ -1,18 +1,6 @@
 """The tables of the controls that others rely on, said once more."""
 
-from appliance.core.controls import (
-    ANSWERED_BY_HAND,
-    FAULTS,
-    ORIGIN,
-    REMEMBERED,
-    RULES,
-    Door,
-    Event,
-    Health,
-    LinkPhase,
-    Origin,
-    Reason,
-)
+from appliance.core.controls import ANSWERED_BY_HAND, FAULTS, ORIGIN, REMEMBERED, RULES, Door, Event, Origin, Reason
 
 R, E = Reason, Event
 
@@ -62,16 +50,6 @@ def test_the_numbers_that_go_over_the_exchange_and_into_the_store_do_not_change(
         "VIOLATION": 12,
     }
     assert [int(door) for door in (Door.OPEN, Door.LISTENING, Door.CLOSED)] == [0, 1, 2]
-    assert [phase.name for phase in sorted(LinkPhase)] == [
-        "STARTING",
-        "CONNECTING",
-        "IN_ROOM",
-        "RECONNECTING",
-        "REFUSED",
-        "LEFT",
-    ]
-    assert [int(phase) for phase in sorted(LinkPhase)] == [0, 1, 2, 3, 4, 5]
-    assert [int(health) for health in sorted(Health)] == [0, 1, 2, 3]
 
 
 def test_reasons_have_the_words_of_the_page() -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.core.controls import Controls, Door, Health, LinkPhase, MuteControl, Reason, Room, Sign, lamps
+from appliance.core.controls import Controls, Door, MuteControl, Reason
+from appliance.core.lamps import Health, LinkPhase, Room, Sign, lamps
 from appliance.core.state import Backends, Codec, HostState, LinkState, RoomState, SoundState
 
 OPEN = Controls(MuteControl.MOMENTARY, held=frozenset())

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.core.controls import Door, LinkPhase, Sign
+from appliance.core.controls import Door
+from appliance.core.lamps import LinkPhase, Sign
 from appliance.media.exchange_messages import (
     BLOCK_BYTES,
     MAX_MESSAGE,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.core.controls import Event, Lamps, MuteControl, Sign
+from appliance.core.controls import Event, MuteControl
+from appliance.core.lamps import Lamps, Sign
 from appliance.panel.port import Hands
 from appliance.panel.virtual import DARK, VirtualPanel
 

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from appliance.core import protocol
-from appliance.core.controls import LinkPhase
+from appliance.core.lamps import LinkPhase
 from appliance.core.reconnect import Fault
 from appliance.host.config import HostConfig, RoomConfig
 from appliance.host.server import Host

@@ -22,8 +22,9 @@ from appliance.app.desk import Desk
 from appliance.app.process import tune
 from appliance.audio.gate import Gate
 from appliance.audio.virtual import Tone, VirtualCard
-from appliance.core.controls import Event, Lamps, MuteControl, Sign, initial
+from appliance.core.controls import Event, MuteControl, initial
 from appliance.core.counters import Counters
+from appliance.core.lamps import Lamps, Sign
 from appliance.core.units import Block
 from appliance.health.journal import Journal
 from appliance.panel.memory import MuteMemory

@@ -4,18 +4,8 @@ from itertools import product
 
 import pytest
 
-from appliance.core.controls import (
-    QUIETEST_SHOWN,
-    Controls,
-    Door,
-    Health,
-    Lamps,
-    LinkPhase,
-    Reason,
-    Room,
-    Sign,
-    lamps,
-)
+from appliance.core.controls import Controls, Door, Reason
+from appliance.core.lamps import QUIETEST_SHOWN, Health, Lamps, LinkPhase, Room, Sign, lamps
 from appliance.core.units import SILENCE
 from tests.core.controls_space import subsets
 
@@ -101,3 +91,22 @@ def test_from_afar_nobody_sees_that_somebody_talks_into_a_closed_microphone() ->
         assert afar.mic is not Sign.SLOW
         assert afar == lamps(controls, Room(room.phase, room.health, False, room.level, room.wanted))
         assert (afar.mic is shown.mic) is (shown.mic is not Sign.SLOW)
+
+
+def test_phases_and_healths_keep_their_numbers_on_the_exchange() -> None:
+    assert [phase.name for phase in sorted(LinkPhase)] == [
+        "STARTING",
+        "CONNECTING",
+        "IN_ROOM",
+        "RECONNECTING",
+        "REFUSED",
+        "LEFT",
+    ]
+    assert [int(phase) for phase in sorted(LinkPhase)] == [0, 1, 2, 3, 4, 5]
+    assert [int(health) for health in sorted(Health)] == [0, 1, 2, 3]
+
+
+def test_lamps_are_told_in_one_order_and_by_name() -> None:
+    shown = Lamps(mic=Sign.FAST, room=Sign.STEADY, speak=Sign.OFF, fault=Sign.SLOW, brightness=0.0)
+    assert shown.signs == (Sign.FAST, Sign.STEADY, Sign.OFF, Sign.SLOW)
+    assert shown.words() == {"mic": "fast", "room": "steady", "speak": "off", "fault": "slow"}
