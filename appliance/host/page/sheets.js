@@ -4,30 +4,30 @@ import { checkField, h, icon, volumeField } from "./dom.js";
 import { prefs, setPrefs } from "./prefs.js";
 import { t } from "./words.js";
 
-/** @type {HTMLDialogElement | null} */
-let current = null;
+let closeCurrent = () => false;
 
 /** @param {string} title @param {Node[]} content @param {() => void} [closed] called when it is gone */
 export function sheet(title, content, closed) {
-	current?.close();
-	const close = h("button", { class: "bare", type: "button", "aria-label": t("close"), onclick: () => dialog.close() }, icon("close"));
-	const head = h("div", { class: "sheet-head" }, h("h2", { id: "sheet-title" }, title), close);
+	closeCurrent();
+	const key = h("button", { class: "bare", type: "button", "aria-label": t("close"), onclick: closeSheet }, icon("close"));
+	const head = h("div", { class: "sheet-head" }, h("h2", { id: "sheet-title" }, title), key);
 	const dialog = h("dialog", { "aria-labelledby": "sheet-title" }, head, h("div", { class: "sheet-body" }, ...content));
-	dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-	dialog.addEventListener("close", () => {
-		closed?.();
+	closeCurrent = () => {
+		const open = dialog.isConnected;
+		dialog.close();
+		if (open) closed?.();
 		dialog.remove();
-	});
+		return open;
+	};
+	dialog.onclick = (event) => void (event.target === dialog && closeSheet());
+	dialog.onclose = closeCurrent;
 	document.body.append(dialog);
-	current = dialog;
 	dialog.showModal();
 }
 
 /** @returns {boolean} whether one was open */
 export function closeSheet() {
-	const there = current?.open ?? false;
-	current?.close();
-	return there;
+	return closeCurrent();
 }
 
 /**

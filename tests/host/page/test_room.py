@@ -7,7 +7,7 @@ from tests.host.page.visits import Visit, visiting
 
 PLACES = "#bar .name"
 BARS = "#bar .meter"
-SKIPPING = "const real = performance.now.bind(performance); performance.now = () => real() + (window.skip ?? 0);"
+SKIPPING = "const real = performance.now.bind(performance); performance.now = () => real() + (window.jumped ?? 0);"
 
 
 async def lit(visit: Visit) -> list[tuple[int, int]]:
@@ -62,10 +62,10 @@ async def test_the_last_minute_is_remembered_and_nothing_older(visit: Visit) -> 
     assert await place.evaluate(lit) == 19 * "0" + "1"
     await visit.host.speak(ben=-127)
     await visit.eventually(state, "^Spoke [1-5] s ago$")
-    await visit.page.evaluate("window.skip = 30_000")
+    await visit.page.evaluate("window.jumped = 30_000")
     ago = int((await visit.eventually(state, "^Spoke [3-5][0-9] s ago$")).split()[1])
     assert abs(3 * (19 - (await place.evaluate(lit)).rindex("1")) - ago) <= 4, "a cell is 3 s"
-    await visit.page.evaluate("window.skip = 63_000")
+    await visit.page.evaluate("window.jumped = 63_000")
     await visit.eventually(state, "^Listening$")
     assert "1" not in await place.evaluate(lit)
 

@@ -10,11 +10,14 @@ import inspect
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from playwright.async_api import Browser, BrowserContext, Locator, Page, Playwright, async_playwright
+import pytest
 
 from tests.host.page.mock_host import MockHost
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, BrowserContext, Locator, Page, Playwright
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -24,7 +27,7 @@ ARGUMENTS = (
     "--disable-features=WebRtcHideLocalIpsWithMdns",  # the answering page needs an address it can be reached at
 )
 
-_WATCH = """
+WATCH = """
 window.seen = { shifts: [], violations: [], own: [] };
 new PerformanceObserver((list) => {
   const told = (s) => [s.node?.outerHTML?.slice(0, 120), JSON.stringify([s.previousRect, s.currentRect])];
@@ -68,7 +71,7 @@ _PACKETS = """async () => {
 class Visit:
     """One window on the page, and the host behind it."""
 
-    def __init__(self, host: MockHost, page: Page, other: Page) -> None:
+    def __init__(self, host: MockHost, page: "Page", other: "Page") -> None:
         self.host = host
         self.page = page
         self.other = other
@@ -88,7 +91,7 @@ class Visit:
         await self.page.wait_for_timeout(650)  # the guard against double clicks
 
     @property
-    def own(self) -> Locator:
+    def own(self) -> "Locator":
         """The own key."""
         return self.page.locator("#own")
 
@@ -169,6 +172,8 @@ class Chrome:
         self._runner.close()
 
     async def _start(self, program: str) -> None:
+        from playwright.async_api import async_playwright  # it may be missing, and then nobody gets here
+
         self._playwright = await async_playwright().start()
         self._browser = await self._playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
 
@@ -201,7 +206,7 @@ class Chrome:
             await window.grant_permissions(["microphone"], origin=f"http://localhost:{mock.port}")
             other = await window.new_page()
             page = await window.new_page()
-            await page.add_init_script(_WATCH + script)
+            await page.add_init_script(WATCH + script)
             visit = Visit(mock, page, other)
             page.on("pageerror", lambda error: visit.complaints.append(str(error)))
             page.on("console", lambda message: _note(visit, message.type, message.text))
@@ -234,6 +239,7 @@ def visiting(**options: Any) -> Callable[[Callable[..., Awaitable[None]]], Calla
         first = inspect.Parameter("chrome", inspect.Parameter.POSITIONAL_OR_KEYWORD)
         run.__signature__ = inspect.Signature([first, *wanted])  # type: ignore[attr-defined]
         del run.__wrapped__
-        return run
+        marked: Callable[..., None] = pytest.mark.browser(run)
+        return marked
 
     return decorate

@@ -1,0 +1,123 @@
+"""The page and the real host together: what a mock might have promised too much of."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from appliance.core.roster import Role
+from tests.host.harness import House, house, token
+from tests.host.page.visits import ARGUMENTS, WATCH
+from tests.support import need
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page
+
+
+@asynccontextmanager
+async def windows(folder: Path, most: int = 200) -> AsyncIterator[tuple[House, "Browser"]]:
+    """A real host and a browser."""
+    need("module:playwright", "playwright is not installed: pip install -e .[dev]")
+    program = need("chromium", "Chromium is not installed: apt install chromium")
+    from playwright.async_api import async_playwright
+
+    async with house(folder, max_members=most) as home, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+        try:
+            yield home, browser
+        finally:
+            await browser.close()
+
+
+async def window(home: House, browser: "Browser", identity: str, role: Role = "speaker") -> "Page":
+    """A window of its own for a member, on the page."""
+    page = await browser.new_page(viewport={"width": 1280, "height": 800}, locale="en")
+    await page.add_init_script(WATCH)
+    await page.goto(f"http://localhost:{home.host.address[1]}/studio#{token(identity, role)}")
+    await page.get_by_role("heading", name="Studio").wait_for()
+    return page
+
+
+async def own_is(page: "Page", state: str) -> None:
+    await page.wait_for_selector(f'#dock[data-own="{state}"]', timeout=15_000)
+
+
+async def join(page: "Page") -> None:
+    await page.locator("#own").click()
+    await own_is(page, "muted")
+    await page.wait_for_timeout(650)
+
+
+@pytest.mark.browser
+async def test_an_admin_mutes_and_lifts_and_the_room_sees_it(tmp_path: Path) -> None:
+    async with windows(tmp_path) as (home, browser):
+        anna = await window(home, browser, "anna")
+        ben = await window(home, browser, "ben", "admin")
+        await join(anna)
+        await join(ben)
+        await anna.locator("#own").click()
+        await own_is(anna, "live")
+        await ben.get_by_role("region", name="Who speaks").get_by_text("Anna").wait_for()  # it beeps
+        await ben.locator("#members .tile", has_text="Anna").get_by_role("button").first.click()
+        await ben.get_by_role("button", name="Mute for everyone").click()
+        await own_is(anna, "adminMuted")
+        await anna.locator("#own").click()
+        await own_is(anna, "asked")
+        tile = ben.locator("#members .tile", has_text="Anna")
+        await tile.get_by_text("Muted by admin").wait_for()
+        await tile.get_by_role("button").first.click()
+        await ben.get_by_role("button", name="Allow to speak").click()
+        await own_is(anna, "muted")
+        await anna.get_by_role("button", name="You can now speak.").wait_for()
+
+
+@pytest.mark.browser
+async def test_silence_is_no_loss(tmp_path: Path) -> None:
+    async with windows(tmp_path) as (home, browser):
+        anna = await window(home, browser, "anna")
+        await join(anna)
+        await asyncio.sleep(6)
+        assert await anna.evaluate("seen.own") == ["connecting", "muted"], "the host's reports are pulse enough"
+
+
+@pytest.mark.browser
+async def test_the_newer_window_takes_over_and_can_be_taken_back(tmp_path: Path) -> None:
+    async with windows(tmp_path) as (home, browser):
+        first = await window(home, browser, "anna")
+        await join(first)
+        second = await window(home, browser, "anna")
+        await join(second)
+        await first.get_by_role("button", name="Take it here").click()
+        await own_is(first, "muted")
+        await second.locator("#end", has_text="Open in another window.").wait_for()
+        assert home.count("host_replaced") == 2
+
+
+@pytest.mark.browser
+async def test_a_full_room_says_so(tmp_path: Path) -> None:
+    async with windows(tmp_path, most=1) as (home, browser):
+        anna = await window(home, browser, "anna")
+        await join(anna)
+        ben = await window(home, browser, "ben")
+        await ben.locator("#own").click()
+        await ben.locator("#notice", has_text="The room is full.").wait_for()
+        await own_is(ben, "join")
+        await anna.locator("#leave").click()
+        await ben.get_by_role("button", name="Try again").click()
+        await own_is(ben, "muted")
+
+
+@pytest.mark.browser
+async def test_a_host_that_starts_anew_is_found_again(tmp_path: Path) -> None:
+    async with windows(tmp_path) as (home, browser):
+        anna = await window(home, browser, "anna")
+        await join(anna)
+        _, port = home.host.address
+        await home.host.stop()
+        await own_is(anna, "reconnecting")
+        async with house(tmp_path, http_port=port) as again:
+            await own_is(anna, "muted")
+            assert again.count("host_joins") == 1
