@@ -59,7 +59,6 @@ HELP: Mapping[str, str] = MappingProxyType(
         "host_moves": "times that a member moved to another address",
         "host_presence_junk": "presence connections closed for junk or size",
         "host_messages_dropped": "presence messages dropped because a member reads too slowly",
-        # processes
     }
 )
 """Every counter there is, with what it counts."""

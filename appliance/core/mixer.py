@@ -22,25 +22,10 @@ class Mixer:
 
     def __init__(self, inputs: int = SLOTS) -> None:
         self._inputs = inputs
-        self._expected = [False] * inputs
         self._gain: list[float | None] = [None] * inputs
-        self._under_runs = [0] * inputs
         self._scratch = np.zeros(BLOCK, dtype=np.float32)
         self._over = np.zeros(BLOCK, dtype=np.float32)
         self._ramp = np.arange(1, BLOCK + 1, dtype=np.float32) / np.float32(BLOCK)
-
-    @property
-    def under_runs(self) -> int:
-        """Blocks that were missing from inputs that should have had one."""
-        return sum(self._under_runs)
-
-    def under_runs_of(self, index: int) -> int:
-        """The same of one input."""
-        return self._under_runs[index]
-
-    def expect(self, index: int, active: bool) -> None:
-        """Tell whether input ``index`` should have a block each time; only then a missing one is an under-run."""
-        self._expected[index] = active
 
     def mix(self, blocks: Sequence[Block | None], gains: Sequence[float], out: Block) -> Block:
         """Write the mix into ``out`` and return it.
@@ -56,7 +41,6 @@ class Mixer:
         for index in range(self._inputs):
             block = blocks[index]
             if block is None:
-                self._under_runs[index] += self._expected[index]
                 self._gain[index] = None
             else:
                 self._add(index, block, min(LOUDEST_GAIN, max(0.0, gains[index])), out)

@@ -109,8 +109,6 @@ class LinkState:
     members: int = 0
     speaking: tuple[str, ...] = ()
     """Names of the members who speak now."""
-    attempts: int = 0
-    """How often joining was tried since the last good connection."""
     exchange_connected: bool = False
     proof_violations: int = 0
     """Blocks that left after closing (UX.md, mute rule 6); always 0."""
@@ -133,7 +131,6 @@ class LinkState:
             "room": self.room,
             "members": self.members,
             "speaking": list(self.speaking),
-            "attempts": self.attempts,
             "exchange_connected": self.exchange_connected,
             "proof_violations": self.proof_violations,
             "opus": self.opus,

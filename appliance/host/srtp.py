@@ -22,9 +22,6 @@ Pointer: TypeAlias = Any
 OVERHEAD = 16
 """Most bytes that protecting adds to an RTP packet."""
 
-RTCP_OVERHEAD = 20
-"""The same for RTCP."""
-
 _WINDOW = 1024
 """Packets that may come late and still pass the replay check."""
 

@@ -15,7 +15,6 @@ import errno
 import os
 import socket
 import stat
-import struct
 import time
 from array import array
 from collections import deque
@@ -178,15 +177,6 @@ class Listener:
         """Whether a link is connected."""
         return self._link is not None
 
-    @property
-    def peer_pid(self) -> int | None:
-        """The process at the other end, 0 when it is in another PID namespace; None: nobody is."""
-        link = self._link
-        if link is None:
-            return None
-        pid, _, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        return int(pid)
-
     def poll(self) -> bool:
         """Accept whoever waits; a newer link replaces the one before. True: there is a new one."""
         new = False
@@ -296,10 +286,6 @@ class Listener:
             self._link.close()
         self._link = None
         self._unanswered.clear()
-
-    def disconnect(self) -> None:
-        """Send the present link away."""
-        self._drop()
 
     def close(self) -> None:
         """Close everything and remove the path, if it is still ours."""

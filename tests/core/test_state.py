@@ -124,7 +124,6 @@ def test_link() -> None:
         "room": "Kitchen",
         "members": 3,
         "speaking": ["Ana"],
-        "attempts": 0,
         "exchange_connected": False,
         "proof_violations": 0,
         "opus": "libopus 1.6.1",
