@@ -20,6 +20,8 @@ class CloseCode(IntEnum):
     """Why the presence socket is closed (RFC 6455, 7.4.2: 4000 to 4999 are ours; the last digits are those of HTTP)."""
 
     GOING_AWAY = 1001
+    INTERNAL = 1011
+    TRY_AGAIN = 1013
     JUNK = 4400
     BAD_TOKEN = 4401
     FOREIGN_TOKEN = 4403

@@ -19,9 +19,6 @@ _FRAME = 64 * 1024
 _MOST_GREETING = 256
 """Sockets that may be open without having said hello."""
 
-_TRY_AGAIN = 1013
-_INTERNAL = 1011
-
 _ENDS = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
 
 
@@ -51,7 +48,7 @@ class Presence:
             await _close(socket, refusal.close_code)
         except Exception as error:  # noqa: BLE001  # one socket must never disturb the others
             self._on_error(error)
-            await _close(socket, _INTERNAL)
+            await _close(socket, CloseCode.INTERNAL)
         return socket
 
     async def _converse(
@@ -61,7 +58,7 @@ class Presence:
             await _close(socket, CloseCode.UNKNOWN_ROOM)
             return
         if self._greeting >= _MOST_GREETING or conference.is_crowded:
-            await _close(socket, _TRY_AGAIN)
+            await _close(socket, CloseCode.TRY_AGAIN)
             return
         self._greeting += 1
         try:

@@ -8,10 +8,7 @@ from collections.abc import Callable, Mapping
 from aiohttp import web
 
 from appliance.core.counters import Counters
-from appliance.core.protocol import Claims, Who, dump, levels_changed
-
-_TRY_AGAIN = 1013
-"""RFC 6455's registry: the server is overloaded. Whoever reads too slowly comes back and gets a fresh welcome."""
+from appliance.core.protocol import Claims, CloseCode, Who, dump, levels_changed
 
 _LINGER = 2.0
 """Seconds in which a closed socket may say goodbye before it is cut off."""
@@ -76,7 +73,7 @@ class Watcher:
         if len(self._waiting) >= self._most_waiting:
             self._counters.add("host_messages_dropped", len(self._waiting))
             self._waiting.clear()
-            self.close(_TRY_AGAIN)
+            self.close(CloseCode.TRY_AGAIN)  # whoever reads too slowly comes back and gets a fresh welcome
             return
         self._waiting.append(text)
         self._wake.set()

@@ -47,7 +47,7 @@ _CLOSED: Mapping[int, tuple[FaultKind, str]] = MappingProxyType(
         CloseCode.REPLACED: ("replaced", "Another session with this device's key took its place."),
         CloseCode.REMOVED: ("network", "The server had not heard from this device for too long."),
         CloseCode.GOING_AWAY: ("server", "The server is going away."),
-        1013: ("full", "The server takes no more members just now."),
+        CloseCode.TRY_AGAIN: ("full", "The server takes no more members just now."),
     }
 )
 

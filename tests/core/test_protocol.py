@@ -412,6 +412,8 @@ def test_any_change_of_a_host_s_message_is_read_or_a_protocol_error(body: dict[s
 def test_close_codes_are_those_of_the_protocol() -> None:
     assert {code.name: code.value for code in CloseCode} == {
         "GOING_AWAY": 1001,
+        "INTERNAL": 1011,
+        "TRY_AGAIN": 1013,
         "JUNK": 4400,
         "BAD_TOKEN": 4401,
         "FOREIGN_TOKEN": 4403,
