@@ -182,7 +182,7 @@ class Controls:
     @property
     def mask(self) -> int:
         """The reasons as bits, for the exchange."""
-        return sum(1 << reason for reason in self.reasons)
+        return mask_of(self.reasons)
 
     @property
     def remembered(self) -> Reasons:
@@ -215,8 +215,13 @@ def initial(
     return Controls(kind, push_to_talk, door, held, frozenset(), door)
 
 
+def mask_of(reasons: Reasons) -> int:
+    """Reasons as bits, for the exchange and the stored mute."""
+    return sum(1 << reason for reason in reasons)
+
+
 def reasons_of(mask: int) -> Reasons:
-    """The reasons in an exchange mask; unknown bits are ignored."""
+    """The reasons in such a mask; unknown bits are ignored."""
     return frozenset(reason for reason in Reason if mask >> reason & 1)
 
 

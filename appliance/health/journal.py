@@ -28,9 +28,8 @@ class Journal:
         admitted, suppressed = self._limits.admit(event)
         if not admitted:
             return
-        more = f" suppressed={suppressed}" if suppressed else ""
         try:
-            self._out.write(f"{self._part}: {format_line(event)}{more}\n")
+            self._out.write(f"{self._part}: {format_line(event, suppressed)}\n")
             self._out.flush()
         except OSError:
             self._limits = RateLimiter()

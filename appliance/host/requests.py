@@ -8,9 +8,9 @@ from collections import OrderedDict
 from typing import Any, Protocol, assert_never
 
 from appliance.core.events import EventName
-from appliance.core.presence_client import AskedDoor
 from appliance.core.protocol import (
     AskDoor,
+    AskedDoor,
     AskUnmute,
     ClientMessage,
     Hello,
@@ -131,10 +131,6 @@ class Requests:
         if member.role == "listener" and not muted:
             raise Refused("forbidden", "By a listener link one can only listen.")
         fields: dict[str, Any] = {"muted": muted}
-        if not muted and member.muted and member.kind == "site":
-            # Only a hand in the room opens its gate, and that answers the admin's mute too (UX.md, mute rule 7).
-            self._muted.pop(member.id, None)
-            fields["admin_muted"] = False
         if not muted and not member.admin_muted:
             fields["hand"] = False  # whoever speaks no longer asks to
         self._room.change(member.id, **fields)
@@ -153,7 +149,9 @@ class Requests:
         if member.kind != "site":
             raise Refused("not_a_site", "Only a device reports.")
         fields: dict[str, Any] = {"site": site, "muted": site["gate"] == "closed", "on_hold": site["door"] == "closed"}
-        if site["gate"] == "open" and member.muted:  # one that is under way when an admin mutes is no answer to it
+        if site["gate"] == "open" and member.site is not None and "admin" in member.site["reasons"]:
+            # It was closed by the admin's mute, and only a hand in the room ends that (UX.md, mute rule 7). That it is
+            # open is no answer to a mute that it has not told us it knows of: it may have been away meanwhile.
             self._muted.pop(member.id, None)
             fields["admin_muted"] = False
         self._room.change(member.id, **fields)

@@ -269,7 +269,7 @@ class DeviceTransport:
 
     async def _connect_dtls(self, answer: sdp.Answer) -> None:
         self._dtls._set_role("client")
-        fingerprint = RTCDtlsFingerprint("sha-256", answer.fingerprint.hex(":").upper())
+        fingerprint = RTCDtlsFingerprint("sha-256", sdp.fingerprint_text(answer.fingerprint))
         await self._dtls.start(RTCDtlsParameters([fingerprint]))
         if self._dtls.state != "connected":
             raise TransportError("The server's media port did not prove to be the server's (DTLS).")

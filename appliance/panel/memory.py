@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from appliance.core.controls import REMEMBERED, Door, Reason, Reasons, reasons_of
+from appliance.core.controls import REMEMBERED, Door, Reason, Reasons, mask_of, reasons_of
 from appliance.settings.store import atomic_write
 
 _SCHEMA = 1
@@ -41,7 +41,7 @@ def _parse(data: bytes) -> Remembered:
 
 
 class MuteMemory:
-    """The file ``mute`` in the state directory."""
+    """The file ``mute.json`` in the state directory."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "mute.json"
@@ -62,6 +62,5 @@ class MuteMemory:
 
         :raises OSError: the disk refuses; the gate is closed all the same.
         """
-        mask = sum(1 << reason for reason in reasons & REMEMBERED)
-        content = {"schema": _SCHEMA, "reasons": mask, "door": int(door)}
-        atomic_write(self._path, json.dumps(content | {"sum": _sum(content)}).encode(), 0o600)
+        content = {"schema": _SCHEMA, "reasons": mask_of(reasons & REMEMBERED), "door": int(door)}
+        atomic_write(self._path, json.dumps(content | {"sum": _sum(content)}).encode())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from appliance.settings.store import PRIVATE, atomic_write
+from appliance.settings.store import atomic_write
 
 _NAME = "device.key"
 _SEED = 32
@@ -29,7 +29,7 @@ class DeviceKey:
             text = path.read_bytes()
         except FileNotFoundError:
             key = Ed25519PrivateKey.generate()
-            atomic_write(path, base64.b64encode(key.private_bytes_raw()) + b"\n", PRIVATE)
+            atomic_write(path, base64.b64encode(key.private_bytes_raw()) + b"\n")
             return cls(key.private_bytes_raw())
         try:
             seed = base64.b64decode(text, validate=False)

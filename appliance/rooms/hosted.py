@@ -40,7 +40,6 @@ _WATCH = 0.25
 _REPORT_EVERY = 1.0
 _LEAVE_SECONDS = 1.0
 _WORD_SECONDS = 1.0
-_MOST_MEMBERS = protocol.MOST_MEMBERS
 
 CAPABILITIES = Capabilities(
     real_levels=True,
@@ -48,7 +47,7 @@ CAPABILITIES = Capabilities(
     hands=True,
     knocks=True,
     admin_mute=True,
-    most_members=_MOST_MEMBERS,
+    most_members=protocol.MOST_MEMBERS,
 )
 
 
