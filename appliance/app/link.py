@@ -1,7 +1,6 @@
 """Puts ``kontor link`` together: the process that has the network and hears only what the gate let through."""
 
 import asyncio
-import dataclasses
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -139,7 +138,7 @@ class Link:
         self._change(link=event.phase)
 
     def _change(self, **fields: Any) -> None:
-        says = dataclasses.replace(self._answering.says, **fields)
+        says = self._answering.says._replace(**fields)
         if says != self._answering.says:
             self._answering.says = says
 

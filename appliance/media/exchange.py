@@ -25,6 +25,7 @@ from appliance.media.exchange_messages import (
     BLOCK_BYTES,
     MAX_MESSAGE,
     Downlink,
+    DownlinkReader,
     ExchangeJunk,
     Speaker,
     Uplink,
@@ -168,6 +169,7 @@ class Listener:
         self._in = bytearray(MAX_MESSAGE + 1)
         self._in_view = memoryview(self._in)
         self._size = array("i", [0])
+        self._reader = DownlinkReader()
         self.counts = ListenerCounts()
         self.turnaround = Histogram()
         """From the sending of an uplink to the sending of its answer."""
@@ -255,7 +257,7 @@ class Listener:
             self._lose()
             return None
         try:
-            message = decode_downlink(self._in_view[:size])
+            message = self._reader.read(self._in_view[:size])
             self._settle(message)
         except ExchangeJunk:
             self.counts.junk += 1

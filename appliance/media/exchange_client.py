@@ -7,13 +7,13 @@ import struct
 import time
 from array import array
 from collections import deque
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 from appliance.media.exchange_messages import (
     MAX_MESSAGE,
     Downlink,
     Uplink,
-    decode_uplink,
+    UplinkReader,
     encode_downlink,
     repeat_downlink,
     stamp_answer,
@@ -77,6 +77,7 @@ class Client:
         self._pending: deque[Uplink] = deque()
         self._size = array("i", [0])
         self._says: Downlink | None = None
+        self._reader = UplinkReader()
         self._out = bytearray(MAX_MESSAGE)
         self._in = bytearray(MAX_MESSAGE + 1)
         self._in_view = memoryview(self._in)
@@ -120,7 +121,7 @@ class Client:
         if size == 0:
             raise ExchangeClosed("sound has closed the connection")
         self.counts.received += 1
-        return decode_uplink(self._in_view[:size])
+        return self._reader.read(self._in_view[:size])
 
     def send(self, message: Downlink) -> bool:
         """Answer without waiting, stamped with the time. False: sound's queue is full, the answer is dropped.
@@ -140,7 +141,7 @@ class Client:
         :raises ExchangeClosed: sound is gone, or a newer link has taken the place.
         """
         if says is not self._says:
-            encode_downlink(replace(says, block=None), self._out)
+            encode_downlink(says._replace(block=None), self._out)
             self._says = says
         return self._send(repeat_downlink(seq, block, self._out, time.monotonic_ns()))
 

@@ -16,8 +16,7 @@ import socket
 import struct
 import termios
 from array import array
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from appliance.core.controls import Door, Reason
 from appliance.core.lamps import LampSigns, LinkPhase, Sign
@@ -34,7 +33,9 @@ _UPLINK = struct.Struct("<2sBB3I2H2b6B")
 # magic, version, flags, seq, answered, five counters, members, hands, link, door, how many speakers, zero, speakers
 _DOWNLINK = struct.Struct("<2sBBIQ5I2H4B" + "2BbB" * SLOTS)
 _FLAGS_AT, _SEQ_AT, _ANSWERED_AT = 3, 4, 8
+_UPLINK_SAYS_AT, _DOWNLINK_SAYS_AT = 8, 16  # behind the number, and behind the time of answering
 _REPEATED = struct.Struct("<IQ")  # seq, answered
+_SEQ = struct.Struct("<I")
 
 MAX_MESSAGE = _DOWNLINK.size + BLOCK_BYTES
 """Bytes of the largest message; a buffer for either kind."""
@@ -57,8 +58,7 @@ class ExchangeJunk(ValueError):
     """Bytes on the exchange that are no message of ours; the text is one sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Uplink:
+class Uplink(NamedTuple):
     """What sound tells link once per block."""
 
     seq: int
@@ -95,8 +95,7 @@ class Speaker(NamedTuple):
     site: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Downlink:
+class Downlink(NamedTuple):
     """What link answers."""
 
     seq: int
@@ -335,3 +334,47 @@ def decode_downlink(data: bytes | bytearray | memoryview) -> Downlink:
         violation=bool(flags & _VIOLATION_FLAG),
         answered=answered,
     )
+
+
+class UplinkReader:
+    """Decodes uplinks, and knows again what has not changed but for number and block: most are like the one before."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._size = 0
+        self._says: tuple[Any, ...] = ()
+
+    def read(self, view: memoryview) -> Uplink:
+        """The message in ``view``.
+
+        :raises ExchangeJunk: anything in it is not as it must be.
+        """
+        head = view[:_SEQ_AT].tobytes() + view[_UPLINK_SAYS_AT : _UPLINK.size].tobytes()
+        if head == self._head and len(view) == self._size:
+            (seq,) = _SEQ.unpack_from(view, _SEQ_AT)
+            return Uplink(seq, _block_of(view, _UPLINK), *self._says)
+        message = decode_uplink(view)
+        self._head, self._size, self._says = head, len(view), message[2:]
+        return message
+
+
+class DownlinkReader:
+    """The same for downlinks, in which the time of answering changes too."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._size = 0
+        self._says: tuple[Any, ...] = ()
+
+    def read(self, view: memoryview) -> Downlink:
+        """The message in ``view``.
+
+        :raises ExchangeJunk: anything in it is not as it must be.
+        """
+        head = view[:_SEQ_AT].tobytes() + view[_DOWNLINK_SAYS_AT : _DOWNLINK.size].tobytes()
+        if head == self._head and len(view) == self._size:
+            seq, answered = _REPEATED.unpack_from(view, _SEQ_AT)
+            return Downlink(seq, _block_of(view, _DOWNLINK), *self._says, answered)
+        message = decode_downlink(view)
+        self._head, self._size, self._says = head, len(view), message[2:-1]
+        return message

@@ -1,9 +1,8 @@
 """The desk: order on a press, what link tells, what is remembered."""
 
 import asyncio
-import dataclasses
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -34,8 +33,8 @@ class World:
             self.gate, panel, self.memory, controls, journal=told, counters=self.counters, clock=lambda: self.now
         )
 
-    def told(self, **fields: object) -> None:
-        self.desk.answered(dataclasses.replace(ANSWER, **fields))  # type: ignore[arg-type]
+    def told(self, **fields: Any) -> None:
+        self.desk.answered(ANSWER._replace(**fields))
 
 
 def started(kind: MuteControl) -> Controls:
@@ -172,7 +171,7 @@ def test_link_lost_leaves_the_gate_and_shows_on_room(world: World) -> None:
 
 
 def test_speak_shows_the_loudest(world: World) -> None:
-    answer = dataclasses.replace(ANSWER, speakers=(Speaker(1, 2, -60, False), Speaker(1, 2, -30, False)))
+    answer = ANSWER._replace(speakers=(Speaker(1, 2, -60, False), Speaker(1, 2, -30, False)))
     shown = world.desk.refresh(answer, False)
     assert shown.speak is Sign.STEADY
     assert shown.brightness == pytest.approx(0.5)

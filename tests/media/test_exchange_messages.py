@@ -1,6 +1,6 @@
 """The messages between sound and link: round trips, and junk that must not pass."""
 
-from dataclasses import replace
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -12,9 +12,11 @@ from appliance.media.exchange_messages import (
     BLOCK_BYTES,
     MAX_MESSAGE,
     Downlink,
+    DownlinkReader,
     ExchangeJunk,
     Speaker,
     Uplink,
+    UplinkReader,
     decode_downlink,
     decode_uplink,
     encode_downlink,
@@ -40,7 +42,7 @@ OPEN_UPLINKS = st.builds(
     lamps=st.tuples(st.sampled_from([Sign.OFF, Sign.STEADY, Sign.FAST]), SIGN, SIGN, SIGN),
     loudspeaker=LEVEL,
 )
-UPLINKS = OPEN_UPLINKS | OPEN_UPLINKS.map(lambda u: replace(u, block=None, level=-127, direction=None))
+UPLINKS = OPEN_UPLINKS | OPEN_UPLINKS.map(lambda u: u._replace(block=None, level=-127, direction=None))
 SPEAKERS = st.builds(Speaker, st.integers(0, 7), st.integers(0, 11), LEVEL, st.booleans())
 DOWNLINKS = st.builds(
     Downlink,
@@ -88,15 +90,45 @@ def test_a_repeated_downlink_is_as_one_encoded_anew(
     message: Downlink, answers: list[tuple[int, bytes | None, int]]
 ) -> None:
     buffer = bytearray(b"\xff" * MAX_MESSAGE)
-    encode_downlink(replace(message, block=None), buffer)
+    encode_downlink(message._replace(block=None), buffer)
     for seq, block, answered in answers:
         size = repeat_downlink(seq, block, buffer, answered)
-        assert bytes(buffer[:size]) == down(replace(message, seq=seq, block=block, answered=answered))
+        assert bytes(buffer[:size]) == down(message._replace(seq=seq, block=block, answered=answered))
+
+
+@given(st.lists(UPLINKS, min_size=1, max_size=3), st.lists(DOWNLINKS, min_size=1, max_size=3), st.data())
+def test_readers_see_what_decoding_sees(ups: list[Uplink], downs: list[Downlink], data: st.DataObject) -> None:
+    uplinks, downlinks = UplinkReader(), DownlinkReader()
+    for _ in range(8):
+        up_ = data.draw(st.sampled_from(ups))._replace(seq=data.draw(U32))
+        assert uplinks.read(memoryview(up(up_))) == up_
+        down_ = data.draw(st.sampled_from(downs))._replace(seq=data.draw(U32), answered=data.draw(U32))
+        assert downlinks.read(memoryview(down(down_))) == down_
+
+
+@given(UPLINKS, DOWNLINKS, st.integers(0, 2000), st.integers(0, 255))
+def test_readers_refuse_what_decoding_refuses(message: Uplink, answer: Downlink, at: int, value: int) -> None:
+    for reader, decode, good in (
+        (UplinkReader(), decode_uplink, up(message)),
+        (DownlinkReader(), decode_downlink, down(answer)),
+    ):
+        reader.read(memoryview(good))
+        for bad in (good[: at % len(good)], good + b"x", bytearray(good)):
+            if isinstance(bad, bytearray):
+                bad[at % len(bad)] = value
+            assert outcome(reader.read, bad) == outcome(decode, bad)
+
+
+def outcome(read: Callable[[memoryview], object], data: bytes | bytearray) -> object:
+    try:
+        return read(memoryview(data))
+    except ExchangeJunk:
+        return ExchangeJunk
 
 
 @given(OPEN_UPLINKS, SIGN)
 def test_a_closed_gate_tells_nothing_of_the_room(message: Uplink, mic: Sign) -> None:
-    closed = replace(message, block=None, lamps=(mic, *message.lamps[1:]))
+    closed = message._replace(block=None, lamps=(mic, *message.lamps[1:]))
     seen = decode_uplink(up(closed))
     assert (seen.block, seen.level, seen.direction) == (None, -127, None)
     assert seen.lamps[0] is (Sign.STEADY if mic is Sign.SLOW else mic)
