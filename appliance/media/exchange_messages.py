@@ -352,7 +352,7 @@ class UplinkReader:
         head = view[:_SEQ_AT].tobytes() + view[_UPLINK_SAYS_AT : _UPLINK.size].tobytes()
         if head == self._head and len(view) == self._size:
             (seq,) = _SEQ.unpack_from(view, _SEQ_AT)
-            return Uplink(seq, _block_of(view, _UPLINK), *self._says)
+            return Uplink._make((seq, _block_of(view, _UPLINK), *self._says))
         message = decode_uplink(view)
         self._head, self._size, self._says = head, len(view), message[2:]
         return message
@@ -374,7 +374,7 @@ class DownlinkReader:
         head = view[:_SEQ_AT].tobytes() + view[_DOWNLINK_SAYS_AT : _DOWNLINK.size].tobytes()
         if head == self._head and len(view) == self._size:
             seq, answered = _REPEATED.unpack_from(view, _SEQ_AT)
-            return Downlink(seq, _block_of(view, _DOWNLINK), *self._says, answered)
+            return Downlink._make((seq, _block_of(view, _DOWNLINK), *self._says, answered))
         message = decode_downlink(view)
         self._head, self._size, self._says = head, len(view), message[2:-1]
         return message
