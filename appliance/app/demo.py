@@ -6,6 +6,7 @@ private folder of this user, is on the loopback interface, and is gone with this
 
 import asyncio
 import contextlib
+import errno
 import getpass
 import os
 import secrets
@@ -24,6 +25,7 @@ from appliance.app.speech import ATTRIBUTION, SYNTHETIC, find
 from appliance.app.supervisor import Supervisor, device_children
 from appliance.core.protocol import Claims, issue
 from appliance.health.journal import Journal
+from appliance.host.certificate import CertificateError
 from appliance.host.config import DeviceConfig, HostConfig, RoomConfig
 from appliance.host.server import Host
 from appliance.rooms.device_key import DeviceKey
@@ -32,6 +34,7 @@ from appliance.settings.describe import toml_value
 ROOM, TITLE, DEVICE, DEVICE_NAME = "studio", "Studio", "meeting-room", "Meeting room"
 _KEY_ID = "demo"
 _PORTS = 100
+_SSH_PORT = "22"
 _A_WEEK = 7 * 24 * 3600
 _JOIN = 20.0
 """Seconds within which the device should be in the room."""
@@ -48,30 +51,53 @@ class Wishes:
     """Print the address alone."""
 
 
-def free_port(address: str, first: int) -> int:
-    """The first port from ``first`` on that is free for TCP and UDP.
+def free_port(tcp: str, first: int, udp: str = "") -> int:
+    """The first port from ``first`` on that is free for TCP at the address ``tcp``, and for UDP there or at ``udp``.
 
     :raises NotAllowed: none of a hundred is.
     """
     for port in range(first, min(first + _PORTS, 65536)):
-        try:
-            with (
-                socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
-                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-            ):
-                tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                tcp.bind((address, port))
-                udp.bind((address, port))
-        except OSError:
-            continue
-        return port
+        # A browser takes "localhost" for ::1 first: whoever listens there would be shown instead.
+        tcp_is_free = _binds(tcp, port, socket.SOCK_STREAM) and not _is_taken_at_v6(port)
+        if tcp_is_free and _binds(udp or tcp, port, socket.SOCK_DGRAM):
+            return port
     raise NotAllowed(f"no port is free from {first} to {first + _PORTS - 1}: name another with --port")
 
 
-def ssh_address() -> str:
-    """The address under which the far end of an SSH session reaches this machine, or "" without one."""
+def _binds(address: str, port: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        if kind is socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+def _is_taken_at_v6(port: int) -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("::1", port))
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE  # anything else: there is no IPv6 here
+    return False
+
+
+def _ssh_connection() -> list[str]:
+    """SSH_CONNECTION (ssh(1)): client address and port, address and port here; empty outside an SSH session."""
     parts = os.environ.get("SSH_CONNECTION", "").split()
-    return parts[2] if len(parts) == 4 and ":" not in parts[2] else ""
+    return parts if len(parts) == 4 else []
+
+
+def ssh_address() -> str:
+    """The IPv4 address under which the far end of an SSH session reaches this machine, or "" without one.
+
+    A terminal that outlives its session (tmux, screen) may name an address that is no longer ours: that is none.
+    """
+    address = "".join(_ssh_connection()[2:3])
+    return address if address and ":" not in address and _binds(address, 0, socket.SOCK_DGRAM) else ""
 
 
 async def prepare_speech(folder: Path, wish: str) -> tuple[str, str]:
@@ -131,7 +157,9 @@ class Demo:
         self._secret = secrets.token_bytes(32)
         self._public = ssh_address()
         self._listen = "127.0.0.1"
-        self.port = free_port(self._listen, wishes.port)
+        # Over SSH the page's sound does not pass the tunnel: it takes the way to this machine's own address.
+        self._udp = "0.0.0.0" if self._public else self._listen  # noqa: S104 - said above
+        self.port = free_port(self._listen, wishes.port, self._udp)
         base = private_folder(demo_base())
         self.folder = base / str(self.port)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -156,6 +184,7 @@ class Demo:
                     }
                     await until_stopped(stop, parts)
             finally:
+                await self._panel.close()  # or the host would wait for the page to leave it
                 await host.stop()
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -185,8 +214,9 @@ class Demo:
             f"  link    pid {pids['link']:<8} {'in the room' if joined else 'not in the room yet'}, as “{DEVICE_NAME}”",
             f"  {said}",
         ]
-        if os.environ.get("SSH_CONNECTION"):
-            target = f"{getpass.getuser()}@{self._public or socket.gethostname()}"
+        if ssh := _ssh_connection():
+            port = f"-p {ssh[3]} " if ssh[3] != _SSH_PORT else ""
+            target = f"{port}{getpass.getuser()}@{self._public or socket.gethostname()}"
             lines += ["", f"  From your own computer:  ssh -L {self.port}:localhost:{self.port} {target}"]
             lines += ["  and open the address there: a browser gives the microphone on localhost only."]
         return [*lines, "", "  Ctrl-C ends everything.", ""]
@@ -209,8 +239,7 @@ class Demo:
         return HostConfig(
             listen_host=self._listen,
             http_port=self.port,
-            # Over SSH the page's sound does not pass the tunnel: it takes the way to this machine's own address.
-            udp_host="0.0.0.0" if self._public else self._listen,  # noqa: S104 - said above
+            udp_host=self._udp,
             udp_port=self.port,
             public_address=self._public or self._listen,
             max_members=50,
@@ -223,10 +252,14 @@ class Demo:
 async def main(wishes: Wishes, stop: asyncio.Event, journal: Journal) -> None:
     """``kontor demo``.
 
-    :raises NotAllowed: no port is free, or the folder cannot be had.
+    :raises NotAllowed: no port is free, or the folder cannot be had or is full.
     """
     try:
-        demo = Demo(wishes, journal)
-    except OSError as error:
-        raise NotAllowed(str(error)) from error
-    await demo.run(stop)
+        await Demo(wishes, journal).run(stop)
+    except (OSError, CertificateError) as error:
+        raise NotAllowed(_with_way_out(error)) from error
+
+
+def _with_way_out(error: OSError | CertificateError) -> str:
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return f"{error}: make room in {demo_base()}, or set XDG_RUNTIME_DIR" if full else str(error)

@@ -18,6 +18,9 @@ from aiohttp import WSMsgType, web
 
 _LARGEST = 512
 _HELLO = 5.0
+_GOODBYE = 0.3
+"""Seconds that a page may take to answer our closing."""
+_GOING_AWAY = 1001
 _BAD_TOKEN = 4401
 _JUNK = 4400
 _CONTACTS = frozenset({"mute", "door", "knock"})
@@ -31,6 +34,11 @@ class PanelRoute:
         self.token = secrets.token_urlsafe(24)
         self._key = secrets.token_urlsafe(24)
         self._used = False
+        self._open_sockets: set[web.WebSocketResponse] = set()
+
+    async def close(self) -> None:
+        """The demo ends: send everybody away, and do not wait long for them to go."""
+        await asyncio.gather(*(socket.close(code=_GOING_AWAY) for socket in self._open_sockets), return_exceptions=True)
 
     @property
     def route(self) -> web.RouteDef:
@@ -43,18 +51,25 @@ class PanelRoute:
         origin = request.headers.get("Origin")
         if origin is not None and origin.split("//")[-1] != request.host:  # no foreign page moves the panel
             raise web.HTTPForbidden
-        connection = web.WebSocketResponse(max_msg_size=_LARGEST, heartbeat=5.0)
+        connection = web.WebSocketResponse(max_msg_size=_LARGEST, heartbeat=5.0, timeout=_GOODBYE)
         await connection.prepare(request)
+        self._open_sockets.add(connection)
+        try:
+            await self._converse(connection)
+        finally:
+            self._open_sockets.discard(connection)
+        return connection
+
+    async def _converse(self, connection: web.WebSocketResponse) -> None:
         try:
             hello = await asyncio.wait_for(connection.receive(), _HELLO)
         except TimeoutError:
             hello = None
         if not (hello and hello.type is WSMsgType.TEXT and self._admits(_parse(hello.data).get("token"))):
             await connection.close(code=_BAD_TOKEN)
-            return connection
+            return
         await connection.send_json({"token": self._key})
         await self._forward(connection)
-        return connection
 
     def _admits(self, token: object) -> bool:
         if not isinstance(token, str) or not token.isascii():

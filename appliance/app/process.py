@@ -196,9 +196,14 @@ def make_folders(*folders: Path) -> None:
 async def until_stopped(stop: asyncio.Event, parts: Mapping[str, Callable[[], Awaitable[object]]]) -> None:
     """Run all ``parts`` as vital tasks until ``stop`` is set, then cancel them and wait for their ends."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(vital(name, part()), name=name) for name, part in parts.items()]
+        tasks = [group.create_task(_begin(name, part), name=name) for name, part in parts.items()]
         await stop.wait()
         for task in tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.shield(asyncio.gather(task, return_exceptions=True))
+
+
+async def _begin(name: str, part: Callable[[], Awaitable[object]]) -> None:
+    """Make the part only when its task runs: one that is stopped before leaves nothing behind that nobody awaited."""
+    await vital(name, part())

@@ -15,7 +15,7 @@ _LIFETIME = dt.timedelta(days=20 * 365)
 
 
 class CertificateError(Exception):
-    """The stored certificate cannot be used; the text is one sentence with the way out."""
+    """A certificate cannot be used; the text is one sentence with the way out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from appliance.core.counters import Counters
 from appliance.core.events import Event, EventName
 from appliance.core.state import HostState
-from appliance.host.certificate import Certificate, load_or_make
+from appliance.host.certificate import Certificate, CertificateError, load_or_make
 from appliance.host.conference import Conference
 from appliance.host.config import HostConfig
 from appliance.host.devices import Devices
@@ -58,8 +58,8 @@ class Host:
     async def start(self) -> None:
         """Open both ports and let members in.
 
-        :raises CertificateError: the stored certificate cannot be used.
-        :raises OSError: an address is taken or not ours, or the TLS files cannot be read.
+        :raises CertificateError: the stored certificate or the TLS files cannot be used.
+        :raises OSError: an address is taken or not ours.
         """
         loop = asyncio.get_running_loop()
         certificate, made = await asyncio.to_thread(load_or_make, self.config.certificate_path)
@@ -239,5 +239,12 @@ def _silent() -> logging.Logger:
 def _tls_context(config: HostConfig) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if config.tls is not None:
-        context.load_cert_chain(*config.tls)
+        try:
+            context.load_cert_chain(*config.tls, password="")  # nobody is there who could be asked for one
+        except OSError as error:
+            why = None if isinstance(error, ssl.SSLError) else error.strerror
+            raise CertificateError(
+                "[host.tls] certificate and key have to be PEM files that can be read, the key without a passphrase"
+                + (f": {why}." if why else ".")
+            ) from error
     return context

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from aiohttp import WSMsgType, web
 
-from appliance.app import places, speech
+from appliance.app import demo, places, speech
 from appliance.app.demo import Wishes, free_port, main, ssh_address
 from appliance.app.panel_route import PanelRoute
 from appliance.app.process import NotAllowed
@@ -105,6 +106,18 @@ async def test_a_foreign_page_may_not_even_ask(short_dir: Path, free_port: int) 
         assert refused.value.status == 403
 
 
+async def test_closing_sends_everybody_away_at_once(short_dir: Path, free_port: int) -> None:
+    async with site(short_dir, free_port) as (served, http), http.ws_connect(served.url) as page:
+        await page.send_json({"token": served.panel.token})
+        await page.receive_json()
+        assert await page.receive_json() == {"gate": "open"}
+        # The other one reads nothing, and has said nothing.
+        async with http.ws_connect(served.url) as silent, asyncio.timeout(0.9):
+            await served.panel.close()
+            assert (await page.receive()).type is WSMsgType.CLOSE
+            assert (page.close_code, silent.closed) == (1001, False)
+
+
 async def test_sound_that_is_gone_is_waited_for(short_dir: Path, free_port: int) -> None:
     async with site(short_dir, free_port) as (served, http), http.ws_connect(served.url) as page:
         await page.send_json({"token": served.panel.token})
@@ -126,6 +139,24 @@ def test_the_next_free_port_is_taken() -> None:
         assert first + 2 <= free_port("127.0.0.1", first) < first + 100
 
 
+@pytest.mark.parametrize(
+    ("family", "kind", "address"),
+    [(socket.AF_INET6, socket.SOCK_STREAM, "::1"), (socket.AF_INET, socket.SOCK_DGRAM, "127.0.0.9")],
+)
+def test_a_port_is_not_free_when_a_browser_or_a_packet_would_meet_another_there(
+    family: socket.AddressFamily, kind: socket.SocketKind, address: str
+) -> None:
+    with socket.socket(family, kind) as other:
+        try:
+            other.bind((address, 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+        if kind is socket.SOCK_STREAM:
+            other.listen()
+        taken = other.getsockname()[1]
+        assert free_port("127.0.0.1", taken, "0.0.0.0") > taken  # as over SSH
+
+
 def test_no_free_port_is_told() -> None:
     with pytest.raises(NotAllowed, match="--port"):
         free_port("203.0.113.7", 8080)
@@ -134,8 +165,10 @@ def test_no_free_port_is_told() -> None:
 def test_the_address_over_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSH_CONNECTION", raising=False)
     assert ssh_address() == ""
+    monkeypatch.setenv("SSH_CONNECTION", "127.0.0.1 50000 127.0.0.9 22")
+    assert ssh_address() == "127.0.0.9"
     monkeypatch.setenv("SSH_CONNECTION", "198.51.100.2 50000 198.51.100.9 22")
-    assert ssh_address() == "198.51.100.9"
+    assert ssh_address() == "", "left over from a session of before, when this machine had another address"
     monkeypatch.setenv("SSH_CONNECTION", "2001:db8::2 50000 2001:db8::9 22")
     assert ssh_address() == ""
 
@@ -146,6 +179,17 @@ async def test_a_folder_of_somebody_else_is_refused(short_dir: Path, monkeypatch
     (short_dir / "kontor-demo").chmod(0o777)
     with pytest.raises(NotAllowed, match="not a folder of this user alone"):
         await main(Wishes(), asyncio.Event(), journal()[0])
+
+
+async def test_a_full_disk_is_told_with_the_way_out(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_dir))
+    monkeypatch.setattr(demo, "write_config", full)
+    with pytest.raises(NotAllowed, match=f"make room in {short_dir}/kontor-demo"):
+        await main(Wishes(microphone="silence"), asyncio.Event(), journal()[0])
+    assert not list((short_dir / "kontor-demo").iterdir())
 
 
 def test_where_devices_are_looked_for(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

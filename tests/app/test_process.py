@@ -13,7 +13,8 @@ import pytest
 
 from appliance.app.process import Collections, VitalEnded, beat, until_stopped, vital
 from appliance.health.notify import Notifier
-from tests.app.parts import gone, journal, wait_for
+from tests.app.parts import gone, journal
+from tests.support import wait_for
 
 
 def program(body: str) -> list[str]:
@@ -41,6 +42,11 @@ def ended(body: str) -> tuple[int, str]:
 def test_a_vital_part_that_returns_ends_the_process_with_70() -> None:
     code, text = ended("await until_stopped(stop, {'ears': lambda: asyncio.sleep(0.01)})")
     assert (code, text.strip()) == (70, 'test: event=task_failed error="ears ended"')
+
+
+def test_a_stop_before_the_parts_began_is_an_orderly_end() -> None:
+    code, text = ended("stop.set()\nawait until_stopped(stop, {'ears': lambda: asyncio.sleep(9)})")
+    assert (code, text) == (0, "")
 
 
 def test_a_vital_part_that_fails_ends_the_process_with_70() -> None:

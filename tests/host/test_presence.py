@@ -11,7 +11,8 @@ from appliance.core.events import EventName
 from appliance.core.protocol import parse_server
 from appliance.host.config import Limits, Rate, Times
 from tests.host.harness import OTHER_ROOM, house, token
-from tests.host.member import Member, Presence, inside, until
+from tests.host.member import Member, Presence, inside
+from tests.support import until
 
 REPORT: dict[str, Any] = {
     "gate": "closed",
@@ -197,6 +198,33 @@ async def test_a_mute_that_a_site_missed_is_told_when_it_is_back(tmp_path: Path)
         async with site.presence() as back:
             await until(lambda: back.of("muted_by_admin"))
             assert back.of("muted_by_admin")[0]["by"]["id"] == "anna"
+
+
+async def test_an_open_gate_is_no_answer_to_a_mute_that_the_site_does_not_know_of(tmp_path: Path) -> None:
+    async with (
+        house(tmp_path) as home,
+        inside(home, "boss", role="admin") as ((boss, office),),
+        inside(home, "room-7", kind="site") as ((_, sites),),
+    ):
+        await sites.send(type="report", site=REPORT)
+        await until(lambda: office.state("room-7") == "muted")
+        await office.send(type="mute", member="room-7")
+        await until(lambda: sites.of("muted_by_admin"))
+        # Its switch opens in the same moment, or it comes back with an open gate after the network was gone.
+        await sites.send(type="muted", muted=False)
+        await sites.send(type="report", site={**REPORT, "gate": "open", "reasons": []})
+        async with Member(home, "room-7", kind="site") as again:
+            await again.connect()
+            async with again.presence() as back:
+                await back.send(type="muted", muted=False)
+                await back.send(type="report", site={**REPORT, "gate": "open", "reasons": []})
+                await until(lambda: (member := office.member("room-7")) and member["site"] and not member["muted"])
+                assert office.state("room-7") == "admin_muted"
+                await again.talk(0.2)
+                assert not boss.heard
+                await back.send(type="report", site={**REPORT, "reasons": ["admin"]})
+                await back.send(type="report", site={**REPORT, "gate": "open", "reasons": []})  # a hand in the room
+                await until(lambda: office.state("room-7") == "listening")
 
 
 # ---- closing

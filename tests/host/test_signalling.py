@@ -16,10 +16,12 @@ from appliance.core.events import EventName
 from appliance.core.protocol import challenge_text, verify
 from appliance.core.roster import Sign
 from appliance.core.sdp import parse_answer, parse_offer
+from appliance.host.certificate import CertificateError
 from appliance.host.config import DeviceConfig, Limits, Rate, Times
 from tests.host.dtls_client import identity
 from tests.host.harness import KEY, OTHER_ROOM, ROOM, House, house, token
-from tests.host.member import Member, until
+from tests.host.member import Member
+from tests.support import until
 
 
 async def post(home: House, body: str | bytes, **headers: str) -> tuple[int, str, Mapping[str, str]]:
@@ -308,6 +310,18 @@ async def test_https(tmp_path: Path) -> None:
         url = home.url("/health").replace("http:", "https:")
         async with home.http.get(url, ssl=trust) as response:
             assert (await response.json())["status"] == "ok"
+
+
+async def test_https_files_that_cannot_be_used_are_told(tmp_path: Path) -> None:
+    who = identity()
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    chain.write_bytes(who.certificate.public_bytes(serialization.Encoding.PEM))
+    locked = serialization.BestAvailableEncryption(b"secret")  # nobody is there who could be asked for it
+    key.write_bytes(who.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked))
+    for files in ((chain, key), (chain, chain), (tmp_path / "none.pem", key)):
+        with pytest.raises(CertificateError, match=r"\[host.tls\] certificate and key have to be PEM files"):
+            async with house(tmp_path, tls=files):
+                pass
 
 
 async def test_both_ports_are_let_go_and_taken_ports_are_told(tmp_path: Path, free_port: int) -> None:
