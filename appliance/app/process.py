@@ -48,7 +48,7 @@ class NotAllowed(Exception):
 
 
 class VitalEnded(Exception):
-    """A part that must not end has ended."""
+    """A part that must not end has ended. If its cause has a ``code``, the process ends with that instead of 70."""
 
 
 async def vital(name: str, work: Awaitable[object]) -> None:
@@ -162,7 +162,7 @@ async def _supervise(main: Callable[[asyncio.Event, Journal], Coroutine[Any, Any
             raise
         for error in failures:
             journal.tell(EventName.TASK_FAILED, error=str(error))
-        return Exit.INTERNAL
+        return max(int(getattr(error.__cause__, "code", Exit.INTERNAL)) for error in failures)
     return Exit.OK
 
 

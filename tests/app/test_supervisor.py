@@ -4,15 +4,15 @@ import asyncio
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable
 
 import pytest
 
 from appliance.app import supervisor as module
-from appliance.app.supervisor import Child, ChildRefused, Supervisor
+from appliance.app.sound import VIRTUAL_PANEL
+from appliance.app.supervisor import Child, ChildRefused, Supervisor, kontor
 from appliance.core.events import EventName
 from tests.app.parts import gone, journal
+from tests.support import until
 
 BEATS = """
 import os, socket, sys, time
@@ -26,13 +26,6 @@ while True:
 
 def child(program: str = BEATS, name: str = "link") -> Child:
     return Child(name, [sys.executable, "-c", program], EventName.LINK_RESTARTED)
-
-
-async def until(what: Callable[[], object], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, f"it did not happen within {seconds} s"
-        await asyncio.sleep(0.01)
 
 
 @pytest.fixture(autouse=True)
@@ -117,3 +110,19 @@ async def test_a_foreign_message_is_no_sign_of_life() -> None:
         await process.wait()
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_run_ends_as_its_child_did_when_starting_again_mends_nothing(short_dir: Path) -> None:
+    config = short_dir / "kontor.toml"
+    config.write_text(
+        f'schema = 1\n[device]\nstate_dir = "{short_dir}"\nruntime_dir = "{short_dir}"\n[panel]\nkind = "virtual"\n'
+    )
+    environment = {name: value for name, value in os.environ.items() if name != VIRTUAL_PANEL}
+    process = await asyncio.create_subprocess_exec(
+        *kontor("run", "--config", str(config)),
+        env={**environment, "PYTHONPATH": str(Path(module.__file__).parents[2])},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, text = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 78
+    assert b"on a device the panel is real" in text
