@@ -1,8 +1,6 @@
 """Small real parts that the tests of app/ share."""
 
 import io
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from appliance.core.lamps import Lamps
@@ -41,11 +39,3 @@ def gone(pid: int) -> bool:
         return "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return True
-
-
-def wait_for(what: Callable[[], object], seconds: float = 5.0) -> None:
-    """Wait until ``what`` is true."""
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, f"it did not happen within {seconds} s"
-        time.sleep(0.005)

@@ -14,7 +14,7 @@ from appliance.core.lamps import LinkPhase
 from appliance.core.units import BLOCK, Block, Pcm
 from appliance.media.exchange import Downlink, ExchangeJunk, Listener, Uplink
 from appliance.rooms.contract import Engine
-from tests.app.parts import wait_for
+from tests.support import wait_for
 
 TALK = np.full(BLOCK, 1000, "<i2").tobytes()
 

@@ -20,7 +20,8 @@ from appliance.rooms.contract import RoomRefused
 from appliance.rooms.hosted import HostedEngine
 from appliance.rooms.nowhere import Nowhere
 from tests.app.parts import journal
-from tests.app.test_sound import settings, until
+from tests.app.test_sound import settings
+from tests.support import until
 
 
 class Puppet(Nowhere):

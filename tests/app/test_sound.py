@@ -20,6 +20,7 @@ from appliance.panel.none import NoPanel
 from appliance.panel.virtual import VirtualPanel
 from appliance.settings import Settings, Source, load
 from tests.app.parts import Lines, journal
+from tests.support import until
 
 
 def settings(folder: Path, more: str = "") -> Settings:
@@ -53,12 +54,6 @@ async def running(parts: Parts) -> AsyncIterator[Lines]:
     finally:
         parts.stop.set()
         await task
-
-
-async def until(what: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not what():
-            await asyncio.sleep(0.01)
 
 
 async def test_closed_until_everything_is_read_then_open(short_dir: Path) -> None:

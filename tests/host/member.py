@@ -5,8 +5,7 @@ import contextlib
 import secrets
 import socket
 import struct
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -17,6 +16,7 @@ from appliance.core.sdp import LocalTransport, build_offer, fingerprint_text, pa
 from appliance.host import srtp
 from tests.host.dtls_client import Client, Identity, context, identity
 from tests.host.harness import ROOM, House, token
+from tests.support import until
 
 LEVEL_ID, MID_ID = 2, 1
 FRAME = 0.02
@@ -34,17 +34,6 @@ class Heard:
     mid: str
     payload: bytes
     at: float
-
-
-async def until(met: Callable[[], object], seconds: float = 5.0, what: str = "") -> None:
-    """Wait for a condition.
-
-    :raises AssertionError: it is not met in time.
-    """
-    end = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < end, what or "the condition was not met in time"
-        await asyncio.sleep(0.005)
 
 
 class Member:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tests.host.harness import House, house, token
-from tests.host.member import Presence, inside, until
+from tests.host.member import Presence, inside
 from tests.host.sound import decoded, hum, share_of, tone
-from tests.support.need import need
+from tests.support import need, until
 
 need("module:aiortc", "aiortc is the other end of this test")
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.host.harness import ROOM, house, token
-from tests.host.member import Presence, inside, until
+from tests.host.member import Presence, inside
 from tests.host.sound import decoded, hum, tone
+from tests.support import until
 from tests.support.need import need
 
 JOIN = """async ([room, token]) => {

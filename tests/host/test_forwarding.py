@@ -12,7 +12,8 @@ from appliance.core.events import EventName
 from appliance.host.fan_out import MOST_PAYLOAD
 from tests.host.dtls_client import identity
 from tests.host.harness import OTHER_ROOM, house
-from tests.host.member import Heard, Member, inside, open_mic, until
+from tests.host.member import Heard, Member, inside, open_mic
+from tests.support import until
 
 SILENCE = b"\xf8\xff\xfe"
 

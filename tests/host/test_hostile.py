@@ -14,8 +14,9 @@ import pytest
 from appliance.host.config import Limits, Rate
 from tests.host.dtls_client import Client, context, identity
 from tests.host.harness import House, house, token
-from tests.host.member import Member, Presence, inside, until
+from tests.host.member import Member, Presence, inside
 from tests.host.sound import FRAME_SAMPLES, decoded, hum, share_of, tone
+from tests.support import until
 
 
 class Mutator:

@@ -10,7 +10,8 @@ import pytest
 from appliance.core.events import EventName
 from appliance.host import fan_out, port
 from tests.host.harness import house
-from tests.host.member import Member, inside, until
+from tests.host.member import Member, inside
+from tests.support import until
 
 
 async def test_an_address_of_somebody_gone_may_be_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

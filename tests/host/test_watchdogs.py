@@ -6,7 +6,8 @@ from pathlib import Path
 from appliance.core.events import EventName
 from appliance.host.config import Times
 from tests.host.harness import house
-from tests.host.member import Member, inside, until
+from tests.host.member import Member, inside
+from tests.support import until
 
 QUICK = Times(ping=0.1, pong=0.3, site=0.3, person=0.6, gone=1.0, join=0.4)
 

@@ -24,7 +24,7 @@ from pylibsrtp import Policy, Session
 
 from appliance.core import sdp
 from appliance.media import srtp, webrtc
-from tests.support import need
+from tests.support import need, until
 
 RTP = bytes.fromhex("806f 1234 00000001 0000002a") + b"some opus bytes"
 RECEIVER_REPORT = bytes.fromhex("80c9 0001 0000002a")
@@ -135,12 +135,6 @@ async def connected(
     finally:
         await device.transport.close()
         await peer.close()
-
-
-async def until(condition: Any, seconds: float = 2.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # sockets tell no event
-            await asyncio.sleep(0.005)
 
 
 async def test_packets_travel_both_ways_and_arrive_as_sent() -> None:

@@ -11,6 +11,7 @@ from appliance.core.controls import Event, MuteControl
 from appliance.core.lamps import Lamps, Sign
 from appliance.panel.port import Hands
 from appliance.panel.virtual import DARK, VirtualPanel
+from tests.support import wait_for
 
 OPEN = Lamps(Sign.OFF, Sign.STEADY, Sign.OFF, Sign.OFF, 0.0)
 
@@ -50,13 +51,6 @@ def started() -> Iterator[Callable[..., tuple[VirtualPanel, Room]]]:
     for panel in panels:
         panel.stop()
         assert panel.ended.result(1) is None
-
-
-def wait_for(what: Callable[[], bool]) -> None:
-    end = time.monotonic() + 5
-    while not what():
-        assert time.monotonic() < end, "it did not happen within 5 s"
-        time.sleep(0.002)
 
 
 def test_starts_dark_and_tells_what_it_found(started: Callable[..., tuple[VirtualPanel, Room]]) -> None:

@@ -13,11 +13,12 @@ Without asking (the plugins of tests/conftest.py):
   ``KONTOR_WITH`` lists it (``KONTOR_WITH=slow,engines``). A ``board`` test needs real hardware.
 
 For the asking: :func:`need` (skip where something installable is missing; ``KONTOR_REQUIRE=all`` makes that a failure),
-:func:`free_port`, and the fixtures ``free_port`` and ``short_dir``.
+:func:`free_port`, :func:`until` and :func:`wait_for`, and the fixtures ``free_port`` and ``short_dir``.
 """
 
 from tests.support.need import need
 from tests.support.ports import free_port
 from tests.support.virtual_time import VirtualTimeLoop
+from tests.support.waiting import until, wait_for
 
-__all__ = ["VirtualTimeLoop", "free_port", "need"]
+__all__ = ["VirtualTimeLoop", "free_port", "need", "until", "wait_for"]
