@@ -10,10 +10,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from appliance import __version__
 from appliance.commands import config, demo, host, invite, key, link, run, sound, status
+from appliance.core.exits import Exit
 
 _COMMANDS = (demo, run, status, key, host, invite, config, sound, link)
-_USAGE = 64
-_CONFIGURATION = 78
 
 
 class _Parser(argparse.ArgumentParser):
@@ -21,7 +20,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> "None":  # type: ignore[override]  # argparse declares NoReturn, exit() is
         self.print_usage(sys.stderr)
-        self.exit(_USAGE, f"{self.prog}: {message}\n")
+        self.exit(Exit.USAGE, f"{self.prog}: {message}\n")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -14,11 +14,11 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from enum import IntEnum
 from pathlib import Path
 from typing import Any, Self
 
 from appliance.core.events import EventName, Severity
+from appliance.core.exits import Exit
 from appliance.health.journal import Journal
 from appliance.health.notify import Notifier
 
@@ -31,16 +31,6 @@ _BEAT = 0.5
 _LONG_COLLECTION = 0.02
 """Seconds; two blocks of audio."""
 _LOCK_AS_USED = 7  # MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT: what is used stays, nothing is fetched beforehand
-
-
-class Exit(IntEnum):
-    """Exit codes (sysexits.h)."""
-
-    OK = 0
-    USAGE = 64
-    INTERNAL = 70
-    TRY_AGAIN = 75
-    CONFIGURATION = 78
 
 
 class NotAllowed(Exception):

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from appliance.app.process import PARENT, Exit
+from appliance.app.process import PARENT
 from appliance.core.events import EventName
+from appliance.core.exits import Exit
 from appliance.health.journal import Journal
 
 WATCHDOG = 4.0

@@ -10,13 +10,12 @@ from pathlib import Path
 
 from appliance.commands import Subparsers
 from appliance.commands.part import add_config
+from appliance.core.exits import Exit
 from appliance.provisioning.files import sources
 from appliance.settings import SettingsError, resolve
 from appliance.settings.describe import as_dict, as_toml
 from appliance.settings.json_schema import json_schema
 
-_CONFIGURATION = 78
-_CANNOT_CREATE = 73
 _KEY_BYTES = 32
 
 
@@ -56,7 +55,7 @@ def _settings(given: argparse.Namespace) -> int:
             print(json.dumps({"ok": False, "problems": [problem.as_dict() for problem in error.problems]}, indent=2))
         else:
             print(error, file=sys.stderr)
-        return _CONFIGURATION
+        return Exit.CONFIGURATION
     changed = as_dict(resolved, only_changed=True)
     if given.action == "check":
         files = [source.name for source in found]
@@ -90,10 +89,10 @@ def _new_key(path: Path) -> int:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         print(f"{path} is there already. Name a new file: an old key is never written over.", file=sys.stderr)
-        return _CANNOT_CREATE
+        return Exit.CANNOT_CREATE
     except OSError as error:
         print(f"{path} cannot be made: {error.strerror}.", file=sys.stderr)
-        return _CANNOT_CREATE
+        return Exit.CANNOT_CREATE
     with os.fdopen(handle, "wb") as file:
         file.write(base64.b64encode(secrets.token_bytes(_KEY_BYTES)) + b"\n")
     print(f"{path} holds a new key. Give it to the user that kontor host runs as: chown USER {path}", file=sys.stderr)

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 from appliance.commands import Subparsers
+from appliance.core.events import Severity
+from appliance.core.exits import Exit
 
 
 def register(commands: Subparsers) -> None:
@@ -27,9 +29,8 @@ def _port(text: str) -> int:
 def run(given: argparse.Namespace) -> int:
     """Run it until Ctrl-C."""
     from appliance.app.demo import Wishes, main
-    from appliance.app.process import Exit, NotAllowed
+    from appliance.app.process import NotAllowed
     from appliance.app.process import run as run_process
-    from appliance.core.events import Severity
     from appliance.health.journal import quiet_libraries
 
     quiet_libraries()

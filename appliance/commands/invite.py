@@ -8,14 +8,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from appliance.commands import Subparsers
-from appliance.commands.part import add_config
+from appliance.commands.part import add_config, load_settings
+from appliance.core.exits import Exit
 from appliance.core.tokens import Claims, issue
-from appliance.provisioning.files import sources
-from appliance.settings import HostedRoom, HostSettings, SettingsError, identity_of, load, page_url
+from appliance.settings import HostedRoom, HostSettings, identity_of, page_url
 from appliance.settings.problems import did_you_mean
 
-_USAGE = 64
-_CONFIGURATION = 78
 _DAY = 86_400
 _MOST_DAYS = 3_650
 _LOCAL = ("http://localhost", "https://localhost", "http://127.", "https://127.", "http://[::1]", "https://[::1]")
@@ -42,15 +40,14 @@ class _CannotInvite(Exception):
 
 def run(given: argparse.Namespace) -> int:
     """Print the link; 64 for a wrong command line, 78 when the settings cannot be used."""
+    settings = load_settings(given.config, {"host"})
+    if settings is None:
+        return Exit.CONFIGURATION
     try:
-        host = load(sources(given.config), {"host"}).host
-        invitation = _invite(given, host, time.time())
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return _CONFIGURATION
+        invitation = _invite(given, settings.host, time.time())
     except _CannotInvite as error:
         print(f"kontor invite: {error}", file=sys.stderr)
-        return _USAGE
+        return Exit.USAGE
     if given.json:
         print(json.dumps(invitation, indent=2, ensure_ascii=False))
         return 0

@@ -6,6 +6,7 @@ import sys
 
 from appliance.commands import Subparsers
 from appliance.commands.part import add_config, load_settings
+from appliance.core.exits import Exit
 
 
 def register(commands: Subparsers) -> None:
@@ -17,7 +18,7 @@ def register(commands: Subparsers) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print the key; it is made when the device has none yet."""
-    from appliance.app.process import Exit, NotAllowed, make_folders
+    from appliance.app.process import NotAllowed, make_folders
     from appliance.rooms.device_key import DeviceKey
 
     settings = load_settings(given.config, ())

@@ -6,12 +6,16 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from appliance.core.events import Severity
+from appliance.core.exits import Exit
+from appliance.provisioning.files import sources
+from appliance.settings import Settings, SettingsError, load
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Coroutine
 
     from appliance.health.journal import Journal
-    from appliance.settings import Settings
 
     Main = Callable[[Settings, asyncio.Event, Journal], Coroutine[Any, Any, None]]
 
@@ -26,14 +30,11 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_settings(config: Path | None, secrets: Collection[str]) -> "Settings | None":
+def load_settings(config: Path | None, secrets: Collection[str]) -> Settings | None:
     """The settings; None when they are refused, which has been said on standard error then.
 
     :param secrets: the sections whose secrets this process may read; it does not look at the files of others.
     """
-    from appliance.provisioning.files import sources
-    from appliance.settings import SettingsError, load
-
     try:
         return load(sources(config), secrets)
     except SettingsError as error:
@@ -49,8 +50,7 @@ def run_part(
     :param secrets: the sections whose secrets this process reads.
     :param refusals: errors of ``main`` whose text says what to change in the settings: they end it with 78.
     """
-    from appliance.app.process import Exit, run
-    from appliance.core.events import Severity
+    from appliance.app.process import run
     from appliance.health.journal import quiet_libraries
 
     quiet_libraries()

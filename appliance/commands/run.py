@@ -3,7 +3,8 @@
 import argparse
 
 from appliance.commands import Subparsers
-from appliance.commands.part import add_config
+from appliance.commands.part import add_config, load_settings
+from appliance.core.exits import Exit
 
 
 def register(commands: Subparsers) -> None:
@@ -17,9 +18,8 @@ def run(given: argparse.Namespace) -> int:
     """Run it until SIGTERM or Ctrl-C."""
     from appliance.app.process import run as run_process
     from appliance.app.run import main
-    from appliance.commands.part import load_settings
 
     if load_settings(given.config, {"room"}) is None:
-        return 78
+        return Exit.CONFIGURATION
     config = ["--config", str(given.config.absolute())] if given.config else []
     return run_process("run", lambda stop, journal: main(config, stop, journal))

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from appliance.commands import Subparsers
+from appliance.core.exits import Exit
 
-_TRY_AGAIN = 75
 _PARTS = ("sound", "link")
 _LAMP_NAMES = {"mic": "MIC", "room": "ROOM", "speak": "SPEAK", "fault": "FAULT"}
 _LAMP_WORDS = {"off": "off", "steady": "on", "slow": "pulsing", "fast": "blinking"}
@@ -33,7 +33,7 @@ def run(given: argparse.Namespace) -> int:
             print(json.dumps(found, indent=2) if given.json else "\n".join(describe(found)))
             return 0
     print("No device is running here. Start one with: kontor run, or: kontor demo", file=sys.stderr)
-    return _TRY_AGAIN
+    return Exit.TRY_AGAIN
 
 
 def read(folder: Path) -> dict[str, Any]:
