@@ -47,8 +47,6 @@ class Wishes:
     port: int = 8080
     record: Path | None = None
     microphone: str = "speech"
-    quiet: bool = False
-    """Print the address alone."""
 
 
 def free_port(tcp: str, first: int, udp: str = "") -> int:

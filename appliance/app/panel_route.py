@@ -12,17 +12,16 @@ import json
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from aiohttp import WSMsgType, web
+
+from appliance.core.wire import CloseCode
+from appliance.health.status import parse
 
 _LARGEST = 512
 _HELLO = 5.0
 _GOODBYE = 0.3
 """Seconds that a page may take to answer our closing."""
-_GOING_AWAY = 1001
-_BAD_TOKEN = 4401
-_JUNK = 4400
 _CONTACTS = frozenset({"mute", "door", "knock"})
 
 
@@ -38,7 +37,9 @@ class PanelRoute:
 
     async def close(self) -> None:
         """The demo ends: send everybody away, and do not wait long for them to go."""
-        await asyncio.gather(*(socket.close(code=_GOING_AWAY) for socket in self._open_sockets), return_exceptions=True)
+        await asyncio.gather(
+            *(socket.close(code=CloseCode.GOING_AWAY) for socket in self._open_sockets), return_exceptions=True
+        )
 
     @property
     def route(self) -> web.RouteDef:
@@ -65,8 +66,8 @@ class PanelRoute:
             hello = await asyncio.wait_for(connection.receive(), _HELLO)
         except TimeoutError:
             hello = None
-        if not (hello and hello.type is WSMsgType.TEXT and self._admits(_parse(hello.data).get("token"))):
-            await connection.close(code=_BAD_TOKEN)
+        if not (hello and hello.type is WSMsgType.TEXT and self._admits(parse(hello.data).get("token"))):
+            await connection.close(code=CloseCode.BAD_TOKEN)
             return
         await connection.send_json({"token": self._key})
         await self._forward(connection)
@@ -86,7 +87,7 @@ class PanelRoute:
             async for message in connection:
                 request = _request(message.data) if message.type is WSMsgType.TEXT else None
                 if request is None:
-                    await connection.close(code=_JUNK)
+                    await connection.close(code=CloseCode.JUNK)
                     return
                 with contextlib.suppress(OSError):
                     await self._move(request)
@@ -126,16 +127,8 @@ def _is_loopback(address: str | None) -> bool:
         return False
 
 
-def _parse(text: str) -> Mapping[str, Any]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _request(text: str) -> Mapping[str, str] | None:
-    found = _parse(text)
+    found = parse(text)
     if found.get("switch") in ("open", "closed"):
         return {"switch": found["switch"]}
     if found.get("press") in _CONTACTS:

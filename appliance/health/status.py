@@ -76,7 +76,7 @@ class StatusServer:
                 return
             if not line:
                 return
-            request = _parse(line)
+            request = parse(line)
             if request.get("do") == "watch":
                 await self._watch(reader, writer)
                 return
@@ -106,7 +106,8 @@ class StatusServer:
             await asyncio.gather(gone, return_exceptions=True)
 
 
-def _parse(line: bytes) -> Mapping[str, Any]:
+def parse(line: bytes | str) -> Mapping[str, Any]:
+    """The JSON object in ``line``; an empty one when it is none. Never raises."""
     try:
         request = json.loads(line)
     except (ValueError, RecursionError):
@@ -129,4 +130,4 @@ def ask(path: Path, request: Answer, timeout: float = 2.0) -> Mapping[str, Any]:
         connection.connect(os.fspath(path))
         connection.sendall(json.dumps(request).encode() + b"\n")
         with connection.makefile("rb") as file:
-            return _parse(file.readline(1 << 20))
+            return parse(file.readline(1 << 20))
