@@ -63,6 +63,11 @@ class VirtualPanel:
         """Where the lever stands."""
         return self._down
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether the mute contact is up and has been still."""
+        return not self._mute.contact.down and self._mute.due is None and self._edges.empty()
+
     def start(self, hands: Hands) -> None:
         self._mute = MuteContact(self.kind, hands, self._debounce)
         self._door = HoldContact(Event.DOOR_PRESSED, hands, self._debounce, self._hold)

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,10 @@ class Bench:
         """Whether the last press has closed the gate and lit the lamp."""
         return not self.waiting_for_lamp and not self.gate.is_open
 
+    def released(self) -> bool:
+        """Whether the button has come to rest."""
+        return self.panel.at_rest
+
     def press(self) -> None:
         """Move the contact and wake the baseline; another thread does, as a hand would."""
         self.waiting_for_lamp = True
@@ -128,7 +133,7 @@ async def showing(bench: Bench) -> None:
         await asyncio.sleep(0.05)
 
 
-def hand(bench: Bench, rng: random.Random, done: threading.Event) -> None:
+def hand(bench: Bench, rng: random.Random, open_again: Callable[[], object], done: threading.Event) -> None:
     """A thousand presses from a thread of their own, each on an open gate."""
     for _ in range(PRESSES):
         while not bench.gate.is_open:
@@ -138,8 +143,9 @@ def hand(bench: Bench, rng: random.Random, done: threading.Event) -> None:
         while not bench.answered():
             time.sleep(0.001)
         bench.panel.move("mute", False)
-        time.sleep(0.012)
-        bench.panel.press("mute")  # opens again, as soon as the loop agrees
+        while not bench.released():
+            time.sleep(0.001)
+        open_again()
     done.set()
 
 
@@ -160,7 +166,12 @@ async def measure(folder: Path) -> Bench:
         bench.desk.apply(event)
     tune()
     done = threading.Event()
-    threading.Thread(target=hand, args=(bench, rng, done), name="hand", daemon=True).start()
+    loop = asyncio.get_running_loop()
+
+    def open_again() -> None:
+        loop.call_soon_threadsafe(bench.desk.apply, Event.PRESS_WHILE_CLOSED)
+
+    threading.Thread(target=hand, args=(bench, rng, open_again, done), name="hand", daemon=True).start()
     tasks = [asyncio.ensure_future(work) for work in (blocker(rng), showing(bench))]
     while not done.is_set():  # noqa: ASYNC110 - set by a thread
         await asyncio.sleep(0.2)
