@@ -26,9 +26,13 @@ _LOUDEST = np.float32(32767)
 
 
 class Answering:
-    """The thread. ``told`` is called on it with every uplink that says something new, at most ten times a second."""
+    """The thread.
 
-    def __init__(self, path: Path, engine: Engine, counters: Counters, told: Callable[[Uplink], None]) -> None:
+    ``told`` is called on it with every uplink that says something new, at most ten times a second, and once with None when
+    sound says nothing any more.
+    """
+
+    def __init__(self, path: Path, engine: Engine, counters: Counters, told: Callable[[Uplink | None], None]) -> None:
         self._path, self._engine, self._counters, self._told = path, engine, counters, told
         self.says = Downlink(seq=0)
         """What the loop wants every answer to say; replaced as a whole when something changes."""
@@ -83,13 +87,13 @@ class Answering:
                     self._turn(client)
         finally:
             self.connected = False
-            self._engine.send(None)
+            self._fell_silent()
             client.close()
 
     def _turn(self, client: Client) -> None:
         uplink = client.receive()
         if uplink is None:
-            self._engine.send(None)
+            self._fell_silent()
             return
         block = None
         if self._engine.receive(self._mix):
@@ -99,6 +103,13 @@ class Answering:
         client.answer(uplink.seq, block, self.says)
         self._pass_on(uplink)
         self.turns += 1
+
+    def _fell_silent(self) -> None:
+        """Nothing comes from sound: its gate counts as closed, here and in the room, until it says otherwise."""
+        self._engine.send(None)
+        if self._said and not self._ending.is_set():
+            self._said, self._reasons = (), -1
+            self._told(None)
 
     def _pass_on(self, uplink: Uplink) -> None:
         if uplink.epoch != self._epoch:  # the gate has closed since, if only for a moment

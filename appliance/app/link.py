@@ -11,10 +11,10 @@ from appliance.app.answering import Answering
 from appliance.app.engines import make_engine
 from appliance.app.process import beat, make_folders, tune, until_stopped
 from appliance.app.sound import EXCHANGE
-from appliance.core.controls import reasons_of
+from appliance.core.controls import Reason, reasons_of
 from appliance.core.counters import Counters
 from appliance.core.events import EventName
-from appliance.core.lamps import LAMPS, LinkPhase
+from appliance.core.lamps import LAMPS, LinkPhase, Sign
 from appliance.core.roster import Member
 from appliance.core.state import Codec, LinkState
 from appliance.core.units import SILENCE, SLOTS
@@ -31,6 +31,10 @@ STATUS = "link.status"
 _PROOF_EVERY = 0.5
 _TOLD = 0.2
 """Seconds in which sound has surely read what an answer says."""
+_REMIND_EVERY = 1.0
+_COUNTS = 2**32
+_STOPPED = (Sign.STEADY, Sign.OFF, Sign.OFF, Sign.STEADY)
+"""The lamps of a device whose sound does not run."""
 _PHASE_EVENTS = {
     LinkPhase.CONNECTING: EventName.LINK_CONNECTING,
     LinkPhase.IN_ROOM: EventName.LINK_UP,
@@ -60,7 +64,10 @@ class Link:
         self._levels: dict[str, float] = {}
         self._speaking: frozenset[str] = frozenset()
         self._why = ""
-        self._knocks: int | None = None
+        self._heard: Uplink | None = None
+        """What sound said last, or None: it says nothing."""
+        self._last: Uplink | None = None
+        """The same, kept while it says nothing."""
 
     async def run(self, stop: asyncio.Event, notifier: Notifier) -> None:
         """Run until ``stop``; a vital part that ends raises."""
@@ -76,6 +83,7 @@ class Link:
                 "exchange": lambda: asyncio.wrap_future(self._answering.ended),
                 "room": self._room,
                 "proof": self._proof,
+                "reminder": self._remind,
                 "watchdog": lambda: beat(notifier, lambda: True, self._journal),
             }
             await until_stopped(stop, parts)
@@ -100,6 +108,17 @@ class Link:
         self._journal.tell(EventName.VIOLATION, blocks=self._engine.counters["proof_violations"])
         self._change(violation=True)
         await asyncio.sleep(_TOLD)
+
+    async def _remind(self) -> None:
+        """Tell sound again of an admin's mute that it seems not to know of: it was away, or is new, when that came."""
+        owed = False
+        while True:
+            await asyncio.sleep(_REMIND_EVERY)
+            own = self._members.get(self._settings.device.identity)
+            known = self._heard is None or Reason.ADMIN in reasons_of(self._heard.reasons)
+            was, owed = owed, own is not None and own.admin_muted and not known
+            if was and owed:  # twice in a row: a hand's answer to it may be on its way to the server
+                self._change(admin_muted=self._answering.says.admin_muted + 1)
 
     def _report(self, event: contract.RoomEvent) -> None:
         match event:
@@ -164,11 +183,23 @@ class Link:
             for who in heard[:SLOTS]
         )
 
-    def _told(self, uplink: Uplink) -> None:
-        """Exchange thread: what sound said has changed."""
+    def _told(self, uplink: Uplink | None) -> None:
+        """Exchange thread: what sound said has changed, or it says nothing any more (None)."""
         self._loop.call_soon_threadsafe(self._pass_on, uplink)
 
-    def _pass_on(self, uplink: Uplink) -> None:
+    def _pass_on(self, uplink: Uplink | None) -> None:
+        before, self._heard = self._last, uplink
+        self._last = uplink or before
+        if uplink is not None:
+            self._report_site(uplink)
+            # A sound that was started anew counts from the beginning: only a count that grew is a knock.
+            if before is not None and 0 < (uplink.knocks - before.knocks) % _COUNTS < _COUNTS // 2:
+                self._engine.knock()
+        elif before is not None:
+            reasons = before.reasons | 1 << Reason.AUDIO
+            self._report_site(before._replace(reasons=reasons, lamps=_STOPPED, loudspeaker=round(SILENCE)))
+
+    def _report_site(self, uplink: Uplink) -> None:
         report = SiteReport(
             gate_open=not uplink.reasons,
             reasons=tuple(reason.word for reason in sorted(reasons_of(uplink.reasons))),
@@ -178,9 +209,6 @@ class Link:
         )
         self._engine.report_site(report)
         self._engine.set_hand(uplink.hand)
-        if self._knocks is not None and uplink.knocks != self._knocks:
-            self._engine.knock()
-        self._knocks = uplink.knocks
 
     def state(self) -> LinkState:
         """The snapshot that status reads."""

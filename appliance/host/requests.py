@@ -149,8 +149,8 @@ class Requests:
         if member.kind != "site":
             raise Refused("not_a_site", "Only a device reports.")
         fields: dict[str, Any] = {"site": site, "muted": site["gate"] == "closed", "on_hold": site["door"] == "closed"}
-        if site["gate"] == "open" and member.site is not None and "admin" in member.site["reasons"]:
-            # It was closed by the admin's mute, and only a hand in the room ends that (UX.md, mute rule 7). That it is
+        if member.site is not None and "admin" in member.site["reasons"] and "admin" not in site["reasons"]:
+            # It knew of the admin's mute, and only a hand in the room ends that (UX.md, mute rule 7). That its gate is
             # open is no answer to a mute that it has not told us it knows of: it may have been away meanwhile.
             self._muted.pop(member.id, None)
             fields["admin_muted"] = False

@@ -1,5 +1,6 @@
 """Link's exchange thread: answers first, and everything that is missing counts as a closed gate."""
 
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
@@ -43,7 +44,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "exchange"
         self.engine = Ears()
-        self.told: list[Uplink] = []
+        self.told: list[Uplink | None] = []
         self.answering = Answering(self.path, cast("Engine", self.engine), Counters(), self.told.append)
         self.listener = Listener(self.path)
         self.answering.start()
@@ -94,6 +95,11 @@ def test_sound_that_falls_silent_counts_as_a_closed_gate(world: World) -> None:
     world.ask(block=TALK)
     wait_for(lambda: world.engine.given[-1] is None, 2)
     assert world.answering.connected
+    wait_for(lambda: len(world.told) == 2)
+    time.sleep(0.3)
+    world.ask(block=TALK)
+    wait_for(lambda: len(world.told) == 3)
+    assert [uplink is None for uplink in world.told] == [False, True, False], "told once, and what comes then is news"
 
 
 def test_sound_that_is_gone_is_waited_for(world: World) -> None:
@@ -118,7 +124,7 @@ def test_what_sound_says_is_told_when_it_changes_and_not_too_often(world: World)
     for number in range(21):
         world.ask(loudspeaker=-5 * number)
     wait_for(lambda: len(world.told) == 3)
-    assert [uplink.loudspeaker for uplink in world.told] == [0, -50, -100]
+    assert [uplink and uplink.loudspeaker for uplink in world.told] == [0, -50, -100]
     for _ in range(20):
         world.ask(loudspeaker=-101)
     assert len(world.told) == 3
@@ -128,4 +134,4 @@ def test_a_change_of_the_gate_is_told_at_once(world: World) -> None:
     for number in range(10):
         world.ask(reasons=number % 2)
     wait_for(lambda: len(world.told) == 10)
-    assert [uplink.reasons for uplink in world.told] == [0, 1] * 5
+    assert [uplink and uplink.reasons for uplink in world.told] == [0, 1] * 5

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.app import link
 from appliance.app.engines import make_engine
 from appliance.app.link import Link
 from appliance.app.process import NotAllowed, VitalEnded
@@ -158,6 +159,47 @@ async def test_what_sound_says_reaches_the_room(short_dir: Path) -> None:
         assert engine.hands[-1]
 
 
+async def test_a_sound_that_is_gone_is_a_closed_gate_and_knocks_no_more(short_dir: Path) -> None:
+    world = World(short_dir)
+    async with running(world) as engine:
+        await world.ask(reasons=0, knocks=5, loudspeaker=-20, door=Door.LISTENING)
+        await until(lambda: engine.sites)
+        world.listener._drop()
+        await until(lambda: len(engine.sites) == 2)
+        site = engine.sites[-1]
+        assert (site.gate_open, site.reasons, site.door) == (False, ("no audio",), Door.LISTENING)
+        assert (site.lamps["mic"], site.lamps["fault"], site.loudspeaker) == ("steady", "steady", -127)
+        await until(world.listener.poll)
+        await world.ask(reasons=0, knocks=0)  # started anew
+        await until(lambda: len(engine.sites) == 3)
+        assert engine.sites[-1].gate_open
+        await until(lambda: len(engine.sites) == 4)  # it stalls
+        assert not engine.sites[-1].gate_open
+        assert engine.knocked == 0
+
+
+async def test_sound_is_reminded_of_a_mute_that_came_while_it_was_away(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "_REMIND_EVERY", 0.02)
+    world = World(short_dir)
+    async with running(world) as engine:
+        engine.report(contract.PhaseChanged(LinkPhase.IN_ROOM))
+        engine.report(contract.MemberChanged(member("meeting-room", kind="site", admin_muted=True)))
+        first = (await world.ask(reasons=0)).admin_muted
+        await asyncio.sleep(0.06)
+        assert (await world.ask(reasons=0)).admin_muted > first
+        known = (await world.ask(reasons=1 << Reason.ADMIN)).admin_muted
+        await until(lambda: engine.sites[-1].reasons == ("admin",))
+        known = (await world.ask(reasons=1 << Reason.ADMIN)).admin_muted
+        await asyncio.sleep(0.06)
+        assert (await world.ask(reasons=1 << Reason.ADMIN)).admin_muted == known
+        await world.ask(reasons=0)  # a hand
+        engine.report(contract.MemberChanged(member("meeting-room", kind="site")))
+        await asyncio.sleep(0.06)
+        assert (await world.ask(reasons=0)).admin_muted == known
+
+
 async def test_a_lost_room_forgets_who_was_there(short_dir: Path) -> None:
     world = World(short_dir)
     async with running(world) as engine:
@@ -218,6 +260,12 @@ async def test_a_violation_is_told_to_sound_and_ends_link(short_dir: Path) -> No
     await ends_with(world, "proof", lambda: world.engine.counters.update(proof_violations=1))
     assert world.lines.lines("violation")
     assert world.link._answering.says.violation
+
+
+async def test_a_reminder_that_ends_ends_link(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "_REMIND_EVERY", 0.02)
+    world = World(short_dir)
+    await ends_with(world, "reminder", lambda: monkeypatch.setattr(world.link, "_members", None))
 
 
 async def test_a_watchdog_that_ends_ends_link(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

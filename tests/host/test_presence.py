@@ -222,8 +222,10 @@ async def test_an_open_gate_is_no_answer_to_a_mute_that_the_site_does_not_know_o
                 assert office.state("room-7") == "admin_muted"
                 await again.talk(0.2)
                 assert not boss.heard
-                await back.send(type="report", site={**REPORT, "reasons": ["admin"]})
-                await back.send(type="report", site={**REPORT, "gate": "open", "reasons": []})  # a hand in the room
+                await back.send(type="report", site={**REPORT, "reasons": ["admin", "push-to-talk"]})
+                await back.send(type="report", site={**REPORT, "reasons": ["push-to-talk"]})  # a hand in the room
+                await until(lambda: office.state("room-7") == "muted")
+                await back.send(type="report", site={**REPORT, "gate": "open", "reasons": []})
                 await until(lambda: office.state("room-7") == "listening")
 
 
