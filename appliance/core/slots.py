@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from appliance.core.serial import sequence_distance, timestamp_distance
 from appliance.core.units import RATE, SLOTS
 
 CLAIM_LEVEL = -57.0
@@ -161,12 +162,6 @@ class Place(NamedTuple):
     marker: bool
 
 
-def _signed(value: int, bits: int) -> int:
-    """The difference ``value`` of two numbers that wrap after ``bits``: ahead or behind, whichever is nearer."""
-    half = 1 << (bits - 1)
-    return ((value + half) & ((1 << bits) - 1)) - half
-
-
 class SlotClock:
     """Maps the packets of one talker after another onto the continuous sequence and timestamps of a slot.
 
@@ -206,8 +201,8 @@ class SlotClock:
         """The place of the holder's packet with this sequence and timestamp; None: it is not forwarded."""
         if self._fresh:
             return self._begin(seq, timestamp, now)
-        ahead = _signed(seq - self._source_seq, 16)
-        moved = _signed(timestamp - self._source_timestamp, 32)
+        ahead = sequence_distance(seq, self._source_seq)
+        moved = timestamp_distance(timestamp, self._source_timestamp)
         if ahead <= 0:
             return self._late(-ahead, moved)
         at = self._at + moved / RATE

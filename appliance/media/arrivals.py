@@ -3,8 +3,9 @@
 from enum import Enum, auto
 from typing import NamedTuple
 
+from appliance.core.serial import sequence_distance, timestamp_distance
 from appliance.core.units import RATE
-from appliance.media.rtp import Rtp, sequence_distance, timestamp_distance
+from appliance.media.rtp import Rtp
 
 MOST_HELD = 120
 """Packets that wait at most."""

@@ -1,7 +1,8 @@
 """What a receiver reports of one source (RFC 3550, 6.4.1 and appendix A)."""
 
+from appliance.core.serial import sequence_distance, timestamp_distance
 from appliance.core.units import RATE
-from appliance.media.rtp import ReportBlock, sequence_distance, timestamp_distance
+from appliance.media.rtp import ReportBlock
 
 _WILD = 3000
 """Packets; a larger jump of the sequence number is a new beginning, not a loss."""

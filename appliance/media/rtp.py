@@ -22,16 +22,6 @@ _MOST_TEXT = 255
 Data = bytes | bytearray | memoryview
 
 
-def sequence_distance(to: int, start: int) -> int:
-    """How many packets ``to`` is after ``start`` (modulo 2**16): -32768 to 32767."""
-    return ((to - start + 0x8000) & 0xFFFF) - 0x8000
-
-
-def timestamp_distance(to: int, start: int) -> int:
-    """How many samples ``to`` is after ``start`` (modulo 2**32): -2**31 to 2**31 - 1."""
-    return ((to - start + 0x8000_0000) & 0xFFFF_FFFF) - 0x8000_0000
-
-
 class Rtp(NamedTuple):
     """An RTP packet that was read; its bytes are copies."""
 

@@ -156,12 +156,6 @@ def test_levels_are_rounded_and_bounded(level: float, byte: int) -> None:
     assert build(level_id=1, level=level)[17] == byte
 
 
-@given(U16, st.integers(-0x8000, 0x7FFF))
-def test_distances_wrap(start: int, by: int) -> None:
-    assert rtp.sequence_distance((start + by) & 0xFFFF, start) == by
-    assert rtp.timestamp_distance((start * 65536 + by * 65536) & 0xFFFFFFFF, start * 65536) == by * 65536
-
-
 BLOCKS = st.lists(
     st.builds(ReportBlock, U32, st.integers(0, 255), st.integers(-(2**23), 2**23 - 1), U32, U32, U32, U32), max_size=31
 ).map(tuple)
