@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 
+from appliance.core.text import escaped
+
 
 class Severity(IntEnum):
     """How grave, numbered as syslog does (RFC 5424)."""
@@ -188,14 +190,4 @@ def _value(value: object) -> str:
 
 
 def _harmless(text: str) -> str:
-    cut = text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "…"
-    # isprintable() is false for controls, line separators, directional marks and lone surrogates.
-    return "".join(_escape(sign) for sign in cut)
-
-
-def _escape(sign: str) -> str:
-    if sign in '"\\':
-        return "\\" + sign
-    if sign.isprintable():
-        return sign
-    return f"\\u{ord(sign):04x}" if ord(sign) <= 0xFFFF else f"\\U{ord(sign):08x}"
+    return escaped(text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "…")

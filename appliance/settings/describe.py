@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from appliance.core.text import one_line, quoted
 from appliance.settings.loader import Resolved
 from appliance.settings.migrations import SCHEMA
 from appliance.settings.model import Settings
-from appliance.settings.problems import one_line, quoted
 from appliance.settings.setting import Effect, Items, Section, Setting, members
 
 _COMMENT_COLUMN = 40

@@ -7,7 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from appliance.settings.problems import Refused, did_you_mean, quoted
+from appliance.core.text import quoted
+from appliance.settings.problems import Refused, did_you_mean
 from appliance.settings.secrets import SecretFile
 from appliance.settings.setting import Where
 

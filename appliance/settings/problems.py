@@ -4,6 +4,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
+from appliance.core.text import one_line, quoted
+
 MASK = "(hidden)"
 """Stands for every value that is, or may be, a secret."""
 
@@ -75,18 +77,3 @@ def shown(value: object) -> str:
         return str(value) if abs(value) < _LARGEST_SHOWN else "(a very large number)"
     names = {float: repr(value) if isinstance(value, float) else "", dict: "(a table)", list: "(a list)"}
     return names.get(type(value), "(a date or time)")
-
-
-def one_line(text: str) -> str:
-    """``text`` with every character that a terminal or a TOML comment would obey escaped."""
-    return "".join(char if char.isprintable() else _escaped(ord(char)) for char in text)
-
-
-def quoted(text: str) -> str:
-    """``text`` as TOML writes it between quotes, everything unprintable escaped."""
-    plain = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{one_line(plain)}"'
-
-
-def _escaped(code: int) -> str:
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

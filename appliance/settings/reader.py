@@ -5,10 +5,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from appliance.core.text import quoted
 from appliance.settings.checks import Clash
 from appliance.settings.lines import KeyPath
 from appliance.settings.model import Settings
-from appliance.settings.problems import MASK, Problem, Refused, SettingsError, did_you_mean, quoted, shown
+from appliance.settings.problems import MASK, Problem, Refused, SettingsError, did_you_mean, shown
 from appliance.settings.secrets import SecretFile
 from appliance.settings.setting import Items, Section, Setting, Where, members
 from appliance.settings.sources import Document

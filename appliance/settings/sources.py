@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from appliance.core.text import one_line
 from appliance.settings.lines import KeyPath, line_numbers, line_of
 from appliance.settings.migrations import SCHEMA, migrate
-from appliance.settings.problems import Problem, one_line, shown
+from appliance.settings.problems import Problem, shown
 
 LARGEST = 256 * 1024
 """Bytes of one document."""
