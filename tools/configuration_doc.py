@@ -9,6 +9,7 @@ from appliance.provisioning.files import BESIDE, BOOT, MACHINE
 from appliance.settings import SCHEMA, Effect, Settings
 from appliance.settings.describe import toml_value
 from appliance.settings.setting import Items, Section, Setting, members
+from tools.documents import write_or_check
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 
@@ -99,13 +100,7 @@ def _default(setting: Setting) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or with ``--check`` return 1 when it is not current."""
-    page = render()
-    if "--check" in arguments:
-        current = TARGET.exists() and TARGET.read_text() == page
-        print("docs/configuration.md is current." if current else "docs/configuration.md is old: make it anew.")
-        return 0 if current else 1
-    TARGET.write_text(page)
-    return 0
+    return write_or_check(TARGET, render(), arguments)
 
 
 if __name__ == "__main__":

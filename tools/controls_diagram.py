@@ -24,6 +24,7 @@ from appliance.core.controls import (
     step,
 )
 from appliance.core.lamps import Health, LinkPhase, Room, Sign, lamps
+from tools.documents import write_or_check
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "controls.md"
 
@@ -71,13 +72,7 @@ def render() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or with ``--check`` return 1 when it is not current."""
-    page = render()
-    if "--check" in arguments:
-        current = TARGET.exists() and TARGET.read_text() == page
-        print("docs/controls.md is current." if current else "docs/controls.md is old: make it anew.")
-        return 0 if current else 1
-    TARGET.write_text(page)
-    return 0
+    return write_or_check(TARGET, render(), arguments)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -16,6 +16,8 @@ from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
 
+from tools.documents import write_or_check
+
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
 TARGET = ROOT / "docs" / "dependencies.md"
@@ -134,11 +136,7 @@ def licence(metadata: Message) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or with ``--check`` return 1 when it is not current."""
-    page = render()
-    if "--check" in arguments:
-        return 0 if TARGET.exists() and TARGET.read_text() == page else 1
-    TARGET.write_text(page)
-    return 0
+    return write_or_check(TARGET, render(), arguments)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,22 @@ when what lies there is not what it would write.
 
 import importlib
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 MODULES = ("tools.configuration_doc", "tools.controls_diagram", "tools.dependencies", "tools.measurements")
+
+
+def write_or_check(target: Path, page: str, arguments: Sequence[str]) -> int:
+    """What each of them does with its page: write it, or with ``--check`` return 1 when it is not current."""
+    if "--check" in arguments:
+        current = target.exists() and target.read_text() == page
+        name = f"{target.parent.name}/{target.name}"
+        print(f"{name} is current." if current else f"{name} is old: make it anew.")
+        return 0 if current else 1
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page)
+    return 0
 
 
 def main(arguments: list[str]) -> int:

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tools.documents import write_or_check
+
 ROOT = Path(__file__).resolve().parent.parent
 DIRECTORY = ROOT / "docs" / "measurements"
 TARGET = DIRECTORY / "README.md"
@@ -129,12 +131,7 @@ def render(directory: Path = DIRECTORY) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or with ``--check`` return 1 when it is not current."""
-    page = render()
-    if "--check" in arguments:
-        return 0 if TARGET.exists() and TARGET.read_text() == page else 1
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(page)
-    return 0
+    return write_or_check(TARGET, render(), arguments)
 
 
 if __name__ == "__main__":
