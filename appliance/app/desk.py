@@ -5,6 +5,7 @@ gate and lit MIC already when its event arrives here; the desk then decides what
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,10 @@ _KNOCK_SHOWN = 5.0
 """Seconds that SPEAK pulses after a knock."""
 _ANNOUNCEMENT = 5.0
 """Seconds that a recording is announced (SPEAK pulses, the gate is closed) before the room is heard in it."""
+
+
+_STORE_AGAIN = 5.0
+"""Seconds after which a mute that could not be stored is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,8 @@ class Desk:
         self._announced_at: float | None = None
         """When the announcement of a recording is over; nothing from afar ends it earlier."""
         self._shown: Lamps | None = None
+        self._lit_by_panel = False
+        """The panel's thread has lit MIC meanwhile: what was shown last from here tells nothing."""
         self._stored: tuple[Reasons, Door] = (controls.remembered, controls.remembered_door)
         self._to_store = asyncio.Event()
         self._store_fails = False
@@ -168,15 +175,17 @@ class Desk:
         wanted = lamps(self._controls, room)
         if wanted.mic is Sign.OFF and not self._gate.is_open:  # the lamp shows the gate, never the wish
             wanted = replace(wanted, mic=Sign.STEADY)
-        if wanted != self._shown:
-            self._shown = wanted
+        if wanted != self._shown or self._lit_by_panel:
+            self._shown, self._lit_by_panel = wanted, False
             self._panel.show(wanted)
         return wanted
 
     async def keep_memory(self) -> None:
         """Store what must survive whenever it has changed. Vital."""
         while True:
-            await self._to_store.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_STORE_AGAIN if self._store_fails else None):
+                    await self._to_store.wait()
             self._to_store.clear()
             await self.store()
 
@@ -198,6 +207,7 @@ class Desk:
         self._counters.add("panel_events")
         self.apply(event)
         if event in {Event.SWITCH_CLOSED, Event.PRESS_WHILE_OPEN}:
+            self._lit_by_panel = True
             self._gate.decided()
             self._follow()  # only now may the gate open again
 

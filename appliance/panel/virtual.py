@@ -154,10 +154,11 @@ class VirtualPanel:
         if self.kind is MuteControl.MOMENTARY or self._lever is None:
             return False
         with contextlib.suppress(FileNotFoundError):
-            return self._lever.read_text() == "mute"
+            return self._lever.read_text() != "open"  # a file that was never finished reads as muted
         return False
 
     def _keep_lever(self, down: bool) -> None:
         self._down = down
         if self.kind is MuteControl.LATCHING and self._lever is not None:
-            self._lever.write_text("mute" if down else "open")
+            with contextlib.suppress(OSError):  # a full disk leaves an empty file, and must not end the panel
+                self._lever.write_text("mute" if down else "open")

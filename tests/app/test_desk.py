@@ -1,11 +1,13 @@
 """The desk: order on a press, what link tells, what is remembered."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from appliance.app import desk
 from appliance.app.desk import Desk
 from appliance.audio.gate import Gate
 from appliance.core.controls import Controls, Door, Event, MuteControl, Reason, initial, step
@@ -15,6 +17,7 @@ from appliance.media.exchange import Downlink, Speaker
 from appliance.panel.memory import MuteMemory, Remembered
 from appliance.panel.port import Panel
 from tests.app.parts import LampRow, journal
+from tests.support import until
 
 ANSWER = Downlink(seq=1, link=LinkPhase.IN_ROOM)
 
@@ -67,6 +70,45 @@ async def test_press_reaches_the_gate_before_the_loop_and_the_lamp_after(world: 
     assert world.desk.refresh(ANSWER, False).mic is Sign.OFF
     assert len(world.lines.lines("gate_closed")) == 1
     assert world.counters.get("gate_closings") == 1
+
+
+async def test_the_lamp_that_the_panel_lit_goes_out_again_when_the_loop_was_late(world: World) -> None:
+    latching = world.desk.controls.kind is MuteControl.LATCHING
+    hands = world.desk.hands(asyncio.get_running_loop())
+    lit = world.desk.refresh(ANSWER, False)
+    assert hands.close()
+    world.lamps.show(replace(lit, mic=Sign.STEADY))  # as the panel's thread does
+    # To and fro while the loop was busy: it takes both before it looks at the lamps.
+    hands.post(Event.SWITCH_CLOSED if latching else Event.PRESS_WHILE_OPEN)
+    hands.post(Event.SWITCH_OPENED if latching else Event.PRESS_WHILE_CLOSED)
+    await asyncio.sleep(0)
+    world.desk.refresh(ANSWER, False)
+    assert world.gate.is_open
+    assert world.lamps.shown is not None
+    assert world.lamps.shown.mic is Sign.OFF
+    assert hands.close()
+    hands.post(Event.SWITCH_CLOSED if latching else Event.PRESS_WHILE_OPEN)
+    await asyncio.sleep(0)
+    world.lamps.shown = lit  # what the loop was about to show passed the panel's thread
+    assert world.desk.refresh(ANSWER, False).mic is Sign.STEADY
+    assert world.lamps.shown.mic is Sign.STEADY
+
+
+async def test_a_mute_that_could_not_be_stored_is_stored_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "_STORE_AGAIN", 0.01)
+    save, tries = world.memory.save, [OSError("full"), OSError("full")]
+
+    def full(*wish: Any) -> None:
+        if tries:
+            raise tries.pop()
+        save(*wish)
+
+    monkeypatch.setattr(world.memory, "save", full)
+    keeping = asyncio.create_task(world.desk.keep_memory())
+    world.desk.apply(Event.ADMIN_MUTED)
+    await until(lambda: world.memory.load().reasons == {Reason.ADMIN})
+    await until(lambda: world.desk.refresh(ANSWER, False).fault is Sign.OFF)
+    keeping.cancel()
 
 
 async def test_admin_mute_between_press_and_decision_opens_nothing(world: World) -> None:

@@ -87,6 +87,23 @@ def test_switch_keeps_its_position_while_the_power_is_off(
     assert room.told[1] is Event.SWITCH_FOUND_OPEN
 
 
+def test_a_position_that_cannot_be_kept_reads_as_muted_and_ends_nothing(
+    started: Callable[..., tuple[VirtualPanel, Room]], tmp_path: Path
+) -> None:
+    lever = tmp_path / "gone" / "lever"
+    panel, room = started(MuteControl.LATCHING, lever=lever)
+    panel.move("mute", True)
+    wait_for(lambda: Event.SWITCH_CLOSED in room.told)
+    time.sleep(0.05)
+    panel.move("mute", False)
+    wait_for(lambda: Event.SWITCH_OPENED in room.told)
+    assert not panel.ended.done()
+    lever.parent.mkdir()
+    lever.write_text("")  # the power went while it was written
+    _, room = started(MuteControl.LATCHING, lever=lever)
+    assert room.told[1] is Event.SWITCH_FOUND_CLOSED
+
+
 def test_button_is_pressed_and_let_go(started: Callable[..., tuple[VirtualPanel, Room]]) -> None:
     panel, room = started(MuteControl.MOMENTARY, is_open=True)
     panel.press("mute")
