@@ -53,7 +53,7 @@ format: dev ## ruff's formatting and safe mends
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-mutants: dev ## changes to controls and gate that the tests must notice; survivors are printed
+mutants: dev ## changes to controls, lamps and gate that the tests must notice; survivors are printed
 	@$(BIN)/python -m tools.mutants $(ARGS)
 
 docs: dev ## the documents that are made from the code

@@ -1,7 +1,7 @@
 """SRTP in place, on buffers of ours, by libsrtp (RFC 3711, RFC 7714).
 
-pylibsrtp's own methods copy every packet twice; its cffi functions work where the packet lies. This file is the only one
-that touches them.
+pylibsrtp's own methods copy every packet twice; its cffi functions work where the packet lies. In the host this file
+is the only one that touches them; media/srtp.py is the device's.
 """
 
 from collections.abc import Mapping
