@@ -11,7 +11,6 @@ from appliance.commands import Subparsers
 from appliance.core.exits import Exit
 
 _PARTS = ("sound", "link")
-_LAMP_NAMES = {"mic": "MIC", "room": "ROOM", "speak": "SPEAK", "fault": "FAULT"}
 _LAMP_WORDS = {"off": "off", "steady": "on", "slow": "pulsing", "fast": "blinking"}
 
 
@@ -59,7 +58,7 @@ def describe(found: Mapping[str, Any]) -> list[str]:
 
 
 def _describe_sound(sound: Mapping[str, Any]) -> list[str]:
-    lamps = " · ".join(f"{_LAMP_NAMES[name]} {_LAMP_WORDS[sign]}" for name, sign in sound["lamps"].items())
+    lamps = " · ".join(f"{name.upper()} {_LAMP_WORDS[sign]}" for name, sign in sound["lamps"].items())
     gate = "open" if sound["gate"] == "open" else f"closed by: {', '.join(sound['reasons'])}"
     level = f", {sound['microphone']:.0f} dB" if sound["microphone"] is not None else ""
     return [
