@@ -158,3 +158,7 @@ def encode(pcm: Pcm, frame_ms: int = 20, expected_loss: int = 20) -> list[bytes]
     encoder = Encoder(frame_ms, expected_loss=expected_loss)
     n = encoder.samples
     return [encoder.encode(pcm[i : i + n]) for i in range(0, pcm.size - n + 1, n)]
+
+
+def counted(playout: Playout) -> dict[str, int]:
+    return {name: n for name, n in playout.counts.items() if n}
