@@ -41,7 +41,7 @@ STATUS = "sound.status"
 VIRTUAL_PANEL = "KONTOR_VIRTUAL_PANEL"
 """Environment variable that ``kontor demo`` and the tests set: without it a virtual panel is refused."""
 
-_TURN = 0.05
+_TURN = 0.1
 """Seconds between two changes of SPEAK's brightness while somebody speaks."""
 _IDLE_TURN = 0.25
 """Seconds between two looks at what changes without news: pulses that end, somebody who talks into the closed gate."""

@@ -88,6 +88,7 @@ class Incoming:
     ) -> None:
         self._session = session  # owns what is next
         self._srtp = session._srtp[0]
+        self._lock = threading.Lock()
         self._buffer = bytearray(MOST_BYTES + _TRAILER)
         self._cdata = _ffi.from_buffer(self._buffer)
         self._view = memoryview(self._buffer)
@@ -96,8 +97,12 @@ class Incoming:
         self._on_rtcp = on_rtcp
         self._count = count
 
-    def take(self, data: bytes, now: float) -> bool:
-        """Take one datagram; whether it was a packet of the host."""
+    def take(self, data: bytes | memoryview, now: float) -> bool:
+        """Take one datagram; whether it was a packet of the host. The loop and a polling thread may meet here."""
+        with self._lock:
+            return self._take(data, now)
+
+    def _take(self, data: bytes | memoryview, now: float) -> bool:
         if not 12 <= len(data) <= len(self._buffer):
             self._count("packets_junk")
             return False

@@ -27,6 +27,7 @@ from aioice.ice import StunProtocol
 from OpenSSL import SSL
 
 from appliance.core import sdp
+from appliance.media.polled import PolledSocket
 from appliance.media.srtp import MOST_BYTES, Incoming, Outgoing
 
 
@@ -85,7 +86,8 @@ PRIVATE_PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "data_received",
             "get_component_candidates",
         ),
-        "asyncio.selector_events._SelectorDatagramTransport": ("max_size",),
+        "asyncio.selector_events._SelectorDatagramTransport": ("max_size", "_read_ready"),
+        "asyncio.selector_events.BaseSelectorEventLoop": ("_add_reader", "_remove_reader"),
         "pylibsrtp.Session": ("_srtp",),
         "pylibsrtp": ("ffi", "lib"),
     }
@@ -184,6 +186,20 @@ class _Ice(aioice.Connection):
         own.connect(pair.remote_addr)
         return own
 
+    def polled(self, on_media: Callable[[memoryview], None]) -> PolledSocket:
+        """The connection's socket, for a thread that reads it instead of the loop."""
+        pair = self._nominated[1]
+        protocol, address, loop = pair.protocol, pair.remote_addr, asyncio.get_running_loop()
+
+        def take(datagram: memoryview) -> None:
+            if 128 <= datagram[0] <= 191:
+                on_media(datagram)
+            else:
+                with contextlib.suppress(RuntimeError):  # the loop has ended
+                    loop.call_soon_threadsafe(protocol.datagram_received, bytes(datagram), address)
+
+        return PolledSocket(protocol.transport, take)
+
 
 def _own_address(host: str, port: int) -> str | None:
     """The own address that the kernel would send from to ``host``; sends nothing. None: there is no way there."""
@@ -199,7 +215,7 @@ def _own_address(host: str, port: int) -> str | None:
 class DeviceTransport:
     """One media connection to a host: offer, connect, send, close. It is never used again after that.
 
-    All methods belong to the loop, but for :meth:`send_rtp` and :attr:`buffer`, which belong to one sending thread.
+    All methods belong to the loop, but for :meth:`send_rtp`, :attr:`buffer` and :meth:`poll`, which belong to one thread.
 
     :param on_rtp: gets each RTP packet and the loop's time; the memory is used again after the call.
     :param on_rtcp: the same for RTCP.
@@ -226,6 +242,7 @@ class DeviceTransport:
         self._dtls = RTCDtlsTransport(cast(RTCIceTransport, self._ice), [self._certificate])
         self._outgoing: Outgoing | None = None
         self._incoming: Incoming | None = None
+        self._polled: PolledSocket | None = None
         self._closing = False
         self.last_heard = self._loop.time()
         """The loop's time of the last packet that was really the host's."""
@@ -252,6 +269,7 @@ class DeviceTransport:
             raise TransportError("The server does not answer on its media port: a firewall may block UDP.") from None
         self._incoming = Incoming(self._dtls._rx_srtp, self._on_rtp, self._on_rtcp, self._count)
         self._outgoing = Outgoing(self._dtls._tx_srtp, self._ice.way())
+        self._polled = self._ice.polled(self._media)
         self.last_heard = self._loop.time()
 
     async def _connect_ice(self, answer: sdp.Answer) -> None:
@@ -280,10 +298,19 @@ class DeviceTransport:
             self._closing = True
             self._on_lost("The server ended the media connection.")
 
-    def _media(self, data: bytes) -> None:
-        now = self._loop.time()
-        if self._incoming is not None and self._incoming.take(data, now):
+    def _media(self, data: bytes | memoryview) -> None:
+        incoming, now = self._incoming, self._loop.time()
+        if incoming is not None and incoming.take(data, now):
             self.last_heard = now
+
+    def poll(self) -> None:
+        """Read what has come, on the calling thread, which from now on has to call often: the loop lets it.
+
+        ``on_rtp`` and ``on_rtcp`` are called here then. A thread that stops polling is replaced by the loop after 0.2 s.
+        """
+        polled = self._polled
+        if polled is not None:
+            polled.poll()
 
     @property
     def connected(self) -> bool:
@@ -314,6 +341,8 @@ class DeviceTransport:
         """End the connection; the host is told. May be called at any time, also after a failed connect."""
         self._closing = True
         self.stop_sending()
+        if self._polled is not None:
+            self._polled.close()
         self._incoming = None
         pump = cast("asyncio.Task[Any] | None", self._dtls._task)
         with contextlib.suppress(ConnectionError):

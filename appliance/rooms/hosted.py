@@ -80,6 +80,8 @@ class HostedEngine:
         self._reconnect = Reconnect(LONGEST_WAIT, rng)
         self._report: Callable[[RoomEvent], None] = lambda _: None
         self._joined: Joined | None = None
+        self._transport: DeviceTransport | None = None
+        """The connection that packets come by, polled by the exchange thread."""
         self._refused = False
         self._told_of_site: SiteReport | None = None
         self._leaving = asyncio.Event()
@@ -107,6 +109,9 @@ class HostedEngine:
 
     def receive(self, out: Block) -> bool:
         """Write the next mixed block."""
+        transport = self._transport
+        if transport is not None:
+            transport.poll()
         return self._downlink.mix(out)
 
     def _violated(self, _level: float) -> None:
@@ -229,6 +234,7 @@ class HostedEngine:
                 _media_ended(ended),
             )
         finally:
+            self._transport = None
             self._outbox.close()
             self._uplink.detach()
             self._downlink.detach()
@@ -249,6 +255,7 @@ class HostedEngine:
             raise Lost(Fault("network"), str(failure)) from None
         self._downlink.attach(joined.answer)
         self._uplink.attach(transport, joined.answer)
+        self._transport = transport
         self._counters.add("joins")
         self._refused = False
         self._reconnect.connected(asyncio.get_running_loop().time())

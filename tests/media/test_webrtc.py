@@ -23,7 +23,7 @@ from OpenSSL import SSL
 from pylibsrtp import Policy, Session
 
 from appliance.core import sdp
-from appliance.media import srtp, webrtc
+from appliance.media import polled, srtp, webrtc
 from tests.support import need, until
 
 RTP = bytes.fromhex("806f 1234 00000001 0000002a") + b"some opus bytes"
@@ -340,7 +340,7 @@ def test_private_parts_are_there(path: str) -> None:
 
 def test_every_private_part_in_use_is_listed() -> None:
     """All private names that the file reads and does not make itself, and ``pylibsrtp``'s two hidden modules."""
-    tree = ast.parse(inspect.getsource(webrtc) + inspect.getsource(srtp))
+    tree = ast.parse(inspect.getsource(webrtc) + inspect.getsource(srtp) + inspect.getsource(polled))
     every = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
     attributes = [node for node in every if node.attr.startswith("_") and not node.attr.startswith("__")]
     made = {node.attr for node in attributes if isinstance(node.ctx, ast.Store)}
@@ -403,7 +403,7 @@ def test_importing_it_loads_neither_pyav_nor_the_rest_of_aiortc() -> None:
 def test_all_of_aiortc_can_still_be_imported_after_it() -> None:
     _run(
         """
-        from appliance.media import srtp, webrtc
+        from appliance.media import polled, srtp, webrtc
         import asyncio, aiortc, av
         assert aiortc.RTCDtlsTransport is webrtc.RTCDtlsTransport and av.AudioFrame is not object
         async def main():
@@ -430,7 +430,7 @@ def test_it_connects_without_memory_that_is_writable_and_executable() -> None:
             pass
         else:
             raise SystemExit("the kernel lets writable and executable memory through: nothing is tested here")
-        from appliance.media import srtp, webrtc
+        from appliance.media import polled, srtp, webrtc
         from tests.media import test_webrtc
         async def main():
             certificate = test_webrtc.ForgivingCertificate.generateCertificate()
