@@ -1,4 +1,4 @@
-"""Presence messages in both directions."""
+"""Presence messages from the host to its members."""
 
 import json
 import math
@@ -11,224 +11,35 @@ from hypothesis import strategies as st
 
 from appliance.core import protocol
 from appliance.core.protocol import (
-    MOST_CLIENT_BYTES,
     MOST_MEMBERS,
     MOST_SERVER_BYTES,
     AdminMuteLifted,
-    AskDoor,
     AskedToUnmute,
-    AskUnmute,
     Capabilities,
     Claims,
-    ClientMessage,
     CloseCode,
     DoorAsked,
-    Hello,
-    Knock,
     Knocked,
     LevelsChanged,
     MemberChanged,
     MemberLeft,
     MutedByAdmin,
-    MuteMember,
     ProtocolError,
     Recording,
     Refused,
-    Report,
-    SetHand,
-    SetMuted,
     SlotsChanged,
-    UnmuteMember,
     Welcome,
     Who,
-    client_text,
     dump,
-    parse_client,
     parse_server,
 )
 from appliance.core.roster import Member, new_member
+from tests.core.presence import SITE, json_values, wire
 
 CLAIMS = Claims("lobby", "ada", "Ada Lovelace", "speaker", "person", 2_000, "k1")
 BY = Who("bob", "Bob")
-SITE: dict[str, Any] = {
-    "gate": "closed",
-    "reasons": ["switch", "quiet hours"],
-    "door": "listening",
-    "lamps": {"mic": "steady", "room": "steady", "speak": "off", "fault": "off"},
-    "loudspeaker": -30,
-}
-
 identities = st.text(alphabet="abcdefghijklmnopqrstuvwxyz0123456789._-", min_size=1, max_size=64)
 names = st.text(min_size=1, max_size=64).filter(lambda text: text.isprintable() and not text.isspace())
-
-
-def wire(**fields: Any) -> str:
-    return json.dumps(fields)
-
-
-# ---- from a member to the host
-
-CLIENT: list[tuple[ClientMessage, dict[str, Any]]] = [
-    (Hello("token"), {"type": "hello", "v": 1, "token": "token"}),
-    (SetMuted(False), {"type": "muted", "muted": False}),
-    (SetHand(True), {"type": "hand", "up": True}),
-    (Knock(), {"type": "knock"}),
-    (MuteMember("ada"), {"type": "mute", "member": "ada"}),
-    (UnmuteMember("ada"), {"type": "unmute", "member": "ada"}),
-    (AskUnmute("ada"), {"type": "ask_unmute", "member": "ada"}),
-    (AskDoor("room", "closed"), {"type": "door", "member": "room", "door": "closed"}),
-    (Report(SITE), {"type": "report", "site": SITE}),
-]
-
-
-@pytest.mark.parametrize(("message", "body"), CLIENT)
-def test_a_member_s_messages_are_written_and_read(message: ClientMessage, body: dict[str, Any]) -> None:
-    text = client_text(message)
-    assert json.loads(text) == body
-    assert parse_client(text) == message
-    assert parse_client(text.encode()) == message
-
-
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("", 4400),
-        ("junk", 4400),
-        ("[]", 4400),
-        ("null", 4400),
-        ("{}", 4400),
-        (b"\xff\xfe", 4400),
-        ("[" * 4000, 4400),
-        ('{"a":' * 800, 4400),
-        ('{"type":"knock","x":NaN}', 4400),
-        (wire(type="nonsense"), 4400),
-        (wire(type=["knock"]), 4400),
-        (wire(type=None), 4400),
-        ("x" * (MOST_CLIENT_BYTES + 1), 4413),
-        ("ä" * (MOST_CLIENT_BYTES // 2 + 1), 4413),
-        ("\ud800", 4400),
-        (wire(type="hello", token="t"), 4400),
-        (wire(type="hello", v=2, token="t"), 4400),
-        (wire(type="hello", v=1), 4400),
-        (wire(type="hello", v=1, token=1), 4400),
-        (wire(type="hello", v=1, token="t" * 1025), 4400),
-        (wire(type="muted"), 4400),
-        (wire(type="muted", muted=1), 4400),
-        (wire(type="muted", muted="false"), 4400),
-        (wire(type="hand", up=None), 4400),
-        (wire(type="mute"), 4400),
-        (wire(type="mute", member="A"), 4400),
-        (wire(type="mute", member="a" * 65), 4400),
-        (wire(type="unmute", member=7), 4400),
-        (wire(type="door", member="room", door="open"), 4400),
-        (wire(type="door", member="room", door=["closed"]), 4400),
-        (wire(type="door", door="closed"), 4400),
-        (wire(type="report"), 4400),
-        (wire(type="report", site=[]), 4400),
-    ],
-)
-def test_junk_closes_the_socket_with_a_code(text: str | bytes, code: int) -> None:
-    with pytest.raises(ProtocolError) as caught:
-        parse_client(text)
-    assert caught.value.code == code
-    assert str(caught.value).endswith(".")
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"gate": "ajar"},
-        {"gate": None},
-        {"reasons": "switch"},
-        {"reasons": [1]},
-        {"reasons": ["switch", ""]},
-        {"reasons": ["\n"]},
-        {"reasons": ["switch"] * 17},
-        {"door": "ajar"},
-        {"lamps": {"mic": "steady"}},
-        {"lamps": {**SITE["lamps"], "mic": "purple"}},
-        {"lamps": None},
-        {"loudspeaker": -128},
-        {"loudspeaker": 1},
-        {"loudspeaker": -3.5},
-        {"loudspeaker": False},
-        {"extra": []},
-        {"extra": {"a": []}},
-        {"extra": {"a": 1, "b": []}},
-        {"extra": {"A": 1}},
-        {"extra": {f"k{i}": 1 for i in range(17)}},
-        {"extra": {"a": "\u202e"}},
-        {"extra": {"a": 1e300}},
-        {"extra": {"a": 2**53}},
-        {"extra": {"a": 10**1000}},
-    ],
-)
-def test_a_site_s_report_is_checked(change: dict[str, Any]) -> None:
-    with pytest.raises(ProtocolError):
-        parse_client(wire(type="report", site={**SITE, **change}))
-
-
-def test_a_report_keeps_what_is_known_and_nothing_else() -> None:
-    extra = {"version": "0.1", "overruns": 3, "direct": True, "ratio": 0.5}
-    report = parse_client(wire(type="report", site={**SITE, "extra": extra, "direction": 90, "level": -20}))
-    assert report == Report({**SITE, "extra": extra})
-
-
-def test_that_somebody_talks_into_a_closed_microphone_is_not_told() -> None:
-    site = {**SITE, "lamps": {**SITE["lamps"], "mic": "slow"}}
-    assert parse_client(wire(type="report", site=site)) == Report(SITE)
-
-
-def test_messages_are_compact_json_for_everybody() -> None:
-    assert dump({"name": "Zoë", "to": [1, 2]}) == '{"name":"Zoë","to":[1,2]}'
-    with pytest.raises(ValueError, match="JSON"):
-        dump({"level": math.nan})
-
-
-def test_a_refusal_says_what_is_allowed() -> None:
-    with pytest.raises(ProtocolError) as caught:
-        parse_client(wire(type="door", member="room", door="open"))
-    assert str(caught.value) == 'The field "door" has to be one of listening, closed.'
-
-
-def test_a_message_may_be_as_large_as_the_limit() -> None:
-    text = '{"type":"knock"}'
-    assert parse_client(text + " " * (MOST_CLIENT_BYTES - len(text))) == Knock()
-
-
-def test_fields_that_are_not_known_are_ignored() -> None:
-    assert parse_client(wire(type="knock", loudly=True)) == Knock()
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=12,
-)
-client_fields = st.dictionaries(
-    st.sampled_from(["v", "token", "muted", "up", "member", "door", "site", "x"]), json_values, max_size=5
-)
-
-
-@given(st.sampled_from([body["type"] for _, body in CLIENT]) | json_values, client_fields)
-def test_any_json_is_a_message_or_a_protocol_error(kind: Any, fields: dict[str, Any]) -> None:
-    text = json.dumps({"type": kind, **fields})
-    try:
-        message = parse_client(text)
-    except ProtocolError:
-        return
-    assert parse_client(client_text(message)) == message
-
-
-@given(st.binary(max_size=200) | st.text(max_size=200))
-def test_any_bytes_are_a_protocol_error(junk: str | bytes) -> None:
-    with pytest.raises(ProtocolError):
-        parse_client(junk)
-    with pytest.raises(ProtocolError):
-        parse_server(junk)
-
-
-# ---- from the host to its members
 
 ADA = new_member("ada", "Ada Lovelace", "person", "admin")
 ROOM = replace(new_member("room", "Meeting room", "site", "speaker"), connecting=False, on_hold=True, site=SITE)
@@ -407,19 +218,3 @@ def test_any_change_of_a_host_s_message_is_read_or_a_protocol_error(body: dict[s
     else:
         text = ""
     assert "\n" not in text
-
-
-def test_close_codes_are_those_of_the_protocol() -> None:
-    assert {code.name: code.value for code in CloseCode} == {
-        "GOING_AWAY": 1001,
-        "INTERNAL": 1011,
-        "TRY_AGAIN": 1013,
-        "JUNK": 4400,
-        "BAD_TOKEN": 4401,
-        "FOREIGN_TOKEN": 4403,
-        "UNKNOWN_ROOM": 4404,
-        "NO_HELLO": 4408,
-        "REPLACED": 4409,
-        "REMOVED": 4410,
-        "TOO_BIG": 4413,
-    }
