@@ -5,6 +5,17 @@ from pathlib import Path
 
 from appliance.core.lamps import Lamps
 from appliance.health.journal import Journal
+from appliance.settings import Settings, Source, load
+
+
+def settings(folder: Path, more: str = "") -> Settings:
+    """The settings of a device that lives in ``folder``."""
+    text = f"""schema = 1
+[device]
+state_dir = "{folder}"
+runtime_dir = "{folder}"
+{more}"""
+    return load([Source("test.toml", text.encode(), folder)])
 
 
 class Lines(io.StringIO):

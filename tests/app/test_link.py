@@ -20,8 +20,7 @@ from appliance.rooms import contract
 from appliance.rooms.contract import RoomRefused
 from appliance.rooms.hosted import HostedEngine
 from appliance.rooms.nowhere import Nowhere
-from tests.app.parts import journal
-from tests.app.test_sound import settings
+from tests.app.parts import journal, settings
 from tests.support import until
 
 

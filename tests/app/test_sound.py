@@ -18,18 +18,8 @@ from appliance.media.exchange import Client, Downlink
 from appliance.panel.memory import MuteMemory
 from appliance.panel.none import NoPanel
 from appliance.panel.virtual import VirtualPanel
-from appliance.settings import Settings, Source, load
-from tests.app.parts import Lines, journal
+from tests.app.parts import Lines, journal, settings
 from tests.support import until
-
-
-def settings(folder: Path, more: str = "") -> Settings:
-    text = f"""schema = 1
-[device]
-state_dir = "{folder}"
-runtime_dir = "{folder}"
-{more}"""
-    return load([Source("test.toml", text.encode(), folder)])
 
 
 class Parts:
