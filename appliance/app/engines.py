@@ -15,14 +15,17 @@ from appliance.settings import Settings
 def make_engine(settings: Settings) -> Engine:
     """The engine of ``[room] engine``, or one that is in no room while no server is named.
 
-    :raises NotAllowed: the device's key cannot be used.
+    :raises NotAllowed: the device's key or token cannot be used.
     """
     room, audio = settings.room, settings.audio
     if not room.url:
         return Nowhere("no server is named: set [room] url")
     identity = settings.device.identity
     if room.token_file:
-        credentials = fixed_credentials(room.token_file.read().decode().strip())
+        try:
+            credentials = fixed_credentials(room.token_file.read().decode("ascii").strip())
+        except UnicodeDecodeError:
+            raise NotAllowed("[room] token_file holds no token: it is the part of a link behind its #") from None
     else:
         try:
             credentials = device_credentials(identity, DeviceKey.load_or_make(Path(settings.device.state_dir)).sign)

@@ -20,6 +20,8 @@ IDLE = 0.2
 _MOST = 32
 """Datagrams read in one poll; the rest waits for the next."""
 _LARGEST = 2048
+_MOST_BLANKS = 10
+"""Looks at an empty queue after which it is read all the same, which costs an exception."""
 
 
 class PolledSocket:
@@ -41,6 +43,7 @@ class PolledSocket:
         self._view = memoryview(self._buffer)
         self._waiting = array("i", [0])
         self._lock = threading.Lock()
+        self._blanks = 0
         self._polls = False
         self._polled = False
         self._timer: asyncio.TimerHandle | None = None
@@ -57,13 +60,22 @@ class PolledSocket:
                 self._loop.call_soon_threadsafe(self._take_over)
             for _ in range(_MOST):
                 fcntl.ioctl(sock, termios.FIONREAD, self._waiting, True)
-                if not self._waiting[0]:
+                if not self._waiting[0] and not self._reads_anyway():
                     return
                 try:
                     size = sock.recv_into(self._buffer)
                 except OSError:  # the loop was faster, or an ICMP error: the watchdog tells what lasts
                     return
-                self._on_datagram(self._view[:size])
+                if size:
+                    self._on_datagram(self._view[:size])
+
+    def _reads_anyway(self) -> bool:
+        """An empty datagram looks like none, and all others wait behind it: now and then it is read away."""
+        self._blanks += 1
+        if self._blanks < _MOST_BLANKS:
+            return False
+        self._blanks = 0
+        return True
 
     def close(self) -> None:
         """Read nothing any more; the transport is its owner's to close. Loop."""

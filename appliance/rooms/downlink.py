@@ -95,8 +95,9 @@ class Downlink:
         if parsed is None or slot is None or parsed.payload_type not in self._payload_types:
             self._counters.add("packets_junk")
             return
-        if slot.reception is not None:
-            slot.reception.received(parsed.sequence, parsed.timestamp, now)
+        reception = slot.reception  # once: the loop may take it away meanwhile
+        if reception is not None:
+            reception.received(parsed.sequence, parsed.timestamp, now)
         with slot.lock:
             slot.silent = 0
             slot.playout.push(parsed, now)

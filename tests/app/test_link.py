@@ -279,3 +279,11 @@ async def test_the_engine_of_the_settings(tmp_path: Path) -> None:
     (tmp_path / "device.key").write_text("worn out")
     with pytest.raises(NotAllowed, match=r"device\.key is damaged"):
         make_engine(wanted)
+
+
+def test_a_token_file_that_holds_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes(b"\xff\xfe")
+    (tmp_path / "token").chmod(0o600)
+    wanted = settings(tmp_path, f'[room]\nurl = "http://127.0.0.1:1"\ntoken_file = "{tmp_path}/token"')
+    with pytest.raises(NotAllowed, match="token_file holds no token"):
+        make_engine(wanted)

@@ -107,3 +107,13 @@ async def test_a_closed_one_reads_nothing_and_leaves_the_loop_alone() -> None:
         await w.poll()
         assert w.polled == []
         await asyncio.sleep(2 * IDLE)
+
+
+async def test_an_empty_datagram_holds_up_the_others_for_a_moment_only() -> None:
+    async with world() as w:
+        await w.poll()
+        for data in (b"", b"", b"one"):
+            w.peer.send(data)
+        for _ in range(30):
+            await w.poll()
+        assert w.polled == [(b"one", "exchange")]
