@@ -27,6 +27,7 @@ from appliance.rooms.hosted import HostedEngine, HostedSettings
 from appliance.rooms.signalling import Credentials, device_credentials, fixed_credentials
 from appliance.rooms.uplink import CodecSettings
 from tests.contract.rig import Rig
+from tests.rooms.mutants import ForgetsToReset, LetsOneBlockThrough
 
 ROOMS = 40
 _KEY = bytes(range(32))
@@ -277,13 +278,9 @@ class HostedMutants:
         self._room = room
 
     def lets_one_block_through(self) -> Engine:
-        from tests.rooms.test_uplink import LetsOneBlockThrough
-
         return self._with(LetsOneBlockThrough)
 
     def forgets_to_reset(self) -> Engine:
-        from tests.rooms.test_uplink import ForgetsToReset
-
         return self._with(ForgetsToReset)
 
     def _with(self, uplink: type) -> Engine:

@@ -10,7 +10,6 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from yarl import URL
 
 from appliance.core import protocol
 from appliance.core.controls import Door
@@ -19,6 +18,7 @@ from appliance.core.roster import new_member
 from appliance.rooms import contract
 from appliance.rooms.presence import Outbox, Presence, Roomful, site_message
 from appliance.rooms.signalling import Lost, Signalling
+from tests.rooms.served import served
 
 ANNA = replace(new_member("anna", "Anna", "person", "admin"), muted=False, connecting=False)
 SITE = new_member("meeting-room", "Meeting room", "site", "speaker")
@@ -62,15 +62,8 @@ async def host(script: Script) -> AsyncIterator[tuple[aiohttp.ClientSession, Sig
 
     app = web.Application()
     app.router.add_get("/rooms/main/presence", presence)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        async with aiohttp.ClientSession() as http:
-            yield http, Signalling(http, URL(f"http://127.0.0.1:{runner.addresses[0][1]}"), "main")
-    finally:
-        await runner.cleanup()
+    async with served(app) as (http, signalling):
+        yield http, signalling
 
 
 async def present(script: Script, member: Member | None = None, room: str = "main") -> tuple[Member, Lost]:

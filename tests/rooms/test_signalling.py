@@ -12,6 +12,7 @@ from yarl import URL
 
 from appliance.core import protocol, sdp
 from appliance.rooms.signalling import Joined, Lost, Signalling, device_credentials, fixed_credentials
+from tests.rooms.served import served
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -36,15 +37,8 @@ async def server(**handlers: Handler) -> AsyncIterator[Signalling]:
             if name in handlers
         ]
     )
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        async with aiohttp.ClientSession() as http:
-            yield Signalling(http, URL(f"http://127.0.0.1:{runner.addresses[0][1]}"), "main")
-    finally:
-        await runner.cleanup()
+    async with served(app) as (_, signalling):
+        yield signalling
 
 
 def answering(text: str = ANSWER, location: str | None = "/rooms/main/media/7", status: int = 201) -> Handler:

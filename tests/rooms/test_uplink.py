@@ -12,6 +12,7 @@ from appliance.media import rtp
 from appliance.media.opus import Decoder, Encoder, OpusError
 from appliance.rooms.proof import MuteProof
 from appliance.rooms.uplink import CodecSettings, Uplink
+from tests.rooms.mutants import ForgetsToReset, KeepsHalfAFrame, LetsOneBlockThrough, QueuesOnePacket
 
 OFFER = sdp.build_offer(sdp.LocalTransport("ufrag", "p" * 22, ":".join(["AB"] * 32)), (), ssrc=42)
 ANSWER = sdp.parse_answer(
@@ -180,44 +181,6 @@ def test_an_answer_without_the_level_extension_is_obeyed() -> None:
 
 
 # ---- mutants: each is caught by the proof, or the proof proves nothing
-
-
-class LetsOneBlockThrough(Uplink):
-    """At closing it sends what is half-filled."""
-
-    def _close(self) -> None:
-        if self._filled and self._stream is not None:
-            self._fill(SILENCE, self._stream)
-        super()._close()
-
-
-class ForgetsToReset(Uplink):
-    """It keeps the encoder's state over closing."""
-
-    def _close(self) -> None:
-        self._frame.fill(0)
-        self._filled = 0
-        self._clean = True
-
-
-class KeepsHalfAFrame(Uplink):
-    """It goes on filling the frame of before."""
-
-    def _close(self) -> None:
-        if not self._clean:
-            self._encoder.reset()
-        self._clean = True
-
-
-class QueuesOnePacket(Uplink):
-    """It sends one packet late."""
-
-    _late: tuple[bytes, object] | None = None
-
-    def _send(self, payload: bytes, stream: object) -> None:
-        late, self._late = self._late, (payload, stream)
-        if late is not None:
-            super()._send(*late)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("after", [TONE[:6], [SILENCE] * 6], ids=["sound", "silence"])
