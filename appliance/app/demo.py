@@ -14,11 +14,12 @@ import shutil
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.app.panel_route import PanelRoute
-from appliance.app.places import demo_base, private_folder
+from appliance.app.places import demo_base, one_at_a_time, private_folder
 from appliance.app.process import NotAllowed, until_stopped
 from appliance.app.sound import STATUS, VIRTUAL_PANEL
 from appliance.app.speech import ATTRIBUTION, SYNTHETIC, find
@@ -158,20 +159,20 @@ class Demo:
         # Over SSH the page's sound does not pass the tunnel: it takes the way to this machine's own address.
         self._udp = "0.0.0.0" if self._public else self._listen  # noqa: S104 - said above
         self.port = free_port(self._listen, wishes.port, self._udp)
-        base = private_folder(demo_base())
-        self.folder = base / str(self.port)
+        self.folder = demo_base() / str(self.port)
         shutil.rmtree(self.folder, ignore_errors=True)
         private_folder(self.folder)
         private_folder(self.folder / "state")
         self._panel = PanelRoute(self.folder / STATUS)
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Run until ``stop``; everything is ended and removed then."""
+    async def run(self, stop: asyncio.Event, started: Callable[[], None]) -> None:
+        """Run until ``stop``; everything is ended and removed then. ``started`` is told when the ports are taken."""
         try:
             microphone, said = await prepare_speech(self.folder, self._wishes.microphone)
             config = write_config(self.folder, self.port, microphone, self._wishes.record)
             host = Host(self._host_config(), self._journal.write, [self._panel.route])
             await host.start()
+            started()
             try:
                 children = device_children(["--config", str(config)], {VIRTUAL_PANEL: "1"})
                 async with Supervisor(children, self._journal) as supervisor:
@@ -253,7 +254,10 @@ async def main(wishes: Wishes, stop: asyncio.Event, journal: Journal) -> None:
     :raises NotAllowed: no port is free, or the folder cannot be had or is full.
     """
     try:
-        await Demo(wishes, journal).run(stop)
+        with contextlib.ExitStack() as starting:
+            # Another demo that starts now must not find our port free, and take and remove our folder.
+            starting.enter_context(one_at_a_time(private_folder(demo_base())))
+            await Demo(wishes, journal).run(stop, starting.close)
     except (OSError, CertificateError) as error:
         raise NotAllowed(_with_way_out(error)) from error
 

@@ -1,8 +1,11 @@
 """Where the demo keeps its sockets and files, and where ``kontor status`` looks for running devices."""
 
+import contextlib
+import fcntl
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 SYSTEM = Path("/run/kontor")
@@ -26,6 +29,17 @@ def private_folder(path: Path) -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
         raise PermissionError(f"{path} is not a folder of this user alone: remove it, or set XDG_RUNTIME_DIR")
     return path
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Let one process at a time in; the others wait. ``folder`` is not changed."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def runtime_folders() -> list[Path]:

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import json
 import socket
+import threading
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,21 @@ async def test_a_full_disk_is_told_with_the_way_out(short_dir: Path, monkeypatch
     with pytest.raises(NotAllowed, match=f"make room in {short_dir}/kontor-demo"):
         await main(Wishes(microphone="silence"), asyncio.Event(), journal()[0])
     assert not list((short_dir / "kontor-demo").iterdir())
+
+
+def test_one_demo_starts_at_a_time(short_dir: Path) -> None:
+    entered = threading.Event()
+
+    def other() -> None:
+        with places.one_at_a_time(short_dir):
+            entered.set()
+
+    thread = threading.Thread(target=other)
+    with places.one_at_a_time(short_dir):
+        thread.start()
+        assert not entered.wait(0.1)
+    thread.join(2)
+    assert entered.is_set()
 
 
 def test_where_devices_are_looked_for(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
