@@ -205,7 +205,8 @@ def main() -> int:
         print(f"only {len(bench.to_gate)} of {PRESSES} presses closed the gate", file=sys.stderr)
         return 70
     peer = "a thread that only wakes up"
-    note = f"{PRESSES} presses, a quarter of them at random in blocks of the loop of {BLOCKED * 1000:.0f} ms; worst {max(bench.to_gate) * 1000:.1f} ms"
+    note = f"{PRESSES} presses, a quarter of them in blocks of the loop of {BLOCKED * 1000:.0f} ms at random;"
+    note += f" worst {max(bench.to_gate) * 1000:.1f} ms"
     write(
         "panel",
         [
