@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from appliance.core.controls import Door, MuteControl
+from appliance.core.roster import sign_of
 from appliance.settings import AudioBackend, EngineName, Hue, LogLevel, PanelKind, page_url
 from tests.settings.support import FOLDER, loaded, only, room
 from tests.settings.test_model import SETTINGS
@@ -184,8 +185,6 @@ def test_a_device_has_the_sign_it_is_given() -> None:
 
 
 def test_half_a_sign_keeps_the_other_half_of_its_own() -> None:
-    from appliance.core.roster import sign_of
-
     own = sign_of("box")
     hue_alone, place_alone = (loaded(device(more)).host.devices[0].sign for more in ('hue = "orchid"', "place = 0"))
     assert hue_alone is not None

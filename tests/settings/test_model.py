@@ -1,5 +1,6 @@
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -126,8 +127,6 @@ def test_settings_cannot_be_changed() -> None:
 
 
 def test_a_section_needs_nothing_but_its_fields() -> None:
-    from dataclasses import dataclass
-
     @dataclass(frozen=True)
     class Inner:
         on: bool = setting(Flag(), True, about="Whether.", effect=Effect.LIVE)

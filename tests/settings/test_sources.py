@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,8 +60,6 @@ def test_tells_what_is_wrong_with_the_file_itself(content: bytes, line: int | No
 
 
 def test_a_number_that_python_refuses_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.setattr("appliance.settings.sources._LONGEST_LINE", 10_000)
     assert sys.get_int_max_str_digits() == 4300
     assert (
