@@ -42,6 +42,8 @@ class Answering:
         self.ended: Future[None] = Future()
         self._ending = threading.Event()
         self._client: Client | None = None
+        self.rounds = 0
+        """Times that the thread went round, with or without sound: it stands still when the thread does."""
         self._epoch: int | None = None
         self._said: tuple[object, ...] = ()
         self._reasons = -1
@@ -66,6 +68,7 @@ class Answering:
         self.ended.set_running_or_notify_cancel()  # from here on a waiter that gives up does not cancel it
         try:
             while not self._ending.is_set():
+                self.rounds += 1
                 self._connect_once()
             self.ended.set_result(None)
         except BaseException as error:  # noqa: BLE001 - junk from sound or a bug: link ends with it and is started anew
@@ -91,6 +94,7 @@ class Answering:
             client.close()
 
     def _turn(self, client: Client) -> None:
+        self.rounds += 1
         uplink = client.receive()
         if uplink is None:
             self._fell_silent()

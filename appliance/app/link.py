@@ -9,7 +9,7 @@ from typing import Any
 
 from appliance.app.answering import Answering
 from appliance.app.engines import make_engine
-from appliance.app.process import beat, make_folders, tune, until_stopped
+from appliance.app.process import beat, make_folders, moved, tune, until_stopped
 from appliance.app.sound import EXCHANGE
 from appliance.core.controls import Reason, reasons_of
 from appliance.core.counters import Counters
@@ -84,7 +84,7 @@ class Link:
                 "room": self._room,
                 "proof": self._proof,
                 "reminder": self._remind,
-                "watchdog": lambda: beat(notifier, lambda: True, self._journal),
+                "watchdog": lambda: beat(notifier, moved(lambda: self._answering.rounds), self._journal),
             }
             await until_stopped(stop, parts)
         finally:

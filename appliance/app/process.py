@@ -80,6 +80,18 @@ class Collections:
         self.long += took > _LONG_COLLECTION
 
 
+def moved(count: Callable[[], int]) -> Callable[[], bool]:
+    """Whether ``count`` is another one than when it was asked for last: a thread that counts its rounds is alive."""
+    seen = -1
+
+    def alive() -> bool:
+        nonlocal seen
+        before, seen = seen, count()
+        return seen != before
+
+    return alive
+
+
 async def beat(notifier: Notifier, alive: Callable[[], bool], journal: Journal) -> None:
     """Tell the watchdog that loop and threads are alive; a stalled loop and long collections are told afterwards."""
     with Collections() as collections:

@@ -16,7 +16,7 @@ from typing import Any
 
 from appliance.app.desk import Desk
 from appliance.app.duplex import Duplex, Facts
-from appliance.app.process import NotAllowed, beat, lock_memory, make_folders, tune, until_stopped
+from appliance.app.process import NotAllowed, beat, lock_memory, make_folders, moved, tune, until_stopped
 from appliance.audio.gate import Gate
 from appliance.audio.port import SoundCard
 from appliance.audio.virtual import Recorder, VirtualCard, microphone
@@ -139,18 +139,12 @@ class Sound:
             loop.call_soon_threadsafe(call, *arguments)
 
     def _parts(self, notifier: Notifier) -> dict[str, Any]:
-        turns = [-1]
-
-        def alive() -> bool:
-            moved, turns[0] = self.duplex.turns != turns[0], self.duplex.turns
-            return moved
-
         return {
             "audio": lambda: asyncio.wrap_future(self._card.ended),
             "panel": lambda: asyncio.wrap_future(self._panel.ended),
             "turns": self._turns,
             "memory": self.desk.keep_memory,
-            "watchdog": lambda: beat(notifier, alive, self._journal),
+            "watchdog": lambda: beat(notifier, moved(lambda: self.duplex.turns), self._journal),
         }
 
     async def _end(self, status: StatusServer) -> None:

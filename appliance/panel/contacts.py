@@ -59,14 +59,23 @@ class MuteContact:
             self.hands.post(Event.SWITCH_FOUND_CLOSED if down else Event.SWITCH_FOUND_OPEN)
 
     def edge(self, down: bool, now: float) -> bool:
-        """Take one edge; returns whether it closed the gate, so that the lamp can be lit at once."""
-        leading = down and not self.contact.raw and not self.contact.down
+        """Take one edge; returns whether it closed the gate, so that the lamp can be lit at once.
+
+        A switch is told at its leading edge even when the gate is closed already: whatever else closed it may end before
+        the contact has come to rest.
+        """
+        leading = down and not self.contact.raw and not self.contact.down and not self._told
         self.contact.edge(down, now)
-        if not leading or not self.hands.close():
+        if not leading:
             return False
-        self._told = True
-        self.hands.post(Event.SWITCH_CLOSED if self.kind is MuteControl.LATCHING else Event.PRESS_WHILE_OPEN)
-        return True
+        closed = self.hands.close()
+        if self.kind is MuteControl.LATCHING:
+            self._told = True
+            self.hands.post(Event.SWITCH_CLOSED)
+        elif closed:
+            self._told = True
+            self.hands.post(Event.PRESS_WHILE_OPEN)
+        return closed
 
     def settle(self, now: float) -> None:
         """The contact may have come to rest."""
@@ -84,8 +93,6 @@ class MuteContact:
             self.hands.post(Event.SWITCH_FOUND_OPEN)
         elif moved and not self.contact.down:
             self.hands.post(Event.SWITCH_OPENED)
-        elif moved and not told:
-            self.hands.post(Event.SWITCH_CLOSED)
 
 
 @dataclass(slots=True)

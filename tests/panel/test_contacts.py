@@ -51,11 +51,12 @@ def test_switch_opens_after_it_was_still() -> None:
     assert gate.events[1:] == [Event.SWITCH_OPENED]
 
 
-def test_switch_closing_a_closed_gate_is_told_when_it_rests() -> None:
+def test_switch_closing_a_closed_gate_is_told_at_once_too() -> None:
     gate = Gate(False)
     switch = contact(MuteControl.LATCHING, gate)
     switch.found(False)
     assert not switch.edge(True, 1.0)
+    assert gate.events[1:] == [Event.SWITCH_CLOSED]
     switch.settle(1.02)
     assert gate.events[1:] == [Event.SWITCH_CLOSED]
 

@@ -2,7 +2,7 @@
 
 import { byId, find, h, setAttribute, setText } from "./dom.js";
 import { Meter } from "./meters.js";
-import { CELLS } from "./model.js";
+import { CELLS, SILENCE } from "./model.js";
 import { drawSign, makeSign } from "./signs.js";
 import { t } from "./words.js";
 
@@ -15,6 +15,8 @@ class Place {
 	#cells = Array.from({ length: CELLS }, () => h("i"));
 	#meter = new Meter(find(this.node, ".meter"));
 	#shown = "";
+	/** No meter is filled while the microphone is closed, not even by a peak of before. */
+	#audible = false;
 
 	/** @param {Model} model */
 	constructor(model) {
@@ -26,20 +28,23 @@ class Place {
 	/** @param {string} id of a member, or "" @param {string} empty said when nobody stands here @param {number} now */
 	show(id, empty, now) {
 		const member = this.#model.members.get(id);
-		if (this.#shown !== id) this.#meter.clear();
+		const sign = member ? this.#model.signOf(member) : null;
+		this.#audible = sign !== "muted";
+		if (this.#shown !== id || !this.#audible) this.#meter.clear();
 		this.#shown = id;
 		drawSign(this.#sign, member ?? null);
-		setAttribute(this.#sign, "data-state", member ? this.#model.signOf(member) : null);
+		setAttribute(this.#sign, "data-state", sign);
 		setAttribute(this.node, "data-hue", member?.sign.hue ?? null);
 		setText(this.#name, member?.name ?? "");
 		setText(this.#state, member ? this.#words(member, now) : empty);
 		const bits = this.#model.minute(id);
 		for (const [n, cell] of this.#cells.entries()) cell.classList.toggle("on", ((bits >> (CELLS - 1 - n)) & 1) === 1);
+		if (!this.#audible) this.level(now);
 	}
 
 	/** @param {number} now */
 	level(now) {
-		this.#meter.show(this.#model.level(this.#shown), now);
+		this.#meter.show(this.#audible ? this.#model.level(this.#shown) : SILENCE, now);
 	}
 
 	/** @param {Member} member @param {number} now */

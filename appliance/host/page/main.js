@@ -116,7 +116,7 @@ class Page {
 			hold: () => session.hold(),
 			release: (atOnce) => session.release(atOnce),
 			room: (n) => this.#rooms.go(n),
-			close: () => closeSheet() || this.#members.closeMenu() || this.#rooms.close() || closeToast(),
+			close: () => closeSheet() || this.#members.closeMenu() || this.#rooms.close() || closeToast() || this.#stopWaiting(),
 			letters: {
 				m: () => ["muted", "live", "held"].includes(session.own) && session.press(),
 				j: () => session.join(),
@@ -188,7 +188,7 @@ class Page {
 
 	/** @param {string} event of the session @param {any} detail */
 	#tell(event, detail) {
-		clearInterval(this.#fullTimer);
+		this.#stopWaiting();
 		if (event === "left") this.#playback.stop();
 		if (event === "full") this.#waitForPlace(Math.ceil(detail));
 		else if (event === "ended") this.#end(detail);
@@ -208,11 +208,17 @@ class Page {
 		}, 1000);
 	}
 
+	#stopWaiting() {
+		if (this.#fullTimer) notice("");
+		clearInterval(this.#fullTimer);
+		this.#fullTimer = 0;
+	}
+
 	/** @param {string} why */
 	#end(why) {
 		const expired = why === "invalid" && this.#address.expires * 1000 < Date.now();
 		notice("");
-		clearInterval(this.#fullTimer);
+		this.#stopWaiting();
 		clearTimeout(this.#lostTimer);
 		this.#presence.close();
 		this.#session.end();

@@ -141,6 +141,7 @@ export class Media {
 		this.#pulse = setInterval(async () => {
 			const reports = [...(await connection.getStats()).values()];
 			const now = reports.find((report) => report.type === "transport")?.bytesReceived;
+			if (now === undefined) return; // a browser that does not count: it has to notice by itself
 			silent = now === received ? silent + 1 : 0;
 			received = now;
 			if (silent >= SILENT) this.#lose(connection);

@@ -10,6 +10,9 @@ export const SILENCE = -127;
 const CELL = 3000;
 export const CELLS = 20;
 
+/** Whether anything can come from a member: a closed microphone has no level. @param {Member} [member] */
+const isOpen = (member) => Boolean(member && !member.muted && !member.admin_muted);
+
 export class Model {
 	/** @type {Map<string, Member>} */
 	members = new Map();
@@ -102,7 +105,7 @@ export class Model {
 	signOf(member) {
 		const state = this.stateOf(member);
 		if (state === "speaking" || state === "connecting") return state;
-		return member.muted || member.admin_muted ? "muted" : "quiet";
+		return isOpen(member) ? "quiet" : "muted";
 	}
 
 	/** @param {any} m */
@@ -121,6 +124,7 @@ export class Model {
 	/** @param {Member} member */
 	#member(member) {
 		this.members.set(member.id, member);
+		if (!isOpen(member)) this.#silent(member.id);
 		if (!member.joined) this.#gone(member.id);
 		else if (member.kind === "site") this.#stand(member.id, false);
 	}
@@ -134,17 +138,23 @@ export class Model {
 	}
 
 	/** @param {string} id */
-	#gone(id) {
+	#silent(id) {
 		this.levels.delete(id);
 		this.speaking.delete(id);
+	}
+
+	/** @param {string} id */
+	#gone(id) {
+		this.#silent(id);
 		this.places = this.places.map((place) => (place === id ? null : place));
 	}
 
 	/** @param {{levels: Record<string, number>, speaking: string[]}} m @param {number} now */
 	#levels(m, now) {
-		for (const [id, level] of Object.entries(m.levels)) if (this.members.has(id)) this.levels.set(id, level);
+		const heard = (/** @type {string} */ id) => isOpen(this.members.get(id));
+		for (const [id, level] of Object.entries(m.levels)) if (heard(id)) this.levels.set(id, level);
 		for (const id of this.speaking) if (!m.speaking.includes(id)) this.speaking.delete(id);
-		for (const id of m.speaking.filter((speaker) => this.members.has(speaker))) {
+		for (const id of m.speaking.filter(heard)) {
 			this.speaking.add(id);
 			this.#stand(id, true);
 		}

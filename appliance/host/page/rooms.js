@@ -23,6 +23,7 @@ export class Rooms {
 
 	/** @param {number} level dBov of the loudest @param {number} now */
 	level(level, now) {
+		this.#meter.clear(); // a room is no member: no peak stays
 		this.#meter.show(level, now);
 	}
 

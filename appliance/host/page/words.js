@@ -164,7 +164,7 @@ export const WORDS = {
 	"set.still": ["Still display", "Ruhige Anzeige"],
 	"set.letters": ["Single-letter keys", "Tasten mit einem Buchstaben"],
 	"set.announce": ["Announce who speaks", "Ansagen, wer spricht"],
-	"set.toGerman": ["Language: English. Switch to German", "Sprache: Deutsch. Zu Englisch wechseln"],
+	"set.toGerman": ["DE EN: switch to German", "DE EN: zu Englisch wechseln"],
 
 	keyboard: ["Keyboard", "Tastatur"],
 	"key.m": ["Mute or unmute", "Stumm oder sprechen"],
