@@ -99,6 +99,10 @@ class Bench:
             self.waiting_for_lamp = False
             self.to_lamp.append(time.monotonic() - self.pressed)
 
+    def live(self) -> bool:
+        """Whether the gate is open and the lamp shows it."""
+        return self.gate.is_open and self.panel.shown.mic is Sign.OFF
+
     def answered(self) -> bool:
         """Whether the last press has closed the gate and lit the lamp."""
         return not self.waiting_for_lamp and not self.gate.is_open
@@ -140,7 +144,7 @@ async def showing(bench: Bench) -> None:
 def hand(bench: Bench, rng: random.Random, open_again: Callable[[], object], done: threading.Event) -> None:
     """A thousand presses from a thread of their own, each on an open gate."""
     for _ in range(PRESSES):
-        while not bench.gate.is_open:
+        while not bench.live():
             time.sleep(0.001)
         if rng.random() < BLOCK_CHANCE:
             bench.block.set()
