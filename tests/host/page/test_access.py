@@ -133,8 +133,8 @@ async def test_who_speaks_is_announced_only_when_asked_for(visit: Visit) -> None
     await visit.page.get_by_role("button", name="Settings").click()
     await visit.page.get_by_role("checkbox", name="Announce who speaks").check()
     await visit.page.keyboard.press("Escape")
-    await visit.host.speak(ben=-127, lena=-20)
-    await visit.wait_text("#status", "Lena Brandt speaks")
+    await visit.host.speak(ben=-127, yuki=-20)
+    await visit.wait_text("#status", "Yuki Tanaka speaks")
 
 
 def _slow_lamp(host: MockHost) -> None:

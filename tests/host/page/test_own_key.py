@@ -97,9 +97,8 @@ async def test_space_talks_while_it_is_held(visit: Visit) -> None:
     await says(visit, "You are live", "Release to mute")
     assert await visit.packets_within(0.5) > 5
     await visit.page.keyboard.up(" ")
-    await asyncio.sleep(0.05)
-    assert await visit.page.locator('#dock[data-own="held"]').count() == 1, "the last syllable is not cut"
     await visit.own_is("muted")
+    assert await visit.page.evaluate("seen.mutedAt - seen.keyUpAt") > 150, "the last syllable is not cut"
     assert visit.host.received[-2:] == [LIVE, MUTED]
 
 

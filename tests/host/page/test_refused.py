@@ -72,6 +72,10 @@ async def test_a_full_room_is_tried_again(visit: Visit) -> None:
     await visit.own_is("join")
     assert await visit.text(".notice .second") in ("Next try in 20 s.", "Next try in 19 s.")
     await visit.page.wait_for_function("() => /1\\d s/.test(document.querySelector('.notice .second').textContent)")
+    await visit.page.keyboard.press("Escape")
+    assert not await visit.page.locator(".notice").is_visible(), "Esc gives up waiting"
+    await visit.own.click()
+    await visit.wait_text(".notice b", "The room is full.")
     visit.host.media_status = 201
     await visit.page.get_by_role("button", name="Try again").click()
     await visit.own_is("muted")

@@ -34,6 +34,22 @@ async def test_the_bar_moves_before_joining(visit: Visit) -> None:
 
 
 @visiting()
+async def test_no_meter_is_filled_while_the_microphone_is_closed(visit: Visit) -> None:
+    await visit.open()
+    await visit.host.speak(ben=-12)
+    await visit.page.wait_for_selector('#bar li:nth-child(2) .meter[data-p="16"]')
+    await visit.page.evaluate("setTimeout(() => window.late = true, 1000)")
+    await visit.host.speak(ben=-127)
+    await visit.host.change("ben", muted=True, state="muted")
+    await visit.page.wait_for_selector('#bar li:nth-child(2) .meter[data-n="0"][data-p="0"]')
+    assert not await visit.page.evaluate("window.late"), "not even the peak of before stays"
+    assert await visit.page.locator("#bar li:nth-child(2) .sign").get_attribute("data-state") == "muted"
+    await visit.host.speak(ben=-12)  # a host that errs
+    await visit.page.wait_for_timeout(200)
+    assert (await lit(visit))[1] == (0, 0)
+
+
+@visiting()
 async def test_places_are_kept_and_the_quietest_makes_room(visit: Visit) -> None:
     await visit.open()
     assert await visit.texts(PLACES) == ["Hamburg", "", ""], "a device stands there from the start"
@@ -46,8 +62,8 @@ async def test_places_are_kept_and_the_quietest_makes_room(visit: Visit) -> None
     await visit.host.speak(tomas=-20)
     await visit.wait_text("#bar li:nth-child(2) .name", "Tomás Ruiz")
     assert await visit.texts(PLACES) == ["Hamburg", "Tomás Ruiz", "Yuki Tanaka"], "Ben had been quiet longest"
-    await visit.host.speak(hamburg=-20, tomas=-20, yuki=-20, lena=-20)
-    await visit.wait_text("#members .tile:nth-child(3) .second", "Speaking")
+    await visit.host.speak(hamburg=-20, tomas=-20, yuki=-20, ben=-20)
+    await visit.wait_text("#members .tile:nth-child(2) .second", "Speaking")
     assert await visit.texts(PLACES) == ["Hamburg", "Tomás Ruiz", "Yuki Tanaka"], "who speaks keeps the place"
 
 

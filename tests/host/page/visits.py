@@ -28,14 +28,19 @@ ARGUMENTS = (
 )
 
 WATCH = """
-window.seen = { shifts: [], violations: [], own: [] };
+window.seen = { shifts: [], violations: [], own: [], mutedAt: 0, keyUpAt: 0 };
+addEventListener("keyup", () => { seen.keyUpAt = performance.now(); });
 new PerformanceObserver((list) => {
   const told = (s) => [s.node?.outerHTML?.slice(0, 120), JSON.stringify([s.previousRect, s.currentRect])];
   for (const shift of list.getEntries()) if (!shift.hadRecentInput) seen.shifts.push([shift.value, ...shift.sources.map(told)]);
 }).observe({ type: "layout-shift", buffered: true });
 addEventListener("DOMContentLoaded", () => {
   const dock = document.getElementById("dock");
-  const note = () => seen.own.at(-1) !== dock.dataset.own && seen.own.push(dock.dataset.own);
+  const note = () => {
+    if (seen.own.at(-1) === dock.dataset.own) return;
+    seen.own.push(dock.dataset.own);
+    if (dock.dataset.own === "muted") seen.mutedAt = performance.now();
+  };
   new MutationObserver(note).observe(dock, { attributes: true });
 });
 addEventListener("securitypolicyviolation", (event) => seen.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
