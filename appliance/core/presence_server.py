@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, get_args
 
 from appliance.core.presence_client import VERSION, AskedDoor, read_site
-from appliance.core.roster import FIGURES, PLACES, Kind, Member, Role, Sign
+from appliance.core.roster import FIGURES, PLACES, Kind, Member, Role, Sign, initials, sign_of
 from appliance.core.tokens import Claims
 from appliance.core.units import SLOTS
 from appliance.core.wire import (
@@ -75,10 +75,18 @@ def welcome(
     capabilities: Capabilities | None = None,
 ) -> dict[str, Any]:
     """The answer to the hello of the holder of ``you``: everything there is to know of the room."""
+    sign = sign_of(you.identity)
     return {
         "type": "welcome",
         "v": VERSION,
-        "you": {"id": you.identity, "name": you.name, "role": you.role, "kind": you.kind},
+        "you": {
+            "id": you.identity,
+            "name": you.name,
+            "role": you.role,
+            "kind": you.kind,
+            "initials": initials(you.name),
+            "sign": {"hue": sign.hue, "place": sign.place},
+        },
         "room": {"id": you.room, "title": title},
         "members": [member.as_dict() for member in members],
         "slots": list(slots),

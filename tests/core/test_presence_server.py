@@ -86,7 +86,14 @@ def test_the_welcome_as_the_page_reads_it() -> None:
     assert body == {
         "type": "welcome",
         "v": 1,
-        "you": {"id": "ada", "name": "Ada Lovelace", "role": "speaker", "kind": "person"},
+        "you": {
+            "id": "ada",
+            "name": "Ada Lovelace",
+            "role": "speaker",
+            "kind": "person",
+            "initials": "AL",
+            "sign": {"hue": 5, "place": 2},
+        },
         "room": {"id": "lobby", "title": "The lobby"},
         "members": [ADA.as_dict()],
         "slots": [None, None, None],

@@ -31,7 +31,14 @@ async def test_a_watcher_sees_the_room_and_is_not_in_it(tmp_path: Path) -> None:
     ):
         welcome = ben.messages[0]
         assert welcome["type"] == "welcome"
-        assert welcome["you"] == {"id": "ben", "name": "Ben", "role": "speaker", "kind": "person"}
+        assert welcome["you"] == {
+            "id": "ben",
+            "name": "Ben",
+            "role": "speaker",
+            "kind": "person",
+            "initials": "BE",
+            "sign": {"hue": 1, "place": 2},
+        }
         assert welcome["room"] == {"id": "studio", "title": "Studio"}
         assert [(m["id"], m["state"], m["joined"]) for m in welcome["members"]] == [("anna", "listening", True)]
         assert welcome["slots"] == [None, None, None]
