@@ -7,7 +7,7 @@ gate and lit MIC already when its event arrives here; the desk then decides what
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from appliance.audio.gate import Gate
 from appliance.core.controls import Controls, Door, Event, Reason, Reasons, step
@@ -28,33 +28,6 @@ _ANNOUNCEMENT = 5.0
 
 _STORE_AGAIN = 5.0
 """Seconds after which a mute that could not be stored is tried again."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What the last answers of link have told; None until the first one of a connection."""
-
-    knocks: int
-    admin_muted: int
-    admin_lifted: int
-    asked: int
-    door_commands: int
-    recording: bool
-    trial: bool
-    violated: bool
-
-    @classmethod
-    def of(cls, answer: Downlink) -> "_Told":
-        return cls(
-            answer.knocks,
-            answer.admin_muted,
-            answer.admin_lifted,
-            answer.asked,
-            answer.door_commands,
-            answer.recording,
-            answer.trial,
-            answer.violation,
-        )
 
 
 _DOOR_EVENTS = {
@@ -81,7 +54,8 @@ class Desk:
         self._gate, self._panel, self._memory, self._journal, self._counters = gate, panel, memory, journal, counters
         self._clock = clock
         self._controls = controls
-        self._told: _Told | None = None
+        self._told: Downlink | None = None
+        """What link told last on this connection; None until its first answer, which is the base."""
         self._knocked_at = -_KNOCK_SHOWN
         self._recording = False
         self._announced_at: float | None = None
@@ -131,23 +105,22 @@ class Desk:
 
     def answered(self, answer: Downlink) -> None:
         """Take what link told: counters that have grown since its last answer on this connection are events."""
-        told, before = _Told.of(answer), self._told
-        self._told = told
-        self._flags(before, told)
-        if before is None or told == before:
+        before, self._told = self._told, answer
+        self._flags(before, answer)
+        if before is None:
             return
-        if told.admin_muted != before.admin_muted:
+        if answer.admin_muted != before.admin_muted:
             self.apply(Event.ADMIN_MUTED)
-        if told.admin_lifted != before.admin_lifted:
+        if answer.admin_lifted != before.admin_lifted:
             self.apply(Event.ADMIN_LIFTED)
             self._journal.tell(EventName.ADMIN_MUTE_LIFTED)
-        if told.asked != before.asked:
+        if answer.asked != before.asked:
             self.apply(Event.ASKED_TO_UNMUTE)
             self._journal.tell(EventName.ASKED_TO_UNMUTE)
             self._knocked_at = self._clock()
-        if told.door_commands != before.door_commands:
+        if answer.door_commands != before.door_commands:
             self.apply(_DOOR_EVENTS[answer.door])
-        if told.knocks != before.knocks:
+        if answer.knocks != before.knocks:
             self._knocked_at = self._clock()
             self.apply(Event.KNOCKED)
 
@@ -223,7 +196,7 @@ class Desk:
         self.changed()
         self._journal.tell(EventName.KNOCKED, by="this room")
 
-    def _flags(self, before: _Told | None, told: _Told) -> None:
+    def _flags(self, before: Downlink | None, told: Downlink) -> None:
         if told.trial != (Reason.TRIAL in self._controls.held):
             self.apply(Event.TRIAL_BEGAN if told.trial else Event.TRIAL_ENDED)
         if told.recording != self._recording:
@@ -232,7 +205,7 @@ class Desk:
             if told.recording:
                 self._announced_at = self._clock() + _ANNOUNCEMENT
                 self.apply(Event.RECORDING_BEGAN)
-        if told.violated and not (before is not None and before.violated):
+        if told.violation and not (before is not None and before.violation):
             self._journal.tell(EventName.VIOLATION)
             self.apply(Event.VIOLATED)
 

@@ -226,7 +226,7 @@ def ended(world: World) -> "asyncio.Future[None]":
     return world.engine.end
 
 
-async def ends_with(world: World, part: str, cause: Callable[[], None] | Callable[[], object]) -> None:
+async def assert_ends_with(world: World, part: str, cause: Callable[[], None] | Callable[[], object]) -> None:
     task = asyncio.create_task(world.link.run(world.stop, Notifier("")))
     await until(lambda: world.listener.poll() or world.listener.connected)
     await until(lambda: world.engine.end)
@@ -241,22 +241,22 @@ async def ends_with(world: World, part: str, cause: Callable[[], None] | Callabl
 
 async def test_an_engine_that_ends_ends_link(short_dir: Path) -> None:
     world = World(short_dir)
-    await ends_with(world, "room", lambda: ended(world).set_result(None))
+    await assert_ends_with(world, "room", lambda: ended(world).set_result(None))
 
 
 async def test_an_engine_that_fails_ends_link(short_dir: Path) -> None:
     world = World(short_dir)
-    await ends_with(world, "room", lambda: ended(world).set_exception(OSError("bug")))
+    await assert_ends_with(world, "room", lambda: ended(world).set_exception(OSError("bug")))
 
 
 async def test_junk_from_sound_ends_link(short_dir: Path) -> None:
     world = World(short_dir)
-    await ends_with(world, "exchange", lambda: world.listener._link and world.listener._link.send(b"junk"))
+    await assert_ends_with(world, "exchange", lambda: world.listener._link and world.listener._link.send(b"junk"))
 
 
 async def test_a_violation_is_told_to_sound_and_ends_link(short_dir: Path) -> None:
     world = World(short_dir)
-    await ends_with(world, "proof", lambda: world.engine.counters.update(proof_violations=1))
+    await assert_ends_with(world, "proof", lambda: world.engine.counters.update(proof_violations=1))
     assert world.lines.lines("violation")
     assert world.link._answering.says.violation
 
@@ -264,12 +264,12 @@ async def test_a_violation_is_told_to_sound_and_ends_link(short_dir: Path) -> No
 async def test_a_reminder_that_ends_ends_link(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link, "_REMIND_EVERY", 0.02)
     world = World(short_dir)
-    await ends_with(world, "reminder", lambda: monkeypatch.setattr(world.link, "_members", None))
+    await assert_ends_with(world, "reminder", lambda: monkeypatch.setattr(world.link, "_members", None))
 
 
 async def test_a_watchdog_that_ends_ends_link(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(short_dir)
-    await ends_with(world, "watchdog", lambda: monkeypatch.setattr(Notifier, "tell", lambda *_: 1 / 0))
+    await assert_ends_with(world, "watchdog", lambda: monkeypatch.setattr(Notifier, "tell", lambda *_: 1 / 0))
 
 
 async def test_the_engine_of_the_settings(tmp_path: Path) -> None:

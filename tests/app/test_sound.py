@@ -113,7 +113,7 @@ async def test_link_comes_and_goes(short_dir: Path) -> None:
         assert parts.sound.gate.is_open
 
 
-async def breaks(parts: Parts, part: str, cause: Callable[[], object]) -> None:
+async def assert_breaks(parts: Parts, part: str, cause: Callable[[], object]) -> None:
     """Expect that sound ends because of ``part`` after ``cause``, with its gate closed."""
     task = parts.start()
     await until(lambda: parts.sound.gate.is_open)
@@ -134,17 +134,17 @@ async def test_a_broken_audio_thread_ends_sound(short_dir: Path) -> None:
             if not self.left:
                 raise OSError("no such device")
 
-    await breaks(Parts(short_dir, VirtualCard(Worn())), "audio", lambda: None)
+    await assert_breaks(Parts(short_dir, VirtualCard(Worn())), "audio", lambda: None)
 
 
 async def test_a_broken_panel_thread_ends_sound(short_dir: Path) -> None:
     parts = Parts(short_dir)
-    await breaks(parts, "panel", lambda: parts.panel._edges.put("junk"))  # type: ignore[arg-type]
+    await assert_breaks(parts, "panel", lambda: parts.panel._edges.put("junk"))  # type: ignore[arg-type]
 
 
 async def test_a_broken_turn_ends_sound(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parts = Parts(short_dir)
-    await breaks(parts, "turns", lambda: monkeypatch.setattr(parts.sound.desk, "refresh", lambda *_: 1 / 0))
+    await assert_breaks(parts, "turns", lambda: monkeypatch.setattr(parts.sound.desk, "refresh", lambda *_: 1 / 0))
 
 
 async def test_a_memory_that_ends_ends_sound(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +166,7 @@ async def test_a_memory_that_ends_ends_sound(short_dir: Path, monkeypatch: pytes
 
 async def test_a_watchdog_that_ends_ends_sound(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parts = Parts(short_dir)
-    await breaks(parts, "watchdog", lambda: monkeypatch.setattr(Notifier, "tell", lambda *_: 1 / 0))
+    await assert_breaks(parts, "watchdog", lambda: monkeypatch.setattr(Notifier, "tell", lambda *_: 1 / 0))
 
 
 def test_the_virtual_panel_is_refused_outside_demo_and_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
