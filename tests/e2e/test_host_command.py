@@ -1,0 +1,117 @@
+"""A room of one's own, as docs/start.md tells: keys, ``kontor host``, a device that joins, an invitation that lets in."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+
+from tests.e2e.rig import ROOT, Device, until
+
+
+async def kontor(*arguments: str, code: int = 0) -> str:
+    """Run a command; gives what it printed on both outputs, and checks its exit code."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "appliance", *arguments),
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    text, _ = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == code, text.decode()
+    return text.decode()
+
+
+@asynccontextmanager
+async def host(config: Path) -> AsyncIterator[None]:
+    """``kontor host`` until the end of the block; SIGTERM has to end it with 0."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "appliance", "host", "--config", str(config)),
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+
+
+def settings(folder: Path, port: int, more: str = "") -> Path:
+    path = folder / "host.toml"
+    path.write_text(f"""schema = 1
+[device]
+state_dir = "{folder}/host"
+[host]
+port = {port}
+{more}""")
+    return path
+
+
+async def members(port: int) -> int:
+    """How many members the host counts, or -1 while it does not answer."""
+    try:
+        async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/health") as answer:
+            assert answer.status == 200
+            return sum(room["connected"] for room in (await answer.json())["rooms"])
+    except aiohttp.ClientError:
+        return -1
+
+
+async def test_a_room_of_ones_own(short_dir: Path, free_port: int) -> None:
+    device = Device(short_dir, "amber", free_port, "silence")
+    key = (await kontor("key", "--config", str(device.config))).strip()
+    await kontor("config", "new-key", str(short_dir / "lobby.key"))
+    config = settings(
+        short_dir,
+        free_port,
+        f"""[[host.rooms]]
+id = "studio"
+title = "Studio"
+key_files = {{ k1 = "{short_dir}/lobby.key" }}
+[[host.devices]]
+id = "amber"
+name = "Amber"
+room = "studio"
+public_key = "{key}"
+""",
+    )
+    await kontor("config", "check", "--config", str(config))
+    printed = await kontor("invite", "studio", "--name", "Ada", "--config", str(config))
+    link = next(line for line in printed.splitlines() if line.startswith("http"))
+    assert link.startswith(f"http://localhost:{free_port}/studio#")
+    async with host(config):
+        await device.start()
+        await until(device.in_room)
+        assert await members(free_port) == 1
+        async with (
+            aiohttp.ClientSession() as http,
+            http.ws_connect(f"http://127.0.0.1:{free_port}/rooms/studio/presence") as presence,
+        ):
+            await presence.send_json({"type": "hello", "v": 1, "token": link.split("#")[1]})
+            welcome = json.loads(await presence.receive_str())
+        assert welcome["you"]["name"] == "Ada"
+        assert [member["name"] for member in welcome["members"]] == ["Amber"]
+        assert await device.stop() == 0
+
+        async def empty() -> bool:
+            return await members(free_port) == 0
+
+        await until(empty, 5)
+
+
+async def test_a_host_without_a_room_or_with_a_taken_port_is_refused(short_dir: Path, free_port: int) -> None:
+    assert "[[host.rooms]]" in await kontor("host", "--config", str(settings(short_dir, free_port)), code=78)
+    await kontor("config", "new-key", str(short_dir / "k"))
+    config = settings(short_dir, free_port, f'[[host.rooms]]\nid = "a"\nkey_files = {{ k = "{short_dir}/k" }}\n')
+    async with host(config):
+
+        async def up() -> bool:
+            return await members(free_port) == 0
+
+        await until(up)
+        assert "[host] listen and port" in await kontor("host", "--config", str(config), code=78)
