@@ -174,3 +174,41 @@ def test_closing_from_another_thread_holds_while_audio_runs() -> None:
         thread.join()
     assert gate.epoch == 200
     assert leaked == []
+
+
+class Clock:
+    """Seconds that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(("after", "counts_as_open"), [(0.0, True), (0.4999, True), (0.5, False), (60.0, False)])
+def test_a_hand_that_meets_a_close_of_a_moment_ago_wanted_to_mute(after: float, counts_as_open: bool) -> None:
+    clock = Clock()
+    gate = Gate(clock)
+    gate.open()
+    clock.now = 100.0
+    gate.close()
+    clock.now += after
+    assert gate.close_by_hand() is counts_as_open
+    assert gate.open() is not counts_as_open, "and what it decided has to be heard first"
+
+
+def test_a_gate_that_was_never_open_was_not_closed_a_moment_ago() -> None:
+    clock = Clock()
+    gate = Gate(clock)
+    gate.close()
+    assert not gate.close_by_hand()
+
+
+def test_the_hands_own_close_is_no_close_of_a_moment_ago() -> None:
+    clock = Clock()
+    gate = Gate(clock)
+    gate.open()
+    clock.now = 100.0
+    assert gate.close_by_hand()
+    assert not gate.close_by_hand(), "the second press is an answer to the lamp"
