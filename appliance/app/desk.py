@@ -54,8 +54,8 @@ class Desk:
         self._gate, self._panel, self._memory, self._journal, self._counters = gate, panel, memory, journal, counters
         self._clock = clock
         self._controls = controls
-        self._told: Downlink | None = None
-        """What link told last on this connection; None until its first answer, which is the base."""
+        self._told: tuple[Downlink, int] | None = None
+        """What link told last, and on which connection; the first answer of each is the base."""
         self._knocked_at = -_KNOCK_SHOWN
         self._recording = False
         self._announced_at: float | None = None
@@ -103,9 +103,13 @@ class Desk:
             self._remember()
             self.changed()
 
-    def answered(self, answer: Downlink) -> None:
-        """Take what link told: counters that have grown since its last answer on this connection are events."""
-        before, self._told = self._told, answer
+    def answered(self, answer: Downlink, connection: int) -> None:
+        """Take what link told: counters that have grown since its last answer on this connection are events.
+
+        A link that was only silent for a while goes on counting, and nothing that it was told meanwhile is lost.
+        """
+        told, self._told = self._told, (answer, connection)
+        before = told[0] if told and told[1] == connection else None
         self._flags(before, answer)
         if before is None:
             return
@@ -123,11 +127,6 @@ class Desk:
         if answer.knocks != before.knocks:
             self._knocked_at = self._clock()
             self.apply(Event.KNOCKED)
-
-    def link_lost(self) -> None:
-        """Link is gone: the gate stays as it is, and the next answer is a new base."""
-        self._told = None
-        self.apply(Event.LINK_LOST)
 
     def refresh(self, answer: Downlink | None, talking: bool) -> Lamps:
         """Light the lamps from the controls and from what link told last (None: link does not answer)."""

@@ -70,8 +70,8 @@ class Duplex:
         """Whether somebody talks into the microphone, heard or not."""
         self.loudspeaker = SILENCE
         """Smoothed level of what is played, dBov."""
-        self.answer: Downlink | None = None
-        """What link said last, or None: it does not answer."""
+        self.latest: tuple[Downlink, int] | None = None
+        """What link said last, and on which connection (they are numbered), or None: it does not answer."""
         self.turns = 0
         """Blocks played; it stands still when the card's thread does."""
         self.news: Callable[[], None] = lambda: None
@@ -89,6 +89,12 @@ class Duplex:
         self._fade_out = np.linspace(1.0, 0.0, BLOCK, dtype=np.float32)
         self._silent = True
 
+    @property
+    def answer(self) -> Downlink | None:
+        """What link said last, or None: it does not answer."""
+        latest = self.latest
+        return latest[0] if latest else None
+
     def captured(self, block: Block) -> None:
         """One block from the microphone, shape (480,)."""
         self._gate.put(block)
@@ -104,7 +110,7 @@ class Duplex:
             self._listener.poll()
         answer = self._listener.receive()
         if answer is not None:
-            self.answer, self._unanswered = answer, 0
+            self.latest, self._unanswered = (answer, self._listener.counts.accepted), 0
         else:
             self._unanswered += 1
         self._play(answer, out)
@@ -119,8 +125,9 @@ class Duplex:
         if self._gate.is_open:
             self._level = round(dbov(self._pcm))
         if self._unanswered >= LOST_AFTER:
-            self.answer = None
-        says = None if self.answer is None else _says(self.answer)
+            self.latest = None
+        answer = self.answer
+        says = None if answer is None else _says(answer)
         if says != self._said:
             self._said = says
             self.news()

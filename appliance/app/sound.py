@@ -159,20 +159,20 @@ class Sound:
     async def _turns(self) -> None:
         while True:
             self._news.clear()
-            answer = self.duplex.answer
-            if answer is not None:
-                self.desk.answered(answer)
-            if self._linked and answer is None:
-                self.desk.link_lost()
+            latest = self.duplex.latest
+            if latest:
+                self.desk.answered(*latest)
+            if self._linked and not latest:
+                self.desk.apply(Event.LINK_LOST)
                 self._journal.tell(EventName.EXCHANGE_LOST)
-            elif answer is not None and not self._linked:
+            elif latest and not self._linked:
                 self.desk.apply(Event.LINK_FOUND)
                 self._journal.tell(EventName.EXCHANGE_CONNECTED)
-            self._linked = answer is not None
+            self._linked = latest is not None
             self._tell_junk()
             self._show()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_TURN if answer and answer.speakers else _IDLE_TURN):
+                async with asyncio.timeout(_TURN if latest and latest[0].speakers else _IDLE_TURN):
                     await self._news.wait()
 
     def _tell_junk(self) -> None:

@@ -30,6 +30,7 @@ class World:
         self.gate, self.lamps, self.now = Gate(), LampRow(self.order), 100.0
         self.memory = MuteMemory(folder)
         self.counters = Counters()
+        self.connection = 1
         told, self.lines = journal()
         panel = cast("Panel", self.lamps)
         self.desk = Desk(
@@ -37,7 +38,7 @@ class World:
         )
 
     def told(self, **fields: Any) -> None:
-        self.desk.answered(ANSWER._replace(**fields))
+        self.desk.answered(ANSWER._replace(**fields), self.connection)
 
 
 def started(kind: MuteControl) -> Controls:
@@ -153,7 +154,7 @@ def test_recording_is_announced_before_the_room_is_in_it(world: World) -> None:
     world.now += 0.2
     world.desk.refresh(ANSWER, False)
     assert world.gate.is_open
-    world.desk.link_lost()
+    world.desk.apply(Event.LINK_LOST)
     world.told(recording=True)
     assert world.gate.is_open, "announced once is enough, though link was started anew"
     world.told(recording=False)
@@ -175,7 +176,7 @@ def test_a_trial_closes_and_restores(world: World, lost: bool) -> None:
     world.told(trial=True)
     assert world.desk.controls.reasons == {Reason.TRIAL}
     if lost:
-        world.desk.link_lost()
+        world.desk.apply(Event.LINK_LOST)
     world.told()
     assert world.gate.is_open
 
@@ -198,18 +199,27 @@ def test_a_violation_closes_until_a_hand_acts(world: World) -> None:
     assert world.desk.controls.reasons == {Reason.VIOLATION}
     assert world.desk.refresh(ANSWER, False).mic is Sign.FAST
     world.told(violation=False)
-    world.desk.link_lost()
+    world.desk.apply(Event.LINK_LOST)
     world.told(violation=False)
     assert not world.gate.is_open
 
 
 def test_link_lost_leaves_the_gate_and_shows_on_room(world: World) -> None:
     world.told(admin_muted=4)
-    world.desk.link_lost()
+    world.desk.apply(Event.LINK_LOST)
+    world.connection += 1
     assert world.gate.is_open
     assert world.desk.refresh(None, False).room is Sign.SLOW
     world.told(admin_muted=0)
     assert world.gate.is_open, "a link that was started anew counts from 0: that is no mute"
+
+
+def test_what_link_was_told_while_it_did_not_answer_is_not_lost(world: World) -> None:
+    world.told(admin_muted=4, door_commands=1)
+    world.desk.apply(Event.LINK_LOST)
+    world.told(admin_muted=4, door_commands=2, door=Door.CLOSED)
+    assert world.desk.controls.door is Door.CLOSED
+    assert world.desk.controls.reasons == {Reason.DOOR}
 
 
 def test_speak_shows_the_loudest(world: World) -> None:
