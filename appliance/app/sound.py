@@ -219,7 +219,11 @@ class Sound:
             exchange_connected=self._linked,
             under_runs=self.counters.get("downlink_missing"),
             uptime=time.monotonic() - self._started,
-            counters={**self.counters.snapshot(), "blocks_played": self.duplex.turns},
+            counters={
+                **self.counters.snapshot(),
+                "blocks_played": self.duplex.turns,
+                "blocks_dropped": self.gate.dropped,
+            },
         )
 
     def _handlers(self) -> dict[str, Any]:

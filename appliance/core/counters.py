@@ -7,6 +7,7 @@ HELP: Mapping[str, str] = MappingProxyType(
     {
         # sound
         "blocks_played": "blocks that the loudspeaker took",
+        "blocks_dropped": "blocks that the gate let through and the exchange did not fetch in time",
         "downlink_missing": "blocks that link did not answer in time and that were faded or silent",
         "gate_closings": "times that the gate closed",
         "gate_openings": "times that the gate opened",

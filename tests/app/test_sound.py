@@ -53,6 +53,7 @@ async def test_closed_until_everything_is_read_then_open(short_dir: Path) -> Non
         await until(lambda: parts.sound.gate.is_open)
         state = parts.sound.state().as_dict()
         assert (state["gate"], state["reasons"], state["muted_since"]) == ("open", [], None)
+        assert "blocks_dropped" in parts.sound.state().counters, "every drop is told"
         await until(lambda: (parts.sound.state().microphone or -127) > -20)
     assert not parts.sound.gate.is_open
     assert parts.lines.lines("sound_stopped")
