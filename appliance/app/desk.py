@@ -24,8 +24,6 @@ _KNOCK_SHOWN = 5.0
 """Seconds that SPEAK pulses after a knock."""
 _ANNOUNCEMENT = 5.0
 """Seconds that a recording is announced (SPEAK pulses, the gate is closed) before the room is heard in it."""
-
-
 _STORE_AGAIN = 5.0
 """Seconds after which a mute that could not be stored is tried again."""
 

@@ -101,11 +101,6 @@ class Supervisor:
         for task in done:
             task.result()
 
-    async def all_ready(self) -> None:
-        """Wait until every child has said READY=1."""
-        while not all(child.ready for child in self.children):  # noqa: ASYNC110 - told by a reader callback
-            await asyncio.sleep(0.02)
-
     async def _keep(self, child: Child) -> None:
         wait = _FIRST_WAIT
         while True:

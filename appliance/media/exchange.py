@@ -16,7 +16,6 @@ import os
 import socket
 import stat
 import time
-from array import array
 from collections import deque
 from dataclasses import asdict, dataclass
 
@@ -33,9 +32,9 @@ from appliance.media.exchange_messages import (
     decode_uplink,
     encode_downlink,
     encode_uplink,
-    waits,
 )
 from appliance.media.histogram import Histogram
+from appliance.media.waiting import Waiting
 
 __all__ = [
     "BLOCK_BYTES",
@@ -168,7 +167,7 @@ class Listener:
         # One byte more than the largest message: what is too long does not pass as one that fits.
         self._in = bytearray(MAX_MESSAGE + 1)
         self._in_view = memoryview(self._in)
-        self._size = array("i", [0])
+        self._waiting = Waiting()
         self._reader = DownlinkReader()
         self.counts = ListenerCounts()
         self.turnaround = Histogram()
@@ -232,7 +231,7 @@ class Listener:
             message = self._read(link)
             if message is None:
                 break
-            more = self._link is link and waits(link, self._size)
+            more = self._link is link and self._waiting.at(link)
             self.counts.skipped += newest is not None
             newest = message
             if not more:

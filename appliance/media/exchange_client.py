@@ -5,7 +5,6 @@ import os
 import socket
 import struct
 import time
-from array import array
 from collections import deque
 from dataclasses import asdict, dataclass
 
@@ -16,9 +15,8 @@ from appliance.media.exchange_messages import (
     UplinkReader,
     encode_downlink,
     repeat_downlink,
-    stamp_answer,
-    waits,
 )
+from appliance.media.waiting import Waiting
 
 _MOST_DRAINED = 64
 
@@ -75,7 +73,7 @@ class Client:
             socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", int(seconds), int(rest * 1e6))
         )
         self._pending: deque[Uplink] = deque()
-        self._size = array("i", [0])
+        self._waiting = Waiting()
         self._says: Downlink | None = None
         self._reader = UplinkReader()
         self._out = bytearray(MAX_MESSAGE)
@@ -97,7 +95,7 @@ class Client:
             if message is None:
                 return None
             self._pending.append(message)
-        while len(self._pending) < _MOST_DRAINED and waits(self._socket, self._size):
+        while len(self._pending) < _MOST_DRAINED and self._waiting.at(self._socket):
             message = self._read(socket.MSG_DONTWAIT)
             if message is None:
                 break
@@ -129,10 +127,7 @@ class Client:
         :raises ValueError: the block has not 960 bytes, or there are more than three speakers.
         :raises ExchangeClosed: sound is gone, or a newer link has taken the place.
         """
-        self._says = None
-        size = encode_downlink(message, self._out)
-        stamp_answer(self._out, time.monotonic_ns())
-        return self._send(size)
+        return self.answer(message.seq, message.block, message)
 
     def answer(self, seq: int, block: bytes | memoryview | None, says: Downlink) -> bool:
         """Send ``says`` with this number and block. As long as it is the same object it is encoded only once.
@@ -143,9 +138,7 @@ class Client:
         if says is not self._says:
             encode_downlink(says._replace(block=None), self._out)
             self._says = says
-        return self._send(repeat_downlink(seq, block, self._out, time.monotonic_ns()))
-
-    def _send(self, size: int) -> bool:
+        size = repeat_downlink(seq, block, self._out, time.monotonic_ns())
         try:
             self._socket.send(memoryview(self._out)[:size], socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
         except BlockingIOError:

@@ -11,11 +11,7 @@ What the gate hides, nothing else tells (UX.md, mute rule 9): a closed uplink is
 with a steady MIC lamp, whatever the caller filled in, and one that has them is junk.
 """
 
-import fcntl
-import socket
 import struct
-import termios
-from array import array
 from typing import Any, NamedTuple
 
 from appliance.core.controls import Door, Reason
@@ -32,7 +28,7 @@ _DOWNLINK_MAGIC = b"Kd"
 _UPLINK = struct.Struct("<2sBB3I2H2b6B")
 # magic, version, flags, seq, answered, five counters, members, hands, link, door, how many speakers, zero, speakers
 _DOWNLINK = struct.Struct("<2sBBIQ5I2H4B" + "2BbB" * SLOTS)
-_FLAGS_AT, _SEQ_AT, _ANSWERED_AT = 3, 4, 8
+_FLAGS_AT, _SEQ_AT = 3, 4
 _UPLINK_SAYS_AT, _DOWNLINK_SAYS_AT = 8, 16  # behind the number, and behind the time of answering
 _REPEATED = struct.Struct("<IQ")  # seq, answered
 _SEQ = struct.Struct("<I")
@@ -268,12 +264,6 @@ def encode_downlink(message: Downlink, buffer: bytearray) -> int:
     return _put_block(message.block, buffer, _DOWNLINK.size)
 
 
-def waits(sock: socket.socket, size: "array[int]") -> bool:
-    """Whether a message waits at ``sock``; ``size`` is one int to write into. An exception less than reading in vain."""
-    fcntl.ioctl(sock, termios.FIONREAD, size, True)
-    return size[0] > 0
-
-
 def repeat_downlink(seq: int, block: bytes | memoryview | None, buffer: bytearray, now_ns: int) -> int:
     """Make a downlink in ``buffer``, encoded before without a block, into the answer to ``seq``; returns its length.
 
@@ -284,11 +274,6 @@ def repeat_downlink(seq: int, block: bytes | memoryview | None, buffer: bytearra
     buffer[_FLAGS_AT] = buffer[_FLAGS_AT] & ~_BLOCK_FLAG | (block is not None) * _BLOCK_FLAG
     _REPEATED.pack_into(buffer, _SEQ_AT, seq & _U32, now_ns)
     return _put_block(block, buffer, _DOWNLINK.size)
-
-
-def stamp_answer(buffer: bytearray, now_ns: int) -> None:
-    """Write the time of sending into a downlink that is already encoded."""
-    struct.pack_into("<Q", buffer, _ANSWERED_AT, now_ns)
 
 
 def _speakers(count: int, fields: list[int]) -> tuple[Speaker, ...]:

@@ -7,13 +7,12 @@ the loop takes over again within :data:`IDLE` seconds, so that checks of the con
 """
 
 import asyncio
-import fcntl
 import socket
-import termios
 import threading
-from array import array
 from collections.abc import Callable
 from typing import Any
+
+from appliance.media.waiting import Waiting
 
 IDLE = 0.2
 """Seconds without a poll after which the loop reads again."""
@@ -41,7 +40,7 @@ class PolledSocket:
         self._on_datagram = on_datagram
         self._buffer = bytearray(_LARGEST)
         self._view = memoryview(self._buffer)
-        self._waiting = array("i", [0])
+        self._waiting = Waiting()
         self._lock = threading.Lock()
         self._blanks = 0
         self._polls = False
@@ -59,8 +58,7 @@ class PolledSocket:
                 self._polls = True
                 self._loop.call_soon_threadsafe(self._take_over)
             for _ in range(_MOST):
-                fcntl.ioctl(sock, termios.FIONREAD, self._waiting, True)
-                if not self._waiting[0] and not self._reads_anyway():
+                if not self._waiting.at(sock) and not self._reads_anyway():
                     return
                 try:
                     size = sock.recv_into(self._buffer)

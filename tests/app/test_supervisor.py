@@ -40,7 +40,7 @@ async def test_a_killed_child_comes_back_and_the_others_stay() -> None:
     sound, link = child(name="sound"), child()
     async with Supervisor([sound, link], log) as watched:
         watching = asyncio.create_task(watched.watch())
-        await watched.all_ready()
+        await until(lambda: all(child.ready for child in watched.children))
         first, other = link.pid, sound.pid
         os.kill(first, signal.SIGKILL)
         await until(lambda: link.ready and link.pid != first)
@@ -57,7 +57,7 @@ async def test_a_stopped_child_is_killed_and_comes_back() -> None:
     link = child()
     async with Supervisor([link], log) as watched:
         watching = asyncio.create_task(watched.watch())
-        await watched.all_ready()
+        await until(lambda: all(child.ready for child in watched.children))
         first = link.pid
         os.kill(first, signal.SIGSTOP)
         await until(lambda: link.starts == 2 and link.ready)
@@ -71,7 +71,7 @@ async def test_a_child_that_ignores_sigterm_or_is_stopped_is_ended_all_the_same(
     stubborn = child("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + BEATS)
     async with Supervisor([stubborn], journal()[0]) as watched:
         watching = asyncio.create_task(watched.watch())
-        await watched.all_ready()
+        await until(lambda: all(child.ready for child in watched.children))
         pid = stubborn.pid
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
