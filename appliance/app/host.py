@@ -7,7 +7,7 @@ from appliance.app.process import NotAllowed, beat, make_folders, until_stopped
 from appliance.health.journal import Journal
 from appliance.health.notify import Notifier
 from appliance.host.certificate import CertificateError
-from appliance.host.config import DeviceConfig, HostConfig, RoomConfig
+from appliance.host.config import DeviceConfig, HostConfig, Proxy, RoomConfig, Turn
 from appliance.host.server import Host
 from appliance.settings import Settings
 
@@ -20,6 +20,7 @@ def host_config(settings: Settings) -> HostConfig:
     host = settings.host
     if not host.rooms:
         raise NotAllowed("there is no room to hold: add one under [[host.rooms]]")
+    turn = host.turn
     certificate, key = host.tls.certificate, host.tls.key
     return HostConfig(
         listen_host=host.listen,
@@ -29,7 +30,7 @@ def host_config(settings: Settings) -> HostConfig:
         public_address=host.public_address or host.listen,
         max_members=host.max_members,
         rooms=tuple(
-            RoomConfig(room.id, room.label, {name: file.read() for name, file in room.key_files.items()})
+            RoomConfig(room.id, room.label, {name: file.read() for name, file in room.key_files.items()}, room.mute_new)
             for room in host.rooms
         ),
         devices=tuple(
@@ -37,6 +38,8 @@ def host_config(settings: Settings) -> HostConfig:
         ),
         certificate_path=Path(settings.device.state_dir) / "host.pem",
         tls=(certificate, key.path) if certificate and key else None,
+        turn=Turn(turn.urls, turn.secret_file.read(), turn.lifetime_s) if turn.urls and turn.secret_file else None,
+        proxy=Proxy(host.proxy.trusted, host.proxy.name_header),
     )
 
 

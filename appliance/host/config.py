@@ -14,6 +14,8 @@ class RoomConfig:
     id: str
     title: str
     keys: Mapping[str, bytes] = field(repr=False)
+    mute_new: bool = False
+    """Whoever comes in anew is muted by the room until an admin lets them speak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,26 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """A relay whose credentials are made from a secret it shares with us (coturn's use-auth-secret)."""
+
+    urls: tuple[str, ...]
+    secret: bytes = field(repr=False)
+    lifetime: int = 3600
+    """Seconds that credentials are good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """Reverse proxies in front of the host, and whether they name people."""
+
+    trusted: tuple[str, ...] = ()
+    """Networks (CIDR) whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    name_header: str = ""
+    """The header that names whoever the proxy has signed in; empty: none is read."""
+
+
+@dataclass(frozen=True, slots=True)
 class HostConfig:
     """A whole host: one process, one HTTP port, one UDP port, its rooms."""
 
@@ -98,5 +120,7 @@ class HostConfig:
     """In each room; as many again may watch it without being in it."""
     tls: tuple[Path | str, Path | str] | None = None
     """Files of certificate chain and key for HTTPS; without them the host speaks plain HTTP."""
+    turn: Turn | None = None
+    proxy: Proxy = Proxy()
     times: Times = Times()
     limits: Limits = Limits()

@@ -73,6 +73,10 @@ class Devices:
         self._services = services
         self._nonces = Nonces(services.times.nonce)
 
+    def routes(self) -> list[web.RouteDef]:
+        """What it serves."""
+        return [web.post("/devices/challenge", self.challenge), web.post("/devices/token", self.token)]
+
     async def challenge(self, request: web.Request) -> web.Response:
         """``POST /devices/challenge``. Whether the device is known is not told."""
         fields = await self._read(request)

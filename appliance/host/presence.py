@@ -33,6 +33,10 @@ class Presence:
         self._on_error = on_error
         self._greeting = 0
 
+    def routes(self) -> list[web.RouteDef]:
+        """What it serves."""
+        return [web.get("/rooms/{room}/presence", self.serve)]
+
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """``GET /rooms/{room}/presence``."""
         socket = web.WebSocketResponse(max_msg_size=_FRAME, autoping=False, timeout=1.0, compress=False)

@@ -167,11 +167,9 @@ class Host:
         app = web.Application(client_max_size=MOST_BODY, middlewares=[self._guard])
         app.add_routes(
             [
-                web.post("/rooms/{room}/media", signalling.join),
-                web.delete("/rooms/{room}/media/{session}", signalling.leave),
-                web.get("/rooms/{room}/presence", presence.serve),
-                web.post("/devices/challenge", devices.challenge),
-                web.post("/devices/token", devices.token),
+                *signalling.routes(),
+                *presence.routes(),
+                *devices.routes(),
                 web.get("/health", self._health),
                 *self._extra_routes,
                 web.get("/", pages.index),

@@ -32,6 +32,13 @@ class Signalling:
         self._public_address = public_address
         self._joins = Buckets(services.limits.joins)
 
+    def routes(self) -> list[web.RouteDef]:
+        """What it serves."""
+        return [
+            web.post("/rooms/{room}/media", self.join),
+            web.delete("/rooms/{room}/media/{session}", self.leave),
+        ]
+
     async def join(self, request: web.Request) -> web.Response:
         """``POST /rooms/{room}/media``."""
         conference = self._conference(request)

@@ -35,6 +35,20 @@ def _tls(settings: Settings) -> Iterator[Clash]:
         yield Clash(f"host.tls.{given}", f"needs host.tls.{missing} beside it", beside=(f"host.tls.{missing}",))
 
 
+def _turn(settings: Settings) -> Iterator[Clash]:
+    turn = settings.host.turn
+    if turn.urls and turn.secret_file is None:
+        yield Clash("host.turn.urls", "needs host.turn.secret_file beside it", beside=("host.turn.secret_file",))
+
+
+def _proxy(settings: Settings) -> Iterator[Clash]:
+    proxy = settings.host.proxy
+    if proxy.name_header and not proxy.trusted:
+        yield Clash(
+            "host.proxy.name_header", "needs host.proxy.trusted: anybody could send it", beside=("host.proxy.trusted",)
+        )
+
+
 def _rooms(settings: Settings) -> Iterator[Clash]:
     for item, room in enumerate(settings.host.rooms):
         if room.id in RESERVED:
@@ -54,4 +68,4 @@ def _runtime_dir(settings: Settings) -> Iterator[Clash]:
         yield Clash("device.runtime_dir", f"must be a path of at most {LONGEST_RUNTIME_DIR} bytes")
 
 
-CHECKS: tuple[Callable[[Settings], Iterator[Clash]], ...] = (_tls, _rooms, _devices, _runtime_dir)
+CHECKS: tuple[Callable[[Settings], Iterator[Clash]], ...] = (_tls, _turn, _proxy, _rooms, _devices, _runtime_dir)

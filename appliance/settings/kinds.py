@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from appliance.core.text import quoted
 from appliance.settings.problems import Refused, did_you_mean
 from appliance.settings.secrets import SecretFile
-from appliance.settings.setting import Where
+from appliance.settings.setting import Kind, Where
 
 T = TypeVar("T")
 
@@ -224,3 +224,31 @@ class MaybeSecret:
 
     def json_schema(self) -> dict[str, object]:
         return {"type": "string", "maxLength": _LONGEST_PATH}
+
+
+@dataclass(frozen=True)  # with slots Python 3.11 cannot make a Many[str]
+class Many(Generic[T]):
+    """A list of values of one kind, each once."""
+
+    kind: Kind[T]
+    most: int
+    secret: bool = field(default=False, init=False)
+
+    @property
+    def allowed(self) -> str:
+        return f"must be a list of at most {self.most} values, each of which {self.kind.allowed}"
+
+    def convert(self, value: object, where: Where, /) -> tuple[T, ...]:
+        """All of them, converted."""
+        if not isinstance(value, list) or len(value) > self.most:
+            raise Refused(self.allowed)
+        found = tuple(self.kind.convert(each, where) for each in value)
+        if len(set(found)) != len(found):
+            raise Refused("must not have a value twice")
+        return found
+
+    def plain(self, value: tuple[T, ...]) -> object:
+        return [self.kind.plain(each) for each in value]
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "array", "maxItems": self.most, "uniqueItems": True, "items": self.kind.json_schema()}

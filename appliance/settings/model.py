@@ -2,22 +2,20 @@
 
 # ruff: noqa: RUF009  # setting(), section() and items() make dataclass fields, they are no mutable defaults
 
-import ipaddress
 import re
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
 from appliance.core.controls import Door, MuteControl
-from appliance.core.roster import PLACES, Sign, sign_of
 from appliance.settings.kinds import Choice, FilePath, Flag, MaybePath, MaybeSecret, Text, Whole, identifier, one_of
+from appliance.settings.model_host import HostSettings
 from appliance.settings.secrets import SecretFile
-from appliance.settings.setting import Effect, items, section, setting
-from appliance.settings.special import Address, Fingerprint, KeyFiles, MicrophoneName, PublicKey, Url
+from appliance.settings.setting import Effect, section, setting
+from appliance.settings.special import Fingerprint, MicrophoneName, Url
 
 
 class EngineName(StrEnum):
@@ -36,6 +34,14 @@ class AudioBackend(StrEnum):
     ALSA = "alsa"
 
 
+class Relay(StrEnum):
+    """When a device sends through the relay that its server names."""
+
+    WHEN_NEEDED = "when_needed"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class PanelKind(StrEnum):
     """What buttons and lamps there are."""
 
@@ -51,19 +57,6 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
-
-
-class Hue(IntEnum):
-    """The hues of a sign; the number is the one on the wire (``core.roster.HUES``)."""
-
-    BLUE = 0
-    PETROL = 1
-    JADE = 2
-    MOSS = 3
-    OCHRE = 4
-    RUST = 5
-    WINE = 6
-    ORCHID = 7
 
 
 def identity_of(name: str) -> str:
@@ -144,6 +137,18 @@ class RoomSettings:
         about="The fingerprint of the server's media certificate. When it is set, no other server is talked to.",
         effect=Effect.REJOIN,
     )
+    ca_file: Path | None = setting(
+        MaybePath(),
+        None,
+        about="The certificate of an own authority (PEM), for a server whose https is signed by it, beside the known ones.",
+        effect=Effect.REJOIN,
+    )
+    relay: Relay = setting(
+        one_of(Relay),
+        Relay.WHEN_NEEDED,
+        about="Whether sound goes through the server's relay (TURN): when no direct way is found, always, or never.",
+        effect=Effect.REJOIN,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,11 +173,23 @@ class AudioSettings:
         about="A WAV file that everything the virtual loudspeaker plays is written to. It grows by about 6 MB a minute.",
         effect=Effect.RESTART,
     )
+    capture: str = setting(
+        Text(200),
+        "default",
+        about="The ALSA device that the microphone is read from, for backend alsa.",
+        effect=Effect.RESTART,
+    )
+    playback: str = setting(
+        Text(200),
+        "default",
+        about="The ALSA device that the loudspeaker is written to, for backend alsa.",
+        effect=Effect.RESTART,
+    )
     frame_ms: Literal[10, 20] = setting(
         Choice[Literal[10, 20]]({10: 10, 20: 20}),
         20,
         unit="ms",
-        about="Sound in one packet. 10 is 10 ms faster and sends twice as many packets.",
+        about="Sound in one packet. 10 is the low-delay profile: twice as many packets, and as little waiting as they allow.",
         effect=Effect.REJOIN,
     )
     bitrate: int = setting(
@@ -238,125 +255,6 @@ class DoorSettings:
         about="How the door stands when the device starts for the first time. Later it is as it was left.",
         effect=Effect.HAND,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsSettings:
-    """Encryption of the page."""
-
-    certificate: Path | None = setting(
-        MaybePath(), None, about="The certificate with its chain, a PEM file.", effect=Effect.RESTART
-    )
-    key: SecretFile | None = setting(
-        MaybeSecret(),
-        None,
-        about="The file of its private key, PEM, readable by the server alone.",
-        effect=Effect.RESTART,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostedRoom:
-    """One room of the server."""
-
-    id: str = setting(identifier(), about="The last part of the page's address.", effect=Effect.RESTART)
-    title: str = setting(
-        Text(64, shortest=0), "", about="What people read. Left empty it is the id.", effect=Effect.RESTART
-    )
-    key_files: Mapping[str, SecretFile] = setting(
-        KeyFiles(),
-        about="The keys of its links, a name and a file each. The first one signs new links; a link lives as long as its key.",
-        effect=Effect.RESTART,
-    )
-
-    @property
-    def label(self) -> str:
-        """What people read."""
-        return self.title or self.id
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostedDevice:
-    """One device that may enter by its own key."""
-
-    id: str = setting(identifier(), about="The id of the device.", effect=Effect.RESTART)
-    name: str = setting(Text(64), about="What people read.", effect=Effect.RESTART)
-    room: str = setting(identifier(), about="The id of the room that it may enter.", effect=Effect.RESTART)
-    public_key: bytes = setting(
-        PublicKey(), about="Its public key, as the device itself tells it.", effect=Effect.RESTART
-    )
-    hue: Hue | None = setting(
-        Choice[Hue | None]({hue.name.lower(): hue for hue in Hue}),
-        None,
-        about="Its colour on pages and rings, which also decides its figure. Left out it follows from the id.",
-        effect=Effect.RESTART,
-    )
-    place: int | None = setting(
-        Choice[int | None]({hour: hour for hour in range(PLACES)}),
-        None,
-        unit="hour",
-        about="Where on the ring its figure begins, as on a clock; 0 is 12 o'clock. Left out it follows from the id.",
-        effect=Effect.RESTART,
-    )
-
-    @property
-    def sign(self) -> Sign | None:
-        """Its sign, or None when nothing is said and it follows from the id."""
-        if self.hue is None and self.place is None:
-            return None
-        own = sign_of(self.id)
-        return Sign(own.hue if self.hue is None else self.hue, own.place if self.place is None else self.place)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostSettings:
-    """The server that holds rooms: kontor host."""
-
-    listen: str = setting(
-        Address(),
-        "127.0.0.1",
-        about="The address it listens on. 127.0.0.1 is this machine only, 0.0.0.0 is every network.",
-        effect=Effect.RESTART,
-    )
-    port: int = setting(
-        Whole(0, 65_535), 8_080, about="The TCP port of page and signalling; 0 is any free one.", effect=Effect.RESTART
-    )
-    udp_port: int = setting(
-        Whole(0, 65_535), 0, about="The one UDP port of all sound; 0 is the same number as port.", effect=Effect.RESTART
-    )
-    public_address: str = setting(
-        Address(optional=True),
-        "",
-        about="The address that members send sound to, when it is not the one listened on: behind address translation.",
-        effect=Effect.RESTART,
-    )
-    url: str = setting(
-        Url(),
-        "",
-        about="The address of the page, for the links that are made. Left empty it follows from listen and port.",
-        effect=Effect.LIVE,
-    )
-    max_members: int = setting(
-        Whole(2, 2_000),
-        200,
-        unit="members",
-        about="The most members in one room; the next one is told to wait.",
-        effect=Effect.RESTART,
-    )
-    tls: TlsSettings = section(
-        TlsSettings, "Encryption of the page. Browsers give a microphone only to https, or to localhost."
-    )
-    rooms: tuple[HostedRoom, ...] = items(HostedRoom, "The rooms that this server holds.", unique="id")
-    devices: tuple[HostedDevice, ...] = items(HostedDevice, "The devices that may enter by their own key.", unique="id")
-
-    @property
-    def page(self) -> str:
-        """The address of the page, without a slash at its end; empty when it cannot be known (port 0)."""
-        if self.url or not self.port:
-            return self.url
-        listen = ipaddress.ip_address(self.listen)
-        name = self.public_address or ("localhost" if listen.is_loopback or listen.is_unspecified else self.listen)
-        return f"{'https' if self.tls.certificate else 'http'}://{name}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,8 +110,10 @@ class _Meta(Generic[T]):
 
 def setting(kind: Kind[T], default: T = _REQUIRED, *, about: str, effect: Effect, unit: str = "") -> T:
     """A field of a section. Without ``default`` it must be set."""
-    meta = _Meta(kind, about, unit, effect)
-    return dataclasses.field(default=default, metadata={_META: meta})
+    metadata = {_META: _Meta(kind, about, unit, effect)}
+    if isinstance(default, Mapping):  # before Python 3.12 dataclasses take even a read-only one for mutable
+        return dataclasses.field(default_factory=lambda: default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def section(cls: type[T], about: str) -> T:
@@ -130,7 +132,8 @@ def members(cls: type[Any]) -> Mapping[str, Setting | Section | Items]:
     for field in dataclasses.fields(cls):
         meta = field.metadata[_META]
         if isinstance(meta, _Meta):
-            found[field.name] = Setting(field.name, meta.kind, meta.about, meta.unit, meta.effect, field.default)
+            default = field.default if field.default_factory is MISSING else field.default_factory()
+            found[field.name] = Setting(field.name, meta.kind, meta.about, meta.unit, meta.effect, default)
         else:
             found[field.name] = dataclasses.replace(meta, name=field.name)
     return found

@@ -23,6 +23,8 @@ FINGERPRINT_BYTES = 32
 MOST_KEYS = 8
 """Keys that a room may have at a time: one in use, one on its way out, and some air."""
 
+_TURN = r"turns?:[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?(:(?P<port>[0-9]{1,5}))?(\?transport=(udp|tcp))?"
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -237,3 +239,47 @@ class KeyFiles:
             "propertyNames": {"pattern": f"^{IDENTIFIER}$"},
             "additionalProperties": {"type": "string", "minLength": 1},
         }
+
+
+@dataclass(frozen=True, slots=True)
+class TurnUrl:
+    """Where a relay is (RFC 7065)."""
+
+    secret: bool = field(default=False, init=False)
+    allowed: str = field(
+        default='must be like "turn:relay.example.org:3478?transport=udp" or "turns:relay.example.org:5349"', init=False
+    )
+
+    def convert(self, value: object, _where: Where, /) -> str:
+        """The address as it is."""
+        found = re.fullmatch(_TURN, value) if isinstance(value, str) else None
+        if found is None or not 0 < int(found["port"] or 3478) < 65536:
+            raise Refused(self.allowed)
+        return found[0]
+
+    def plain(self, value: str) -> object:
+        return value
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "string", "pattern": "^turns?:"}
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """An address or a network (CIDR), of IPv4 or IPv6."""
+
+    secret: bool = field(default=False, init=False)
+    allowed: str = field(default="must be an address or a network like 127.0.0.1 or 10.0.0.0/8", init=False)
+
+    def convert(self, value: object, _where: Where, /) -> str:
+        """The network in its short form."""
+        try:
+            return str(ipaddress.ip_network(value if isinstance(value, str) else ""))
+        except ValueError:
+            raise Refused(self.allowed) from None
+
+    def plain(self, value: str) -> object:
+        return value
+
+    def json_schema(self) -> dict[str, object]:
+        return {"type": "string", "pattern": "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$"}
