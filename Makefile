@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo core dev speech browser test pytest slow lint typecheck imports format mutants measurements lock docs \
+.PHONY: help demo core dev speech system test pytest slow lint typecheck imports format mutants measurements lock docs \
 	docs-check bench-demo bench-call bench-panel clean
 
 help: ## this list
@@ -24,10 +24,10 @@ dev:
 speech: ## the demo's recorded speech, once more if it could not be had
 	@$(PYTHON) -m tools.speech
 
-browser:
-	@$(PYTHON) -m tools.browser
+system: ## Debian's packages that the tests run beside ours, where they may be installed
+	@$(PYTHON) -m tools.system tests
 
-test: dev browser lint typecheck imports docs-check pytest ## everything that must hold: lint, types, imports, documents, tests
+test: dev system lint typecheck imports docs-check pytest ## everything that must hold: lint, types, imports, documents, tests
 
 pytest: dev ## the tests alone, with branch coverage (ARGS=tests/core for some of them)
 	@$(BIN)/coverage erase
@@ -65,7 +65,7 @@ docs-check: dev
 measurements: dev ## docs/measurements/README.md from the figures beside it
 	@$(BIN)/python -m tools.measurements
 
-bench-demo: dev browser ## a fresh clone to the page, as a new user would
+bench-demo: dev system ## a fresh clone to the page, as a new user would
 	@$(BIN)/python -m tools.bench.demo $(ARGS)
 
 bench-call: dev ## what a call costs the device

@@ -43,6 +43,11 @@ DEBIAN = """
 | libopus0 | BSD-3-Clause | the codec; where it is missing, the copy inside the wheel of PyAV serves |
 | asterisk-core-sounds-en-g722 | CC BY-SA 3.0, by Allison Smith | the demo's voice; fetched, never committed |
 | chromium | BSD-3-Clause and others | the browser tests |
+| coturn | BSD-3-Clause | the relay in the tests of members behind firewalls; the relay we advise |
+| caddy, nginx | Apache-2.0, BSD-2-Clause | the reverse proxies that the examples are tested with |
+| iproute2, nftables | GPL-2.0 | networks with address translation, made and removed by the tests |
+| janus | GPL-3.0 | a peer of `make bench-room` |
+| pipewire, wireplumber | MIT | the sound card of `make bench-mouth-to-ear` |
 | python3-venv | PSF-2.0 | makes the environment that everything is installed into |
 """
 

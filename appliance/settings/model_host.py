@@ -84,8 +84,7 @@ class ProxySettings:
     name_header: str = setting(
         Text(64, 0, "[A-Za-z0-9-]+", "the name of a header, as X-Forwarded-User"),
         "",
-        about="The header in which such a proxy names the person that it has signed in. "
-        "Whoever it names enters every room as a speaker without a link. Empty: nobody does.",
+        about="The header by which a proxy names people that it has signed in: they need no link to speak in any room.",
         effect=Effect.RESTART,
     )
 
@@ -101,8 +100,7 @@ class HostedRoom:
     key_files: Mapping[str, SecretFile] = setting(
         KeyFiles(),
         _NO_KEYS,
-        about="The keys of its links, a name and a file each; the first one signs new links. "
-        "Left out, the server makes and keeps its own, and kontor host key looks after them.",
+        about="The keys of its links, an id and a file each; the first one signs. Left out, the server makes and keeps its own.",
         effect=Effect.RESTART,
     )
     mute_new: bool = setting(

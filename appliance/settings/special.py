@@ -213,12 +213,12 @@ class KeyFiles:
 
     secret: bool = field(default=True, init=False)
     allowed: str = field(
-        default=f'must be a table of 1 to {MOST_KEYS} key ids and files, like {{ k1 = "lobby.key" }}', init=False
+        default=f'must be a table of at most {MOST_KEYS} key ids and files, like {{ k1 = "lobby.key" }}', init=False
     )
 
     def convert(self, value: object, where: Where, /) -> Mapping[str, SecretFile]:
         """The files by key id; they are looked into only when everything else is right."""
-        if not isinstance(value, dict) or not 1 <= len(value) <= MOST_KEYS:
+        if not isinstance(value, dict) or len(value) > MOST_KEYS:
             raise Refused(self.allowed)
         if not all(isinstance(name, str) and re.fullmatch(IDENTIFIER, name) for name in value):
             raise Refused("has a key id that is not made of a-z 0-9 . _ -")
@@ -234,7 +234,6 @@ class KeyFiles:
     def json_schema(self) -> dict[str, object]:
         return {
             "type": "object",
-            "minProperties": 1,
             "maxProperties": MOST_KEYS,
             "propertyNames": {"pattern": f"^{IDENTIFIER}$"},
             "additionalProperties": {"type": "string", "minLength": 1},

@@ -120,6 +120,7 @@ def test_tells_when_a_change_takes_effect(tmp_path: Path) -> None:
         "host.rooms[1].id": Effect.RESTART,
         "host.rooms[1].title": Effect.RESTART,
         "host.rooms[1].key_files": Effect.RESTART,
+        "host.rooms[1].mute_new": Effect.RESTART,
         "log.level": Effect.LIVE,
     }
     assert effects(new, old) == effects(old, new)
@@ -169,7 +170,7 @@ def test_the_json_schema_refuses_unknown_keys_and_asks_for_what_must_be_set() ->
     assert schema["additionalProperties"] is False
     rooms = properties(schema, "host.rooms")["items"]
     assert isinstance(rooms, dict)
-    assert rooms["required"] == ["id", "key_files"]
+    assert rooms["required"] == ["id"]
     assert rooms["additionalProperties"] is False
     assert all(isinstance(member, Setting) or member.cls for member in members(Settings).values())
     json.dumps(schema)

@@ -9,7 +9,7 @@ import pytest
 
 from appliance.core.controls import Door, MuteControl
 from appliance.core.roster import sign_of
-from appliance.settings import AudioBackend, EngineName, Hue, LogLevel, PanelKind, page_url
+from appliance.settings import AudioBackend, EngineName, Hue, LogLevel, PanelKind, Relay, page_url
 from tests.settings.support import FOLDER, loaded, only, room
 from tests.settings.test_model import SETTINGS
 
@@ -56,6 +56,9 @@ TAKEN: list[tuple[str, str, Any]] = [
     ("host.public_address", '""', ""),
     ("host.url", '"https://x.example"', "https://x.example"),
     ("host.max_members", "2", 2),
+    ("host.turn.urls", "[]", ()),
+    ("host.proxy.trusted", '["127.0.0.1", "10.0.0.0/8", "::1"]', ("127.0.0.1/32", "10.0.0.0/8", "::1/128")),
+    ("room.relay", '"always"', Relay.ALWAYS),
     ("log.level", '"debug"', LogLevel.DEBUG),
 ]
 
@@ -124,6 +127,17 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("host.port", "65536", "from 0 to 65535", ""),
     ("host.port", "-1", "from 0 to 65535", ""),
     ("host.max_members", "1", "from 2 to 2000 (members)", ""),
+    ("host.turn.urls", '"turn:x"', "must be a list of at most 4 values", ""),
+    ("host.turn.urls", '["turn:x", "turn:x"]', "must not have a value twice", ""),
+    ("host.turn.urls", '["stun:x"]', 'must be like "turn:relay.example.org:3478', ""),
+    ("host.turn.urls", '["turn:x:99999"]', 'must be like "turn:relay.example.org:3478', ""),
+    ("host.turn.urls", "[5]", 'must be like "turn:relay.example.org:3478', ""),
+    ("host.turn.urls", '["turn:x"]', "needs host.turn.secret_file beside it", ""),
+    ("host.turn.lifetime_s", "10", "from 300 to 86400 (s)", ""),
+    ("host.proxy.trusted", '["10.0.0.1/8"]', "an address or a network", ""),
+    ("host.proxy.trusted", "[1]", "an address or a network", ""),
+    ("host.proxy.name_header", '"X-User"', "needs host.proxy.trusted", ""),
+    ("host.proxy.name_header", '"X User"', "the name of a header", ""),
 ]
 
 ITEMS_REFUSED: list[tuple[str, str, str]] = [
@@ -196,11 +210,10 @@ def test_half_a_sign_keeps_the_other_half_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        ("5", "a table of 1 to 8 key ids and files"),
-        ("{}", "a table of 1 to 8 key ids and files"),
-        ("{ " + ", ".join(f'k{n} = "x"' for n in range(9)) + " }", "a table of 1 to 8 key ids and files"),
+        ("5", "a table of at most 8 key ids and files"),
+        ("{ " + ", ".join(f'k{n} = "x"' for n in range(9)) + " }", "a table of at most 8 key ids and files"),
         ('{ "K 1" = "x" }', "has a key id that is not made of a-z 0-9 . _ -"),
-        ("{ k1 = 5 }", "a table of 1 to 8 key ids and files"),
+        ("{ k1 = 5 }", "a table of at most 8 key ids and files"),
     ],
 )
 def test_refuses_keys_of_a_room(value: str, told: str) -> None:

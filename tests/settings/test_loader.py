@@ -114,7 +114,6 @@ def test_what_must_be_set_is_asked_for_with_its_meaning() -> None:
     found = problems('[[host.rooms]]\ntitle = "x"\n[[host.devices]]')
     assert [(problem.line, problem.key) for problem in found] == [
         (2, "host.rooms[1].id"),
-        (2, "host.rooms[1].key_files"),
         (4, "host.devices[1].id"),
         (4, "host.devices[1].name"),
         (4, "host.devices[1].room"),
@@ -127,7 +126,7 @@ def test_a_device_needs_a_room_of_this_server() -> None:
     problem = only(room(FOLDER / "k") + DEVICE.replace("lobby", "loby"))
     assert str(problem) == '1.toml:8: host.devices[1].room = "loby": is no room of this server. Did you mean "lobby"?'
     # A room that is wrong itself is told once, not once more for each of its devices.
-    assert only('[[host.rooms]]\nid = "lobby"\n' + DEVICE).key == "host.rooms[1].key_files"
+    assert only('[[host.rooms]]\nid = "lobby"\nkey_files = 5\n' + DEVICE).key == "host.rooms[1].key_files"
 
 
 def test_the_right_one_of_a_list_is_told_when_others_are_wrong_too() -> None:

@@ -61,7 +61,7 @@ def test_what_touches_the_panel_waits_for_a_hand(key: str) -> None:
 
 def test_a_secret_is_always_a_file() -> None:
     secret = {key for key, member in SETTINGS.items() if member.kind.secret}
-    assert secret == {"room.token_file", "host.tls.key", "host.rooms.key_files"}
+    assert secret == {"room.token_file", "host.tls.key", "host.turn.secret_file", "host.rooms.key_files"}
 
 
 def test_there_is_a_hue_for_each_of_the_wire() -> None:

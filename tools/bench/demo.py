@@ -19,7 +19,7 @@ from pathlib import Path
 from playwright.async_api import async_playwright
 
 from appliance.app.demo import DEVICE_NAME, free_port
-from tools.browser import find
+from tools.system import find
 from tools.measurements import ROOT, Figure, write
 
 _ADDRESS = re.compile(r"http://localhost:\d+/\S+")
@@ -63,7 +63,9 @@ async def read_address(process: asyncio.subprocess.Process, said: list[str]) -> 
 async def see_device(address: str) -> None:
     """Open the page in a real browser and wait until it shows the device."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=find(), args=["--no-sandbox", "--disable-quic"])
+        browser = await playwright.chromium.launch(
+            executable_path=find("chromium"), args=["--no-sandbox", "--disable-quic"]
+        )
         try:
             page = await browser.new_page()
             await page.goto(address)

@@ -1,0 +1,60 @@
+"""Debian's packages that tests and benchmarks run beside ours: ``python3 -m tools.system tests|bench|NAME…``.
+
+Installed where we may, as root or with a sudo that asks nothing; else it says what to type. For ``tests`` their absence is no
+failure here: what needs them skips with its reason, and fails in CI.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from tools import debian
+
+TESTS = {
+    "chromium": "chromium",
+    "turnserver": "coturn",
+    "nginx": "nginx-light",
+    "caddy": "caddy",
+    "ip": "iproute2",
+    "nft": "nftables",
+    "openssl": "openssl",
+}
+"""What the suite runs for real: a program each, and the package that has it."""
+
+BENCH = {
+    "janus": "janus",
+    "pipewire": "pipewire",
+    "pw-link": "pipewire-bin",
+    "pipewire-pulse": "pipewire-pulse",
+    "wireplumber": "wireplumber",
+    "pactl": "pulseaudio-utils",
+}
+"""The same for benchmarks."""
+
+_PLACES = ("/usr/sbin", "/sbin", "/usr/local/sbin")
+
+
+def find(program: str) -> str | None:
+    """Path of a program, also of one that only root has in its PATH."""
+    return shutil.which(program) or next((str(p) for d in _PLACES if (p := Path(d) / program).exists()), None)
+
+
+def main(arguments: list[str]) -> int:
+    """Install what is missing of the named sets or packages; 75 when a named package is missing still."""
+    wanted: dict[str, str] = {}
+    for name in arguments or ["tests"]:
+        wanted.update({"tests": TESTS, "bench": BENCH}.get(name) or {name: name})
+    missing = sorted({package for program, package in wanted.items() if find(program) is None})
+    if missing and debian.available() and debian.elevation() is not None:
+        print(f"kontor: installing Debian's {', '.join(missing)}.", flush=True)
+        debian.install(*missing)
+    left = sorted({package for program, package in wanted.items() if find(program) is None})
+    if left:
+        print(f"kontor: missing {', '.join(left)}; type: sudo apt-get install {' '.join(left)}", flush=True)
+    return 75 if left and arguments not in ([], ["tests"]) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
