@@ -19,8 +19,8 @@ from pathlib import Path
 from playwright.async_api import async_playwright
 
 from appliance.app.demo import DEVICE_NAME, free_port
-from tools.system import find
 from tools.measurements import ROOT, Figure, write
+from tools.system import find
 
 _ADDRESS = re.compile(r"http://localhost:\d+/\S+")
 _FETCH = re.compile(r"(\d+) MiB (?:to fetch from your Python|from your Debian)")
