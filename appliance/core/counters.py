@@ -21,6 +21,7 @@ HELP: Mapping[str, str] = MappingProxyType(
         "packets_received": "RTP packets of talkers taken",
         "packets_junk": "datagrams that were no packets for us",
         "packets_lost": "packets that never came",
+        "packets_redundant": "lost packets whose copy in a later packet came in time",
         "packets_late": "packets that came after their turn",
         "packets_duplicate": "packets that came twice",
         "packets_reordered": "packets that came out of order and in time",

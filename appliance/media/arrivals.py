@@ -24,6 +24,8 @@ class Held(NamedTuple):
     samples: int
     marker: bool
     payload: bytes
+    restored: bool = False
+    """It came as a copy in a later packet (RFC 2198), not by itself."""
 
 
 class Verdict(Enum):
@@ -38,7 +40,7 @@ class Arrivals:
     """Orders one stream. Memory: at most MOST_HELD packets, if the owner drops when :attr:`full`."""
 
     def __init__(self) -> None:
-        self.reordered = self.duplicate = self.late = self.lost = 0
+        self.reordered = self.duplicate = self.late = self.lost = self.redundant = 0
         """How many, over all streams."""
         self._ssrc: int | None = None
         self.clear(None)
@@ -91,7 +93,8 @@ class Arrivals:
         :param played_to: the extended timestamp that was reached; None: nothing is played.
         """
         number, timestamp = self._extended(packet)
-        if number in self._held:
+        held = self._held.get(number)
+        if held is not None and not held.restored:
             self.duplicate += 1
             return Verdict.DUPLICATE, timestamp
         if self._newest is not None:
@@ -104,6 +107,19 @@ class Arrivals:
         if self._newest is None or number > self._newest[0]:
             self._newest = (number, timestamp)
         return Verdict.HELD, timestamp
+
+    def restore(self, packet: Rtp, samples: int, played_to: int | None) -> bool:
+        """Let a copy of an earlier packet of this stream take its place, if that is empty and not yet played."""
+        number, timestamp = self._extended(packet)
+        known = number in self._held or (self._last is not None and number <= self._last)
+        played = played_to is not None and timestamp < played_to
+        if known or (played and self._newest is not None and number < self._newest[0]):
+            return False
+        self._held[number] = Held(number, timestamp, samples, packet.marker, packet.payload, restored=True)
+        self.redundant += 1
+        if self._newest is None or number > self._newest[0]:
+            self._newest = (number, timestamp)
+        return True
 
     def _extended(self, packet: Rtp) -> tuple[int, int]:
         if self._newest is None:

@@ -42,11 +42,13 @@ class Playout:
     """Plays one stream. One owner at a time; nothing here blocks, reads a clock or grows.
 
     :param decoder: belongs to this playout alone.
+    :param low_delay: aim lower, for packets of 10 ms on a good network.
     """
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: Decoder, low_delay: bool = False) -> None:
         self._decoder = decoder
-        self._timing = Timing()
+        self._low_delay = low_delay
+        self._timing = Timing(low_delay)
         self._arrivals = Arrivals()
         self._queue = PcmQueue(4 * MOST_SAMPLES)
         self._scratch = np.zeros(MOST_SAMPLES, np.int16)
@@ -97,6 +99,7 @@ class Playout:
             "packets_reordered": self._arrivals.reordered,
             "packets_late": self._arrivals.late,
             "packets_lost": self._arrivals.lost,
+            "packets_redundant": self._arrivals.redundant,
             "frames_concealed": self._concealed // BLOCK,
             "frames_recovered": self._recovered // BLOCK,
             "frames_dropped": self._dropped // BLOCK,
@@ -108,7 +111,7 @@ class Playout:
         self._begin()
         self._arrivals.clear(None)
         self._queue.clear()
-        self._timing = Timing()
+        self._timing = Timing(self._low_delay)
         self._decoder.reset()
 
     # Packets come
@@ -136,6 +139,20 @@ class Playout:
         self._timing.arrived(now * 1000, timestamp / _PER_MS, headroom)
         self._last_arrival = now
         self._keep_below_cap()
+
+    def push_redundant(self, packet: Rtp, now: float) -> None:
+        """Take a copy of an earlier packet that came with a later one (RFC 2198) at ``now``, before or after that one.
+
+        It fills the hole that a loss left, with its own sequence number and timestamp. A copy of what is there already, of
+        what was played, or of another stream is nothing, and a copy says nothing of the network's delay.
+        """
+        samples = packet_samples(packet.payload)
+        if samples == 0 or not self._arrivals.continues(packet):
+            return
+        if not self._playing and not self._arrivals.waiting:
+            self._wait_for_more(now)
+        if self._arrivals.restore(packet, samples, self._next if self._playing else None):
+            self._keep_below_cap()
 
     def _change_stream(self, ssrc: int) -> None:
         if self._arrivals.ssrc is not None:
@@ -287,6 +304,8 @@ class Playout:
             return
         if tail is not None:
             splice.add_falling(tail, self._scratch[:size])
+        if held.restored:
+            self._recovered += size
         self._sound(self._scratch[:size])
 
     # Changes that must not be heard

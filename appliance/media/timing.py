@@ -12,6 +12,8 @@ import numpy as np
 
 LEAST = 20.0
 """The smallest delay aimed at, ms."""
+LEAST_LOW = 10.0
+"""The same in the low-delay profile."""
 MOST = 80.0
 """The largest delay aimed at, ms."""
 CAP = 200.0
@@ -31,7 +33,9 @@ _ENOUGH = 8
 class Timing:
     """Measures one stream. Cost per packet: a few µs; memory: fixed."""
 
-    def __init__(self) -> None:
+    def __init__(self, low_delay: bool = False) -> None:
+        self._least = LEAST_LOW if low_delay else LEAST
+        self._margin = _MARGIN / 2 if low_delay else _MARGIN
         self._transits = np.zeros(_WINDOW)
         self._count = 0
         self._best = 0.0
@@ -97,7 +101,7 @@ class Timing:
         late = kept - self._best
         nearly_all = int(np.ceil(_COVERED * late.size)) - 1
         self.jitter = float(np.partition(late, nearly_all)[nearly_all])
-        target = min(MOST, max(LEAST, self.jitter + _MARGIN))
+        target = min(MOST, max(self._least, self.jitter + self._margin))
         self.target = target if self._count >= _TRUSTED else max(target, self.target)
 
     @property
