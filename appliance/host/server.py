@@ -155,6 +155,9 @@ class Host:
             limits=config.limits,
             max_members=config.max_members,
             signs={device.id: device.sign for device in config.devices if device.sign is not None},
+            turn=config.turn,
+            proxy=config.proxy,
+            tls=config.tls is not None,
         )
 
     def _application(self, services: Services, pages: Pages) -> web.Application:

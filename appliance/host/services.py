@@ -1,13 +1,18 @@
 """What every part of a host works with."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
 
 from appliance.core.counters import Counters
 from appliance.core.events import Event, EventName
 from appliance.core.roster import Sign
-from appliance.host.config import Limits, Times
+from appliance.host.approach import Approach, approach_of
+from appliance.host.config import Limits, Proxy, Times, Turn
 from appliance.host.port import Port
+from appliance.host.relay import ice_servers
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,19 @@ class Services:
     max_members: int
     signs: Mapping[str, Sign]
     """Signs that do not follow from the identity."""
+    turn: Turn | None = None
+    proxy: Proxy = field(default_factory=Proxy)
+    tls: bool = False
+    """Whether the host serves https itself."""
 
     def tell(self, name: EventName, **fields: object) -> None:
         """Report an event."""
         self.on_event(Event(name, self.now(), fields))
+
+    def approach(self, request: web.Request) -> Approach:
+        """How a request came to us."""
+        return approach_of(request, self.proxy, tls=self.tls)
+
+    def ice_servers(self, identity: str) -> list[dict[str, Any]]:
+        """The relays that this member may use for a while, as RTCIceServer has them; empty when there is none."""
+        return ice_servers(self.turn, identity, self.unix_now())
