@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     Main = Callable[[Settings, asyncio.Event, Journal], Coroutine[Any, Any, None]]
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
-    """The option that names the settings."""
+def add_config(parser: argparse.ArgumentParser, *, inherited: bool = False) -> None:
+    """The option that names the settings.
+
+    :param inherited: the command above has it too: what is given there holds unless it is given here.
+    """
     parser.add_argument(
         "--config",
         type=Path,
+        default=argparse.SUPPRESS if inherited else None,
         metavar="FILE",
         help="take the settings from this file alone, not from /etc/kontor and the boot partition",
     )

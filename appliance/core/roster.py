@@ -12,8 +12,8 @@ from typing import Any, Literal, TypeAlias
 Kind: TypeAlias = Literal["person", "site"]
 """A site is a member that is a device."""
 
-Role: TypeAlias = Literal["listener", "speaker", "admin"]
-"""What a member may do; each role may do what the ones before it may."""
+Role: TypeAlias = Literal["guest", "listener", "speaker", "admin"]
+"""What a member may do; each role may do what the ones before it may. A guest listens until a member admits them."""
 
 MemberState: TypeAlias = Literal["connecting", "admin_muted", "hand", "on_hold", "muted", "listening"]
 """The one state that is shown of a member, in the order of precedence."""

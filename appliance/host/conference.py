@@ -66,9 +66,10 @@ class Conference:
         """
         return verify(token, self._keys, self._services.unix_now() if expiry else 0.0, self.id)
 
-    def join(self, claims: Claims, offer: Offer, address: Address) -> tuple[Session, str]:
+    def join(self, claims: Claims, offer: Offer, address: Address, *, unmuted: bool = False) -> tuple[Session, str]:
         """Take a member in, connecting and muted; an older session of the same identity ends.
 
+        :param unmuted: it speaks from the start: a client that can only send has no way to unmute itself.
         :returns: the session, and the SDP answer.
         :raises RoomFull: there is no place.
         :raises SdpError: the offer has nothing that this member may do.
@@ -89,7 +90,8 @@ class Conference:
         services.port.add(session.peer)
         sign = services.signs.get(claims.identity)
         member = new_member(claims.identity, claims.name, claims.kind, claims.role, sign)
-        self.roster.join(replace(member, admin_muted=self._requests.admin_mute_of(claims.identity) is not None))
+        admin_muted = self._requests.admin_mute_of(claims.identity) is not None
+        self.roster.join(replace(member, muted=not unmuted, admin_muted=admin_muted))
         services.counters.add("host_joins")
         services.tell(EventName.MEMBER_JOINED, room=self.id, member=claims.identity, kind=claims.kind)
         self._tell_member(claims.identity)

@@ -81,7 +81,7 @@ public_key = "{key}"
 """,
     )
     await kontor("config", "check", "--config", str(config))
-    printed = await kontor("invite", "studio", "--name", "Ada", "--config", str(config))
+    printed = await kontor("host", "link", "studio", "--name", "Ada", "--config", str(config))
     link = next(line for line in printed.splitlines() if line.startswith("http"))
     assert link.startswith(f"http://localhost:{free_port}/studio#")
     async with host(config):

@@ -1,4 +1,4 @@
-"""``kontor invite``: a link that lets one person into a room."""
+"""``kontor host link``: a link that lets one person into a room."""
 
 import argparse
 import json
@@ -6,10 +6,12 @@ import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import get_args
 
 from appliance.commands import Subparsers
 from appliance.commands.part import add_config, load_settings
 from appliance.core.exits import Exit
+from appliance.core.roster import Role
 from appliance.core.tokens import Claims, issue
 from appliance.settings import HostedRoom, HostSettings, identity_of, page_url
 from appliance.settings.problems import did_you_mean
@@ -19,22 +21,22 @@ _MOST_DAYS = 3_650
 _LOCAL = ("http://localhost", "https://localhost", "http://127.", "https://127.", "http://[::1]", "https://[::1]")
 
 
-def register(commands: Subparsers) -> None:
-    """Add the command."""
-    parser = commands.add_parser("invite", help="print a link that lets one person into a room of this server")
+def register_link(actions: Subparsers) -> None:
+    """Add the action."""
+    parser = actions.add_parser("link", help="print a link that lets one person into a room")
     parser.add_argument("room", metavar="ROOM", help="the id of the room")
     parser.add_argument("--name", required=True, help="the person's name, as the others read it")
-    parser.add_argument("--role", choices=("listener", "speaker", "admin"), default="speaker", help="default: speaker")
+    parser.add_argument("--role", choices=get_args(Role), default="speaker", help="default: speaker")
     parser.add_argument("--days", type=_days, default=30, help="how long the link is good; default: 30")
     parser.add_argument("--id", help="what tells this person from others; default: made from the name")
     parser.add_argument("--key", metavar="KEY_ID", help="the key that signs; default: the first one of the room")
     parser.add_argument("--url", metavar="ADDRESS", help="the address of the page; default: [host] url")
     parser.add_argument("--json", action="store_true", help="for programs")
-    add_config(parser)
+    add_config(parser, inherited=True)
     parser.set_defaults(run=run)
 
 
-class _CannotInvite(Exception):
+class _NoLink(Exception):
     """One sentence."""
 
 
@@ -44,33 +46,33 @@ def run(given: argparse.Namespace) -> int:
     if settings is None:
         return Exit.CONFIGURATION
     try:
-        invitation = _invite(given, settings.host, time.time())
-    except _CannotInvite as error:
-        print(f"kontor invite: {error}", file=sys.stderr)
+        made = _link(given, settings.host, time.time())
+    except _NoLink as error:
+        print(f"kontor host link: {error}", file=sys.stderr)
         return Exit.USAGE
     if given.json:
-        print(json.dumps(invitation, indent=2, ensure_ascii=False))
+        print(json.dumps(made, indent=2, ensure_ascii=False))
         return 0
-    print(invitation["link"])
-    print(_advice(given, invitation), file=sys.stderr)
+    print(made["link"])
+    print(_advice(given, made), file=sys.stderr)
     return 0
 
 
-def _invite(given: argparse.Namespace, host: HostSettings, now: float) -> Mapping[str, str | int]:
+def _link(given: argparse.Namespace, host: HostSettings, now: float) -> Mapping[str, str | int]:
     room = _room(given.room, host)
     identity = given.id or identity_of(given.name)
     if any(device.id == identity for device in host.devices):
-        raise _CannotInvite(f'"{identity}" is a device of this server, name another --id.')
+        raise _NoLink(f'"{identity}" is a device of this server, name another --id.')
     key_id = given.key or next(iter(room.key_files))
     if key_id not in room.key_files:
-        raise _CannotInvite(f'the room has no key "{key_id}", it has: {", ".join(room.key_files)}.')
+        raise _NoLink(f'the room has no key "{key_id}", it has: {", ".join(room.key_files)}.')
     expires = int(now) + given.days * _DAY
     claims = Claims(room.id, identity, given.name, given.role, "person", expires, key_id)
     key = room.key_files[key_id].read()
     try:
         token = issue(claims, key)
     except ValueError as error:
-        raise _CannotInvite(str(error)) from error
+        raise _NoLink(str(error)) from error
     return {
         "link": f"{_page(given.url, host)}/{room.id}#{token}",
         "room": room.id,
@@ -89,28 +91,28 @@ def _room(wanted: str, host: HostSettings) -> HostedRoom:
             return room
     known = [room.id for room in host.rooms]
     if not known:
-        raise _CannotInvite("this server has no rooms yet, write one into the settings: [[host.rooms]]")
+        raise _NoLink("this server has no rooms yet, write one into the settings: [[host.rooms]]")
     hint = did_you_mean(wanted, known) or f"There are: {', '.join(known)}."
-    raise _CannotInvite(f"there is no such room. {hint}")
+    raise _NoLink(f"there is no such room. {hint}")
 
 
 def _page(url: str | None, host: HostSettings) -> str:
     try:
         page = page_url(url) if url else host.page
     except ValueError as error:
-        raise _CannotInvite(f"--url {error}.") from error
+        raise _NoLink(f"--url {error}.") from error
     if not page:
-        raise _CannotInvite("the port of the page is not known beforehand, so give its address with --url.")
+        raise _NoLink("the port of the page is not known beforehand, so give its address with --url.")
     return page
 
 
-def _advice(given: argparse.Namespace, invitation: Mapping[str, str | int]) -> str:
-    until = datetime.fromtimestamp(int(invitation["expires"]), UTC).date().isoformat()
+def _advice(given: argparse.Namespace, made: Mapping[str, str | int]) -> str:
+    until = datetime.fromtimestamp(int(made["expires"]), UTC).date().isoformat()
     lines = [
-        f"For {given.name} as {given.role} in {invitation['title']}, good until {until}.",
+        f"For {given.name} as {given.role} in {made['title']}, good until {until}.",
         "Whoever has this link is let in under that name: send it to nobody else.",
     ]
-    if str(invitation["link"]).startswith(_LOCAL):
+    if str(made["link"]).startswith(_LOCAL):
         lines.append("It works on this machine only. For others, set [host] url or give --url.")
     return "\n".join(lines)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.commands import invite
+from appliance.commands import host
 from appliance.core.tokens import TokenError, verify
 from tests.settings.support import key_file, room
 
@@ -16,8 +16,8 @@ DEVICE = f'[[host.devices]]\nid = "box"\nname = "Box"\nroom = "lobby"\npublic_ke
 
 def kontor(*words: str) -> int:
     parser = argparse.ArgumentParser()
-    invite.register(parser.add_subparsers(required=True))
-    given = parser.parse_args(["invite", *words])
+    host.register(parser.add_subparsers(required=True))
+    given = parser.parse_args(["host", "link", *words])
     return int(given.run(given))
 
 
@@ -91,8 +91,8 @@ def test_a_public_address_works_elsewhere(config: str, capsys: Output) -> None:
 
 def test_refuses_what_makes_no_link(config: str, capsys: Output) -> None:
     name = ("--name", "Ann", "--config", config)
-    assert refused(capsys, "loby", *name) == 'kontor invite: there is no such room. Did you mean "lobby"?'
-    assert refused(capsys, "xyz", *name) == "kontor invite: there is no such room. There are: lobby."
+    assert refused(capsys, "loby", *name) == 'kontor host link: there is no such room. Did you mean "lobby"?'
+    assert refused(capsys, "xyz", *name) == "kontor host link: there is no such room. There are: lobby."
     assert refused(capsys, "lobby", *name, "--id", "box").endswith(
         '"box" is a device of this server, name another --id.'
     )
