@@ -63,9 +63,21 @@ class EventName(StrEnum):
     MEMBER_REPLACED = "member_replaced"
     MEMBER_TIMED_OUT = "member_timed_out"
     MEMBER_MOVED = "member_moved"
+    MEMBER_ADMITTED = "member_admitted"
+    MEMBER_REMOVED = "member_removed"
+    MEMBER_ALLOWED = "member_allowed"
+    MUTE_NEW_CHANGED = "mute_new_changed"
+    ROOM_KEY_MADE = "room_key_made"
+    ROOM_KEY_REVOKED = "room_key_revoked"
+    ROOM_STORE_FAILED = "room_store_failed"
     ROOM_FULL = "room_full"
     BAD_REQUEST = "bad_request"
     CERTIFICATE_MADE = "certificate_made"
+    TLS_RELOADED = "tls_reloaded"
+    TLS_REFUSED = "tls_refused"
+    TLS_EXPIRES = "tls_expires"
+    TLS_RENEWED = "tls_renewed"
+    LISTEN_ONLY = "listen_only"
     # processes
     SOUND_RESTARTED = "sound_restarted"
     LINK_RESTARTED = "link_restarted"
@@ -110,7 +122,14 @@ _EXCEPTIONS = {
     EventName.LINK_STARTED: _NOTICE,
     EventName.HOST_STARTED: _NOTICE,
     EventName.MUTED_BY_ADMIN: _NOTICE,
+    EventName.MEMBER_REMOVED: _NOTICE,
+    EventName.ROOM_KEY_MADE: _NOTICE,
+    EventName.ROOM_KEY_REVOKED: _NOTICE,
+    EventName.ROOM_STORE_FAILED: _ERROR,
     EventName.RECORDING: _NOTICE,
+    EventName.TLS_REFUSED: _ERROR,
+    EventName.TLS_EXPIRES: _WARNING,
+    EventName.LISTEN_ONLY: _WARNING,
     EventName.MEMBER_REFUSED: _FROM_OUTSIDE,
     EventName.ROOM_FULL: _FROM_OUTSIDE,
     EventName.BAD_REQUEST: _FROM_OUTSIDE,
