@@ -15,6 +15,8 @@ from appliance.core.sdp_grammar import MOST_BYTES, MOST_SECTIONS, TOKEN, Part, S
 from appliance.core.sdp_model import Answer, Direction, HostTransport, LocalTransport, MediaSection, Offer, Setup
 
 __all__ = [
+    "DEVICE_OPUS",
+    "DEVICE_RED",
     "LEVEL_URI",
     "MID_URI",
     "MOST_BYTES",
@@ -46,6 +48,9 @@ OPUS_FMTP = "minptime=10;useinbandfec=1;maxaveragebitrate=32000"
 
 DEVICE_OPUS = 111
 """Payload type of Opus in our own offers."""
+
+DEVICE_RED = 63
+"""Payload type of Opus with redundancy (RFC 2198) in our own offers."""
 
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 _MID = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,16}")
@@ -87,14 +92,33 @@ def _payload_type(codecs: Mapping[str, str], formats: Sequence[str], name: str) 
     return None
 
 
-def _extensions(session: Part, part: Part) -> Mapping[str, int]:
-    """URI to id. Only ids of one-byte headers (RFC 8285); the first id of a URI counts."""
+def _parameters(part: Part, payload_type: int | None) -> str:
+    """The first a=fmtp of a payload type, without the type; "" when there is none."""
+    return next(
+        (
+            rest
+            for value in part.all("fmtp")
+            if (words := value.partition(" "))[0] == str(payload_type) and (rest := words[2])
+        ),
+        "",
+    )
+
+
+def _redundancy(part: Part, codecs: Mapping[str, str], formats: Sequence[str], opus: int) -> int | None:
+    """The payload type of redundancy, when it is such that carries this section's Opus and nothing else (RFC 2198)."""
+    red = _payload_type(codecs, formats, "red")
+    carried = _parameters(part, red).split("/") if red is not None else []
+    return red if len(carried) > 1 and set(carried) == {str(opus)} else None
+
+
+def _extensions(session: Part, part: Part, *, named: bool) -> Mapping[str, int]:
+    """URI to id. Only ids of one-byte headers (RFC 8285); the first id of a URI counts. Without a mid none is sent."""
     found: dict[str, int] = {}
     for value in session.all("extmap") + part.all("extmap"):
         head, _, rest = value.partition(" ")
         ident = read_number(head.partition("/")[0], 65535, "extension id")
         uri = rest.partition(" ")[0]
-        if 1 <= ident <= 14 and uri:
+        if 1 <= ident <= 14 and uri and (named or uri != MID_URI):
             found.setdefault(uri, ident)
     if len(set(found.values())) != len(found):
         raise SdpError("Two header extensions of a section have the same id.")
@@ -117,12 +141,12 @@ def _section(session: Part, part: Part) -> MediaSection:
         raise SdpError("The description has a malformed m= line.")
     kind, port_text, protocol, *formats = words
     port = read_number(port_text, 65535, "port")
-    mid = part.first("mid")
-    if mid is None or not _MID.fullmatch(mid):
-        raise SdpError("A section lacks a=mid, or it is not a token of at most 16 characters.")
+    mid = part.first("mid") or ""
+    if part.first("mid") is not None and not _MID.fullmatch(mid):
+        raise SdpError("An a=mid is not a token of at most 16 characters.")
     codecs = _codecs(part, formats)
     opus = _payload_type(codecs, formats, "opus") if kind == "audio" else None
-    parameters = [value.partition(" ")[2] for value in part.all("fmtp") if value.partition(" ")[0] == str(opus)]
+    red = _redundancy(part, codecs, formats, opus) if opus is not None else None
     ssrcs = [read_number(value.partition(" ")[0], 2**32 - 1, "SSRC") for value in part.all("ssrc")]
     return MediaSection(
         kind=kind,
@@ -131,9 +155,10 @@ def _section(session: Part, part: Part) -> MediaSection:
         port=port,
         protocol=protocol,
         opus=opus,
-        red=_payload_type(codecs, formats, "red") if kind == "audio" else None,
-        fmtp=parameters[0] if parameters else "",
-        extensions=_extensions(session, part),
+        red=red,
+        prefers_red=red is not None and formats.index(str(red)) < formats.index(str(opus)),
+        fmtp=_parameters(part, opus),
+        extensions=_extensions(session, part, named=mid != ""),
         ssrcs=tuple(dict.fromkeys(ssrcs)),
         rejected=port == 0 and part.first("bundle-only") is None,
         rtcp_mux=part.first("rtcp-mux") is not None,
@@ -199,7 +224,7 @@ def parse_offer(text: str | bytes) -> Offer:
     session, parts = parse_parts(text)
     media = tuple(_section(session, part) for part in parts)
     mids = [section.mid for section in media]
-    if len(set(mids)) != len(mids):
+    if any(mid and mids.count(mid) > 1 for mid in mids):
         raise SdpError("Two sections have the same a=mid.")
     usable = [section for section in media if not section.problem]
     if not usable:
@@ -209,8 +234,8 @@ def parse_offer(text: str | bytes) -> Offer:
     if (group or len(usable) > 1) and not {section.mid for section in usable} <= set(group):
         raise SdpError("The audio sections are not all in one BUNDLE group.")
     # With bundle-only sections the transport stands in the first section of the group alone.
-    order = [usable[0].mid, *group[:1]]
-    ufrag, pwd, fingerprint, setup = _transport([*(parts[mids.index(mid)] for mid in order), session])
+    order = [media.index(usable[0]), *(mids.index(mid) for mid in group[:1])]
+    ufrag, pwd, fingerprint, setup = _transport([*(parts[index] for index in order), session])
     return Offer(
         ufrag=ufrag,
         pwd=pwd,
@@ -261,6 +286,10 @@ def _opus_lines(payload_type: int, fmtp: str) -> list[str]:
     return [f"a=rtpmap:{payload_type} opus/48000/2", f"a=fmtp:{payload_type} {fmtp}"]
 
 
+def _red_lines(payload_type: int, opus: int) -> list[str]:
+    return [f"a=rtpmap:{payload_type} red/48000/2", f"a=fmtp:{payload_type} {opus}/{opus}"]
+
+
 def _place(address: str, port: int) -> list[str]:
     return [f"a=candidate:1 1 udp 2130706431 {address} {port} typ host", "a=end-of-candidates"]
 
@@ -289,13 +318,11 @@ def build_answer(
 
     With ``talk`` the section ``offer.talking`` is accepted too; every other section is answered inactive with port 0. But
     where the first section of the bundle is such a one (video), it is kept: a browser that was told to use one transport
-    from the beginning (max-bundle) has it there, and fails when it is rejected. Opus only: redundancy (RFC 2198) would be
-    listed before it.
+    from the beginning (max-bundle) has it there, and fails when it is rejected. Where redundancy (RFC 2198) is offered it
+    is answered, and listed first, which is how Chromium is told to send it.
 
-    :raises SdpError: nothing is left to send or to receive, or both ends insist on the same part in DTLS.
+    :raises SdpError: nothing is left to send or to receive.
     """
-    if offer.setup == host.setup:
-        raise SdpError(f"The offer insists on a=setup:{host.setup}, which is this host's part.")
     slots = dict(zip((section.mid for section in offer.listening), ssrcs, strict=False))
     talking = offer.talking.mid if talk and offer.talking else None
     accepted = [section.mid for section in offer.audio if section.mid in slots or section.mid == talking]
@@ -307,19 +334,21 @@ def build_answer(
         lines.append("a=group:BUNDLE " + " ".join(bundle))
     lines.append("a=msid-semantic: WMS *")
     for section in offer.media:
-        if section.mid in accepted:
+        if not section.problem and section.mid in accepted:
             lines += _accepted(section, host, slots.get(section.mid), section.mid == talking, opus_fmtp)
         else:
-            lines += _kept(section, host) if section.mid in bundle else _rejected(section)
-        lines += [f"a=mid:{section.mid}", "a=rtcp-mux"]
-        lines += _transport_lines(host.ufrag, host.pwd, host.fingerprint_hex, host.setup)
+            lines += _kept(section, host) if section.mid and section.mid in bundle else _rejected(section)
+        lines += [f"a=mid:{section.mid}"] * (section.mid != "") + ["a=rtcp-mux"]
+        lines += _transport_lines(host.ufrag, host.pwd, host.fingerprint_hex, offer.answered_setup)
     return "\r\n".join(lines) + "\r\n"
 
 
 def _accepted(section: MediaSection, host: HostTransport, ssrc: int | None, receives: bool, fmtp: str) -> list[str]:
     opus = cast(int, section.opus)  # a section without Opus is never accepted
     direction = "recvonly" if ssrc is None else "sendrecv" if receives else "sendonly"
-    lines = [f"m=audio {host.port} {section.protocol} {opus}", f"c={_network(host.address)}", f"a={direction}"]
+    formats = f"{opus}" if section.red is None else f"{section.red} {opus}"
+    lines = [f"m=audio {host.port} {section.protocol} {formats}", f"c={_network(host.address)}", f"a={direction}"]
+    lines += [] if section.red is None else _red_lines(section.red, opus)
     lines += _opus_lines(opus, fmtp)
     lines += [f"a=extmap:{section.extensions[uri]} {uri}" for uri in (MID_URI, LEVEL_URI) if uri in section.extensions]
     if ssrc is not None:
@@ -343,10 +372,15 @@ def build_offer(
     lines = ["v=0", f"o=- {session_id} 2 IN IP4 0.0.0.0", "s=-", "t=0 0", "a=group:BUNDLE " + " ".join(mids)]
     for mid in mids:
         sends = send and mid == mids[0]
-        lines += [f"m=audio 9 UDP/TLS/RTP/SAVPF {DEVICE_OPUS}", "c=IN IP4 0.0.0.0", f"a=mid:{mid}", "a=rtcp-mux"]
+        lines += [
+            f"m=audio 9 UDP/TLS/RTP/SAVPF {DEVICE_OPUS} {DEVICE_RED}",
+            "c=IN IP4 0.0.0.0",
+            f"a=mid:{mid}",
+            "a=rtcp-mux",
+        ]
         lines += _transport_lines(local.ufrag, local.pwd, local.fingerprint_hex, "active")
         lines.append("a=sendrecv" if sends else "a=recvonly")
-        lines += _opus_lines(DEVICE_OPUS, OPUS_FMTP)
+        lines += _opus_lines(DEVICE_OPUS, OPUS_FMTP) + _red_lines(DEVICE_RED, DEVICE_OPUS)
         lines += [f"a=extmap:1 {MID_URI}", f"a=extmap:2 {LEVEL_URI}"]
         if sends and ssrc is not None:
             lines.append(f"a=ssrc:{ssrc} cname:device")

@@ -16,11 +16,15 @@ class MediaSection:
 
     kind: str
     mid: str
+    """Its name; empty when it has none, as a section outside of a bundle may."""
     direction: Direction
     port: int
     protocol: str
     opus: int | None
     red: int | None
+    """Redundancy (RFC 2198) that carries this section's Opus; None when it is not offered."""
+    prefers_red: bool
+    """Redundancy is listed before plain Opus: whoever wrote this wants to be sent it."""
     fmtp: str
     extensions: Mapping[str, int]
     ssrcs: tuple[int, ...]
@@ -96,6 +100,16 @@ class Offer:
         """The sections that the offering side receives in: one slot each, in this order."""
         return tuple(section for section in self.audio if section.receives)
 
+    @property
+    def single(self) -> bool:
+        """Whether the offering side receives in exactly one section: it cannot take slots, and is sent the mix."""
+        return len(self.listening) == 1
+
+    @property
+    def answered_setup(self) -> Literal["passive", "active"]:
+        """The part in DTLS of whoever answers: the passive one, unless the offer insists on that (RFC 8842)."""
+        return "active" if self.setup == "passive" else "passive"
+
 
 @dataclass(frozen=True, slots=True)
 class Answer(Offer):
@@ -104,7 +118,7 @@ class Answer(Offer):
 
 @dataclass(frozen=True, slots=True)
 class HostTransport:
-    """What a host says of itself: one UDP port for everybody, ICE-lite. ``setup`` is its part in DTLS."""
+    """What a host says of itself: one UDP port for everybody, ICE-lite."""
 
     ufrag: str
     pwd: str
@@ -112,7 +126,6 @@ class HostTransport:
     address: str
     port: int
     session_id: int
-    setup: Literal["passive", "active"] = "passive"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from appliance.host.packet import Header, payload_of, read_header
 from appliance.host.port import Ended, Peer
 from appliance.host.srtp import Datagram
 from appliance.host.stage import Speech, Stage
+from appliance.media.red import primary
 from appliance.media.rtp import Bye, parse_rtcp
 
 _SHOWN_ANYWAY = 64
@@ -96,6 +97,7 @@ class Session:
         self._ssrcs = [secrets.randbelow(2**32 - 1) + 1 for _ in range(SLOTS)]
         talking = offer.talking
         self._payload_type = talking.opus if talking is not None else None
+        self._red = talking.red if talking is not None else None
         self._level_id = talking.extensions.get(LEVEL_URI) if talking is not None else None
         self._source: int | None = None
         self._source_heard = 0.0
@@ -199,7 +201,10 @@ class Session:
 
     def _forward(self, packet: Datagram, header: Header, now: float) -> None:
         payload = payload_of(packet, header)
-        if header.payload_type != self._payload_type or not 0 < len(payload) <= MOST_PAYLOAD:
+        redundant = header.payload_type == self._red
+        if redundant:  # listeners are sent the newest frame alone
+            payload = memoryview(primary(payload) or b"")
+        if not (redundant or header.payload_type == self._payload_type) or not 0 < len(payload) <= MOST_PAYLOAD:
             self._counters.add("host_datagrams_junk")
             return
         began = header.source != self._source
