@@ -5,6 +5,10 @@ once; per packet numpy fills sequence number, timestamp, payload type, level and
 protects each row where it lies, and sendmmsg(2) hands them to the kernel together. That is 3 to 5 µs a packet
 (docs/measurements), where a Python call a member costs 12 and more.
 
+Rows lie sorted by what they agreed on: those that get plain Opus, then those that get one earlier frame beside each
+(RFC 2198), then two. A payload is so written once for each of these groups, and the rows are still one loop for libsrtp and
+one call for the kernel. Payload types, which each member chose for itself, are columns.
+
 A row's sequence number is the slot's plus an offset of its own: rows of members that are not sent a packet (the talker itself)
 stand still, and so no member sees a loss that is none.
 """
@@ -13,15 +17,15 @@ import ctypes
 import errno
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from appliance.core.counters import Counters
 from appliance.host.srtp import OVERHEAD, Outbound, Pointer, ffi, lib
+from appliance.media import red
 
 Address: TypeAlias = tuple[str, int]
 
@@ -29,9 +33,12 @@ HEADER = 20
 """Bytes before the payload: 12 of RTP and 8 of header extension."""
 
 MOST_PAYLOAD = 1276
-"""Bytes; the longest Opus packet of one frame has 1275 (RFC 6716, 3.2.1)."""
+"""Bytes; the longest Opus packet of one frame has 1275 (RFC 6716, 3.2.1). Redundancy that does not fit is left out."""
 
-_STRIDE = -(-(HEADER + MOST_PAYLOAD + OVERHEAD) // 64) * 64
+MOST_REDUNDANCY = 2
+"""Earlier frames that a packet carries at most."""
+
+_STRIDE = -(-(HEADER + 1 + MOST_PAYLOAD + OVERHEAD) // 64) * 64  # 1: the head of the newest frame among redundant ones
 _FIRST_ROWS = 16
 _MOST_AT_ONCE = 1024  # the kernel's own limit for one sendmmsg (UIO_MAXIOV)
 _HALF = 1 << 15
@@ -48,6 +55,20 @@ _MMSGHDR = np.dtype(
     }
 )
 
+# What is known of a row beside its header. ``plain`` is the payload type of Opus, ``outer`` that which the packet shows.
+_ROW = np.dtype(
+    [
+        ("address", _SOCKADDR),
+        ("packets", "u4"),
+        ("octets", "u4"),
+        ("offset", "u2"),
+        ("outer", "u1"),
+        ("plain", "u1"),
+        ("level_mask", "u1"),
+    ],
+    align=True,
+)
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.sendmmsg.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int]
 
@@ -58,11 +79,14 @@ class Stream:
 
     ssrc: int
     payload_type: int
+    """Of plain Opus."""
     first: int
     """The first sequence number. Below 2**15, so that losing it near the wrap costs nothing (RFC 3711, 3.3.1)."""
     level_id: int | None = None
     mid_id: int | None = None
     mid: str = ""
+    red: int | None = None
+    """Payload type of redundant audio (RFC 2198); None: it gets plain Opus."""
 
     def extension(self) -> bytes:
         """The eight bytes of header extension: MID, then the level (to be filled), padding where one is not wanted.
@@ -84,6 +108,8 @@ class Packet:
     level: int
     """-dBov, 0 … 127 (RFC 6464)."""
     payload: bytes | memoryview
+    earlier: Sequence[tuple[int, bytes]] = ()
+    """Frames before it, oldest first, each with its distance in samples; for members that agreed on redundancy."""
 
 
 @dataclass(slots=True)
@@ -95,7 +121,7 @@ class _Paused:
 
 
 class FanOut:
-    """The rows of one slot. Rows have no order: the last takes the place of one that is removed."""
+    """The rows of one slot, in groups: those with 0, 1 and 2 earlier frames. Within a group they have no order."""
 
     def __init__(self, descriptor: int, counters: Counters) -> None:
         self._descriptor = descriptor
@@ -103,13 +129,11 @@ class FanOut:
         self._members: list[tuple[str, Outbound]] = []
         self._srtp: list[Pointer] = []
         self._row: dict[str, int] = {}
+        self._ends = [0] * (MOST_REDUNDANCY + 1)
         self._seq: int | None = None
         self._paused: _Paused | None = None
         self._rows = np.zeros((0, _STRIDE), np.uint8)
-        self._offset = np.zeros(0, np.uint16)
-        self._payload_type = np.zeros(0, np.uint8)
-        self._level_mask = np.zeros(0, np.uint8)
-        self._address = np.zeros(0, _SOCKADDR)
+        self._columns = np.zeros(0, _ROW)
         self._allot(_FIRST_ROWS)
 
     def __len__(self) -> int:
@@ -123,47 +147,96 @@ class FanOut:
     def __contains__(self, who: str) -> bool:
         return who in self._row
 
+    # ---- rows come, move and go
+
     def add(self, who: str, outbound: Outbound, stream: Stream, address: Address) -> None:
         """Give ``who`` a row; an older row of the same member goes."""
         self.remove(who)
-        row = len(self)
-        if row == len(self._offset):
-            self._allot(2 * row)
-        self._members.append((who, outbound))
-        self._srtp.append(outbound.srtp)
+        if len(self) == len(self._columns):
+            self._allot(2 * len(self))
+        row = self._open(0 if stream.red is None else 1)
+        self._members[row] = (who, outbound)
+        self._srtp[row] = outbound.srtp
         self._row[who] = row
         # Payload type, sequence number and timestamp are filled for each packet.
         head = struct.pack("!BBHII", 0x90, 0, 0, 0, stream.ssrc) + stream.extension()
         self._rows[row, :HEADER] = np.frombuffer(head, np.uint8)
-        self._offset[row] = (stream.first - 1 - self._last) & 0xFFFF
-        self._payload_type[row] = stream.payload_type
-        self._level_mask[row] = 0 if stream.level_id is None else 0x7F
+        columns = self._columns[row]
+        columns["packets"] = columns["octets"] = 0
+        columns["offset"] = (stream.first - 1 - self._last) & 0xFFFF
+        columns["plain"] = stream.payload_type
+        columns["outer"] = stream.payload_type if stream.red is None else stream.red
+        columns["level_mask"] = 0 if stream.level_id is None else 0x7F
         self.move(who, address)
 
     def move(self, who: str, address: Address) -> None:
         """Send the row of ``who`` to another IPv4 address from now on."""
         host, port = address
-        row = self._address[self._row[who]]
+        row = self._columns["address"][self._row[who]]
         row["family"], row["port"] = socket.AF_INET, port
         row["address"] = np.frombuffer(socket.inet_aton(host), np.uint8)
 
-    def remove(self, who: str) -> None:
-        """Take the row of ``who`` away, if there is one."""
+    def remove(self, who: str) -> int | None:
+        """Take the row of ``who`` away, if there is one; gives the sequence number that it would have had next."""
         row = self._row.pop(who, None)
         if row is None:
-            return
+            return None
+        following = (self._last + int(self._columns["offset"][row]) + 1) & 0xFFFF
         if self._paused is not None and self._paused.who == who:
+            following = (self._paused.seq + 1) & 0xFFFF
             self._paused = None
-        last = len(self) - 1
-        if row != last:
-            self._rows[row, :HEADER] = self._rows[last, :HEADER]
-            for column in (self._offset, self._payload_type, self._level_mask, self._address):
-                column[row] = column[last]
-            self._members[row] = self._members[last]
-            self._srtp[row] = self._srtp[last]
-            self._row[self._members[row][0]] = row
+        self._close(row)
+        return following
+
+    def protect_by(self, who: str, blocks: int) -> None:
+        """Give ``who`` 1 or 2 earlier frames beside each from now on, if it agreed on any."""
+        row = self._row.get(who)
+        if row is None or row < self._ends[0]:
+            return
+        header, columns = self._rows[row, :HEADER].copy(), self._columns[row].copy()
+        member, srtp = self._members[row], self._srtp[row]
+        self._close(row)
+        row = self._open(max(1, min(MOST_REDUNDANCY, blocks)))
+        self._rows[row, :HEADER], self._columns[row] = header, columns
+        self._members[row], self._srtp[row], self._row[who] = member, srtp, row
+
+    def sent(self, who: str) -> tuple[int, int]:
+        """Packets and octets of payload that went to ``who`` so far (RFC 3550, 6.4.1)."""
+        columns = self._columns[self._row[who]]
+        return int(columns["packets"]), int(columns["octets"])
+
+    def _open(self, group: int) -> int:
+        """Make room for one more row at the end of ``group``: the first row of each later group becomes its last."""
+        self._members.append(("", None))  # type: ignore[arg-type]  # filled by the caller
+        self._srtp.append(None)
+        for later in range(MOST_REDUNDANCY, group, -1):
+            self._put(self._ends[later - 1], self._ends[later])
+            self._ends[later] += 1
+        self._ends[group] += 1
+        return self._ends[group] - 1
+
+    def _close(self, row: int) -> None:
+        """Fill the place of ``row`` with the last of its group, that one's with the last of the next group, and so on."""
+        for group in range(self._group(row), MOST_REDUNDANCY + 1):
+            self._ends[group] -= 1
+            self._put(self._ends[group], row)
+            row = self._ends[group]
         self._members.pop()
         self._srtp.pop()
+
+    def _group(self, row: int) -> int:
+        return sum(row >= end for end in self._ends)
+
+    def _put(self, source: int, target: int) -> None:
+        if source == target:
+            return
+        self._rows[target, :HEADER] = self._rows[source, :HEADER]
+        self._columns[target] = self._columns[source]
+        self._members[target] = self._members[source]
+        self._srtp[target] = self._srtp[source]
+        self._row[self._members[target][0]] = target
+
+    # ---- packets go
 
     def send(self, packet: Packet, talker: str | None = None) -> None:
         """Send ``packet`` to every row but that of ``talker``."""
@@ -172,51 +245,76 @@ class FanOut:
         self._pause(talker, packet.seq)
         if (packet.seq - self._last) & 0xFFFF < _HALF:
             self._seq = packet.seq
+        if not self._members:
+            return
         row = self._row.get(talker, -1) if talker is not None else -1
-        spans = ((0, len(self)),) if row < 0 else ((0, row), (row + 1, len(self)))
-        for begin, end in spans:
-            if begin < end:
-                self._send_rows(begin, end, packet)
+        self._fill_all(packet)
+        if row < 0:
+            self._send_rows(0, len(self))
+        else:
+            self._send_rows(0, row)
+            self._send_rows(row + 1, len(self))
 
     def send_extra(self, who: str, timestamp: int, payload: bytes) -> None:
         """Send one packet of silence to ``who`` alone; its row goes one ahead of the others."""
         row = self._row.get(who)
         if row is None or self._seq is None:
             return
-        self._offset[row] = (int(self._offset[row]) + 1) & 0xFFFF
-        self._send_rows(row, row + 1, Packet(self._last, timestamp, marker=False, level=127, payload=payload))
+        self._columns["offset"][row] = (int(self._columns["offset"][row]) + 1) & 0xFFFF
+        packet = Packet(self._last, timestamp, marker=False, level=127, payload=payload)
+        self._fill(row, row + 1, packet, 0 if row < self._ends[0] else 1)
+        self._send_rows(row, row + 1)
 
     def _begin(self, seq: int) -> None:
         """The slot's first packet decides what the offsets count from."""
         self._seq = (seq - 1) & 0xFFFF
-        self._offset -= np.uint16(self._seq)
+        self._columns["offset"] -= np.uint16(self._seq)
 
     def _pause(self, talker: str | None, seq: int) -> None:
         """Let the talker's row stand still, and the one that stood still go on where it was."""
-        paused = self._paused
+        paused, offset = self._paused, self._columns["offset"]
         if paused is not None and paused.who != talker:
-            self._offset[self._row[paused.who]] = (paused.seq + 1 - seq) & 0xFFFF
+            offset[self._row[paused.who]] = (paused.seq + 1 - seq) & 0xFFFF
             self._paused = paused = None
         if paused is None and talker is not None and talker in self._row:
-            self._paused = _Paused(talker, (self._last + int(self._offset[self._row[talker]])) & 0xFFFF)
+            self._paused = _Paused(talker, (self._last + int(offset[self._row[talker]])) & 0xFFFF)
 
-    def _send_rows(self, begin: int, end: int, packet: Packet) -> None:
-        self._fill(begin, end, packet)
-        for first, last in self._protect(begin, end):
-            self._counters.add("host_packets_out", self._flush(first, last))
+    def _send_rows(self, begin: int, end: int) -> None:
+        if begin < end:
+            for first, last in self._protect(begin, end):
+                self._counters.add("host_packets_out", self._flush(first, last))
 
-    def _fill(self, begin: int, end: int, packet: Packet) -> None:
-        rows = self._rows[begin:end]
-        size = HEADER + len(packet.payload)
-        rows[:, 1] = self._payload_type[begin:end] | (0x80 if packet.marker else 0)
-        self._words[begin:end, 1] = self._offset[begin:end] + np.uint16(packet.seq)
+    def _fill_all(self, packet: Packet) -> None:
+        begin = 0
+        for group, end in enumerate(self._ends):
+            if begin < end:
+                self._fill(begin, end, packet, group)
+            begin = end
+
+    def _fill(self, begin: int, end: int, packet: Packet, group: int) -> None:
+        """Write ``packet`` into the rows of one group, or some of them."""
+        rows, columns = self._rows[begin:end], self._columns[begin:end]
+        if group == 0:
+            payload, earlier = packet.payload, 0
+        else:
+            payload, earlier = _redundant(packet, group)
+        size = HEADER + len(payload)
+        rows[:, 1] = columns["outer"] | (0x80 if packet.marker else 0)
+        self._words[begin:end, 1] = columns["offset"] + np.uint16(packet.seq)
         self._longs[begin:end, 1] = packet.timestamp
-        rows[:, 19] = self._level_mask[begin:end] & packet.level
-        rows[:, HEADER:size] = np.frombuffer(packet.payload, np.uint8)
+        rows[:, 19] = columns["level_mask"] & packet.level
+        rows[:, HEADER:size] = np.frombuffer(payload, np.uint8)
+        if group:  # each frame is headed by the row's own payload type of Opus
+            for head in range(earlier):
+                rows[:, HEADER + 4 * head] = columns["plain"] | 0x80
+            rows[:, HEADER + 4 * earlier] = columns["plain"]
         self._lengths[begin:end] = size
 
     def _protect(self, begin: int, end: int) -> Iterator[tuple[int, int]]:
         """Protect rows in place; give the spans that may be sent. One refused row does not hold back the others."""
+        columns = self._columns[begin:end]
+        columns["packets"] += 1
+        columns["octets"] += self._lengths[begin:end].view(np.uint32) - np.uint32(HEADER)
         codes = list(
             map(
                 lib.srtp_protect,
@@ -258,13 +356,11 @@ class FanOut:
         kept = len(self)
         rows = np.zeros((capacity, _STRIDE), np.uint8)
         rows[:kept, :HEADER] = self._rows[:kept, :HEADER]
-        self._rows = rows
+        columns = np.zeros(capacity, _ROW)
+        columns[:kept] = self._columns[:kept]
+        self._rows, self._columns = rows, columns
         self._words = rows.view(">u2")
         self._longs = rows.view(">u4")
-        self._offset = _grown(self._offset, capacity)
-        self._payload_type = _grown(self._payload_type, capacity)
-        self._level_mask = _grown(self._level_mask, capacity)
-        self._address = _grown(self._address, capacity)
         self._lengths = np.zeros(capacity, np.int32)
         self._link(capacity)
 
@@ -274,7 +370,7 @@ class FanOut:
         self._vectors = np.zeros(capacity, _IOVEC)
         self._vectors["base"] = self._rows.ctypes.data + index * _STRIDE
         self._messages = np.zeros(capacity, _MMSGHDR)
-        self._messages["name"] = self._address.ctypes.data + index * _SOCKADDR.itemsize
+        self._messages["name"] = self._columns.ctypes.data + index * _ROW.itemsize  # the address comes first
         self._messages["name_length"] = _SOCKADDR.itemsize
         self._messages["vectors"] = self._vectors.ctypes.data + index * _IOVEC.itemsize
         self._messages["vector_count"] = 1
@@ -285,7 +381,10 @@ class FanOut:
         self._length_pointers: list[Pointer] = [first_length + row for row in range(capacity)]
 
 
-def _grown(column: NDArray[Any], capacity: int) -> NDArray[Any]:
-    grown = np.zeros(capacity, column.dtype)
-    grown[: len(column)] = column
-    return grown
+def _redundant(packet: Packet, most: int) -> tuple[bytes, int]:
+    """The payload with up to ``most`` earlier frames, payload types still 0, and how many it has."""
+    earlier = packet.earlier[-most:]
+    room = MOST_PAYLOAD - len(packet.payload)
+    while earlier and sum(4 + len(data) for _, data in earlier) > room:
+        earlier = earlier[1:]
+    return red.build(0, packet.payload, earlier), len(earlier)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from appliance.core.counters import Counters
 from appliance.host import srtp
 from appliance.host.fan_out import MOST_PAYLOAD, FanOut, Packet, Stream
+from appliance.media import red
 
 GCM = srtp.PROFILES[b"SRTP_AEAD_AES_128_GCM"]
 CM = srtp.PROFILES[b"SRTP_AES128_CM_SHA1_80"]
@@ -23,6 +24,7 @@ class Listener:
 
     def __init__(self, name: str, profile: srtp.Profile = GCM) -> None:
         self.name = name
+        self.ssrc = 0
         key = secrets.token_bytes(profile.key + profile.salt)
         self.outbound = srtp.Outbound(profile, key)
         self.inbound = srtp.Inbound(profile, key)
@@ -60,6 +62,7 @@ class Bench:
         listener = Listener(name, profile)
         self.listeners[name] = listener
         agreed = {"ssrc": 1000 + len(self.listeners), "payload_type": 111, "first": 5, "level_id": 1, **stream}
+        listener.ssrc = int(agreed["ssrc"] or 0)
         self.fan.add(name, listener.outbound, Stream(**agreed), listener.socket.getsockname())  # type: ignore[arg-type]
         return listener
 
@@ -184,7 +187,63 @@ def test_an_address_that_cannot_be_reached_is_skipped(bench: Bench) -> None:
     assert len(bench.listeners["c"].read()) == 1
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["add", "remove", "send"])), max_size=60))
+def frames(packet: bytes) -> list[tuple[int, int, bytes]]:
+    """Payload type, distance and bytes of each frame of a redundant packet."""
+    return [(frame.payload_type, frame.offset, bytes(frame.payload)) for frame in red.split(packet[20:])]
+
+
+def test_earlier_frames_go_to_those_who_agreed_on_them_under_their_own_payload_types(bench: Bench) -> None:
+    plain, other = bench.add("plain"), bench.add("other", payload_type=96, red=97)
+    twice = bench.add("twice", red=63)
+    bench.fan.protect_by("twice", 2)
+    bench.fan.protect_by("plain", 2)  # it agreed on none
+    bench.fan.protect_by("nobody", 2)
+    earlier = ((1920, b"before last"), (960, b"last"))
+    bench.fan.send(Packet(1, 9600, True, 30, b"now", earlier))
+    bench.fan.send(Packet(2, 10_560, False, 30, b"alone"))
+    assert [(p[1], p[20:]) for p in plain.read()] == [(111 | 0x80, b"now"), (111, b"alone")]
+    first, second = other.read()
+    assert (first[1], second[1]) == (97 | 0x80, 97)
+    assert frames(first) == [(96, 960, b"last"), (96, 0, b"now")]
+    assert frames(second) == [(96, 0, b"alone")]
+    assert frames(twice.read()[0]) == [(111, 1920, b"before last"), (111, 960, b"last"), (111, 0, b"now")]
+    bench.fan.protect_by("twice", 0)
+    bench.fan.send(Packet(3, 11_520, False, 30, b"now", earlier))
+    assert [len(frames(packet)) for packet in twice.read()] == [2]
+
+
+def test_redundancy_that_does_not_fit_is_left_out_and_the_newest_frame_goes(bench: Bench) -> None:
+    listener = bench.add("a", red=63)
+    bench.fan.protect_by("a", 2)
+    large, small = bytes(1000), bytes(200)
+    bench.fan.send(Packet(1, 9600, False, 30, large, ((1920, large), (960, small))))
+    bench.fan.send(Packet(2, 9600, False, 30, bytes(MOST_PAYLOAD), ((960, small),)))
+    assert [[offset for _, offset, _ in frames(packet)] for packet in listener.read()] == [[960, 0], [0]]
+
+
+def test_what_went_to_a_row_is_counted_for_its_sender_reports(bench: Bench) -> None:
+    bench.add("a")
+    bench.add("b", red=63)
+    bench.send(1, payload=bytes(50))
+    bench.send(2, "a", payload=bytes(50))
+    assert bench.fan.sent("a") == (1, 50)
+    assert bench.fan.sent("b") == (2, 102)
+
+
+def test_who_leaves_learns_which_number_would_have_come_next(bench: Bench) -> None:
+    bench.add("a", first=10)
+    bench.add("b", first=70)
+    for seq in (1, 2, 3):
+        bench.send(seq, "b")
+    assert bench.fan.remove("a") == 13
+    assert bench.fan.remove("b") == 70
+    assert bench.fan.remove("b") is None
+
+
+STEPS = st.sampled_from(["add", "remove", "send", "protect"])
+
+
+@given(st.lists(st.tuples(st.integers(0, 7), STEPS), max_size=80))
 @settings(max_examples=50, deadline=None)
 def test_whoever_comes_and_goes_each_sees_one_unbroken_sequence(steps: list[tuple[int, str]]) -> None:
     bench = Bench()
@@ -196,16 +255,21 @@ def test_whoever_comes_and_goes_each_sees_one_unbroken_sequence(steps: list[tupl
             if what == "add" and name not in bench.fan:
                 if old := bench.listeners.pop(name, None):
                     old.socket.close()
-                bench.add(name, first=who)
+                bench.add(name, first=who, red=63 if who % 2 else None)
                 expected[name] = 0
             elif what == "remove":
                 bench.fan.remove(name)
+            elif what == "protect":
+                bench.fan.protect_by(name, 1 + seq % 2)
             elif what == "send":
                 seq += 1
                 bench.send(seq, name)
                 for other in expected:
                     expected[other] += other != name and other in bench.fan
         for name, listener in bench.listeners.items():
-            assert seqs(listener.read()) == [int(name) + k for k in range(expected[name])]
+            packets = listener.read()
+            assert seqs(packets) == [int(name) + k for k in range(expected[name])]
+            assert {packet[1] for packet in packets} <= {63 if int(name) % 2 else 111}
+            assert {int.from_bytes(packet[8:12], "big") for packet in packets} <= {listener.ssrc}
     finally:
         bench.close()
