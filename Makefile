@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo core dev speech system test pytest slow lint typecheck imports format mutants measurements lock docs \
-	docs-check bench-demo bench-call bench-panel clean
+	docs-check bench-demo bench-call bench-panel bench-room tools-livekit clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,13 @@ bench-call: dev ## what a call costs the device
 
 bench-panel: dev ## from a press to the gate and to the lamp
 	@$(BIN)/python -m tools.bench.panel $(ARGS)
+
+bench-room: dev ## what a room costs its host, beside LiveKit's server and Janus (ARGS=quick prints a short run)
+	@$(PYTHON) -m tools.system janus
+	@$(BIN)/python -m tools.bench.room $(ARGS)
+
+tools-livekit: ## LiveKit's server and our load client for it, built from source (needs Go)
+	@$(PYTHON) -m tools.livekit
 
 lock: ## new lock files, proved for every target (needs a network)
 	@$(PYTHON) -m tools.lock

@@ -18,3 +18,8 @@ def pss_mib(pid: int) -> float:
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1024
     raise ValueError(f"process {pid} has no Pss line")
+
+
+def rss_mib(pid: int) -> float:
+    """Resident set size."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
