@@ -84,6 +84,11 @@ HELP: Mapping[str, str] = MappingProxyType(
         "host_reports": "RTCP packets of members",
         "host_slot_changes": "times that a slot changed its talker",
         "host_moves": "times that a member moved to another address",
+        "host_packets_flood": "packets dropped because their sender sends too many",
+        "host_frames_recovered": "frames lost on the way up and forwarded from a later packet",
+        "host_reports_junk": "RTCP packets that could not be read",
+        "host_claims_belied": "times that a member was quieter than it claimed, and lost its slot",
+        "host_levels_unmeasured": "packets without a level that counted as silence because too many are measured",
         "host_presence_junk": "presence connections closed for junk or size",
         "host_messages_dropped": "presence messages dropped because a member reads too slowly",
     }
