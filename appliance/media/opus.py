@@ -223,8 +223,8 @@ class Encoder(_Handle):
         _checked(f"{what} {value}", _library().opus_encoder_ctl(self._open(), request, value))
         self._settings[request] = value
 
-    def tune(self, bitrate: int | None = None, expected_loss: int | None = None) -> None:
-        """Change bits a second or the expected loss in percent while running.
+    def tune(self, bitrate: int | None = None, expected_loss: int | None = None, fec: bool | None = None) -> None:
+        """Change bits a second, the expected loss in percent, or whether there is FEC, while running.
 
         :raises OpusError: a value is out of range, or the encoder is closed.
         """
@@ -232,6 +232,8 @@ class Encoder(_Handle):
             self._set("the bitrate", _SET_BITRATE, bitrate)
         if expected_loss is not None:
             self._set("the expected loss", _SET_PACKET_LOSS_PERC, expected_loss)
+        if fec is not None:
+            self._set("FEC", _SET_INBAND_FEC, int(fec))
 
     def encode(self, pcm: Pcm) -> bytes:
         """One packet of one frame, shape (480,) or (960,), int16.

@@ -17,7 +17,7 @@ MOST_LENGTH = (1 << 10) - 1
 MOST_BLOCKS = 8
 """Frames in one payload that are still read; more is junk."""
 
-Data = bytes | memoryview
+Data = bytes | bytearray | memoryview
 
 
 class Frame(NamedTuple):
@@ -54,9 +54,9 @@ def split(payload: Data) -> tuple[Frame, ...]:
 
 
 def primary(payload: Data) -> Data | None:
-    """The newest frame alone, a part of ``payload``; None when it is no such payload. Never raises."""
+    """The newest frame alone, a part of ``payload``; None when :func:`split` finds none. Never raises."""
     at, size, earlier = 0, len(payload), 0
-    while at + 3 < size and payload[at] & _MORE:
+    while at + 3 < size and at < MOST_BLOCKS * _BLOCK.size and payload[at] & _MORE:
         earlier += (payload[at + 2] & 0x03) << 8 | payload[at + 3]
         at += _BLOCK.size
     begin = at + 1 + earlier
@@ -65,11 +65,50 @@ def primary(payload: Data) -> Data | None:
     return payload[begin:]
 
 
+def size(newest: Data, earlier: Sequence[tuple[int, Data]] = ()) -> int:
+    """Bytes that :func:`build_into` needs for these frames."""
+    total = 1 + len(newest)
+    for _, data in earlier:
+        total += _BLOCK.size + len(data)
+    return total
+
+
+def build_into(
+    buffer: bytearray | memoryview,
+    at: int,
+    payload_type: int,
+    newest: Data,
+    earlier: Sequence[tuple[int, Data]] = (),
+) -> int:
+    """Write a redundant payload into ``buffer`` from ``at`` on, and return where it ends.
+
+    :param payload_type: that of the frames themselves, 0 to 127.
+    :param earlier: frames before ``newest``, oldest first, each with its offset in samples.
+    :raises ValueError: ``buffer`` is too small, or a frame is longer or older than RFC 2198 can say.
+    """
+    data_at = at + _BLOCK.size * len(earlier) + 1
+    if at + size(newest, earlier) > len(buffer):
+        raise ValueError(f"the payload has {size(newest, earlier)} bytes, the buffer {len(buffer) - at} left")
+    for offset, data in earlier:
+        length = len(data)
+        if not 0 < offset <= MOST_OFFSET or length > MOST_LENGTH:
+            raise ValueError(f"a frame of {length} bytes, {offset} samples ago, cannot be sent again")
+        _BLOCK.pack_into(buffer, at, (_MORE | payload_type) << 24 | offset << 10 | length)
+        at += _BLOCK.size
+        buffer[data_at : data_at + length] = data
+        data_at += length
+    buffer[at] = payload_type
+    end = data_at + len(newest)
+    buffer[data_at:end] = newest
+    return end
+
+
 def build(payload_type: int, newest: Data, earlier: Sequence[tuple[int, Data]] = ()) -> bytes:
     """A redundant payload of ``newest`` and of ``earlier`` frames, oldest first, each with its offset in samples.
 
     Frames that RFC 2198 cannot carry, too long or too old, are left out.
     """
     kept = [(offset, data) for offset, data in earlier if 0 < offset <= MOST_OFFSET and len(data) <= MOST_LENGTH]
-    heads = [_BLOCK.pack((_MORE | payload_type) << 24 | offset << 10 | len(data)) for offset, data in kept]
-    return b"".join((*heads, bytes((payload_type,)), *(data for _, data in kept), newest))
+    buffer = bytearray(size(newest, kept))
+    build_into(buffer, 0, payload_type, newest, kept)
+    return bytes(buffer)

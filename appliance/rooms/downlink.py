@@ -13,11 +13,11 @@ from appliance.core import sdp
 from appliance.core.counters import Counters, total
 from appliance.core.mixer import Mixer
 from appliance.core.units import BLOCK, SLOTS, Block
-from appliance.media import rtp
+from appliance.media import red, rtp
 from appliance.media.opus import Decoder
 from appliance.media.playout import Playout
 from appliance.media.reception import Reception
-from appliance.media.rtp import ReportBlock
+from appliance.media.rtp import Data, ReportBlock, Rtp, SenderReport
 
 _IDLE_AFTER = 100
 """Blocks without anything after which a slot is not looked at until the next packet; longer than any playout holds back."""
@@ -41,7 +41,8 @@ class Downlink:
     def __init__(self) -> None:
         self._slots = tuple(_Slot() for _ in range(SLOTS))
         self._by_source: Mapping[int, _Slot] = {}
-        self._payload_types: frozenset[int] = frozenset()
+        self._opus: int | None = None
+        self._red: int | None = None
         self._holders: tuple[str | None, ...] = (None,) * SLOTS
         self._volumes: dict[str, float] = {}
         self._gains: tuple[float, ...] = (1.0,) * SLOTS
@@ -54,7 +55,9 @@ class Downlink:
     def attach(self, answer: sdp.Answer) -> None:
         """Another connection: its slots are the sections in which the host sends, in their order."""
         sending = [section for section in answer.audio if section.sends and section.ssrcs]
-        self._payload_types = frozenset(section.opus for section in sending if section.opus is not None)
+        # All sections of an answer number their codecs alike.
+        self._opus = next((section.opus for section in sending), None)
+        self._red = next((section.red for section in sending if section.red is not None), None)
         self._by_source = {section.ssrcs[0]: slot for section, slot in zip(sending, self._slots, strict=False)}
         for source, slot in self._by_source.items():
             slot.reception = Reception(source)
@@ -89,22 +92,48 @@ class Downlink:
         self._gains = tuple(self._volumes.get(holder, 1.0) if holder else 1.0 for holder in self._holders)
 
     def push(self, packet: memoryview, now: float) -> None:
-        """Take one RTP packet."""
+        """Take one RTP packet: Opus, or frames of it with earlier ones (RFC 2198)."""
         parsed = rtp.parse(packet)
         slot = self._by_source.get(parsed.ssrc) if parsed is not None else None
-        if parsed is None or slot is None or parsed.payload_type not in self._payload_types:
+        if parsed is None or slot is None or parsed.payload_type not in (self._opus, self._red):
             self._counters.add("packets_junk")
             return
         reception = slot.reception  # once: the loop may take it away meanwhile
         if reception is not None:
             reception.received(parsed.sequence, parsed.timestamp, now)
+        if parsed.payload_type == self._opus:
+            with slot.lock:
+                slot.silent = 0
+                slot.playout.push(parsed, now)
+        else:
+            self._push_redundant(slot, parsed, now)
+
+    def _push_redundant(self, slot: _Slot, packet: Rtp, now: float) -> None:
+        frames = red.split(packet.payload)
+        if not frames or any(frame.payload_type != self._opus for frame in frames):
+            self._counters.add("redundancy_junk")
+            return
+        *earlier, newest = (_unwrapped(packet, frame, len(frames) - at) for at, frame in enumerate(frames, 1))
         with slot.lock:
             slot.silent = 0
-            slot.playout.push(parsed, now)
+            slot.playout.push(newest, now)
+            for frame in earlier:
+                slot.playout.push_redundant(frame, now)
 
-    def reception(self) -> list[ReportBlock]:
+    def heard_report(self, packet: Data, now: float) -> None:
+        """Take an RTCP packet of the other end."""
+        reports = rtp.parse_rtcp(packet)
+        if not reports:
+            self._counters.add("reports_junk")
+        for report in reports:
+            slot = self._by_source.get(report.ssrc) if isinstance(report, SenderReport) else None
+            reception = slot.reception if slot is not None else None
+            if isinstance(report, SenderReport) and reception is not None:
+                reception.sender_reported(report.ntp, now)
+
+    def reception(self, now: float) -> list[ReportBlock]:
         """What the next receiver report says of the slots."""
-        return [slot.reception.report() for slot in self._slots if slot.reception is not None]
+        return [slot.reception.report(now) for slot in self._slots if slot.reception is not None]
 
     def mix(self, out: Block) -> bool:
         """Write the next block, shape (480,), into ``out``; False and zeros when no slot has anything."""
@@ -135,3 +164,14 @@ class Downlink:
     def counters(self) -> dict[str, int]:
         """See core/counters.py."""
         return total(self._counters.snapshot(), *(slot.playout.counts for slot in self._slots))
+
+
+def _unwrapped(packet: Rtp, frame: red.Frame, before: int) -> Rtp:
+    """A frame of a redundant packet as a packet of its own: the one sent ``before`` packets earlier."""
+    return packet._replace(
+        payload_type=frame.payload_type,
+        marker=packet.marker and before == 0,
+        sequence=packet.sequence - before & 0xFFFF,
+        timestamp=packet.timestamp - frame.offset & 0xFFFF_FFFF,
+        payload=bytes(frame.payload),
+    )

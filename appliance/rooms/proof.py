@@ -8,8 +8,11 @@ packet is protected and sent it gets the packet's payload. Between the two it tr
   came in since. If it is not, both are decoded, and blocks in which they differ by more than -80 dBov are counted; so are
   blocks that the packet's redundancy (Opus FEC) brings back. An encoder that was not reset, a frame that was half full, a
   queue that was not emptied show here.
+- Whatever a packet brings again (RFC 2198) is looked at too. While the gate is closed it is decoded like the rest. While it is
+  open each earlier frame must be one that left since it opened, byte for byte; if not, it is decoded and counted.
 
-In an ordinary call it decodes nothing: it costs one more encoding each time the gate opens.
+In an ordinary call it decodes nothing: it costs one more encoding each time the gate opens, and a comparison of bytes for each
+frame that is sent again.
 """
 
 from collections import deque
@@ -19,6 +22,7 @@ import numpy as np
 
 from appliance.core.levels import dbov
 from appliance.core.units import BLOCK, Block, Pcm
+from appliance.media import red
 from appliance.media.opus import Decoder, Encoder, OpusError
 
 AUDIBLE = -80.0
@@ -27,6 +31,8 @@ AUDIBLE = -80.0
 _OVERLOAD = np.float32(32_768)
 _REMEMBERED = 3
 """Payloads with which a decoder is brought to where a listener's is."""
+_AGAIN = red.MOST_BLOCKS
+"""Frames that left, among which one that comes again is looked for."""
 
 
 class MuteProof:
@@ -55,6 +61,8 @@ class MuteProof:
         self._left = np.zeros(samples, np.int16)
         self._wanted = np.zeros(samples, np.int16)
         self._since: deque[bytes] = deque(maxlen=_REMEMBERED)
+        self._left_open: deque[bytes] = deque(maxlen=_AGAIN)
+        """The newest frames that left since the gate opened."""
         self._closed = True
         self._opening = False
         self._forbidden = False
@@ -68,6 +76,8 @@ class MuteProof:
         if self._closed:
             self._closed, self._opening, self._filled = False, True, 0
             self._first.fill(0)
+            self._left_open.clear()
+            self._since.clear()
         if self._opening and self._filled < self._first.size:
             self._first[self._filled : self._filled + BLOCK] = pcm
             self._filled += BLOCK
@@ -82,16 +92,44 @@ class MuteProof:
             self._begin()
         self._forbidden = forbidden
 
-    def leaving(self, payload: bytes) -> None:
-        """An Opus packet is about to be protected and sent."""
+    def tune(self, expected_loss: int, fec: bool) -> None:
+        """The encoder whose packets leave is set so from its next frame on. Call it between frames."""
+        self._reference.tune(expected_loss=expected_loss, fec=fec)
+
+    def leaving(self, payload: red.Data, *, redundant: bool = False) -> None:
+        """A payload is about to be protected and sent: an Opus packet, or as ``redundant`` as RFC 2198 has it."""
+        if not redundant:
+            self._leaves(bytes(payload))
+            return
+        frames = red.split(payload)
+        if not frames:  # nobody can tell what is in it
+            self._violation(0.0)
+            return
+        for frame in frames[:-1]:
+            self._leaves_again(frame.payload)
+        self._leaves(bytes(frames[-1].payload))
+
+    def _leaves(self, payload: bytes) -> None:
         if self._closed or self._forbidden:
             self._packets += 1
-            if self._packets > (self._grace if self._closed else max(1, self._grace)):
+            if self._is_too_late(self._packets):
                 self._examine(self._heard, payload)
             self._since.append(payload)
         elif self._opening:
             self._opening = False
             self._examine(self._compare, payload)
+        if not self._closed:
+            self._left_open.append(payload)
+
+    def _leaves_again(self, payload: red.Data) -> None:
+        if self._closed or self._forbidden:
+            if self._is_too_late(self._packets + 1):
+                self._examine(self._heard, bytes(payload))
+        elif payload not in self._left_open:
+            self._examine(self._heard, bytes(payload))
+
+    def _is_too_late(self, packets: int) -> bool:
+        return packets > (self._grace if self._closed else max(1, self._grace))
 
     def _close(self) -> None:
         if not self._closed:
@@ -109,7 +147,7 @@ class MuteProof:
             self._violation(0.0)
 
     def _heard(self, payload: bytes) -> None:
-        """Count what a listener hears of this packet who has heard nothing but what left since the gate closed."""
+        """Count what a listener hears of this frame who has heard nothing but what left since the gate closed."""
         decoder = Decoder()
         for earlier in self._since:
             decoder.decode(earlier, self._left)

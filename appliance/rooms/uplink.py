@@ -1,12 +1,17 @@
 """The way up of an engine that sends RTP itself: gated blocks in, protected packets out, all on the exchange thread.
 
 There is no queue: a packet is encoded, protected and handed to the socket within the call that brought its last block. So
-nothing can leave after the gate has closed but what the socket had already. Closing empties the half-filled frame and resets
-the encoder, so that nothing of before is in what follows, be it in the encoder's look-ahead or in its redundancy.
+nothing can leave after the gate has closed but what the socket had already. Closing empties the half-filled frame, forgets
+the frames that would be sent again and resets the encoder, so that nothing of before is in what follows.
+
+Against loss a frame is sent again with the next one or two (RFC 2198) where the other end prefers that, and then the encoder
+makes no FEC; else it does. What the other end reports steers both (core/loss.py).
 """
 
 import secrets
 import struct
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,9 +20,11 @@ import numpy as np
 from appliance.core import sdp
 from appliance.core.counters import Counters
 from appliance.core.levels import dbov
+from appliance.core.loss import USUAL, LossControl, Protection
 from appliance.core.units import BLOCK, Pcm
-from appliance.media import rtp
+from appliance.media import red, rtp
 from appliance.media.opus import Encoder, OpusError
+from appliance.media.rtp import Data, ReportBlock
 from appliance.rooms.proof import MuteProof
 
 _VOICE = -50.0
@@ -28,6 +35,15 @@ _CHANGING = struct.Struct("!BHI")
 
 _LEVEL_AT = 17
 """The level in a header whose one extension is the level: 12 bytes, 4 of the extension's header, 1 of its own."""
+
+_MOST_AGAIN = 2
+"""Earlier frames that a packet can repeat."""
+
+_MOST_PAYLOAD = 1150
+"""Bytes of a payload with earlier frames in it: with all headers it passes any network and any relay."""
+
+_RESTING = 2
+"""Bytes up to which a packet of an encoder with DTX says only that nothing changes (RFC 7587, 3.1.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +56,12 @@ class CodecSettings:
     """Bits a second."""
     complexity: int = 5
     """0 to 10: CPU for quality."""
+    dtx: bool = False
+    """Whether silence is not sent, but every 400 ms how it sounds."""
 
     def encoder(self) -> Encoder:
         """A new encoder like this."""
-        return Encoder(self.frame_ms, bitrate=self.bitrate, complexity=self.complexity)
+        return Encoder(self.frame_ms, bitrate=self.bitrate, complexity=self.complexity, dtx=self.dtx)
 
 
 class Way(Protocol):
@@ -58,23 +76,35 @@ class Way(Protocol):
     def send_rtp(self, length: int) -> bool:
         """Protect and send it."""
 
+    def send_rtcp(self, packet: bytes) -> bool:
+        """Protect and send a packet of RTCP."""
+
     def stop_sending(self) -> None:
         """Let nothing leave any more."""
 
 
 class _Stream:
-    """The RTP state of one connection: its packets' header is made once, and then only what changes in it."""
+    """The RTP state of one connection: its packets' header is made once, and then only what changes in it.
 
-    def __init__(self, way: Way, payload_type: int, level_id: int | None) -> None:
+    The exchange thread sends; the loop reports. What they share is single numbers.
+    """
+
+    def __init__(self, way: Way, section: sdp.MediaSection) -> None:
         self.way = way
-        self._marked = payload_type | 0x80
-        self._unmarked = payload_type
+        self._opus = section.opus if section.opus is not None else sdp.DEVICE_OPUS
+        self.redundant = section.red is not None and section.prefers_red
+        """Whether the other end wants frames again."""
+        kind = section.red if section.red is not None and self.redundant else self._opus
+        level_id = section.extensions.get(sdp.LEVEL_URI)
+        self._marked = kind | 0x80
+        self._unmarked = kind
         self._sequence = secrets.randbits(15)  # the lower half, so that it does not wrap at once (RFC 3711, 3.3.1)
         self._offset = secrets.randbits(32)
         self._buffer = way.buffer
+        self._view = memoryview(self._buffer)
         self._payload_at = rtp.build_into(
             self._buffer,
-            payload_type=payload_type,
+            payload_type=kind,
             marker=False,
             sequence=0,
             timestamp=0,
@@ -83,18 +113,56 @@ class _Stream:
             level_id=level_id,
         )
         self._has_level = level_id is not None
+        self._end = self._payload_at
+        self._control = LossControl()
+        self.protection = USUAL
+        """What the newest report asks for."""
+        self._cname = secrets.token_urlsafe(12)  # RFC 7022, 4.2: tells nothing, lasts as long as the connection
+        self._packets = self._octets = 0
+        self._reported = 0
 
-    def send(self, payload: bytes, time: int, level: float, *, begins: bool) -> bool:
-        """Send one packet, of the audio that began at ``time`` (samples); whether it left."""
+    def build(self, frame: Data, earlier: Sequence[tuple[int, Data]]) -> memoryview:
+        """Put a frame, and earlier ones if the other end wants them, into the packet; gives its payload as it will leave."""
+        if self.redundant:
+            self._end = red.build_into(self._buffer, self._payload_at, self._opus, frame, earlier)
+        else:
+            self._end = self._payload_at + len(frame)
+            self._buffer[self._payload_at : self._end] = frame
+        return self._view[self._payload_at : self._end]
+
+    def send(self, time: int, level: float, *, begins: bool) -> bool:
+        """Send what was built: ``time`` in samples, ``level`` in dBov. False when it did not leave."""
         kind = self._marked if begins else self._unmarked
-        # The number is used up even when the packet does not leave: no two may be protected under one number.
+        # A number is used up even when the packet does not leave: no two may be protected under one number.
         self._sequence = (self._sequence + 1) & 0xFFFF
         _CHANGING.pack_into(self._buffer, 1, kind, self._sequence, (self._offset + time) & 0xFFFFFFFF)
         if self._has_level:
             self._buffer[_LEVEL_AT] = (level > _VOICE) << 7 | min(127, round(-level))
-        end = self._payload_at + len(payload)
-        self._buffer[self._payload_at : end] = payload
-        return self.way.send_rtp(end)
+        self._octets += self._end - self._payload_at
+        self._packets += 1
+        return self.way.send_rtp(self._end)
+
+    def heard(self, packet: Data, now: float) -> None:
+        """Read what the other end reports of this stream."""
+        for report in rtp.parse_rtcp(packet):
+            for block in getattr(report, "blocks", ()):
+                if block.ssrc == self.way.ssrc:
+                    self.protection = self._control.update(block.fraction_lost / 256, now)
+
+    def report(self, unix_now: float, time: int, blocks: Sequence[ReportBlock]) -> bytes:
+        """SR when something was sent since the last one, else RR; with SDES."""
+        packets, self._reported = self._reported, self._packets
+        if packets == self._packets:
+            return rtp.receiver_report(self.way.ssrc, blocks, self._cname)
+        stamp = (self._offset + time) & 0xFFFFFFFF
+        return rtp.sender_report(
+            self.way.ssrc, unix_now, stamp, self._packets, self._octets, blocks=blocks, cname=self._cname
+        )
+
+    def end(self) -> None:
+        """Say goodbye; after this nothing leaves."""
+        self.way.send_rtcp(rtp.bye(self.way.ssrc, self._cname))
+        self.way.stop_sending()
 
 
 class Uplink:
@@ -102,6 +170,7 @@ class Uplink:
 
     def __init__(self, codec: CodecSettings, proof: MuteProof, counters: Counters) -> None:
         self._encoder = codec.encoder()
+        self._dtx = codec.dtx
         self._proof = proof
         self._counters = counters
         self._frame = np.zeros(codec.frame_ms * BLOCK // 10, np.int16)
@@ -110,25 +179,45 @@ class Uplink:
         self._clean = True
         self._attached: _Stream | None = None
         self._stream: _Stream | None = None
+        self._protection: Protection | None = None
         self._talkspurt = True
+        self._resting = False
+        self._sent: deque[tuple[int, bytes]] = deque(maxlen=_MOST_AGAIN)
+        """Times and frames that may be sent again, oldest first."""
 
     def attach(self, way: Way, answer: sdp.Answer) -> None:
         """Packets may leave by ``way`` from now on."""
-        section = answer.listening[0]
-        payload_type = section.opus if section.opus is not None else sdp.DEVICE_OPUS
-        self._attached = _Stream(way, payload_type, section.extensions.get(sdp.LEVEL_URI))
+        self._attached = _Stream(way, answer.listening[0])
 
     def detach(self) -> None:
-        """No packet leaves any more once this returns."""
+        """Say goodbye. No packet leaves any more once this returns."""
         stream, self._attached = self._attached, None
         if stream is not None:
-            stream.way.stop_sending()
+            stream.end()
+
+    def heard_report(self, packet: Data, now: float) -> None:
+        """Take an RTCP packet of the other end; what it says of our stream takes effect with the next frame.
+
+        From one thread at a time, whichever: nothing here waits for the exchange thread.
+        """
+        stream = self._attached
+        if stream is not None:
+            stream.heard(packet, now)
+
+    def report(self, unix_now: float, blocks: Sequence[ReportBlock] = ()) -> bytes | None:
+        """The next RTCP packet to send, once a second: SR or RR with ``blocks``, and SDES. None without a connection.
+
+        :param unix_now: seconds since 1970.
+        """
+        stream = self._attached
+        return stream.report(unix_now, self._time, blocks) if stream is not None else None
 
     def take(self, pcm: Pcm | None) -> None:
         """Take one gated block, shape (480,), or None: the gate is closed."""
         stream = self._attached
         if stream is not self._stream:  # another connection: a stream of its own, which begins with nothing
             self._stream = stream
+            self._protection = None
             self._proof.entered(None)
             self._close()
         block = pcm if stream is not None else None
@@ -144,12 +233,16 @@ class Uplink:
             return
         self._frame.fill(0)
         self._filled = 0
+        self._sent.clear()
         self._encoder.reset()
         self._counters.add("encoder_resets")
         self._clean = self._talkspurt = True
+        self._resting = False
 
     def _fill(self, block: Pcm, stream: _Stream) -> None:
         self._clean = False
+        if self._filled == 0 and self._protection is not stream.protection:
+            self._protect(stream)
         self._frame[self._filled : self._filled + BLOCK] = block
         self._filled += BLOCK
         if self._filled < self._frame.size:
@@ -160,11 +253,46 @@ class Uplink:
         except OpusError:
             self._counters.add("encode_failures")
             return
-        self._send(payload, stream)
+        if self._is_news(payload):
+            self._send(payload, stream)
+
+    def _protect(self, stream: _Stream) -> None:
+        """Set the encoder, and the proof's, as reports ask for."""
+        if self._protection is not None:
+            self._counters.add("protection_changes")
+        self._protection = stream.protection
+        # Beside whole frames FEC takes more from the sound than it ever gives back (docs/adr/0060).
+        fec = not stream.redundant
+        expected_loss = self._protection.expected_loss if fec else 0
+        for encoder in (self._encoder, self._proof):
+            encoder.tune(fec=fec, expected_loss=expected_loss)
+
+    def _is_news(self, payload: bytes) -> bool:
+        """Whether a frame has to be sent: with DTX not what only goes on resting."""
+        rested, self._resting = self._resting, self._dtx and len(payload) <= _RESTING
+        return not (rested and self._resting)
 
     def _send(self, payload: bytes, stream: _Stream) -> None:
         begins, self._talkspurt = self._talkspurt, False
         level = dbov(self._frame)
-        self._proof.leaving(payload)
-        if stream.send(payload, self._time - self._frame.size, level, begins=begins):
+        time = self._time - self._frame.size
+        leaving = stream.build(payload, self._again(payload, time) if stream.redundant else ())
+        self._remember(payload, time)
+        self._proof.leaving(leaving, redundant=stream.redundant)
+        if stream.send(time, level, begins=begins):
             self._counters.add("packets_sent")
+
+    def _again(self, payload: bytes, time: int) -> list[tuple[int, bytes]]:
+        """The frames to send once more with ``payload``, each with its age in samples; none from before a pause."""
+        blocks = (self._protection or USUAL).blocks
+        oldest = time - blocks * self._frame.size
+        again = [(time - then, frame) for then, frame in self._sent if then >= oldest]
+        while again and red.size(payload, again) > _MOST_PAYLOAD:
+            del again[0]
+        return again
+
+    def _remember(self, payload: bytes, time: int) -> None:
+        if len(payload) <= red.MOST_LENGTH:
+            self._sent.append((time, payload))
+        else:
+            self._sent.clear()  # what is sent again is a row without holes: its numbers are told by their order

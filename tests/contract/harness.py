@@ -27,7 +27,7 @@ from appliance.rooms.hosted import HostedEngine, HostedSettings
 from appliance.rooms.signalling import Credentials, device_credentials, fixed_credentials
 from appliance.rooms.uplink import CodecSettings
 from tests.contract.rig import Rig
-from tests.rooms.mutants import ForgetsToReset, LetsOneBlockThrough
+from tests.rooms.mutants import ForgetsToReset, LetsOneBlockThrough, RemembersFrames
 
 ROOMS = 40
 _KEY = bytes(range(32))
@@ -48,6 +48,9 @@ class Mutations(Protocol):
 
     def forgets_to_reset(self) -> Engine:
         """Its encoder remembers the time before closing."""
+
+    def repeats_frames(self) -> Engine:
+        """What left before closing it sends again after it."""
 
 
 class Server(Protocol):
@@ -282,6 +285,9 @@ class HostedMutants:
 
     def forgets_to_reset(self) -> Engine:
         return self._with(ForgetsToReset)
+
+    def repeats_frames(self) -> Engine:
+        return self._with(RemembersFrames)
 
     def _with(self, uplink: type) -> Engine:
         settings = self._room.site_settings()

@@ -149,7 +149,7 @@ async def test_nothing_of_before_is_heard_after_reopening(room: Room) -> None:
     assert site.engine.counters["proof_violations"] == 0
 
 
-@pytest.mark.parametrize("mutant", ["lets_one_block_through", "forgets_to_reset"])
+@pytest.mark.parametrize("mutant", ["lets_one_block_through", "forgets_to_reset", "repeats_frames"])
 async def test_the_proof_of_mute_catches(room: Room, mutant: str) -> None:
     site = Rig(getattr(room.mutants, mutant)(), room.site().identity)
     async with together(site):

@@ -210,15 +210,15 @@ def arrive(reception: Reception, numbers: list[int], late: float = 0.0) -> None:
 
 def test_losses_are_counted_over_the_wrap_and_since_the_last_report() -> None:
     reception = Reception(9)
-    assert reception.report() == ReportBlock(9, 0, 0, 0, 0)
+    assert reception.report(0.0) == ReportBlock(9, 0, 0, 0, 0)
     arrive(reception, [n for n in range(65_500, 65_600) if n % 4])
-    block = reception.report()
+    block = reception.report(0.0)
     assert (block.ssrc, block.lost, block.highest) == (9, 24, 65_599)
     assert block.fraction_lost == 256 * 24 // 99
     arrive(reception, list(range(65_600, 65_700)))
-    assert (reception.report().fraction_lost, reception.lost) == (0, 24)
+    assert (reception.report(0.0).fraction_lost, reception.lost) == (0, 24)
     arrive(reception, [65_699] * 30)
-    assert (reception.report().fraction_lost, reception.lost) == (0, -6)
+    assert (reception.report(0.0).fraction_lost, reception.lost) == (0, -6)
 
 
 def test_jitter_is_that_of_the_arrivals() -> None:
@@ -227,7 +227,7 @@ def test_jitter_is_that_of_the_arrivals() -> None:
     arrive(jittery, list(range(500)), late=0.01)
     assert steady.jitter_ms == pytest.approx(0, abs=1e-6)
     assert jittery.jitter_ms == pytest.approx(10, abs=0.1)
-    assert jittery.report().jitter == pytest.approx(480, abs=5)
+    assert jittery.report(0.0).jitter == pytest.approx(480, abs=5)
 
 
 def test_a_pause_is_no_jitter_and_a_jump_is_a_new_beginning() -> None:
@@ -236,10 +236,10 @@ def test_a_pause_is_no_jitter_and_a_jump_is_a_new_beginning() -> None:
     reception.received(10, 9600, 60.0)
     assert reception.jitter_ms < 0.001
     arrive(reception, list(range(20_000, 20_010)))
-    assert (reception.lost, reception.report().highest) == (0, 20_009)
+    assert (reception.lost, reception.report(0.0).highest) == (0, 20_009)
 
 
 def test_reordered_packets_are_not_lost() -> None:
     reception = Reception(1)
     arrive(reception, [0, 2, 1, 3, 5, 4])
-    assert (reception.lost, reception.report().highest) == (0, 5)
+    assert (reception.lost, reception.report(0.0).highest) == (0, 5)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from appliance.core.units import BLOCK
+from appliance.media import red
 from appliance.rooms.uplink import Uplink
 
 SILENCE = np.zeros(BLOCK, np.int16)
@@ -44,3 +45,15 @@ class QueuesOnePacket(Uplink):
         late, self._late = self._late, (payload, stream)
         if late is not None:
             super()._send(*late)  # type: ignore[arg-type]
+
+
+class RemembersFrames(Uplink):
+    """It sends frames of before a close again after it, however old they are."""
+
+    def _close(self) -> None:
+        sent = list(self._sent)
+        super()._close()
+        self._sent.extend(sent)
+
+    def _again(self, payload: bytes, time: int) -> list[tuple[int, bytes]]:
+        return [(min(red.MOST_OFFSET, time - then), frame) for then, frame in self._sent][-1:]

@@ -122,7 +122,7 @@ def test_a_connection_that_is_gone_is_not_heard_any_more() -> None:
     assert there == 0
     assert not sound.any()
     assert bench.downlink.counters()["packets_junk"] == 25
-    assert bench.downlink.reception() == []
+    assert bench.downlink.reception(bench.now) == []
 
 
 def test_a_member_who_left_is_not_heard_any_more() -> None:
@@ -157,7 +157,7 @@ def test_reports_tell_of_losses() -> None:
     for _ in range(5):
         talker.packet()  # lost
     bench.play(0.2)
-    blocks = {block.ssrc: block for block in bench.downlink.reception()}
+    blocks = {block.ssrc: block for block in bench.downlink.reception(bench.now)}
     assert set(blocks) == {101, 102, 103}
     assert blocks[102].lost == 5
     assert blocks[102].fraction_lost > 0
