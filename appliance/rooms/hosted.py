@@ -7,6 +7,7 @@ ends. Whatever ends it has a class of fault, and core/reconnect.py decides wheth
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,7 +21,6 @@ from appliance.core.lamps import LinkPhase
 from appliance.core.protocol import ServerMessage
 from appliance.core.reconnect import Fault, Reconnect
 from appliance.core.units import Block, Pcm
-from appliance.media import rtp
 from appliance.media.webrtc import CertificateMismatch, DeviceTransport, TransportError
 from appliance.rooms import contract
 from appliance.rooms.contract import Capabilities, RoomEvent, RoomRefused, SiteReport
@@ -113,6 +113,10 @@ class HostedEngine:
         if transport is not None:
             transport.poll()
         return self._downlink.mix(out)
+
+    def _heard_report(self, packet: memoryview, now: float) -> None:
+        self._uplink.heard_report(packet, now)
+        self._downlink.heard_report(packet, now)
 
     def _violated(self, _level: float) -> None:
         self._sending_counters.add("proof_violations")
@@ -226,7 +230,7 @@ class HostedEngine:
             welcomed.set()
 
         presence = Presence(self._outbox, take, lambda: self._counters.add("presence_junk"))
-        transport = DeviceTransport(self._downlink.push, lambda *_: None, lambda _: ended.set(), self._counters.add)
+        transport = DeviceTransport(self._downlink.push, self._heard_report, lambda _: ended.set(), self._counters.add)
         try:
             await _first_of(
                 presence.run(http, signalling, token),
@@ -274,7 +278,9 @@ class HostedEngine:
                 raise Lost(Fault("network"), "Nothing came from the server for two seconds.")
             if now - reported >= _REPORT_EVERY:
                 reported = now
-                transport.send_rtcp(rtp.receiver_report(transport.ssrc, self._downlink.reception()))
+                report = self._uplink.report(time.time(), self._downlink.reception(now))
+                if report is not None:
+                    transport.send_rtcp(report)
             await asyncio.sleep(_WATCH)
 
     def _take(self, message: ServerMessage) -> None:
