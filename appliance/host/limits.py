@@ -1,6 +1,7 @@
 """Bounding what one sender may ask for."""
 
 from collections import OrderedDict
+from collections.abc import Hashable
 
 from appliance.host.config import Rate
 
@@ -29,9 +30,9 @@ class Buckets:
     def __init__(self, rate: Rate, most: int = 4096) -> None:
         self._rate = rate
         self._most = most
-        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+        self._buckets: OrderedDict[Hashable, Bucket] = OrderedDict()
 
-    def take(self, key: str, now: float) -> bool:
+    def take(self, key: Hashable, now: float) -> bool:
         """Whether ``key`` may have one more at ``now`` (seconds)."""
         bucket = self._buckets.get(key)
         if bucket is None:
