@@ -1,6 +1,6 @@
-"""DTLS as the passive end, over memory BIOs: datagrams in, datagrams and SRTP keys out (RFC 5764).
+"""DTLS over memory BIOs: datagrams in, datagrams and SRTP keys out (RFC 5764).
 
-One OpenSSL context serves all members. The peer's certificate is self-signed; it counts because its fingerprint came with
+The other end begins; where its offer insists on waiting, we do. One OpenSSL context serves all members. The peer's certificate is self-signed; it counts because its fingerprint came with
 the offer, over an authenticated request (RFC 8122).
 """
 
@@ -21,8 +21,12 @@ _LENGTH_AT = slice(11, 13)
 _LABEL = b"EXTRACTOR-dtls_srtp"  # RFC 5764, section 4.2
 _AT_ONCE = 65_536
 
-# Forward secret, authenticated encryption only. The suites named RSA serve clients whose list has nothing else, once there
-# is an RSA certificate too; with ours the ECDSA ones are used. A client's own certificate may be RSA or ECDSA.
+_MOST_DATAGRAMS = 256
+"""Datagrams in which a handshake has to be done. One takes 4 to 12, some of them twice; a stream of fragments takes more."""
+
+# Forward secret, authenticated encryption only. The suites are named for the key of whoever waits: with ours, which is
+# ECDSA, the RSA ones serve when we begin and the other end has an RSA key, as GStreamer does. A key of either kind may
+# stand in the certificate of whoever begins.
 _CIPHERS = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:"
     b"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305:ECDHE-RSA-AES256-GCM-SHA384"
@@ -31,6 +35,10 @@ _CIPHERS = (
 
 class DtlsError(Exception):
     """The handshake failed; the text says how, in a few words."""
+
+
+class Flood(DtlsError):
+    """Datagrams without end, and still no handshake."""
 
 
 class ForeignCertificate(DtlsError):
@@ -61,16 +69,32 @@ def server_context(certificate: Certificate) -> SSL.Context:
 
 
 class Handshake:
-    """One member's DTLS. After every call :meth:`outgoing` has what is to be sent."""
+    """One member's DTLS. After every call :meth:`outgoing` has what is to be sent.
 
-    def __init__(self, context: SSL.Context, fingerprint: bytes) -> None:
+    :param fingerprint: SHA-256 of the certificate that the other end announced.
+    :param begins: we begin, with :meth:`begin`; otherwise the other end does.
+    """
+
+    def __init__(self, context: SSL.Context, fingerprint: bytes, *, begins: bool = False) -> None:
         self._fingerprint = fingerprint
+        self._begins = begins
         self._done = False
+        self._datagrams = 0
         self.closed = False
         """The peer has closed in an orderly way."""
         self._connection = SSL.Connection(context, None)
-        self._connection.set_accept_state()
+        if begins:
+            self._connection.set_connect_state()
+        else:
+            self._connection.set_accept_state()
         self._connection.set_ciphertext_mtu(MTU)
+
+    def begin(self) -> Keys | None:
+        """Say hello. The keys come later, from :meth:`receive`.
+
+        :raises DtlsError: it cannot go on; a new handshake is needed.
+        """
+        return self._advance()
 
     def receive(self, datagram: bytes) -> Keys | None:
         """Take a datagram; gives the keys once, when the handshake completes.
@@ -79,6 +103,9 @@ class Handshake:
         """
         self._connection.bio_write(datagram)
         if not self._done:
+            self._datagrams += 1
+            if self._datagrams > _MOST_DATAGRAMS:
+                raise Flood("too many datagrams")
             return self._advance()
         self._drain()
         return None
@@ -136,10 +163,11 @@ class Handshake:
         secret = self._connection.export_keying_material(_LABEL, 2 * (key + salt))
         client_key, server_key = secret[:key], secret[key : 2 * key]
         client_salt, server_salt = secret[2 * key : 2 * key + salt], secret[2 * key + salt :]
-        return Keys(profile, client_key + client_salt, server_key + server_salt)
+        of_client, of_server = client_key + client_salt, server_key + server_salt
+        return Keys(profile, of_server, of_client) if self._begins else Keys(profile, of_client, of_server)
 
     def _drain(self) -> None:
-        """After the handshake: alerts, and retransmissions of the client's last flight, which OpenSSL answers."""
+        """After the handshake: alerts, and retransmissions of the other end's last flight, which OpenSSL answers."""
         try:
             while True:
                 self._connection.recv(_AT_ONCE)  # application data is of no use to us

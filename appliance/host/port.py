@@ -18,8 +18,10 @@ from OpenSSL import SSL
 
 from appliance.core.counters import Counters
 from appliance.host import stun
-from appliance.host.dtls import DtlsError, ForeignCertificate, Handshake, Keys
+from appliance.host.config import Rate
+from appliance.host.dtls import DtlsError, Flood, ForeignCertificate, Handshake, Keys
 from appliance.host.fan_out import Address
+from appliance.host.limits import Bucket, Buckets
 from appliance.host.srtp import Datagram, Inbound, Outbound
 
 _BATCH = 128
@@ -36,6 +38,12 @@ _STALE = 2.0
 
 _MOST_FAILURES = 4
 """Handshakes of one peer that may fail: junk from its address must not end it, a real mismatch must."""
+
+_CHECKS = Rate(50.0, 200.0)
+"""STUN checks from one address and port. A browser that connects sends some 20 a second for each way it tries."""
+
+_RECORDS = Rate(20.0, 128.0)
+"""DTLS datagrams from one peer: a handshake takes a dozen, and afterwards there are alerts at most."""
 
 
 class Ended(StrEnum):
@@ -66,12 +74,17 @@ class Owner(Protocol):
 
 
 class Peer:
-    """One member's media session on the port."""
+    """One member's media session on the port.
 
-    def __init__(self, fingerprint: bytes, owner: Owner, now: float) -> None:
+    :param begins: we begin with DTLS, as soon as a check has come; otherwise the peer does.
+    """
+
+    def __init__(self, fingerprint: bytes, owner: Owner, now: float, *, begins: bool = False) -> None:
         self.ufrag = secrets.token_hex(8)
         self.password = secrets.token_hex(16)
         self.fingerprint = fingerprint
+        self.begins = begins
+        self.records = Bucket(_RECORDS, now)
         self.owner = owner
         self.heard = now
         """When the last thing came that only this peer can have sent."""
@@ -96,6 +109,7 @@ class Port:
         self._by_ufrag: dict[str, Peer] = {}
         self._by_address: dict[Address, Peer] = {}
         self._packet = Datagram()
+        self._checks = Buckets(_CHECKS)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
     def open(self, host: str, port: int) -> None:
@@ -205,6 +219,9 @@ class Port:
     # ---- ICE
 
     def _take_check(self, data: bytes, address: Address, now: float) -> None:
+        if not self._checks.take(address, now):  # before anything is read of it
+            self._counters.add("host_stun_flooded")
+            return
         check = stun.parse(data)
         peer = self._by_ufrag.get(check.local) if check is not None else None
         if check is None or peer is None or not check.is_signed_with(peer.password.encode()):
@@ -221,6 +238,9 @@ class Port:
             peer.address = address
             self._counters.add("host_moves")
             peer.owner.moved()
+        if peer.begins and peer.handshake is None:
+            handshake = peer.handshake = Handshake(self._context, peer.fingerprint, begins=True)
+            self._step(peer, handshake.begin)
 
     def _admit(self, peer: Peer, address: Address, now: float) -> bool:
         """Let ``peer`` be known by ``address``, unless that is another's who is alive: nobody takes over a neighbour."""
@@ -242,8 +262,14 @@ class Port:
     # ---- DTLS
 
     def _take_dtls(self, peer: Peer, data: bytes, now: float) -> None:
+        if not peer.records.take(now):
+            self._counters.add("host_dtls_flooded")
+            return
         peer.heard = now
         if peer.handshake is None:
+            if peer.begins:  # it answers a hello that failed; the next check begins anew
+                self._counters.add("host_datagrams_junk")
+                return
             peer.handshake = Handshake(self._context, peer.fingerprint)
         handshake = peer.handshake
         self._step(peer, lambda: handshake.receive(data))
@@ -277,7 +303,7 @@ class Port:
 
     def _fail(self, peer: Peer, error: DtlsError) -> None:
         """A handshake failed; the next datagram begins another one."""
-        self._counters.add("host_dtls_failures")
+        self._counters.add("host_dtls_flooded" if isinstance(error, Flood) else "host_dtls_failures")
         self._flush(peer)  # the alert that says why
         peer.handshake = None
         peer.failures += 1

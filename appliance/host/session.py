@@ -80,7 +80,7 @@ class Session:
         self.id = secrets.token_urlsafe(16)
         self.claims = claims
         self.began = now
-        self.peer = Peer(offer.fingerprint, self, now)
+        self.peer = Peer(offer.fingerprint, self, now, begins=offer.answered_setup == "active")
         self.had_presence = False
         """Somebody watched on this member's behalf: from then on its silence there counts."""
         self.passes = False
