@@ -5,7 +5,6 @@ pylibsrtp's own methods copy each packet twice; its cffi binding works on our bu
 guarded together with webrtc.py.
 """
 
-import socket
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -23,16 +22,20 @@ _protect, _protect_rtcp = _private.lib.srtp_protect, _private.lib.srtp_protect_r
 _unprotect, _unprotect_rtcp = _private.lib.srtp_unprotect, _private.lib.srtp_unprotect_rtcp
 
 
+Leave = Callable[[memoryview], None]
+"""Sends one datagram; raises OSError when it did not leave."""
+
+
 class Outgoing:
-    """What leaves: protected in place, handed to the socket by the calling thread.
+    """What leaves: protected in place, handed to its way by the calling thread.
 
     Packets of media come from the exchange thread, RTCP from the loop; the lock keeps them apart in the SRTP session and
     makes closing final: after it nothing leaves any more.
 
-    :param sock: connected and non-blocking; it is closed here.
+    :param leave: sends one datagram, or raises OSError.
     """
 
-    def __init__(self, session: pylibsrtp.Session, sock: socket.socket) -> None:
+    def __init__(self, session: pylibsrtp.Session, leave: Leave) -> None:
         self.buffer = bytearray(MOST_BYTES + _TRAILER)
         self._rtcp_buffer = bytearray(MOST_BYTES + _TRAILER)
         self._cdata = _ffi.from_buffer(self.buffer)
@@ -42,7 +45,7 @@ class Outgoing:
         self._length = _ffi.new("int *")
         self._session = session  # owns what is next
         self._srtp = session._srtp[0]
-        self._socket: socket.socket | None = sock
+        self._leave: Leave | None = leave
         self._lock = threading.Lock()
 
     def rtp(self, length: int) -> bool:
@@ -57,23 +60,27 @@ class Outgoing:
             return self._send(_protect_rtcp, self._rtcp_cdata, self._rtcp_view, len(packet))
 
     def _send(self, protect: Callable[..., int], cdata: object, view: memoryview, length: int) -> bool:
-        if self._socket is None:
+        if self._leave is None:
             return False
         self._length[0] = length
         if protect(self._srtp, cdata, self._length) != 0:
             return False
         try:
-            self._socket.send(view[: self._length[0]])
+            self._leave(view[: self._length[0]])
         except OSError:  # the buffer is full, or the network is away: the watchdog tells the second one
             return False
         return True
 
+    def move(self, leave: Leave) -> None:
+        """Send another way from now on, unless it is closed."""
+        with self._lock:
+            if self._leave is not None:
+                self._leave = leave
+
     def close(self) -> None:
         """Let nothing leave any more."""
         with self._lock:
-            sock, self._socket = self._socket, None
-            if sock is not None:
-                sock.close()
+            self._leave = None
 
 
 class Incoming:

@@ -1,34 +1,29 @@
 # ruff: noqa: SLF001  # private parts of aiortc are the business of this file
-"""The device's ICE, DTLS and SRTP, from aioice, aiortc and pylibsrtp, without a peer connection.
+"""The device's media connection: ICE (ice.py), DTLS from aiortc, SRTP by pylibsrtp (srtp.py), without a peer connection.
 
-The only file that imports aiortc and aioice. :data:`PRIVATE_PARTS` lists what it and srtp.py use of theirs that is private,
+The only file that imports aiortc. :data:`PRIVATE_PARTS` lists what it and srtp.py use of foreign libraries that is private,
 and tests/media/test_webrtc.py fails when something of it changes. What a packet goes through is ours: ready RTP packets are
 protected in place and handed to the socket by the thread that made them; what comes is deciphered in place and given on
 without a queue or a task.
-
-The other side is an ICE-lite host (RFC 8445, 2.5): it learns our address from our check, so nothing is gathered before its
-answer names where it listens, and the one candidate that leads there is all that is needed. That works on loopback, and
-without AF_NETLINK in a sandbox.
 """
 
 import asyncio
 import contextlib
 import importlib.util
+import ipaddress
 import secrets
-import socket
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, cast
 
-import aioice
-from aioice.ice import StunProtocol
 from OpenSSL import SSL
 
 from appliance.core import sdp
-from appliance.media.polled import PolledSocket
-from appliance.media.srtp import MOST_BYTES, Incoming, Outgoing
+from appliance.media.ice import CONSENT, Agent, OpenRelay, RelayUse, Remote
+from appliance.media.srtp import Incoming, Outgoing
+from appliance.media.ways import Way
 
 
 @contextlib.contextmanager
@@ -76,18 +71,6 @@ PRIVATE_PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "_tx_srtp",
             "_task",
         ),
-        "aioice.Connection": (
-            "_local_candidates",
-            "_local_candidates_start",
-            "_local_candidates_end",
-            "_nominated",
-            "_protocols",
-            "_queue",
-            "data_received",
-            "get_component_candidates",
-        ),
-        "asyncio.selector_events._SelectorDatagramTransport": ("max_size", "_read_ready"),
-        "asyncio.selector_events.BaseSelectorEventLoop": ("_add_reader", "_remove_reader"),
         "pylibsrtp.Session": ("_srtp",),
         "pylibsrtp": ("ffi", "lib"),
     }
@@ -98,7 +81,7 @@ _CIPHERS = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:"
     b"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305"
 )
-_DTLS_WAITING = 32  # datagrams; a handshake has five
+_TEND_EVERY = 0.25
 _CONNECT_SECONDS = 5.0
 
 
@@ -129,91 +112,10 @@ class _Certificate(RTCCertificate):
         return context
 
 
-class _Ice(aioice.Connection):
-    """The ICE side of one connection: controlling, without STUN or TURN servers, with one socket per address family.
-
-    It stands in for aiortc's RTCIceTransport, of which the DTLS transport uses ``role``, ``_recv`` and ``_send``.
-    """
-
-    role = "controlling"
-    _recv = aioice.Connection.recv
-    _send = aioice.Connection.send
-
-    def __init__(self, on_media: Callable[[bytes], None], count: Callable[[str], None]) -> None:
-        super().__init__(ice_controlling=True)
-        self._on_media = on_media
-        self._count = count
-
-    async def gather_towards(self, remote: list[aioice.Candidate]) -> None:
-        """Open a socket on each own address from which one of ``remote`` is reached."""
-        addresses = {_own_address(candidate.host, candidate.port) for candidate in remote} - {None}
-        self._local_candidates_start = True
-        self._local_candidates += await self.get_component_candidates(1, sorted(cast("set[str]", addresses)))
-        self._local_candidates_end = True
-        for protocol in self._protocols:
-            self._part(protocol)
-
-    def _part(self, protocol: StunProtocol) -> None:
-        """Take media before aioice tries to read it as STUN, which is an exception for each packet."""
-        others = protocol.datagram_received
-
-        def datagram_received(data: bytes, address: tuple[Any, ...]) -> None:
-            if data and 128 <= data[0] <= 191:
-                self._on_media(data)
-            else:
-                others(data, address)
-
-        protocol.datagram_received = datagram_received  # type: ignore[method-assign, assignment]
-        # asyncio reads each datagram into 256 KiB of fresh memory: 13 µs of 16 go into mapping it.
-        cast(Any, protocol.transport).max_size = 2 * MOST_BYTES
-
-    def data_received(self, data: bytes, component: int) -> None:
-        """What is neither STUN nor media (RFC 7983): DTLS waits for its task, all else is dropped."""
-        if data and 20 <= data[0] <= 63 and self._queue.qsize() < _DTLS_WAITING:
-            super().data_received(data, component)
-        else:
-            self._count("packets_junk")
-
-    def way(self) -> socket.socket:
-        """A socket of our own on the connection's port, non-blocking.
-
-        Connecting it connects the port: the kernel keeps the route, and drops what comes from anybody but the host.
-        """
-        pair = self._nominated[1]
-        shared = pair.protocol.transport.get_extra_info("socket")
-        own = socket.fromfd(shared.fileno(), shared.family, shared.type)
-        own.setblocking(False)
-        own.connect(pair.remote_addr)
-        return own
-
-    def polled(self, on_media: Callable[[memoryview], None]) -> PolledSocket:
-        """The connection's socket, for a thread that reads it instead of the loop."""
-        pair = self._nominated[1]
-        protocol, address, loop = pair.protocol, pair.remote_addr, asyncio.get_running_loop()
-
-        def take(datagram: memoryview) -> None:
-            if 128 <= datagram[0] <= 191:
-                on_media(datagram)
-            else:
-                with contextlib.suppress(RuntimeError):  # the loop has ended
-                    loop.call_soon_threadsafe(protocol.datagram_received, bytes(datagram), address)
-
-        return PolledSocket(protocol.transport, take)
-
-
-def _own_address(host: str, port: int) -> str | None:
-    """The own address that the kernel would send from to ``host``; sends nothing. None: there is no way there."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((host, port))
-        except OSError:
-            return None
-        return str(probe.getsockname()[0])
-
-
 class DeviceTransport:
     """One media connection to a host: offer, connect, send, close. It is never used again after that.
+
+    It outlives cuts of the network and new addresses of this device, as long as the host keeps its end (ice.py).
 
     All methods belong to the loop, but for :meth:`send_rtp`, :attr:`buffer` and :meth:`poll`, which belong to one thread.
 
@@ -237,15 +139,25 @@ class DeviceTransport:
         self._count = count
         self._loop = asyncio.get_running_loop()
         self._certificate = _Certificate.generateCertificate()
-        self._ice = _Ice(self._media, count)
+        self._ice = Agent(self._media, self._go, count)
         # It stands in for an RTCIceTransport; test_webrtc.py watches what the DTLS transport takes from it.
         self._dtls = RTCDtlsTransport(cast(RTCIceTransport, self._ice), [self._certificate])
         self._outgoing: Outgoing | None = None
         self._incoming: Incoming | None = None
-        self._polled: PolledSocket | None = None
+        self._way: Way | None = None
+        self._tending: asyncio.Task[None] | None = None
         self._closing = False
-        self.last_heard = self._loop.time()
-        """The loop's time of the last packet that was really the host's."""
+        self._heard = self._loop.time()
+
+    @property
+    def last_heard(self) -> float:
+        """The loop's time of the last thing that was really the host's: a packet, or its answer to a check."""
+        return max(self._heard, self._ice.answered)
+
+    @property
+    def relayed(self) -> bool:
+        """Whether a relay stands between."""
+        return self._way is not None and self._way.relayed
 
     def offer(self) -> str:
         """The SDP offer: one sendrecv and two recvonly audio sections on one transport, ours the DTLS client."""
@@ -253,37 +165,36 @@ class DeviceTransport:
         local = sdp.LocalTransport(self._ice.local_username, self._ice.local_password, fingerprint)
         return sdp.build_offer(local, (), ssrc=self.ssrc)
 
-    async def connect(self, answer: sdp.Answer, pinned: bytes | None = None) -> None:
+    async def connect(
+        self,
+        answer: sdp.Answer,
+        pinned: bytes | None = None,
+        relay: OpenRelay | None = None,
+        use: RelayUse = "when_needed",
+    ) -> None:
         """Bring the connection up.
 
         :param pinned: the SHA-256 of the one certificate that the host may show; None takes the one in the answer.
+        :param relay: opens a way through a relay (relay.py).
+        :param use: when it is taken.
         :raises TransportError: it did not come up, within 5 s.
         """
         if pinned is not None and pinned != answer.fingerprint:
             raise CertificateMismatch("The server's certificate is not the pinned one.")
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
-                await self._connect_ice(answer)
+                await self._ice.connect(_remote(answer), relay, use)
                 await self._connect_dtls(answer)
         except TimeoutError:
             raise TransportError("The server does not answer on its media port: a firewall may block UDP.") from None
-        self._incoming = Incoming(self._dtls._rx_srtp, self._on_rtp, self._on_rtcp, self._count)
-        self._outgoing = Outgoing(self._dtls._tx_srtp, self._ice.way())
-        self._polled = self._ice.polled(self._media)
-        self.last_heard = self._loop.time()
-
-    async def _connect_ice(self, answer: sdp.Answer) -> None:
-        remote = _candidates(answer)
-        await self._ice.gather_towards(remote)
-        self._ice.remote_is_lite = answer.ice_lite
-        self._ice.remote_username, self._ice.remote_password = answer.ufrag, answer.pwd
-        for candidate in remote:
-            await self._ice.add_remote_candidate(candidate)
-        await self._ice.add_remote_candidate(None)
-        try:
-            await self._ice.connect()
         except ConnectionError:
             raise TransportError("There is no way to the server's media port.") from None
+        if self._way is None:
+            raise TransportError("The connection was closed.")
+        self._incoming = Incoming(self._dtls._rx_srtp, self._on_rtp, self._on_rtcp, self._count)
+        self._outgoing = Outgoing(self._dtls._tx_srtp, self._way.send)
+        self._heard = self._loop.time()
+        self._tending = asyncio.create_task(self._tend(), name="ice-tend")
 
     async def _connect_dtls(self, answer: sdp.Answer) -> None:
         self._dtls._set_role("client")
@@ -294,23 +205,45 @@ class DeviceTransport:
         self._dtls.on("statechange", self._dtls_changed)
 
     def _dtls_changed(self) -> None:
+        self._end("The server ended the media connection.")
+
+    def _end(self, why: str) -> None:
         if not self._closing:
             self._closing = True
-            self._on_lost("The server ended the media connection.")
+            self.stop_sending()
+            self._on_lost(why)
+
+    async def _tend(self) -> None:
+        """Keep the way, and find another when it leads nowhere any more."""
+        while not self._closing:
+            await asyncio.sleep(_TEND_EVERY)
+            silence = self._loop.time() - self.last_heard
+            if silence > CONSENT:
+                self._end("Nothing came from the server for half a minute.")
+                return
+            self._ice.tend(silence)
+
+    def _go(self, way: Way) -> None:
+        """Packets go this way from now on."""
+        moved, self._way = self._way is not None, way
+        if moved:
+            self._count("link_moves")
+        if self._outgoing is not None:
+            self._outgoing.move(way.send)
 
     def _media(self, data: bytes | memoryview) -> None:
         incoming, now = self._incoming, self._loop.time()
         if incoming is not None and incoming.take(data, now):
-            self.last_heard = now
+            self._heard = now
 
     def poll(self) -> None:
         """Read what has come, on the calling thread, which from now on has to call often: the loop lets it.
 
         ``on_rtp`` and ``on_rtcp`` are called here then. A thread that stops polling is replaced by the loop after 0.2 s.
         """
-        polled = self._polled
-        if polled is not None:
-            polled.poll()
+        way = self._way
+        if way is not None:
+            way.poll()
 
     @property
     def connected(self) -> bool:
@@ -341,28 +274,28 @@ class DeviceTransport:
         """End the connection; the host is told. May be called at any time, also after a failed connect."""
         self._closing = True
         self.stop_sending()
-        if self._polled is not None:
-            self._polled.close()
         self._incoming = None
-        pump = cast("asyncio.Task[Any] | None", self._dtls._task)
+        tasks = [task for task in (self._tending, cast("asyncio.Task[Any] | None", self._dtls._task)) if task]
+        if self._tending is not None:
+            self._tending.cancel()
         with contextlib.suppress(ConnectionError):
             await self._dtls.stop()
-        if pump is not None:
-            await asyncio.wait([pump])
+        if tasks:
+            await asyncio.wait(tasks)
         await self._ice.close()
 
 
-def _candidates(answer: sdp.Answer) -> list[aioice.Candidate]:
-    """The places where the host listens, UDP only.
+def _remote(answer: sdp.Answer) -> Remote:
+    """The host as its answer tells of it: its candidates are UDP places.
 
     :raises TransportError: there is none.
     """
-    found = []
+    places = []
     for text in answer.candidates:
-        with contextlib.suppress(ValueError, IndexError, AssertionError):
-            candidate = aioice.Candidate.from_sdp(text)
-            if candidate.transport.lower() == "udp" and candidate.component == 1:
-                found.append(candidate)
-    if not found:
+        words = text.split()
+        with contextlib.suppress(ValueError, IndexError):
+            if words[1] == "1" and words[2].lower() == "udp":
+                places.append((str(ipaddress.ip_address(words[4])), int(words[5])))
+    if not places:
         raise TransportError("The server's answer names no media port.")
-    return found
+    return Remote(answer.ufrag, answer.pwd, tuple(dict.fromkeys(places)))

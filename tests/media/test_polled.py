@@ -1,35 +1,32 @@
 """A datagram socket that a thread reads instead of the loop, and that the loop takes back."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from appliance.media.polled import IDLE, PolledSocket
 from tests.support import until
 
 
-class Ear(asyncio.DatagramProtocol):
-    """What the loop has read."""
-
-    def __init__(self) -> None:
-        self.heard: list[bytes] = []
-
-    def datagram_received(self, data: bytes, _address: object) -> None:
-        self.heard.append(data)
-
-
 class World:
-    """A socket of the loop, its peer, and what a thread has polled."""
+    """A socket, its peer, and what the loop and a thread have read."""
 
-    def __init__(self, transport: asyncio.DatagramTransport, ear: Ear, peer: socket.socket) -> None:
-        self.transport, self.ear, self.peer = transport, ear, peer
+    def __init__(self, sock: socket.socket, peer: socket.socket) -> None:
+        self.peer = peer
+        self.heard: list[bytes] = []
         self.polled: list[tuple[bytes, str]] = []
-        self.socket = PolledSocket(transport, self._take)
+        self.socket = PolledSocket(sock, self._take)
 
-    def _take(self, datagram: memoryview) -> None:
-        self.polled.append((bytes(datagram), threading.current_thread().name))
+    def _take(self, datagram: memoryview, on_loop: bool) -> None:
+        if on_loop:
+            self.heard.append(bytes(datagram))
+        else:
+            self.polled.append((bytes(datagram), threading.current_thread().name))
 
     async def poll(self) -> None:
         thread = threading.Thread(target=self.socket.poll, name="exchange")
@@ -41,28 +38,26 @@ class World:
 async def world() -> AsyncIterator[World]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.bind(("127.0.0.1", 0))
-        loop = asyncio.get_running_loop()
-        transport, ear = await loop.create_datagram_endpoint(Ear, ("127.0.0.1", 0), peer.getsockname())
-        peer.connect(transport.get_extra_info("sockname"))
-        made = World(transport, ear, peer)
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.connect(peer.getsockname())
+        peer.connect(sock.getsockname())
+        made = World(sock, peer)
         try:
             yield made
         finally:
             made.socket.close()
-            transport.close()
-            await asyncio.sleep(0)
 
 
 async def test_the_loop_reads_until_somebody_polls() -> None:
     async with world() as w:
         w.peer.send(b"one")
-        await until(lambda: w.ear.heard == [b"one"])
+        await until(lambda: w.heard == [b"one"])
         await w.poll()
         await asyncio.sleep(0.01)
         w.peer.send(b"two")
         w.peer.send(b"three")
         await asyncio.sleep(0.05)
-        assert w.ear.heard == [b"one"], "the loop lets it"
+        assert w.heard == [b"one"], "the loop lets it"
         await w.poll()
         assert w.polled == [(b"two", "exchange"), (b"three", "exchange")]
 
@@ -76,9 +71,9 @@ async def test_the_loop_takes_over_when_nobody_polls_any_more() -> None:
         await w.poll()
         assert [data for data, _ in w.polled] == [bytes([number]) for number in range(8)]
         w.peer.send(b"later")
-        await until(lambda: w.ear.heard == [b"later"])
+        await until(lambda: w.heard == [b"later"])
         w.peer.send(b"again")
-        await until(lambda: w.ear.heard == [b"later", b"again"])
+        await until(lambda: w.heard == [b"later", b"again"])
         await w.poll()
         await asyncio.sleep(0.01)
         w.peer.send(b"polled")
@@ -117,3 +112,36 @@ async def test_an_empty_datagram_holds_up_the_others_for_a_moment_only() -> None
         for _ in range(30):
             await w.poll()
         assert w.polled == [(b"one", "exchange")]
+
+
+async def test_it_sends_until_it_is_closed() -> None:
+    async with world() as w:
+        w.socket.send(b"one")
+        assert w.peer.recv(16) == b"one"
+        w.socket.close()
+        w.socket.close()
+        with pytest.raises(OSError, match="closed"):
+            w.socket.send(b"late")
+
+
+async def test_a_peer_that_is_gone_is_no_end() -> None:
+    """Its machine answers "port unreachable", which the kernel tells with the next call."""
+    async with world() as w:
+        name = w.peer.getsockname()
+        w.peer.close()
+        for _ in range(20):
+            with contextlib.suppress(ConnectionRefusedError):
+                w.socket.send(b"anybody?")
+            await w.poll()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
+            again.bind(name)
+            again.sendto(b"back", sock_name(w))
+            for _ in range(12):
+                await w.poll()
+        assert [data for data, _ in w.polled] == [b"back"]
+
+
+def sock_name(w: World) -> tuple[str, int]:
+    assert w.socket._socket is not None
+    host, port = w.socket._socket.getsockname()
+    return host, port
