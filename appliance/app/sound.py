@@ -54,12 +54,22 @@ def make_card(settings: Settings) -> SoundCard:
     :raises NotAllowed: a file of the virtual card cannot be used, or the back end is not here yet.
     """
     audio = settings.audio
-    if audio.backend != "virtual":
-        raise NotAllowed(f'[audio] backend = "{audio.backend}" is not built yet: use "virtual"')
+    if audio.backend == "alsa":
+        return _alsa_card(audio.capture, audio.playback, low_delay=audio.frame_ms == 10)
     try:
         return VirtualCard(microphone(audio.microphone), Recorder(Path(audio.record)) if audio.record else None)
     except (ValueError, OSError) as error:
         raise NotAllowed(f"[audio] microphone or record: {error}") from error
+
+
+def _alsa_card(capture: str, playback: str, *, low_delay: bool) -> SoundCard:
+    try:
+        from appliance.audio.alsa import AlsaCard  # noqa: PLC0415 - its library is there on a device only
+    except ModuleNotFoundError as error:
+        raise NotAllowed(
+            f'[audio] backend = "alsa" needs {error.name}: install python3-alsaaudio, or kontor[device] with pip'
+        ) from error
+    return AlsaCard(capture, playback, low_delay=low_delay)
 
 
 def make_panel(settings: Settings) -> Panel:
@@ -221,6 +231,7 @@ class Sound:
             uptime=time.monotonic() - self._started,
             counters={
                 **self.counters.snapshot(),
+                **self._card.counts,
                 "blocks_played": self.duplex.turns,
                 "blocks_dropped": self.gate.dropped,
             },

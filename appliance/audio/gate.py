@@ -54,6 +54,11 @@ class Gate:
         """How often the gate has closed; it grows with every closing."""
         return self._epoch
 
+    @property
+    def waiting(self) -> int:
+        """Blocks that were let through and not yet fetched."""
+        return self._count
+
     def close(self) -> bool:
         """Close, and forget what was let through and not yet fetched. Returns whether the gate was open."""
         with self._lock:

@@ -1,6 +1,6 @@
 """What every sound card is to the rest of sound, real or virtual."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -22,6 +22,10 @@ class SoundCard(Protocol):
     @property
     def name(self) -> str:
         """For status and journal."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What went wrong so far, by the names of core/counters.py."""
 
     def start(self, captured: Captured, wanted: Wanted, changed: CardChanged) -> None:
         """Start the threads. ``wanted`` goes on being called every 10 ms even when the card is lost."""

@@ -9,7 +9,7 @@ import struct
 import threading
 import time
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol
@@ -154,10 +154,16 @@ class VirtualCard:
         self._present = True
         self.skipped = 0
         """Blocks given up because this machine was too late."""
+        self.late = 0
+        """How often that was."""
 
     @property
     def name(self) -> str:
         return f"virtual ({type(self._source).__name__.lower()})"
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return {"playback_underruns": self.late}
 
     def start(self, captured: Captured, wanted: Wanted, changed: CardChanged) -> None:
         self._changed = changed
@@ -202,6 +208,7 @@ class VirtualCard:
             elif wait < -_LATE:
                 missed = int(-wait / BLOCK_SECONDS)
                 self.skipped += missed
+                self.late += 1
                 due += missed * BLOCK_SECONDS
             if self._present:
                 self._source.read(heard)

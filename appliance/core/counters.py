@@ -9,6 +9,8 @@ HELP: Mapping[str, str] = MappingProxyType(
         "blocks_played": "blocks that the loudspeaker took",
         "blocks_dropped": "blocks that the gate let through and the exchange did not fetch in time",
         "downlink_missing": "blocks that link did not answer in time and that were faded or silent",
+        "capture_overruns": "times that the microphone's sound was lost because it was not fetched in time",
+        "playback_underruns": "times that the loudspeaker ran out of sound because it was not written in time",
         "gate_closings": "times that the gate closed",
         "gate_openings": "times that the gate opened",
         "panel_events": "edges and presses that the panel reported",

@@ -156,7 +156,7 @@ class AudioSettings:
     """Microphone, loudspeaker and what is sent."""
 
     backend: AudioBackend = setting(
-        one_of(AudioBackend, later=(AudioBackend.ALSA,)),
+        one_of(AudioBackend),
         AudioBackend.VIRTUAL,
         about="Where sound comes from and goes to. virtual needs no sound card.",
         effect=Effect.RESTART,

@@ -97,7 +97,7 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("room.token_file", "7", "must be the path of a file with the secret", ""),
     ("room.certificate_sha256", '"abc"', "64 hexadecimal digits", ""),
     ("room.certificate_sha256", "1", "64 hexadecimal digits", ""),
-    ("audio.backend", '"alsa"', 'must be "virtual"', '"alsa" comes with a later version of Kontor.'),
+    ("audio.backend", '"jack"', '"virtual" or "alsa"', ""),
     ("audio.microphone", '"tone:0"', '"tone:440" (1 to 23999 Hz)', ""),
     ("audio.microphone", '"tone:24000"', '"tone:440" (1 to 23999 Hz)', ""),
     ("audio.microphone", '"tone:"', '"tone:440" (1 to 23999 Hz)', ""),
