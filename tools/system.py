@@ -20,6 +20,9 @@ TESTS = {
     "ip": "iproute2",
     "nft": "nftables",
     "openssl": "openssl",
+    "certutil": "libnss3-tools",
+    "zbarimg": "zbar-tools",
+    "rsvg-convert": "librsvg2-bin",
 }
 """What the suite runs for real: a program each, and the package that has it."""
 

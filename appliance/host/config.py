@@ -9,11 +9,11 @@ from appliance.core.roster import Sign
 
 @dataclass(frozen=True, slots=True)
 class RoomConfig:
-    """A permanent room. ``keys`` sign its links, by key id; the first one signs the tokens of devices."""
+    """A permanent room. ``keys`` sign its links, by key id; the first one signs. Without any it makes and keeps its own."""
 
     id: str
     title: str
-    keys: Mapping[str, bytes] = field(repr=False)
+    keys: Mapping[str, bytes] = field(repr=False, default_factory=dict)
     mute_new: bool = False
     """Whoever comes in anew is muted by the room until an admin lets them speak."""
 
@@ -56,6 +56,8 @@ class Times:
     """Life of a device's token."""
     nonce: float = 60.0
     """Life of a challenge."""
+    named: float = 43_200.0
+    """Life of the token of somebody whom a trusted proxy named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,20 @@ class Limits:
     """Presence sockets; the oldest is closed for a further one."""
     queue: int = 256
     """Presence messages that wait for one slow reader; more closes its socket."""
+    queue_characters: int = 1024 * 1024
+    """The same in characters, beyond the one message that is always taken."""
+    address_joins: Rate = Rate(20.0, 400.0)
+    """Offers from one address: a whole office may be behind it, and come back at once."""
+    address_sockets: Rate = Rate(20.0, 400.0)
+    """New presence sockets from one address,"""
+    sockets_per_address: int = 2048
+    """and how many of them may be open."""
+    address_challenges: Rate = Rate(5.0, 100.0)
+    """Requests of devices for a challenge or a token, from one address."""
+    address_wrong: Rate = Rate(1.0, 30.0)
+    """Wrong tokens from one address; more of them are refused unread. Right ones always pass."""
+    connections: int = 8192
+    """TCP connections at a time; from half of them on, one address may hold an eighth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +124,10 @@ class HostConfig:
     """PEM file of the DTLS key and certificate; made when missing."""
     rooms: tuple[RoomConfig, ...]
     devices: tuple[DeviceConfig, ...] = ()
+    state_dir: Path | None = None
+    """The folder for what rooms keep (room_store.py); None: nothing outlives the host."""
+    control_path: Path | None = None
+    """The Unix socket for the keeper's commands (control.py); None: there is none."""
     listen_host: str = "127.0.0.1"
     http_port: int = 0
     """0 takes any free port."""
@@ -120,6 +140,10 @@ class HostConfig:
     """In each room; as many again may watch it without being in it."""
     tls: tuple[Path | str, Path | str] | None = None
     """Files of certificate chain and key for HTTPS; without them the host speaks plain HTTP."""
+    authority: Path | None = None
+    """The folder of our own certificate authority: it is offered on /certificate and renews what it signed."""
+    unix_path: Path | None = None
+    """A Unix socket for HTTP in place of the TCP port, behind a front of ours (see approach.py)."""
     turn: Turn | None = None
     proxy: Proxy = Proxy()
     times: Times = Times()

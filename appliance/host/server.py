@@ -1,8 +1,6 @@
 """A whole host: HTTP, presence and media of all its rooms, in one process on one loop."""
 
 import asyncio
-import logging
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NoReturn
@@ -12,11 +10,14 @@ from aiohttp import hdrs, web
 from appliance.core.counters import Counters
 from appliance.core.events import Event, EventName
 from appliance.core.state import HostState
-from appliance.host.certificate import Certificate, CertificateError, load_or_make
+from appliance.host import authority
+from appliance.host.authority_page import AuthorityPage
+from appliance.host.certificate import Certificate, load_or_make
 from appliance.host.conference import Conference
 from appliance.host.config import HostConfig
 from appliance.host.devices import Devices
 from appliance.host.dtls import server_context
+from appliance.host.entrance import Entrance
 from appliance.host.http import MOST_BODY, Refusal, json_response
 from appliance.host.pages import HEADERS, Pages
 from appliance.host.port import Port
@@ -28,9 +29,6 @@ _TICK = 1 / 15
 """Seconds between looks at all members: levels are published at most so often."""
 
 _UNSPECIFIED = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  # told apart from real addresses, not bound
-
-_GOODBYE = 1.5
-"""Seconds that closing presence sockets may take."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -51,8 +49,8 @@ class Host:
         self._extra_routes = extra_routes
         self._conferences: dict[str, Conference] = {}
         self._port: Port | None = None
-        self._runner: web.AppRunner | None = None
-        self._ticking: asyncio.Task[NoReturn] | None = None
+        self._entrance: Entrance | None = None
+        self._vital: list[asyncio.Task[NoReturn]] = []
         self._began = 0.0
 
     async def start(self) -> None:
@@ -61,53 +59,49 @@ class Host:
         :raises CertificateError: the stored certificate or the TLS files cannot be used.
         :raises OSError: an address is taken or not ours.
         """
-        loop = asyncio.get_running_loop()
-        certificate, made = await asyncio.to_thread(load_or_make, self.config.certificate_path)
+        config, loop = self.config, asyncio.get_running_loop()
+        certificate, made = await asyncio.to_thread(load_or_make, config.certificate_path)
+        own = await asyncio.to_thread(authority.load, config.authority) if config.authority else None
         pages = await asyncio.to_thread(Pages)
-        tls = await asyncio.to_thread(_tls_context, self.config) if self.config.tls else None
+        about = [*AuthorityPage(own).routes(), web.get("/page/{file:.+}", pages.file)]
         self._began = loop.time()
         if made:
             self._tell(EventName.CERTIFICATE_MADE, fingerprint=certificate.fingerprint.hex())
         port = Port(server_context(certificate), self.counters, self._on_error)
-        port.open(self.config.udp_host, self.config.udp_port)
+        port.open(config.udp_host, config.udp_port)
         self._port = port
+        self._entrance = Entrance(config, self.counters, self._guard, about, self._tell)
         try:
-            app = self._application(self._services(port, certificate), pages)
-            self._runner = web.AppRunner(
-                app,
-                access_log=None,
-                logger=_silent(),
-                handle_signals=False,
-                shutdown_timeout=_GOODBYE,
-                keepalive_timeout=15.0,
-                lingering_time=2.0,
-            )
-            await self._runner.setup()
-            await web.TCPSite(self._runner, self.config.listen_host, self.config.http_port, ssl_context=tls).start()
+            await self._entrance.open(self._application(self._services(port, certificate), pages, about))
         except BaseException:
             await self.stop()
             raise
-        self._ticking = asyncio.create_task(self._tick(), name="host ticks")
+        self._vital = [
+            asyncio.create_task(self._tick(), name="host ticks"),
+            asyncio.create_task(self._entrance.watch(loop.time), name="host certificate"),
+        ]
         self._tell(EventName.HOST_STARTED, http=self.address[1], udp=self.udp_port, rooms=len(self._conferences))
 
     async def wait(self) -> NoReturn:
         """Wait for as long as the host runs; raises what ended it."""
-        if self._ticking is None:
+        if not self._vital:
             raise RuntimeError("The host has not been started.")
-        await asyncio.shield(self._ticking)
+        done, _ = await asyncio.wait(self._vital, return_when=asyncio.FIRST_COMPLETED)
+        done.pop().result()
         raise RuntimeError("The host no longer looks after its members.")
 
     async def stop(self) -> None:
         """Tell everybody, close both ports. A second time does nothing."""
-        if self._ticking is not None:
-            self._ticking.cancel()
-            await asyncio.wait([self._ticking])
-            self._ticking = None
+        for task in self._vital:
+            task.cancel()
+        if self._vital:
+            await asyncio.wait(self._vital)
+            self._vital = []
         for conference in self._conferences.values():
             conference.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        if self._entrance is not None:
+            await self._entrance.close()
+            self._entrance = None
         if self._port is not None:
             self._port.close()
             self._port = None
@@ -117,10 +111,9 @@ class Host:
     @property
     def address(self) -> tuple[str, int]:
         """Where HTTP is served."""
-        if self._runner is None:
+        if self._entrance is None:
             raise RuntimeError("The host has not been started.")
-        host, port = self._runner.addresses[0][:2]
-        return host, port
+        return self._entrance.address
 
     @property
     def udp_port(self) -> int:
@@ -131,7 +124,7 @@ class Host:
 
     def state(self) -> dict[str, Any]:
         """Rooms, ports and counters, ready for JSON."""
-        running = self._runner is not None
+        running = self._entrance is not None
         return HostState(
             rooms=tuple(conference.state() for conference in self._conferences.values()),
             http_port=self.address[1] if running else 0,
@@ -160,7 +153,7 @@ class Host:
             tls=config.tls is not None,
         )
 
-    def _application(self, services: Services, pages: Pages) -> web.Application:
+    def _application(self, services: Services, pages: Pages, about: Sequence[web.RouteDef]) -> web.Application:
         config = self.config
         self._conferences = {room.id: Conference(room, services) for room in config.rooms}
         public = "" if config.public_address in _UNSPECIFIED else config.public_address
@@ -175,8 +168,8 @@ class Host:
                 *devices.routes(),
                 web.get("/health", self._health),
                 *self._extra_routes,
+                *about,
                 web.get("/", pages.index),
-                web.get("/page/{file:.+}", pages.file),
                 web.get("/{room}", pages.index),
             ]
         )
@@ -226,26 +219,3 @@ class Host:
 
     def _tell(self, name: EventName, **fields: object) -> None:
         self._on_event(Event(name, asyncio.get_running_loop().time(), fields))
-
-
-def _silent() -> logging.Logger:
-    """For aiohttp, which would write what strangers send; what matters is told as events."""
-    logger = logging.getLogger("kontor.host.http")
-    logger.propagate = False
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
-    return logger
-
-
-def _tls_context(config: HostConfig) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    if config.tls is not None:
-        try:
-            context.load_cert_chain(*config.tls, password="")  # nobody is there who could be asked for one
-        except OSError as error:
-            why = None if isinstance(error, ssl.SSLError) else error.strerror
-            raise CertificateError(
-                "[host.tls] certificate and key have to be PEM files that can be read, the key without a passphrase"
-                + (f": {why}." if why else ".")
-            ) from error
-    return context
