@@ -21,6 +21,9 @@ _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 NO_HTTPS: Literal["no_https"] = "no_https"
 """Why somebody may only listen: what they send, and the token they show, could be read on the way."""
 
+REACHED = "Kontor-Reached"
+"""The header by which a front of ours says which of its addresses was reached: there the sound is to be sent too."""
+
 _MOST_HOPS = 16
 """Entries of X-Forwarded-For that are looked at, from its end."""
 
@@ -68,6 +71,22 @@ def approach_of(request: web.Request, proxy: Proxy, *, tls: bool) -> Approach:
         secure=encrypted or local,
         name=_name(request, proxy) if by_proxy else None,
     )
+
+
+def is_trusted(address: str, proxy: Proxy) -> bool:
+    """Whether a reverse proxy of ours is at ``address``."""
+    found = _parse(address)
+    return found is not None and _within(found, _networks(proxy.trusted))
+
+
+def reached(request: web.Request) -> str | None:
+    """The address of ours that ``request`` came to; over a Unix socket what the front says. None: nobody knows."""
+    if _peer(request) is None:
+        found = _parse(request.headers.get(REACHED, ""))
+    else:
+        name = request.transport.get_extra_info("sockname") if request.transport is not None else None
+        found = _parse(str(name[0])) if isinstance(name, tuple) else None
+    return None if found is None else str(found)
 
 
 def _peer(request: web.Request) -> _Address | None:

@@ -1,6 +1,5 @@
 """Joining and leaving over HTTP, as WHIP does it (RFC 9725): POST of an offer, 201 with the answer, DELETE to leave."""
 
-import ipaddress
 from collections.abc import Mapping
 
 from aiohttp import hdrs, web
@@ -8,6 +7,7 @@ from aiohttp import hdrs, web
 from appliance.core.events import EventName
 from appliance.core.protocol import Claims, TokenError
 from appliance.core.sdp import SdpError, parse_offer
+from appliance.host.approach import reached
 from appliance.host.conference import Conference, RoomFull
 from appliance.host.fan_out import Address
 from appliance.host.http import Refusal, bearer, read_body
@@ -94,8 +94,4 @@ class Signalling:
         bound = self._services.port.address[0]
         if bound != "0.0.0.0":  # noqa: S104  # bound to one address: there it listens
             return bound, port
-        transport = request.transport
-        reached = ipaddress.ip_address(transport.get_extra_info("sockname")[0]) if transport is not None else None
-        if isinstance(reached, ipaddress.IPv6Address):
-            reached = reached.ipv4_mapped
-        return str(reached or "127.0.0.1"), port
+        return reached(request) or "127.0.0.1", port

@@ -1,0 +1,242 @@
+"""The front of a host whose rooms are shared out over processes (shards): it has the port and the pages, and hands on the rest.
+
+A shard is a whole :class:`appliance.host.server.Host` that listens on a Unix socket. Whatever concerns a room goes to the shard
+that holds it, unread, WebSockets message by message with their pings and close codes; sound does not pass here, each shard
+has a UDP port of its own. While a shard is away, its rooms are told to try again, and the others notice nothing.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import WSMsgType, hdrs, web
+from multidict import CIMultiDict
+from yarl import URL
+
+from appliance.core.wire import ProtocolError, read_object
+from appliance.host.approach import REACHED, is_trusted
+from appliance.host.config import Proxy
+from appliance.host.http import MOST_BODY, Refusal, json_response, read_body
+
+_HOP_BY_HOP = frozenset(
+    {
+        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer"),
+        *("transfer-encoding", "upgrade", "content-length", "x-forwarded-proto", REACHED.lower()),
+    }
+)
+"""Headers of one connection (RFC 9110, 7.6.1), and those that we write ourselves."""
+
+_AGAIN = "1"
+"""Seconds after which a shard that was away may be there again."""
+
+_TIMEOUT = aiohttp.ClientTimeout(total=20.0, sock_connect=2.0)
+_SOCKET = aiohttp.ClientTimeout(total=None, sock_connect=2.0)
+_HEALTH = aiohttp.ClientTimeout(total=1.0)
+_FRAME = 8 * 1024 * 1024
+"""Bytes of a WebSocket message that passes here; what is too much is the shard's to say."""
+
+_MOST_DEVICE_BODY = 4096
+_ENDS = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
+_RESTARTS = 1012
+"""WebSocket close code "service restart" (IANA registry): come again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Where one shard listens, and what it holds."""
+
+    path: Path
+    rooms: frozenset[str]
+    devices: frozenset[str] = frozenset()
+
+
+class Front:
+    """Hands requests on to shards.
+
+    :param tls: whether whoever comes directly comes encrypted.
+    """
+
+    def __init__(self, shards: Sequence[Shard], proxy: Proxy, *, tls: Callable[[web.Request], bool]) -> None:
+        self._shards = shards
+        self._proxy = proxy
+        self._tls = tls
+        self._by_room = {room: shard for shard in shards for room in shard.rooms}
+        self._by_device = {device: shard for shard in shards for device in shard.devices}
+        self._sessions: dict[Path, aiohttp.ClientSession] = {}
+
+    def routes(self) -> list[web.RouteDef]:
+        """What it serves."""
+        return [
+            web.route("*", "/rooms/{room}/{rest:.*}", self.room),
+            web.post("/devices/{what}", self.device),
+            web.get("/health", self.health),
+        ]
+
+    async def open(self) -> None:
+        """Make ready; nothing is connected to yet."""
+        for shard in self._shards:
+            connector = aiohttp.UnixConnector(path=str(shard.path), limit=0)
+            self._sessions[shard.path] = aiohttp.ClientSession(connector=connector, auto_decompress=False)
+
+    async def close(self) -> None:
+        """Let go of all shards."""
+        for session in self._sessions.values():
+            await session.close()
+        self._sessions.clear()
+
+    async def room(self, request: web.Request) -> web.StreamResponse:
+        """``/rooms/{room}/…``: to the shard that holds the room."""
+        shard = self._by_room.get(request.match_info["room"])
+        if shard is None:
+            raise Refusal(404, "There is no such room.")
+        if request.headers.get(hdrs.UPGRADE, "").lower() == "websocket":
+            return await self._converse(request, shard)
+        body = await _body(request)
+        return await self._pass_on(request, shard, body)
+
+    async def device(self, request: web.Request) -> web.StreamResponse:
+        """``/devices/…``: to the shard that holds the device's room. One that nobody knows is refused by any."""
+        body = await read_body(request, "application/json", _TIMEOUT.total or 0.0)
+        try:
+            device = read_object(body, _MOST_DEVICE_BODY).get("device")
+        except ProtocolError as error:
+            raise Refusal(400, str(error)) from None
+        shard = self._by_device.get(device) if isinstance(device, str) else None
+        return await self._pass_on(request, shard or self._shards[0], body)
+
+    async def health(self, _request: web.Request) -> web.Response:
+        """``/health``: whether every shard answers."""
+        found = await asyncio.gather(*(self._answers(shard) for shard in self._shards))
+        if all(found):
+            return json_response({"status": "ok"})
+        response = json_response({"status": "degraded"})
+        response.set_status(503)
+        return response
+
+    async def _answers(self, shard: Shard) -> bool:
+        try:
+            async with self._sessions[shard.path].get("http://shard/health", timeout=_HEALTH) as response:
+                return response.status == 200
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+
+    # ---- one request
+
+    async def _pass_on(self, request: web.Request, shard: Shard, body: bytes) -> web.Response:
+        try:
+            async with self._sessions[shard.path].request(
+                request.method,
+                _inner(request),
+                headers=self._headers(request),
+                data=body,
+                timeout=_TIMEOUT,
+                allow_redirects=False,
+            ) as answer:
+                content = await answer.read()
+                return web.Response(status=answer.status, body=content, headers=_end_to_end(answer.headers))
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            raise Refusal(503, "This room is being restarted.", {hdrs.RETRY_AFTER: _AGAIN}) from None
+
+    def _headers(self, request: web.Request) -> CIMultiDict[str]:
+        """The request's headers, with what a shard has to know of the connection (see approach.py)."""
+        headers = _end_to_end(request.headers)
+        peer = request.transport.get_extra_info("peername") if request.transport is not None else None
+        near = str(peer[0]) if isinstance(peer, tuple) else ""
+        headers.add(hdrs.X_FORWARDED_FOR, near)
+        if is_trusted(near, self._proxy):
+            for value in request.headers.getall(hdrs.X_FORWARDED_PROTO, ()):
+                headers.add(hdrs.X_FORWARDED_PROTO, value)
+        else:
+            headers[hdrs.X_FORWARDED_PROTO] = "https" if self._tls(request) else "http"
+        reached = request.transport.get_extra_info("sockname") if request.transport is not None else None
+        if isinstance(reached, tuple):
+            headers[REACHED] = str(reached[0])
+        return headers
+
+    # ---- one WebSocket
+
+    async def _converse(self, request: web.Request, shard: Shard) -> web.StreamResponse:
+        outer = web.WebSocketResponse(max_msg_size=_FRAME, autoping=False, timeout=1.0, compress=False)
+        await outer.prepare(request)
+        try:
+            async with self._inner_socket(request, shard) as inner:
+                await _first_to_end(_pump(outer, inner), _pump(inner, outer))
+                code = inner.close_code or outer.close_code or _RESTARTS
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            code = _RESTARTS
+        if not outer.closed:
+            with contextlib.suppress(ConnectionError, RuntimeError):
+                await outer.close(code=_sendable(code))
+        return outer
+
+    @contextlib.asynccontextmanager
+    async def _inner_socket(self, request: web.Request, shard: Shard) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        headers = self._headers(request)
+        for name in [name for name in headers if name.lower().startswith("sec-websocket-")]:
+            headers.popall(name, None)
+        async with self._sessions[shard.path].ws_connect(
+            _inner(request), headers=headers, autoping=False, max_msg_size=_FRAME, compress=0, timeout=_WS_CLOSING
+        ) as inner:
+            yield inner
+
+
+_WS_CLOSING = aiohttp.ClientWSTimeout(ws_close=1.0)
+_Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
+
+
+async def _pump(source: _Socket, target: _Socket) -> None:
+    """Hand on what ``source`` says until it ends. Waits while ``target`` is slow, so that nothing is heaped up here."""
+    while True:
+        message = await source.receive()
+        if message.type in _ENDS:
+            return
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            match message.type:
+                case WSMsgType.TEXT:
+                    await target.send_str(message.data)
+                case WSMsgType.BINARY:
+                    await target.send_bytes(message.data)
+                case WSMsgType.PING:
+                    await target.ping(message.data)
+                case WSMsgType.PONG:
+                    await target.pong(message.data)
+
+
+async def _first_to_end(*pumps: Coroutine[Any, Any, None]) -> None:
+    tasks = [asyncio.create_task(pump) for pump in pumps]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _body(request: web.Request) -> bytes:
+    """The body of any request, bounded; what it has to be is the shard's to say."""
+    if (request.content_length or 0) > MOST_BODY:
+        raise Refusal(413, f"The body is larger than {MOST_BODY} bytes.")
+    try:
+        async with asyncio.timeout(_TIMEOUT.total):
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise Refusal(413, f"The body is larger than {MOST_BODY} bytes.") from None
+    except TimeoutError:
+        raise Refusal(408, "The body did not come in time.") from None
+
+
+def _inner(request: web.Request) -> URL:
+    return URL(f"http://shard{request.raw_path}", encoded=True)
+
+
+def _end_to_end(headers: Mapping[str, str]) -> CIMultiDict[str]:
+    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in _HOP_BY_HOP)
+
+
+def _sendable(code: int) -> int:
+    """Codes that stand for something no close frame may say (RFC 6455, 7.4.1) become one that it may."""
+    return _RESTARTS if code in (1005, 1006, 1015) or not 1000 <= code <= 4999 else code
