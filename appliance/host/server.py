@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from appliance.core.counters import Counters
 from appliance.core.events import Event, EventName
@@ -18,8 +18,9 @@ from appliance.host.config import HostConfig
 from appliance.host.devices import Devices
 from appliance.host.dtls import server_context
 from appliance.host.entrance import Entrance
-from appliance.host.http import MOST_BODY, Refusal, json_response
-from appliance.host.pages import HEADERS, Pages
+from appliance.host.guard import Guard
+from appliance.host.http import MOST_BODY, json_response
+from appliance.host.pages import Pages
 from appliance.host.port import Port
 from appliance.host.presence import Presence
 from appliance.host.services import Services
@@ -29,8 +30,6 @@ _TICK = 1 / 15
 """Seconds between looks at all members: levels are published at most so often."""
 
 _UNSPECIFIED = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  # told apart from real addresses, not bound
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Host:
@@ -46,6 +45,7 @@ class Host:
         self.config = config
         self.counters = Counters()
         self._on_event = on_event
+        self._guard = Guard(self.counters, self._tell)
         self._extra_routes = extra_routes
         self._conferences: dict[str, Conference] = {}
         self._port: Port | None = None
@@ -67,10 +67,10 @@ class Host:
         self._began = loop.time()
         if made:
             self._tell(EventName.CERTIFICATE_MADE, fingerprint=certificate.fingerprint.hex())
-        port = Port(server_context(certificate), self.counters, self._on_error)
+        port = Port(server_context(certificate), self.counters, self._guard.broke)
         port.open(config.udp_host, config.udp_port)
         self._port = port
-        self._entrance = Entrance(config, self.counters, self._guard, about, self._tell)
+        self._entrance = Entrance(config, self.counters, self._guard.handle, about, self._tell)
         try:
             await self._entrance.open(self._application(self._services(port, certificate), pages, about))
         except BaseException:
@@ -159,8 +159,8 @@ class Host:
         public = "" if config.public_address in _UNSPECIFIED else config.public_address
         signalling = Signalling(self._conferences, services, public)
         devices = Devices(config.devices, {room.id: room for room in config.rooms}, services)
-        presence = Presence(self._conferences, services, self._on_error)
-        app = web.Application(client_max_size=MOST_BODY, middlewares=[self._guard])
+        presence = Presence(self._conferences, services, self._guard.broke)
+        app = web.Application(client_max_size=MOST_BODY, middlewares=[self._guard.handle])
         app.add_routes(
             [
                 *signalling.routes(),
@@ -182,27 +182,6 @@ class Host:
         ]
         return json_response({"status": "ok", "rooms": rooms})
 
-    @web.middleware
-    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refusals become one sentence; so does whatever else goes wrong, and nothing of it leaves the request."""
-        try:
-            response = await handler(request)
-        except Refusal as refusal:
-            response = refusal.response()
-        except web.HTTPException as error:
-            response = web.Response(status=error.status, text=f"{error.reason}\n")
-            if hdrs.ALLOW in error.headers:
-                response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
-        except Exception as error:  # noqa: BLE001  # whatever an offer or a request does inside, its sender is told 400
-            self._on_error(error)
-            response = web.Response(status=400, text="The request is not understood.\n")
-        if not response.prepared:
-            response.headers.update(HEADERS)
-        if response.status in (400, 408, 413, 415):
-            self.counters.add("host_bad_requests")
-            self._tell(EventName.BAD_REQUEST, status=response.status, path=request.path)
-        return response
-
     # ---- running
 
     async def _tick(self) -> NoReturn:
@@ -212,10 +191,6 @@ class Host:
             now = loop.time()
             for conference in self._conferences.values():
                 conference.tick(now)
-
-    def _on_error(self, error: Exception) -> None:
-        """Something of ours broke on input from outside, and was contained."""
-        self._tell(EventName.BAD_REQUEST, error=type(error).__name__, text=str(error))
 
     def _tell(self, name: EventName, **fields: object) -> None:
         self._on_event(Event(name, asyncio.get_running_loop().time(), fields))
