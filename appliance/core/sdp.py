@@ -11,7 +11,19 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import cast
 
-from appliance.core.sdp_grammar import MOST_BYTES, MOST_SECTIONS, TOKEN, Part, SdpError, parse_parts, read_number
+from appliance.core.sdp_grammar import (
+    MOST_BYTES,
+    MOST_SECTIONS,
+    TOKEN,
+    Part,
+    SdpError,
+    UnfitOffer,
+    check_credentials,
+    parse_parts,
+    read_candidates,
+    read_mid,
+    read_number,
+)
 from appliance.core.sdp_model import Answer, Direction, HostTransport, LocalTransport, MediaSection, Offer, Setup
 
 __all__ = [
@@ -28,14 +40,13 @@ __all__ = [
     "MediaSection",
     "Offer",
     "SdpError",
+    "UnfitOffer",
     "build_answer",
     "build_offer",
     "fingerprint_text",
     "parse_answer",
     "parse_offer",
 ]
-
-MOST_CANDIDATES = 128
 
 LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 """RFC 6464: the level of each packet, readable without decoding it."""
@@ -53,14 +64,7 @@ DEVICE_RED = 63
 """Payload type of Opus with redundancy (RFC 2198) in our own offers."""
 
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
-_MID = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,16}")
-_UFRAG = re.compile(r"[A-Za-z0-9+/]{4,256}")
-_PWD = re.compile(r"[A-Za-z0-9+/]{22,256}")
 _FINGERPRINT = re.compile(r"(?:[0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}")
-_CANDIDATE = re.compile(
-    r"[A-Za-z0-9+/]{1,32} [0-9]{1,3} [A-Za-z-]{3,8} [0-9]{1,10} [A-Za-z0-9.:%-]{1,255} [0-9]{1,5} typ [a-z]{4,8}"
-    r"(?: [!-~]{1,128}){0,32}"
-)
 
 
 def fingerprint_text(digest: bytes) -> str:
@@ -141,9 +145,7 @@ def _section(session: Part, part: Part) -> MediaSection:
         raise SdpError("The description has a malformed m= line.")
     kind, port_text, protocol, *formats = words
     port = read_number(port_text, 65535, "port")
-    mid = part.first("mid") or ""
-    if part.first("mid") is not None and not _MID.fullmatch(mid):
-        raise SdpError("An a=mid is not a token of at most 16 characters.")
+    mid = read_mid(part)
     codecs = _codecs(part, formats)
     opus = _payload_type(codecs, formats, "opus") if kind == "audio" else None
     red = _redundancy(part, codecs, formats, opus) if opus is not None else None
@@ -186,17 +188,6 @@ def _check_alike(audio: Sequence[MediaSection]) -> None:
         raise SdpError("The audio sections number their header extensions differently.")
 
 
-def _candidates(session: Part, parts: Sequence[Part]) -> tuple[str, ...]:
-    found = dict.fromkeys(value for part in (session, *parts) for value in part.all("candidate"))
-    if len(found) > MOST_CANDIDATES:
-        raise SdpError(f"The description has more than {MOST_CANDIDATES} candidates.")
-    for value in found:
-        if not _CANDIDATE.fullmatch(value):
-            raise SdpError("The description has a malformed candidate.")
-        read_number(value.split(" ")[5], 65535, "port of a candidate")
-    return tuple(found)
-
-
 def _transport(sources: Sequence[Part]) -> tuple[str, str, bytes, Setup]:
     """ICE credentials, fingerprint and setup: each from the first of ``sources`` that has it."""
 
@@ -204,8 +195,7 @@ def _transport(sources: Sequence[Part]) -> tuple[str, str, bytes, Setup]:
         return next((value for part in sources if (value := part.first(name)) is not None), "")
 
     ufrag, pwd, setup = first("ice-ufrag"), first("ice-pwd"), first("setup")
-    if not (_UFRAG.fullmatch(ufrag) and _PWD.fullmatch(pwd)):
-        raise SdpError("The description lacks valid ICE credentials (a=ice-ufrag, a=ice-pwd).")
+    check_credentials(ufrag, pwd)
     for part in sources:
         for value in part.all("fingerprint"):
             algorithm, _, digest = value.partition(" ")
@@ -219,7 +209,8 @@ def _transport(sources: Sequence[Part]) -> tuple[str, str, bytes, Setup]:
 def parse_offer(text: str | bytes) -> Offer:
     """Read and check an offer: at least one section of Opus audio, all audio on one transport with rtcp-mux.
 
-    :raises SdpError: it is malformed, too big, or offers nothing that a room can take.
+    :raises UnfitOffer: it is sound, and nothing in it is audio that a room can take.
+    :raises SdpError: it is malformed, too big, or has no audio at all.
     """
     session, parts = parse_parts(text)
     media = tuple(_section(session, part) for part in parts)
@@ -228,7 +219,8 @@ def parse_offer(text: str | bytes) -> Offer:
         raise SdpError("Two sections have the same a=mid.")
     usable = [section for section in media if not section.problem]
     if not usable:
-        raise SdpError(next((s.problem for s in media if s.kind == "audio"), "The description has no audio section."))
+        problem = next((section.problem for section in media if section.kind == "audio"), None)
+        raise UnfitOffer(problem) if problem else SdpError("The description has no audio section.")
     _check_alike(usable)
     group = _bundle(session, mids)
     if (group or len(usable) > 1) and not {section.mid for section in usable} <= set(group):
@@ -242,7 +234,7 @@ def parse_offer(text: str | bytes) -> Offer:
         fingerprint=fingerprint,
         setup=setup,
         media=media,
-        candidates=_candidates(session, parts),
+        candidates=read_candidates((session, *parts)),
         bundle=tuple(group),
         ice_lite=session.first("ice-lite") is not None,
     )
@@ -321,13 +313,13 @@ def build_answer(
     from the beginning (max-bundle) has it there, and fails when it is rejected. Where redundancy (RFC 2198) is offered it
     is answered, and listed first, which is how Chromium is told to send it.
 
-    :raises SdpError: nothing is left to send or to receive.
+    :raises UnfitOffer: nothing is left to send or to receive.
     """
     slots = dict(zip((section.mid for section in offer.listening), ssrcs, strict=False))
     talking = offer.talking.mid if talk and offer.talking else None
     accepted = [section.mid for section in offer.audio if section.mid in slots or section.mid == talking]
     if not accepted:
-        raise SdpError("The offer only sends, and nothing may be sent here.")
+        raise UnfitOffer("The offer only sends, and nothing may be sent here.")
     lines = ["v=0", f"o=- {host.session_id} 2 {_network(host.address)}", "s=-", "t=0 0", "a=ice-lite"]
     bundle = [section.mid for section in offer.media if section.mid in accepted or section.mid == offer.carrier]
     if offer.bundle:

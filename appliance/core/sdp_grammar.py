@@ -1,21 +1,34 @@
 """The grammar of session descriptions (RFC 8866): text into parts, and nothing about what they mean."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 MOST_BYTES = 64 * 1024
 MOST_SECTIONS = 16
 MOST_LINE = 2048
+MOST_CANDIDATES = 128
 
 # Every pattern here and in sdp.py is a plain run of characters, so that none can backtrack.
 TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~/-]{1,64}")
 """A word that may be repeated in an answer."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_MID = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,16}")
+_UFRAG = re.compile(r"[A-Za-z0-9+/]{4,256}")
+_PWD = re.compile(r"[A-Za-z0-9+/]{22,256}")
+_CANDIDATE = re.compile(
+    r"[A-Za-z0-9+/]{1,32} [0-9]{1,3} [A-Za-z-]{3,8} [0-9]{1,10} [A-Za-z0-9.:%-]{1,255} [0-9]{1,5} typ [a-z]{4,8}"
+    r"(?: [!-~]{1,128}){0,32}"
+)
 
 
 class SdpError(ValueError):
     """A description that is not accepted; the text is one sentence for whoever wrote the other end."""
+
+
+class UnfitOffer(SdpError):
+    """It is sound, and has nothing that can be done here."""
 
 
 @dataclass(slots=True)
@@ -45,6 +58,41 @@ def read_number(text: str, most: int, what: str) -> int:
     return int(text)
 
 
+def read_mid(part: Part) -> str:
+    """The name of a section; "" when it has none.
+
+    :raises SdpError: it is no token.
+    """
+    mid = part.first("mid")
+    if mid is not None and not _MID.fullmatch(mid):
+        raise SdpError("An a=mid is not a token of at most 16 characters.")
+    return mid or ""
+
+
+def check_credentials(ufrag: str, pwd: str) -> None:
+    """Whether these can be credentials of ICE (RFC 8839).
+
+    :raises SdpError: they cannot.
+    """
+    if not (_UFRAG.fullmatch(ufrag) and _PWD.fullmatch(pwd)):
+        raise SdpError("The description lacks valid ICE credentials (a=ice-ufrag, a=ice-pwd).")
+
+
+def read_candidates(parts: Iterable[Part]) -> tuple[str, ...]:
+    """All candidates in ``parts``, each once, without the leading "candidate:".
+
+    :raises SdpError: one is malformed, or there are too many.
+    """
+    found = dict.fromkeys(value for part in parts for value in part.all("candidate"))
+    if len(found) > MOST_CANDIDATES:
+        raise SdpError(f"The description has more than {MOST_CANDIDATES} candidates.")
+    for value in found:
+        if not _CANDIDATE.fullmatch(value):
+            raise SdpError("The description has a malformed candidate.")
+        read_number(value.split(" ")[5], 65535, "port of a candidate")
+    return tuple(found)
+
+
 def _lines(text: str | bytes) -> list[str]:
     if len(text) > MOST_BYTES:
         raise SdpError("The description is larger than 64 KiB.")
@@ -72,9 +120,24 @@ def parse_parts(text: str | bytes) -> tuple[Part, list[Part]]:
     lines = _lines(text)
     if lines[:1] != ["v=0"] or not lines[1:2] or not lines[1].startswith("o="):
         raise SdpError("The description does not begin with v=0 and o=.")
+    return _parts(lines[2:])
+
+
+def parse_fragment_parts(text: str | bytes) -> tuple[Part, list[Part]]:
+    """The same of a fragment (RFC 8840, section 9), which has attributes and m= lines only.
+
+    :raises SdpError: it is too big, not text, or not made of such lines.
+    """
+    lines = _lines(text)
+    if not all(line[0] in "am" for line in lines):
+        raise SdpError("The fragment has lines other than m= and a=.")
+    return _parts(lines)
+
+
+def _parts(lines: Iterable[str]) -> tuple[Part, list[Part]]:
     session = part = Part("", [])
     sections: list[Part] = []
-    for line in lines[2:]:
+    for line in lines:
         if line[0] == "m":
             part = Part(line[2:], [])
             sections.append(part)

@@ -1,7 +1,7 @@
 """What session descriptions say, once they have been read and checked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 Direction: TypeAlias = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
@@ -43,6 +43,16 @@ class MediaSection:
     def receives(self) -> bool:
         """Whether the side that wrote this receives in it."""
         return self.direction in ("sendrecv", "recvonly")
+
+    def turned(self, *, sends: bool, receives: bool) -> "MediaSection":
+        """The same section, in which its author does at most this."""
+        directions: dict[tuple[bool, bool], Direction] = {
+            (True, True): "sendrecv",
+            (True, False): "sendonly",
+            (False, True): "recvonly",
+            (False, False): "inactive",
+        }
+        return replace(self, direction=directions[self.sends and sends, self.receives and receives])
 
     @property
     def keepable(self) -> bool:
@@ -99,6 +109,10 @@ class Offer:
     def listening(self) -> tuple[MediaSection, ...]:
         """The sections that the offering side receives in: one slot each, in this order."""
         return tuple(section for section in self.audio if section.receives)
+
+    def turned(self, *, sends: bool = True, receives: bool = True) -> "Offer":
+        """The same offer, in which its author does at most this; perhaps without any audio that is left."""
+        return replace(self, media=tuple(section.turned(sends=sends, receives=receives) for section in self.media))
 
     @property
     def single(self) -> bool:
