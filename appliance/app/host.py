@@ -8,6 +8,8 @@ from appliance.health.journal import Journal
 from appliance.health.notify import Notifier
 from appliance.host.certificate import CertificateError
 from appliance.host.config import DeviceConfig, HostConfig, Proxy, RoomConfig, Turn
+from appliance.host.control import CONTROL, ControlError
+from appliance.host.room_store import StoreError
 from appliance.host.server import Host
 from appliance.settings import Settings
 
@@ -37,24 +39,27 @@ def host_config(settings: Settings) -> HostConfig:
             DeviceConfig(device.id, device.name, device.room, device.public_key, device.sign) for device in host.devices
         ),
         certificate_path=Path(settings.device.state_dir) / "host.pem",
+        state_dir=Path(settings.device.state_dir),
+        control_path=Path(settings.device.runtime_dir) / CONTROL,
         tls=(certificate, key.path) if certificate and key else None,
         turn=Turn(turn.urls, turn.secret_file.read(), turn.lifetime_s) if turn.urls and turn.secret_file else None,
         proxy=Proxy(host.proxy.trusted, host.proxy.name_header),
     )
 
 
-async def main(settings: Settings, stop: asyncio.Event, journal: Journal) -> None:
+async def main(settings: Settings, stop: asyncio.Event, journal: Journal, config: HostConfig | None = None) -> None:
     """``kontor host``.
 
+    :param config: that of one shard; None: all rooms are held here.
     :raises NotAllowed: the settings name no room, or an address that cannot be had.
     """
-    make_folders(settings.device.state_dir)
-    host = Host(host_config(settings), journal.write)
+    make_folders(settings.device.state_dir, settings.device.runtime_dir)
+    host = Host(config or host_config(settings), journal.write)
     try:
         await host.start()
     except OSError as error:
         raise NotAllowed(f"[host] listen and port: {error}") from error
-    except CertificateError as error:
+    except (CertificateError, ControlError, StoreError) as error:
         raise NotAllowed(str(error)) from error
     notifier = Notifier()
     try:

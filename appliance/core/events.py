@@ -81,6 +81,7 @@ class EventName(StrEnum):
     # processes
     SOUND_RESTARTED = "sound_restarted"
     LINK_RESTARTED = "link_restarted"
+    SHARD_RESTARTED = "shard_restarted"
     CHILD_ENDED = "child_ended"
     TASK_FAILED = "task_failed"
     LOOP_STALLED = "loop_stalled"
@@ -116,6 +117,7 @@ _EXCEPTIONS = {
     EventName.CHILD_ENDED: _WARNING,
     EventName.SOUND_RESTARTED: _WARNING,
     EventName.LINK_RESTARTED: _WARNING,
+    EventName.SHARD_RESTARTED: _WARNING,
     EventName.LOOP_STALLED: Rule(Severity.WARNING, most=5),
     EventName.LONG_COLLECTION: Rule(Severity.INFO, most=5),
     EventName.SOUND_STARTED: _NOTICE,
