@@ -4,7 +4,7 @@ An ICE-lite host has no use for candidates: it answers checks from wherever they
 that what is malformed is refused, and what wants to restart ICE is told from what merely adds candidates.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from appliance.core.sdp_grammar import (
@@ -33,8 +33,8 @@ class Fragment:
     """There will be no more candidates."""
 
 
-def parse_fragment(text: str | bytes) -> Fragment:
-    """Read and check a fragment.
+def parse_fragment(text: str | bytes, known: Collection[str] | None = None) -> Fragment:
+    """Read and check a fragment that may speak of the sections in ``known`` (their mids; None: of any).
 
     :raises SdpError: it is malformed or too big, or its parts belong to different sessions of ICE.
     """
@@ -42,6 +42,8 @@ def parse_fragment(text: str | bytes) -> Fragment:
     mids = [read_mid(part) for part in parts]
     if not all(mids) or len(set(mids)) != len(mids):
         raise SdpError("The sections of the fragment lack an a=mid of their own.")
+    if known is not None and not set(mids) <= set(known):
+        raise SdpError("The fragment has a section that the offer does not have.")
     if not all(len(part.head.split(" ")) >= 4 for part in parts):
         raise SdpError("The fragment has a malformed m= line.")
     if not parts and session.first("candidate") is not None:

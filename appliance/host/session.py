@@ -108,6 +108,11 @@ class Session:
         return self.claims.identity
 
     @property
+    def offer(self) -> Offer:
+        """What the member offered."""
+        return self._offer
+
+    @property
     def is_site(self) -> bool:
         """Whether the member is a device."""
         return self.claims.kind == "site"
