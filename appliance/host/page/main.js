@@ -149,7 +149,7 @@ class Page {
 		this.#ended.begin("");
 		clearTimeout(this.#lostTimer);
 		this.#lostTimer = 0;
-		if (this.#session.phase !== "in") notice("");
+		if (this.#session.phase !== "in") this.#rest();
 		this.#session.listener = this.#model.you?.role === "listener";
 		this.#session.welcomed(this.#model.self()?.joined ?? false);
 		setAttribute(root, "data-levels", this.#model.realLevels ? "real" : "none");
@@ -189,12 +189,21 @@ class Page {
 	/** @param {string} event of the session @param {any} detail */
 	#tell(event, detail) {
 		this.#stopWaiting();
-		if (event === "left") this.#playback.stop();
+		if (event === "left") {
+			this.#playback.stop();
+			this.#rest();
+		}
 		if (event === "full") this.#waitForPlace(Math.ceil(detail));
 		else if (event === "ended") this.#end(detail);
 		else if (event !== "network") say(t(`said.${event}`));
 		else if (detail) this.#noNetwork();
-		else notice("");
+		else this.#rest();
+	}
+
+	/** Nothing is the matter, but for what holds as long as this page is open. */
+	#rest() {
+		const open = this.#session.phase === "out" && this.#model.listenOnly === "no_https";
+		notice(open ? t("noHttps") : "", open ? t("noHttps2") : "");
 	}
 
 	/** @param {number} seconds until the next try */

@@ -46,7 +46,13 @@ export class Media {
 		this.#handlers = handlers;
 	}
 
-	/** Connect anew, and be done when sound flows. Throws `Refused`. @param {boolean} speaker whether it may ever speak */
+	/**
+	 * Connect anew, and be done when sound flows. Throws `Refused`.
+	 *
+	 * The host needs none of our candidates, so the offer goes first: its answer names the relays, and only then they are
+	 * asked for an address.
+	 * @param {boolean} speaker whether it may ever speak
+	 */
 	async join(speaker) {
 		this.#close();
 		const connection = new RTCPeerConnection({ iceServers: [] });
@@ -58,8 +64,7 @@ export class Media {
 			this.#handlers.track(slot, receiver.track);
 		}
 		try {
-			await connection.setLocalDescription();
-			await this.#exchange(connection);
+			await this.#exchange(connection, await connection.createOffer());
 			await connected(connection);
 		} catch (error) {
 			if (connection === this.#connection) this.leave();
@@ -110,12 +115,12 @@ export class Media {
 		return connection;
 	}
 
-	/** @param {RTCPeerConnection} connection */
-	async #exchange(connection) {
+	/** @param {RTCPeerConnection} connection @param {RTCSessionDescriptionInit} offer */
+	async #exchange(connection, offer) {
 		const response = await fetch(this.#url, {
 			method: "POST",
 			headers: { ...this.#authorization, "Content-Type": "application/sdp" },
-			body: connection.localDescription?.sdp,
+			body: offer.sdp,
 			signal: AbortSignal.timeout(ANSWER_WITHIN),
 		});
 		if (response.status !== 201) {
@@ -124,6 +129,8 @@ export class Media {
 		const sdp = await response.text();
 		if (connection !== this.#connection) throw new Refused("network");
 		this.#session = response.headers.get("Location") ?? "";
+		connection.setConfiguration?.({ iceServers: relays(response.headers.get("Link") ?? "") });
+		await connection.setLocalDescription(offer);
 		await connection.setRemoteDescription({ type: "answer", sdp });
 	}
 
@@ -154,6 +161,16 @@ export class Media {
 		this.#close();
 		this.#handlers.lost();
 	}
+}
+
+/** The relays that an answer names (RFC 9725, 4.6). @param {string} link header @returns {RTCIceServer[]} */
+export function relays(link) {
+	const found = [];
+	for (const [, urls, rest] of link.matchAll(/<((?:stun|turn)s?:[^>]*)>((?:\s*;\s*[\w-]+="[^"]*")*)/g)) {
+		const values = Object.fromEntries([...rest.matchAll(/([\w-]+)="([^"]*)"/g)].map((pair) => pair.slice(1)));
+		if (values.rel === "ice-server") found.push({ urls, username: values.username, credential: values.credential });
+	}
+	return found;
 }
 
 /** @param {RTCPeerConnection} connection @returns {Promise<void>} */

@@ -28,6 +28,8 @@ export class Model {
 	you = null;
 	title = "";
 	realLevels = true;
+	/** @type {null | "no_https"} why one can only listen here, whatever the link says */
+	listenOnly = null;
 	welcomed = false;
 	/** @type {Map<string, number>} when each was last heard, in milliseconds */
 	#spoke = new Map();
@@ -115,6 +117,7 @@ export class Model {
 		this.title = m.room.title;
 		this.slots = m.slots;
 		this.realLevels = m.capabilities.levels === "real";
+		this.listenOnly = m.listen_only ?? null;
 		this.silence();
 		this.welcomed = true;
 		this.places = this.places.map((id) => (this.members.get(id ?? "")?.joined ? id : null));

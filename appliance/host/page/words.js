@@ -18,6 +18,8 @@ export const WORDS = {
 	nobody: ["Nobody is here.", "Niemand da."],
 	before: ["You see levels now.", "Pegel sind schon zu sehen."],
 	before2: ["Sound starts when you join.", "Ton gibt es nach dem Beitreten."],
+	noHttps: ["Only listening: this page came without encryption.", "Nur Zuhören: Die Seite kam ohne Verschlüsselung."],
+	noHttps2: ["By https one can speak too. Whoever runs the server can set it up.", "Mit https geht auch Sprechen. Einrichten können es die Betreiber des Servers."],
 	knocks: ["{name} knocks", "{name} klopft an"],
 	knocked: ["You knocked.", "Angeklopft."],
 	minuteAgo: ["1 min ago", "vor 1 min"],

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import WSMsgType, web
+from multidict import CIMultiDict
 
 PAGE = Path(__file__).parents[3] / "appliance" / "host" / "page"
 
@@ -79,6 +80,9 @@ class MockHost:
         self.refuse: int | None = None
         """Close code that answers the next hellos."""
         self.media_status = 201
+        self.relays: list[str] = []
+        """Link headers of an answer."""
+        self.listen_only: str | None = None
         self.answer: Answer | None = None
         self.received: list[Message] = []
         """What the page said after its hello."""
@@ -188,6 +192,7 @@ class MockHost:
             "members": self.members,
             "slots": self.slots,
             "capabilities": {"levels": self.levels, "hands": True, "admin_mute": True, "volumes": True},
+            "listen_only": self.listen_only,
         }
 
     async def _panel(self, request: web.Request) -> web.StreamResponse:
@@ -227,7 +232,9 @@ class MockHost:
             return web.Response(status=self.media_status, text="No.", headers={"Retry-After": "20"})
         answer = await self.answer(offer)
         await self._join()
-        headers = {"Location": "/rooms/studio/media/1", "ETag": '"1"'}
+        headers = CIMultiDict({"Location": "/rooms/studio/media/1", "ETag": '"1"'})
+        for relay in self.relays:
+            headers.add("Link", relay)
         return web.Response(status=201, text=answer, content_type="application/sdp", headers=headers)
 
     async def _join(self) -> None:
