@@ -149,6 +149,8 @@ MOST_LOST = 512
 """Packets that may be missing before one. A larger jump is fitted in anew: listeners who lose a packet near a jump of half the
 range would lose count of the wraps (SRTP's roll-over counter), and hear nothing of the slot any more."""
 
+_SEEN = (1 << MOST_LATE + 1) - 1
+
 _FRAME = 960
 _LONGEST = 5760
 """Samples of a usual and of the longest packet of Opus: 20 and 120 ms."""
@@ -181,12 +183,22 @@ class SlotClock:
         self._fresh = True
         self._source_seq = self._source_timestamp = 0
         self._spurt = 0
+        self._seen = 0  # bit k: the packet k before the newest was mapped
         self._step = 0
 
     @property
     def newest(self) -> tuple[int, int]:
         """Sequence and timestamp of the newest packet."""
         return self._seq, self._timestamp
+
+    @property
+    def following(self) -> int:
+        """The timestamp right after the newest packet."""
+        return (self._timestamp + self._length) & 0xFFFFFFFF
+
+    def at(self, now: float) -> int:
+        """The timestamp that stands for ``now``: what a sender report says of the slot (RFC 3550, 6.4.1)."""
+        return (self._timestamp + round((now - self._at) * RATE)) & 0xFFFFFFFF
 
     @property
     def step(self) -> int:
@@ -197,8 +209,20 @@ class SlotClock:
         """The next packet is of another talker, or of the same one after it had lost the slot."""
         self._fresh = True
 
+    def misses(self, seq: int, timestamp: int) -> bool:
+        """Whether a copy of the holder's frame with these numbers fills a hole; never one before its spurt began."""
+        if self._fresh:
+            return False
+        ahead = sequence_distance(seq, self._source_seq)
+        if ahead > 0:
+            return ahead <= MOST_LOST and 0 < timestamp_distance(timestamp, self._source_timestamp) < MOST_DRIFT * RATE
+        return -ahead <= min(self._spurt, MOST_LATE) and not self._seen >> -ahead & 1
+
     def map(self, seq: int, timestamp: int, now: float) -> Place | None:
-        """The place of the holder's packet with this sequence and timestamp; None: it is not forwarded."""
+        """The place of the holder's packet with this sequence and timestamp; None: it is not forwarded.
+
+        That is so for what would overlap the talker before, and for what was mapped already.
+        """
         if self._fresh:
             return self._begin(seq, timestamp, now)
         ahead = sequence_distance(seq, self._source_seq)
@@ -227,8 +251,9 @@ class SlotClock:
 
     def _late(self, behind: int, moved: int) -> Place | None:
         # Before the spurt's first packet there is no room left: the numbers there were those of the talker before.
-        if behind > min(self._spurt, MOST_LATE) or abs(moved) > MOST_DRIFT * RATE:
+        if behind > min(self._spurt, MOST_LATE) or abs(moved) > MOST_DRIFT * RATE or self._seen >> behind & 1:
             return None
+        self._seen |= 1 << behind
         self._step = 0
         return Place((self._seq - behind) & 0xFFFF, (self._timestamp + moved) & 0xFFFFFFFF, False)
 
@@ -236,5 +261,6 @@ class SlotClock:
         self._source_seq, self._source_timestamp = seq, timestamp
         self._seq = (self._seq + steps) & 0xFFFF
         self._timestamp = (self._timestamp + samples) & 0xFFFFFFFF
+        self._seen = 1 if marker else (self._seen << steps | 1) & _SEEN
         self._step = steps
         return Place(self._seq, self._timestamp, marker)

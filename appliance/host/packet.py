@@ -6,7 +6,9 @@ media/rtp.py reads packets for a receiver; here nothing is copied, and the heade
 import struct
 from typing import NamedTuple
 
+from appliance.host.lane import Copy
 from appliance.host.srtp import Datagram
+from appliance.media import red
 
 _FIXED = struct.Struct("!BBHII")
 _ONE_BYTE_PROFILE = 0xBEDE
@@ -67,3 +69,24 @@ def payload_of(packet: Datagram, header: Header) -> memoryview:
     if header.padded and end > header.size:
         end -= packet.data[end - 1]
     return packet.view[header.size : max(header.size, end)]
+
+
+def read_frames(
+    payload: memoryview, header: Header, opus: int | None, redundant: int | None
+) -> tuple[memoryview, list[Copy]] | None:
+    """The Opus packet in a payload, and what else it brings of earlier ones; None when it is of neither type. Never raises.
+
+    :param opus: payload type of Opus, and in ``redundant`` that of redundant audio (RFC 2198), as they were agreed on.
+    """
+    if header.payload_type == opus:
+        return payload, []
+    frames = red.split(payload) if header.payload_type == redundant else ()
+    if not frames or any(frame.payload_type != opus for frame in frames):
+        return None
+    copies = []
+    for back, frame in enumerate(frames[-2::-1], 1):
+        if frame.offset and len(frame.payload):
+            seq, timestamp = (header.seq - back) & 0xFFFF, (header.timestamp - frame.offset) & 0xFFFFFFFF
+            copies.append(Copy(seq, timestamp, memoryview(frame.payload)))
+    copies.reverse()
+    return memoryview(frames[-1].payload), copies

@@ -9,12 +9,14 @@ from appliance.core.levels import Speaking
 from appliance.core.protocol import Claims
 from appliance.core.sdp import LEVEL_URI, MID_URI, HostTransport, MediaSection, Offer, build_answer, fingerprint_text
 from appliance.core.units import SILENCE, SLOTS
+from appliance.host.config import Rate
 from appliance.host.fan_out import MOST_PAYLOAD, Address, Stream
-from appliance.host.packet import Header, payload_of, read_header
+from appliance.host.lane import Speech
+from appliance.host.limits import Bucket
+from appliance.host.packet import Header, payload_of, read_frames, read_header
 from appliance.host.port import Ended, Peer
 from appliance.host.srtp import Datagram
-from appliance.host.stage import Speech, Stage
-from appliance.media.red import primary
+from appliance.host.stage import Stage
 from appliance.media.rtp import Bye, parse_rtcp
 
 _SHOWN_ANYWAY = 64
@@ -26,11 +28,8 @@ _LEVEL_KEPT = 0.5
 _SOURCE_KEPT = 0.5
 """Seconds after which another source of the same member takes the place of one that stopped."""
 
-_UNKNOWN_LEVEL = 45
-"""-dBov that is taken for a packet of someone who sends no levels, when it is long enough to be sound."""
-
-_COMFORT = 10
-"""Bytes; Opus packets up to this length are silence or comfort noise."""
+_MOST_PACKETS = Rate(per_second=200.0, burst=200.0)
+"""RTP packets of one member: frames of 10 ms make 100, and what a network held back comes at once."""
 
 
 class Meter:
@@ -101,6 +100,7 @@ class Session:
         self._level_id = talking.extensions.get(LEVEL_URI) if talking is not None else None
         self._source: int | None = None
         self._source_heard = 0.0
+        self._allowance = Bucket(_MOST_PACKETS, now)
 
     @property
     def who(self) -> str:
@@ -182,6 +182,11 @@ class Session:
         if header is None:
             self._counters.add("host_datagrams_junk")
             return
+        if not self._allowance.take(now):
+            self._counters.add("host_packets_flood")
+            if header.seq % _SHOWN_ANYWAY == 0 and self.peer.inbound is not None:
+                self.peer.inbound.open(packet)
+            return
         wanted = self.passes and (header.level is None or self._stage.wants(self.who, header.level))
         if not wanted:
             self._skip(header, now)
@@ -205,24 +210,21 @@ class Session:
             self.meter.note(header.level, now)
 
     def _forward(self, packet: Datagram, header: Header, now: float) -> None:
-        payload = payload_of(packet, header)
-        redundant = header.payload_type == self._red
-        if redundant:  # listeners are sent the newest frame alone
-            payload = memoryview(primary(payload) or b"")
-        if not (redundant or header.payload_type == self._payload_type) or not 0 < len(payload) <= MOST_PAYLOAD:
+        read = read_frames(payload_of(packet, header), header, self._payload_type, self._red)
+        if read is None or not 0 < len(read[0]) <= MOST_PAYLOAD:
             self._counters.add("host_datagrams_junk")
             return
+        payload, copies = read
         began = header.source != self._source
         if began and self._source is not None and now - self._source_heard < _SOURCE_KEPT:
             self._counters.add("host_packets_skipped")
             return
         self._source, self._source_heard = header.source, now
-        level = header.level
-        if level is None:
-            level = _UNKNOWN_LEVEL if len(payload) > _COMFORT else 127
+        level = self._stage.level(self.who, header.level, payload, now)
         self.meter.note(level, now)
         self._counters.add("host_packets_in")
-        if not self._stage.talk(self.who, Speech(header.seq, header.timestamp, level, payload, began), now):
+        speech = Speech(header.seq, header.timestamp, level, payload, began, copies)
+        if not self._stage.talk(self.who, speech, now):
             self._counters.add("host_packets_skipped")
 
 
@@ -234,4 +236,5 @@ def _stream(section: MediaSection, ssrc: int) -> Stream:
         level_id=section.extensions.get(LEVEL_URI),
         mid_id=section.extensions.get(MID_URI),
         mid=section.mid,
+        red=section.red,
     )

@@ -99,7 +99,7 @@ def test_what_is_much_too_late_is_not_forwarded() -> None:
         clock.map(*packet)
     assert clock.map(*packets[0]) is None
     clock = SlotClock()
-    for packet in packets[:30]:
+    for packet in packets[:20] + packets[21:30]:
         clock.map(*packet)
     seq, timestamp, _ = packets[20]
     assert clock.map(seq, timestamp + 10 * RATE, 0.6) is None
@@ -212,17 +212,57 @@ def test_a_clock_begins_anywhere() -> None:
     assert clock.map(1, 1, 5.0) == Place(8, 969, True)
 
 
-def test_a_packet_that_comes_twice_has_one_place() -> None:
+def test_a_packet_that_comes_twice_is_mapped_once() -> None:
     clock = SlotClock()
     places(clock, Talker(0, 0), 0.0, 3)
-    assert clock.map(2, 1920, 0.05) == Place(3, 2880, False)
-    assert clock.step == 0
+    assert clock.map(2, 1920, 0.05) is None
+    assert clock.map(1, 960, 0.05) is None
+    assert clock.map(3, 2880, 0.06) == Place(4, 3840, False)
+
+
+def test_a_copy_fills_a_hole_and_no_more() -> None:
+    clock = SlotClock()
+    packets = list(Talker(65_534, 2**32 - 960).packets(0.0, 12))
+    assert not clock.misses(*packets[0][:2]), "nobody is in the slot"
+    for packet in (packets[2], packets[3], packets[5]):
+        clock.map(*packet)
+    assert [clock.misses(*packet[:2]) for packet in packets] == [i == 4 or i > 5 for i in range(12)]
+    late = clock.map(*packets[4][:2], 0.1)
+    assert late is not None
+    assert not clock.misses(*packets[4][:2])
+    assert clock.map(*packets[4][:2], 0.11) is None, "it comes itself after all"
+    seq, timestamp, _ = packets[6]
+    assert not clock.misses(seq, packets[5][1]), "the time of a frame that is known"
+    assert not clock.misses(seq, timestamp + 2 * RATE), "of another time"
+    clock.switch()
+    assert not clock.misses(*packets[8][:2]), "it is of the talker before"
+
+
+def test_the_clock_tells_the_time_between_packets_and_over_a_change() -> None:
+    clock = SlotClock(timestamp=2**32 - 960, now=0.02)
+    places(clock, Talker(7, 7000), 0.02, 10)
+    assert clock.newest[1] == 9 * 960
+    assert clock.following == 10 * 960
+    assert clock.at(0.2) == pytest.approx(9 * 960, abs=1)
+    assert clock.at(0.21) == pytest.approx(9 * 960 + 480, abs=1)
+    places(clock, Talker(9, 1), 5.2, 1)
+    assert clock.at(5.2) == clock.newest[1] == pytest.approx(259 * 960, abs=1)
+
+
+def test_talkers_with_short_frames_share_a_slot_with_others() -> None:
+    clock = SlotClock()
+    short, usual = Talker(0, 0, frame=480), Talker(500, 5, frame=960)
+    first = places(clock, short, 0.0, 7)  # the last one came at 0.06 and lasts until 0.07
+    second = places(clock, usual, 0.07, 3)
+    third = places(clock, Talker(90, 9, frame=480), 0.13, 3)
+    stamps = [place.timestamp for place in (*first, *second, *third) if place is not None]
+    assert stamps == [*range(960, 4320, 480), 4320, 5280, 6240, 7200, 7680, 8160]
 
 
 def test_late_packets_are_placed_across_the_wrap() -> None:
     clock = SlotClock(seq=65_533, timestamp=2**32 - 2000)
     packets = list(Talker(65_530, 2**32 - 5000).packets(0.0, 6))
-    expected = [clock.map(*packets[i]) for i in (0, 1, 2, 3, 5)]
+    expected = [clock.map(*packets[i]) for i in (0, 2, 3, 5)]
     assert expected[-1] is not None
     assert expected[-1].seq == 3
     assert clock.map(*packets[1]) == Place(65_535, 2**32 - 80, False)

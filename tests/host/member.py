@@ -7,19 +7,26 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import aiohttp
 from aioice import stun
 
 from appliance.core.sdp import LocalTransport, build_offer, fingerprint_text, parse_answer
 from appliance.host import srtp
+from appliance.media.red import split
+from appliance.media.rtp import ReceiverReport, Rtcp, SenderReport, parse_rtcp
 from tests.host.dtls_client import Client, Identity, context, identity
+from tests.host.frames import loud, tagged
 from tests.host.harness import ROOM, House, token
 from tests.support import until
 
 LEVEL_ID, MID_ID = 2, 1
+OPUS, RED = 111, 63
 FRAME = 0.02
+
+
+Report = TypeVar("Report", ReceiverReport, SenderReport)
 
 
 @dataclass(frozen=True)
@@ -33,14 +40,26 @@ class Heard:
     level: int | None
     mid: str
     payload: bytes
+    """The newest frame, without redundancy."""
     at: float
+    kind: int
+    """Payload type."""
+    earlier: tuple[tuple[int, bytes], ...] = ()
+    """Frames of before that came with it, oldest first, each with its distance in samples."""
 
 
 class Member:
     """One light member. ``async with`` leaves its socket closed."""
 
     def __init__(
-        self, house: House, name: str, *, slots: int = 3, certificate: Identity | None = None, **claims: Any
+        self,
+        house: House,
+        name: str,
+        *,
+        slots: int = 3,
+        red: bool = True,
+        certificate: Identity | None = None,
+        **claims: Any,
     ) -> None:
         self.house = house
         self.name = name
@@ -48,10 +67,12 @@ class Member:
         self.token = token(name, **claims)
         self.certificate = certificate or identity()
         self.slots = slots
+        self.red = red
         self.ufrag, self.pwd = secrets.token_hex(4), secrets.token_hex(12)
         self.heard: list[Heard] = []
         self.refused = 0
-        self.reports = 0
+        self.reports: list[Rtcp] = []
+        self.report_times: list[float] = []
         self.checks_answered = 0
         self.ssrc = secrets.randbits(32)
         self.seq = secrets.randbits(15)
@@ -90,7 +111,8 @@ class Member:
 
     def offer(self) -> str:
         transport = LocalTransport(self.ufrag, self.pwd, fingerprint_text(self.certificate.fingerprint))
-        return build_offer(transport, [], slots=self.slots, ssrc=self.ssrc)
+        offer = build_offer(transport, [], slots=self.slots, ssrc=self.ssrc)
+        return offer if self.red else _without_redundancy(offer)
 
     async def post(self, offer: str | None = None) -> aiohttp.ClientResponse:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/sdp"}
@@ -162,44 +184,58 @@ class Member:
         with contextlib.suppress(BlockingIOError):
             self._socket.sendto(data, self.to)
 
-    def packet(self, payload: bytes, level: int | None = 20, payload_type: int = 111) -> bytes:
-        """The next packet, protected."""
+    def packet(
+        self, payload: bytes, level: int | None = 20, payload_type: int = OPUS, *, frames: int = 1, samples: int = 960
+    ) -> bytes:
+        """The next packet, protected, ``frames`` and ``samples`` after the one before."""
         assert self._outbound is not None
-        self.seq = (self.seq + 1) & 0xFFFF
-        self.timestamp = (self.timestamp + 960) & 0xFFFFFFFF
+        self.seq = (self.seq + frames) & 0xFFFF
+        self.timestamp = (self.timestamp + samples) & 0xFFFFFFFF
         first = 0x80 if level is None else 0x90
         header = struct.pack("!BBHII", first, payload_type, self.seq, self.timestamp, self.ssrc)
         if level is not None:
             header += b"\xbe\xde\x00\x01" + bytes([LEVEL_ID << 4, level, 0, 0])
         return self._outbound._session.protect(header + payload)
 
-    def say(self, payload: bytes, level: int | None = 20, payload_type: int = 111) -> None:
+    def say(self, payload: bytes, level: int | None = 20, payload_type: int = OPUS) -> None:
         self.send_raw(self.packet(payload, level, payload_type))
 
-    async def talk(self, seconds: float, level: int = 20, tag: bytes | None = None) -> int:
-        """Send a packet every 20 ms, each with a number of its own; gives how many."""
+    async def talk(self, seconds: float, level: int = 20, tag: bytes | None = None, *, claim: int | None = -1) -> int:
+        """Send a packet every 20 ms, each as loud as it says and with a number of its own; gives how many.
+
+        :param claim: the level that it says instead; None: it says nothing.
+        """
         begin, sent = self._loop.time(), 0
         tag = tag or self.name.encode()
         while sent * FRAME < seconds:
             await asyncio.sleep(max(0.0, begin + sent * FRAME - self._loop.time()))
-            self.say(tag + struct.pack("!I", sent), level)
+            payload = tagged(loud(level), tag + struct.pack("!I", sent))
+            self.say(payload, level if claim == -1 else claim)
             sent += 1
         return sent
 
     def report(self, bye: bool = False) -> None:
         """An RTCP receiver report, or a BYE."""
-        assert self._outbound is not None
         packet = struct.pack("!BBHI", 0x80, 201, 1, self.ssrc)
         if bye:
             packet += struct.pack("!BBHI", 0x81, 203, 1, self.ssrc)
+        self.send_rtcp(packet)
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """An RTCP packet, protected."""
+        assert self._outbound is not None
         sealed = self._outbound.seal_rtcp(packet)
         assert sealed is not None
         self.send_raw(sealed)
 
+    def reports_of(self, kind: type[Report]) -> list[Report]:
+        """The RTCP packets of one kind that came."""
+        return [report for report in self.reports if isinstance(report, kind)]
+
     def heard_of(self, tag: bytes | str, slot: int | None = None) -> list[Heard]:
         """The packets with this payload, perhaps of one slot."""
         wanted = tag.encode() if isinstance(tag, str) else tag
-        return [h for h in self.heard if h.payload.startswith(wanted) and slot in {None, h.slot}]
+        return [h for h in self.heard if wanted in h.payload and slot in {None, h.slot}]
 
     # ---- presence
 
@@ -250,7 +286,8 @@ class Member:
         packet.size = len(data)
         if 192 <= data[1] <= 223:
             assert inbound.open_rtcp(packet)
-            self.reports += 1
+            self.reports.extend(parse_rtcp(packet.view[: packet.size]))
+            self.report_times.append(self._loop.time())
             return
         if not inbound.open(packet):
             self.refused += 1
@@ -260,7 +297,19 @@ class Member:
         mid = chr(plain[17]) if plain[16] >> 4 == MID_ID else ""
         level = plain[19] if plain[18] >> 4 == LEVEL_ID else None
         slot = self.slot_of[ssrc]
-        self.heard.append(Heard(slot, seq, timestamp, kind > 127, level, mid, plain[20:], self._loop.time()))
+        marker, kind, payload, earlier = kind > 127, kind & 0x7F, plain[20:], []
+        if kind == RED:
+            *before, newest = split(payload)
+            assert all(frame.payload_type == OPUS for frame in (*before, newest))
+            payload, earlier = bytes(newest.payload), [(frame.offset, bytes(frame.payload)) for frame in before]
+        now = self._loop.time()
+        self.heard.append(Heard(slot, seq, timestamp, marker, level, mid, payload, now, kind, tuple(earlier)))
+
+
+def _without_redundancy(offer: str) -> str:
+    """The same offer of someone who does not know RFC 2198."""
+    lines = [line for line in offer.split("\r\n") if not line.startswith((f"a=rtpmap:{RED} ", f"a=fmtp:{RED} "))]
+    return "\r\n".join(line.replace(f" {RED}", "") if line.startswith("m=audio") else line for line in lines)
 
 
 class Presence:
