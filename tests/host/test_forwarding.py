@@ -92,7 +92,7 @@ async def test_what_was_lost_before_the_host_stays_a_gap(tmp_path: Path) -> None
             if number in {10, 11}:
                 anna.packet(b"lost", 20)
             else:
-                anna.say(struct.pack("!I", number), 20)
+                anna.say(tagged(loud(20), struct.pack("!I", number)), 20)
             await asyncio.sleep(0.005)
         await until(lambda: ben.heard and numbers(ben.heard)[-1] == 19)
         assert gaps(ben.heard) == 1
