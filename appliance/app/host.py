@@ -39,6 +39,7 @@ def host_config(settings: Settings) -> HostConfig:
             DeviceConfig(device.id, device.name, device.room, device.public_key, device.sign) for device in host.devices
         ),
         certificate_path=Path(settings.device.state_dir) / "host.pem",
+        authority=Path(settings.device.state_dir) / "authority",
         state_dir=Path(settings.device.state_dir),
         control_path=Path(settings.device.runtime_dir) / CONTROL,
         tls=(certificate, key.path) if certificate and key else None,

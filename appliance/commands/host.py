@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from appliance.commands import Subparsers
+from appliance.commands.host_certificate import register_certificate
 from appliance.commands.host_link import register_link
 from appliance.commands.part import add_config, run_part
 from appliance.settings import Settings
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from appliance.health.journal import Journal
 
-_ACTIONS = (register_link,)
+_ACTIONS = (register_certificate, register_link)
 
 
 def register(commands: Subparsers) -> None:

@@ -173,6 +173,16 @@ def issue(folder: Path, authority: Authority, names: Sequence[x509.GeneralName],
     return x509.load_pem_x509_certificate(chain)
 
 
+def names_of(folder: Path) -> list[str]:
+    """What the certificate in ``folder`` was signed for; empty when there is none."""
+    try:
+        certificate = x509.load_pem_x509_certificate((folder / CHAIN).read_bytes())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, x509.ExtensionNotFound):
+        return []
+    return [str(name.value) for name in names]
+
+
 def renew(folder: Path, now: dt.datetime) -> dt.datetime | None:
     """Sign the certificate in ``folder`` anew, for the same names, when it ends within 60 days. Returns its new end.
 
