@@ -118,7 +118,7 @@ class _Loudspeaker:
         self._pcm, channels = _open(alsaaudio.PCM_PLAYBACK, device, "playback")
         self._size = int(self._pcm.info()["buffer_size"])
         self._frames = np.zeros((BLOCK, channels), "<i2")
-        self._bytes = memoryview(self._frames).cast("B")
+        self._bytes = memoryview(self._frames.data).cast("B")
         self._scratch = np.zeros(BLOCK, np.float32)
         self._silence = bytes(2 * channels * _MOST)
         self._frame_bytes = 2 * channels
