@@ -31,6 +31,9 @@ _MOST_EXTRA = 16
 AskedDoor: TypeAlias = Literal["listening", "closed"]
 """What a door may be asked from afar: never to open."""
 
+GivenRole: TypeAlias = Literal["listener", "speaker"]
+"""What an admin may make of somebody who is in the room: never another admin."""
+
 _LAMP_SIGNS = tuple(sign.value for sign in Sign)
 
 
@@ -96,7 +99,50 @@ class Report:
     site: Mapping[str, Any]
 
 
-ClientMessage: TypeAlias = Hello | SetMuted | SetHand | Knock | MuteMember | UnmuteMember | AskUnmute | AskDoor | Report
+@dataclass(frozen=True, slots=True)
+class AdmitMember:
+    """Let a guest speak: any member may; a listener: admins."""
+
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetRole:
+    """Let a member speak, or only listen, for as long as the host runs: admins."""
+
+    member: str
+    role: GivenRole
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveMember:
+    """Send a member out, for good until an admin of the host lets it back: admins."""
+
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetMuteNew:
+    """Whether whoever comes in from now on is muted until an admin lets them speak: admins."""
+
+    on: bool
+
+
+ClientMessage: TypeAlias = (
+    Hello
+    | SetMuted
+    | SetHand
+    | Knock
+    | MuteMember
+    | UnmuteMember
+    | AskUnmute
+    | AskDoor
+    | Report
+    | AdmitMember
+    | SetRole
+    | RemoveMember
+    | SetMuteNew
+)
 
 _CLIENT_TYPES: Mapping[type[Any], str] = MappingProxyType(
     {
@@ -109,6 +155,10 @@ _CLIENT_TYPES: Mapping[type[Any], str] = MappingProxyType(
         AskUnmute: "ask_unmute",
         AskDoor: "door",
         Report: "report",
+        AdmitMember: "admit",
+        SetRole: "role",
+        RemoveMember: "remove",
+        SetMuteNew: "mute_new",
     }
 )
 
@@ -160,6 +210,10 @@ _CLIENT: Mapping[str, Callable[[Fields], ClientMessage]] = MappingProxyType(
         "ask_unmute": lambda m: AskUnmute(identity(m, "member")),
         "door": lambda m: AskDoor(identity(m, "member"), choice(m, "door", get_args(AskedDoor))),
         "report": lambda m: Report(read_site(inner(m, "site"))),
+        "admit": lambda m: AdmitMember(identity(m, "member")),
+        "role": lambda m: SetRole(identity(m, "member"), choice(m, "role", get_args(GivenRole))),
+        "remove": lambda m: RemoveMember(identity(m, "member")),
+        "mute_new": lambda m: SetMuteNew(flag(m, "on")),
     }
 )
 

@@ -1,37 +1,13 @@
-"""Presence, from the host to its members: functions that build each message, and what a device reads of them.
+"""Presence, from the host to its members: functions that build each message. What a device reads of them: presence_reader.py."""
 
-A device ignores types it does not know, so that a newer host can say more, and closes on messages that are malformed.
-"""
-
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, TypeAlias, get_args
+from typing import Any
 
-from appliance.core.presence_client import VERSION, AskedDoor, read_site
-from appliance.core.roster import FIGURES, PLACES, Kind, Member, Role, Sign, initials, sign_of
+from appliance.core.presence_client import VERSION, AskedDoor
+from appliance.core.roster import Member, initials, sign_of
 from appliance.core.tokens import Claims
-from appliance.core.units import SLOTS
-from appliance.core.wire import (
-    Fields,
-    ProtocolError,
-    array,
-    array_of,
-    choice,
-    flag,
-    identity,
-    inner,
-    is_identity,
-    name,
-    number,
-    read_object,
-)
 
-MOST_SERVER_BYTES = 1024 * 1024
-MOST_MEMBERS = 2048
-MOST_TITLE = 128
-MOST_TEXT = 256
-MOST_CODE = 64
 _LOUDEST, _SILENT = 0, -127
 
 
@@ -61,10 +37,16 @@ class Capabilities:
         return {"levels": self.levels, "hands": self.hands, "admin_mute": self.admin_mute, "volumes": self.volumes}
 
 
-Slots: TypeAlias = tuple[str | None, ...]
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms somebody comes in."""
 
-
-# ---- what the host writes
+    ice_servers: Sequence[Mapping[str, Any]] = ()
+    """Relays, each as WebRTC's RTCIceServer."""
+    listen_only: str | None = None
+    """Why the receiver may only listen whatever its link says."""
+    mute_new: bool = False
+    """Whoever comes in anew is muted until an admin lets them speak."""
 
 
 def welcome(
@@ -73,8 +55,10 @@ def welcome(
     members: Iterable[Member],
     slots: Sequence[str | None],
     capabilities: Capabilities | None = None,
+    terms: Terms | None = None,
 ) -> dict[str, Any]:
     """The answer to the hello of the holder of ``you``: everything there is to know of the room."""
+    terms = terms or Terms()
     sign = sign_of(you.identity)
     return {
         "type": "welcome",
@@ -91,12 +75,26 @@ def welcome(
         "members": [member.as_dict() for member in members],
         "slots": list(slots),
         "capabilities": (capabilities or Capabilities()).as_dict(),
+        "ice_servers": [dict(server) for server in terms.ice_servers],
+        "listen_only": terms.listen_only,
+        "guest": you.role == "guest",
+        "mute_new": terms.mute_new,
     }
 
 
 def member_changed(member: Member) -> dict[str, Any]:
     """A member joined or changed."""
     return {"type": "member", "member": member.as_dict()}
+
+
+def members_changed(members: Iterable[Member], left: Iterable[str]) -> dict[str, Any]:
+    """Several joined, changed or left at a time."""
+    return {"type": "members", "members": [member.as_dict() for member in members], "left": list(left)}
+
+
+def mute_new_changed(on: bool) -> dict[str, Any]:
+    """Whether whoever comes in from now on is muted until an admin lets them speak."""
+    return {"type": "mute_new", "on": on}
 
 
 def member_left(identity: str) -> dict[str, Any]:
@@ -148,213 +146,3 @@ def recording(on: bool) -> dict[str, Any]:
 def error(code: str, text: str) -> dict[str, Any]:
     """The receiver's last message did nothing; ``text`` is one sentence."""
     return {"type": "error", "code": code, "text": text}
-
-
-# ---- what a device reads
-
-
-@dataclass(frozen=True, slots=True)
-class Welcome:
-    """The room as it is."""
-
-    you: Who
-    role: Role
-    kind: Kind
-    room: str
-    title: str
-    members: tuple[Member, ...]
-    slots: Slots
-    capabilities: Capabilities
-
-
-@dataclass(frozen=True, slots=True)
-class MemberChanged:
-    """A member joined or changed."""
-
-    member: Member
-
-
-@dataclass(frozen=True, slots=True)
-class MemberLeft:
-    """A member left."""
-
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class SlotsChanged:
-    """Who is heard in which slot."""
-
-    slots: Slots
-
-
-@dataclass(frozen=True, slots=True)
-class LevelsChanged:
-    """Levels (dBov) of those whose level changed, and everybody who speaks."""
-
-    levels: Mapping[str, int]
-    speaking: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class MutedByAdmin:
-    """Somebody muted this site."""
-
-    by: Who
-
-
-@dataclass(frozen=True, slots=True)
-class AdminMuteLifted:
-    """The admin mute was lifted."""
-
-
-@dataclass(frozen=True, slots=True)
-class AskedToUnmute:
-    """Somebody asks this site to unmute."""
-
-    by: Who
-
-
-@dataclass(frozen=True, slots=True)
-class Knocked:
-    """Somebody knocks."""
-
-    by: Who
-
-
-@dataclass(frozen=True, slots=True)
-class DoorAsked:
-    """Somebody asks this site to close its door or to listen only."""
-
-    door: AskedDoor
-    by: Who
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """A recording begins or has ended."""
-
-    on: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The last message did nothing."""
-
-    code: str
-    text: str
-
-
-ServerMessage: TypeAlias = (
-    Welcome
-    | MemberChanged
-    | MemberLeft
-    | SlotsChanged
-    | LevelsChanged
-    | MutedByAdmin
-    | AdminMuteLifted
-    | AskedToUnmute
-    | Knocked
-    | DoorAsked
-    | Recording
-    | Refused
-)
-
-
-def _who(fields: Fields) -> Who:
-    return Who(identity(fields, "id"), name(fields, "name"))
-
-
-def read_member(fields: Fields) -> Member:
-    """A member as :meth:`Member.as_dict` writes it.
-
-    :raises ProtocolError: a field is missing or not of its type.
-    """
-    sign = inner(fields, "sign")
-    state = fields.get("state")
-    return Member(
-        id=identity(fields, "id"),
-        name=name(fields, "name"),
-        kind=choice(fields, "kind", get_args(Kind)),
-        role=choice(fields, "role", get_args(Role)),
-        joined=flag(fields, "joined"),
-        muted=flag(fields, "muted"),
-        admin_muted=flag(fields, "admin_muted"),
-        hand=flag(fields, "hand"),
-        on_hold=state == "on_hold",
-        connecting=state == "connecting",
-        sign=Sign(number(sign, "hue", 0, len(FIGURES) - 1), number(sign, "place", 0, PLACES - 1)),
-        site=None if fields.get("site") is None else read_site(inner(fields, "site")),
-    )
-
-
-def _member(value: object) -> Member:
-    if not isinstance(value, dict):
-        raise ProtocolError("A member has to be an object.")
-    return read_member(value)
-
-
-def _slots(fields: Fields) -> Slots:
-    slots = array_of(fields, "slots", SLOTS, lambda value: value is None or is_identity(value))
-    return slots + (None,) * (SLOTS - len(slots))
-
-
-def _welcome(fields: Fields) -> Welcome:
-    number(fields, "v", VERSION, VERSION)
-    you, room, able = inner(fields, "you"), inner(fields, "room"), inner(fields, "capabilities")
-    return Welcome(
-        you=_who(you),
-        role=choice(you, "role", get_args(Role)),
-        kind=choice(you, "kind", get_args(Kind)),
-        room=identity(room, "id"),
-        title=name(room, "title", MOST_TITLE),
-        members=tuple(map(_member, array(fields, "members", MOST_MEMBERS))),
-        slots=_slots(fields),
-        capabilities=Capabilities(
-            levels=choice(able, "levels", ("real", "on_off")),
-            hands=flag(able, "hands"),
-            admin_mute=flag(able, "admin_mute"),
-            volumes=flag(able, "volumes"),
-        ),
-    )
-
-
-def _levels(fields: Fields) -> LevelsChanged:
-    levels = inner(fields, "levels")
-    if len(levels) > MOST_MEMBERS or not all(map(is_identity, levels)):
-        raise ProtocolError('The field "levels" has to name members.')
-    return LevelsChanged(
-        levels={who: number(levels, who, _SILENT, _LOUDEST) for who in levels},
-        speaking=frozenset(array_of(fields, "speaking", MOST_MEMBERS, is_identity)),
-    )
-
-
-_SERVER: Mapping[str, Callable[[Fields], ServerMessage]] = MappingProxyType(
-    {
-        "welcome": _welcome,
-        "member": lambda m: MemberChanged(read_member(inner(m, "member"))),
-        "left": lambda m: MemberLeft(identity(m, "id")),
-        "slots": lambda m: SlotsChanged(_slots(m)),
-        "levels": _levels,
-        "muted_by_admin": lambda m: MutedByAdmin(_who(inner(m, "by"))),
-        "admin_mute_lifted": lambda _: AdminMuteLifted(),
-        "asked_to_unmute": lambda m: AskedToUnmute(_who(inner(m, "by"))),
-        "knock": lambda m: Knocked(_who(inner(m, "by"))),
-        "door": lambda m: DoorAsked(choice(m, "door", get_args(AskedDoor)), _who(inner(m, "by"))),
-        "recording": lambda m: Recording(flag(m, "on")),
-        "error": lambda m: Refused(name(m, "code", MOST_CODE), name(m, "text", MOST_TEXT)),
-    }
-)
-
-
-def parse_server(text: str | bytes) -> ServerMessage | None:
-    """Read a message of the host, at most 1 MiB; None when its type is not known here.
-
-    :raises ProtocolError: it is too big, not a message, or a field is not of its type.
-    """
-    message = read_object(text, MOST_SERVER_BYTES)
-    kind = message.get("type")
-    if not isinstance(kind, str):
-        raise ProtocolError("The message has no type.")
-    read = _SERVER.get(kind)
-    return None if read is None else read(message)

@@ -95,6 +95,11 @@ class Member:
     site: Mapping[str, Any] | None = None
 
     @property
+    def may_speak(self) -> bool:
+        """Whether its role lets it be heard."""
+        return self.role in ("speaker", "admin")
+
+    @property
     def state(self) -> MemberState:
         """The state that is shown: the first that holds, in the order of :data:`MemberState`."""
         if self.connecting:

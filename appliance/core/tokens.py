@@ -35,14 +35,26 @@ _LATEST = 2**53
 _PART = re.compile(r"[A-Za-z0-9_-]+")
 _NONCE = re.compile(r"[0-9a-f]{32,128}")
 
-TokenFault: TypeAlias = Literal["malformed", "unknown_key", "bad_signature", "expired", "foreign_room"]
+TokenFault: TypeAlias = Literal[
+    "malformed", "unknown_key", "bad_signature", "expired", "foreign_room", "removed", "limited"
+]
+"""The last two are the host's own: its holder was sent out of the room, and too many wrong tokens came from there."""
 
 _SENTENCES: Mapping[TokenFault, str] = {
     "malformed": "This link is not valid.",
     "unknown_key": "This link is no longer valid.",
     "bad_signature": "This link is not valid.",
-    "expired": "This link has expired.",
+    "expired": "This link has expired. Ask for a new one.",
     "foreign_room": "This link is for another room.",
+    "removed": "You were sent out of this room.",
+    "limited": "Too many links that are not valid came from here; wait a little.",
+}
+
+
+_STATUS: Mapping[TokenFault, tuple[int, CloseCode]] = {
+    "foreign_room": (403, CloseCode.FOREIGN_TOKEN),
+    "removed": (403, CloseCode.REMOVED),
+    "limited": (429, CloseCode.TRY_AGAIN),
 }
 
 
@@ -55,13 +67,13 @@ class TokenError(ValueError):
 
     @property
     def http_status(self) -> int:
-        """401: another token may do; 403: this one is good, but elsewhere."""
-        return 403 if self.code == "foreign_room" else 401
+        """401: another token may do; 403: this one is good, but not here; 429: later."""
+        return _STATUS.get(self.code, (401, CloseCode.BAD_TOKEN))[0]
 
     @property
     def close_code(self) -> CloseCode:
         """The same for the presence socket."""
-        return CloseCode.FOREIGN_TOKEN if self.code == "foreign_room" else CloseCode.BAD_TOKEN
+        return _STATUS.get(self.code, (401, CloseCode.BAD_TOKEN))[1]
 
 
 @dataclass(frozen=True, slots=True)

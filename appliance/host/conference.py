@@ -1,6 +1,6 @@
 """One room: who is in it, who watches it, what they are told, and when patience with them ends."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,23 +9,29 @@ from appliance.core.protocol import (
     Claims,
     ClientMessage,
     CloseCode,
+    Terms,
+    TokenError,
+    TokenFault,
+    Who,
     dump,
     error,
-    member_changed,
-    member_left,
     muted_by_admin,
     slots_changed,
     verify,
     welcome,
 )
-from appliance.core.roster import Member, Roster, new_member
+from appliance.core.roster import Kind, Member, Roster, new_member
 from appliance.core.sdp import Offer
 from appliance.core.state import RoomState
+from appliance.core.tokens import issue
 from appliance.core.units import SILENCE
+from appliance.host.approach import Approach
+from appliance.host.audience import Audience, member_texts
 from appliance.host.config import RoomConfig
 from appliance.host.fan_out import Address
 from appliance.host.port import Ended
 from appliance.host.requests import Requests
+from appliance.host.room_store import RoomStore
 from appliance.host.services import Services
 from appliance.host.session import Session
 from appliance.host.stage import Stage
@@ -35,6 +41,15 @@ from appliance.media.rtp import receiver_report
 _SILENT = round(SILENCE)
 _CNAME = "room"
 
+_COUNTED: dict[TokenFault, str] = {
+    "malformed": "host_tokens_malformed",
+    "unknown_key": "host_tokens_revoked",
+    "bad_signature": "host_tokens_forged",
+    "expired": "host_tokens_expired",
+    "foreign_room": "host_tokens_foreign",
+    "removed": "host_tokens_removed",
+}
+
 
 class RoomFull(Exception):
     """There is no place for one more."""
@@ -43,28 +58,49 @@ class RoomFull(Exception):
 class Conference:
     """One room of the host."""
 
-    def __init__(self, config: RoomConfig, services: Services) -> None:
+    def __init__(self, config: RoomConfig, services: Services, store: RoomStore) -> None:
         self.id = config.id
         self.title = config.title
         self.roster = Roster()
-        self._keys = config.keys
+        self.store = store
+        self.memory = store.memory
+        self.audience = Audience(self.roster, services.limits.sockets_per_identity)
         self._services = services
         self._stage = Stage(services.port.descriptor, services.counters, self._slots_changed, services.now())
         self._sessions: dict[str, Session] = {}
-        self._watchers: dict[str, list[Watcher]] = {}
-        self._requests = Requests(self, services)
+        self.requests = Requests(self, services, store.memory)
         self._speaking: frozenset[str] = frozenset()
         self._ping_due = services.now()
 
     # ---- entering and leaving
 
-    def verify(self, token: str, *, expiry: bool = True) -> Claims:
-        """Who the holder of ``token`` is here.
+    def verify(self, token: str, *, expiry: bool = True, approach: Approach | None = None) -> Claims:
+        """Who the holder of ``token`` is here, on the way that it came.
 
-        :param expiry: False lets an expired token pass: leaving is always allowed.
+        :param expiry: False lets an expired token, and one of somebody sent out, pass: leaving is always allowed.
         :raises TokenError: it opens nothing in this room.
         """
-        return verify(token, self._keys, self._services.unix_now() if expiry else 0.0, self.id)
+        try:
+            claims = self._read(token, expiry=expiry)
+        except TokenError as fault:
+            self._services.counters.add(_COUNTED[fault.code])
+            if approach is not None and not self._services.gate.wrong_token(approach.address, self._services.now()):
+                raise TokenError("limited") from None
+            raise
+        claims = replace(claims, role=self.memory.role_of(claims.identity, claims.role))
+        return claims if approach is None else approach.limited(claims)
+
+    def _read(self, token: str, *, expiry: bool) -> Claims:
+        claims = verify(token, self.store.secrets, self._services.unix_now() if expiry else 0.0, self.id)
+        if expiry and claims.identity in self.memory.removed:
+            raise TokenError("removed")
+        return claims
+
+    def issue(self, identity: str, name: str, kind: Kind, life: float) -> str:
+        """A token for a speaker, signed by the newest key, good for ``life`` seconds."""
+        key = self.store.keys[0]
+        expires = int(self._services.unix_now() + life)
+        return issue(Claims(self.id, identity, name, "speaker", kind, expires, key.id), key.secret)
 
     def join(self, claims: Claims, offer: Offer, address: Address, *, unmuted: bool = False) -> tuple[Session, str]:
         """Take a member in, connecting and muted; an older session of the same identity ends.
@@ -84,18 +120,24 @@ class Conference:
         answer = session.answer(services.fingerprint, address)
         if old is not None:
             self._replace(old)
-        watchers = self._watchers.get(claims.identity, [])
-        session.had_presence = bool(watchers)
+        session.had_presence = bool(self.audience.of(claims.identity))
         self._sessions[claims.identity] = session
         services.port.add(session.peer)
         sign = services.signs.get(claims.identity)
         member = new_member(claims.identity, claims.name, claims.kind, claims.role, sign)
-        admin_muted = self._requests.admin_mute_of(claims.identity) is not None
+        admin_muted = self._muted_at_the_door(claims, came_back=old is not None) is not None
         self.roster.join(replace(member, muted=not unmuted, admin_muted=admin_muted))
         services.counters.add("host_joins")
         services.tell(EventName.MEMBER_JOINED, room=self.id, member=claims.identity, kind=claims.kind)
-        self._tell_member(claims.identity)
+        self.audience.member_changed(claims.identity)
         return session, answer
+
+    def _muted_at_the_door(self, claims: Claims, *, came_back: bool) -> Who | None:
+        """Who muted this member as it comes in. Only people who may speak are muted for being new: a device is the room's."""
+        is_new = claims.kind == "person" and claims.role == "speaker" and not came_back
+        if is_new and self.memory.muted_by(claims.identity) is None and self.memory.is_new(claims.identity):
+            self.memory.mute(claims.identity, Who(self.id, self.title))
+        return self.memory.muted_by(claims.identity)
 
     def session(self, session_id: str) -> Session | None:
         """The session with this id."""
@@ -110,15 +152,33 @@ class Conference:
         self.roster.leave(session.who)
         self._services.counters.add("host_leaves")
         self._services.tell(EventName.MEMBER_LEFT, room=self.id, member=session.who, why=why)
-        self.broadcast(member_left(session.who))
+        self.audience.member_changed(session.who)
 
     def _replace(self, old: Session) -> None:
         """A newer session takes over. Its socket is the newest one; others of the identity are the old session's."""
         self._drop_media(old)
         self._services.counters.add("host_replaced")
         self._services.tell(EventName.MEMBER_REPLACED, room=self.id, member=old.who)
-        for watcher in self._watchers.get(old.who, [])[:-1]:
+        for watcher in self.audience.of(old.who)[:-1]:
             watcher.close(CloseCode.REPLACED)
+
+    def send_out(self, identity: str) -> None:
+        """End the session and the sockets of this identity."""
+        self._end(lambda claims: claims.identity == identity, CloseCode.REMOVED, "removed")
+
+    def revoke(self, key_id: str) -> int:
+        """End whatever came in by this key; how many members that were."""
+        return self._end(lambda claims: claims.key_id == key_id, CloseCode.BAD_TOKEN, "revoked")
+
+    def _end(self, concerns: Callable[[Claims], bool], code: CloseCode, why: str) -> int:
+        for watcher in self.audience:
+            if concerns(watcher.claims):
+                watcher.close(code, why)
+        ended = [session for session in self._sessions.values() if concerns(session.claims)]
+        for session in ended:
+            self._services.counters.add("host_ended_tokens")
+            self.leave(session, why)
+        return len(ended)
 
     def _drop_media(self, session: Session) -> None:
         session.silence()
@@ -150,20 +210,23 @@ class Conference:
     @property
     def is_crowded(self) -> bool:
         """No further presence socket is taken: there are as many again as may be in the room, and some."""
-        return sum(map(len, self._watchers.values())) >= 2 * self._services.max_members + 16
+        return len(self.audience) >= 2 * self._services.max_members + 16
+
+    def bring_up_to_date(self, changed: Collection[str]) -> list[str]:
+        """The messages that tell what these members are now."""
+        return member_texts(self.roster, changed)
 
     def attach(self, watcher: Watcher) -> None:
         """Let ``watcher`` see the room."""
         identity = watcher.claims.identity
-        own = self._watchers.setdefault(identity, [])
-        own.append(watcher)
-        for surplus in own[: -self._services.limits.sockets_per_identity]:
-            surplus.close(CloseCode.REPLACED)
-        watcher.send(dump(welcome(watcher.claims, self.title, self.roster.members, self._stage.holders)))
+        self.audience.add(watcher)
+        terms = Terms(self._services.ice_servers(identity), watcher.listen_only, self.memory.mute_new)
+        members, holders = self.roster.members, self._stage.holders
+        watcher.send(dump(welcome(watcher.claims, self.title, members, holders, terms=terms)))
         levels = {who: session.level for who, session in self._sessions.items() if session.level > _SILENT}
         if levels:
             watcher.send_levels(Levels(levels, self._speaking))
-        muted_by = self._requests.admin_mute_of(identity)
+        muted_by = self.memory.muted_by(identity)
         if muted_by is not None:  # it may not have been told while its socket was gone
             watcher.send(dump(muted_by_admin(muted_by)))
         session = self._sessions.get(identity)
@@ -173,30 +236,22 @@ class Conference:
 
     def detach(self, watcher: Watcher) -> None:
         """``watcher`` is gone. Its member stays, shown as connecting when nobody else watches for it."""
-        own = self._watchers.get(watcher.claims.identity, [])
-        if watcher in own:
-            own.remove(watcher)
-        if not own:
-            self._watchers.pop(watcher.claims.identity, None)
+        self.audience.remove(watcher)
         session = self._sessions.get(watcher.claims.identity)
         if session is not None:
             self._refresh(session, self._services.now())
 
     def handle(self, watcher: Watcher, message: ClientMessage) -> None:
         """Do what ``watcher`` asks for, if it may."""
-        self._requests.handle(watcher, message)
+        self.requests.handle(watcher, message)
 
     def broadcast(self, message: dict[str, Any]) -> None:
         """Tell everybody who watches."""
-        text = dump(message)
-        for watchers in self._watchers.values():
-            for watcher in watchers:
-                watcher.send(text)
+        self.audience.broadcast(message)
 
     def send_to(self, identity: str, message: dict[str, Any]) -> None:
         """Tell one member, on all its sockets."""
-        for watcher in self._watchers.get(identity, []):
-            watcher.send(dump(message))
+        self.audience.send_to(identity, message)
 
     def change(self, identity: str, **fields: Any) -> None:
         """Change a member, tell everybody if that is news, and let its media pass or not."""
@@ -207,19 +262,16 @@ class Conference:
         member = self.roster.change(identity, **fields)
         self._let_pass(session, member)
         if member != before:
-            self._tell_member(identity)
+            self.audience.member_changed(identity)
 
     def _let_pass(self, session: Session, member: Member) -> None:
-        passes = session.connected and not (member.muted or member.admin_muted or member.role == "listener")
+        """A session that came in as a listener's stays one: whoever may speak meanwhile joins anew, with a microphone."""
+        may_speak = member.may_speak and session.claims.role != "listener"
+        passes = session.connected and may_speak and not (member.muted or member.admin_muted)
         if session.passes and not passes:
             session.silence()
             self._stage.release(session.who)
         session.passes = passes
-
-    def _tell_member(self, identity: str) -> None:
-        member = self.roster.get(identity)
-        if member is not None:
-            self.broadcast(member_changed(member))
 
     # ---- time
 
@@ -228,10 +280,12 @@ class Conference:
         self._stage.expire(now)
         for session in list(self._sessions.values()):
             self._attend(session, now)
+        self.audience.flush()
         self._publish_levels(now)
         if now >= self._ping_due:
             self._ping_due = now + self._services.times.ping
-            self._ping(now)
+            self.audience.ping(now, self._services.times.gone)
+            self._end_expired(self._services.unix_now())
 
     def _attend(self, session: Session, now: float) -> None:
         times = self._services.times
@@ -241,9 +295,9 @@ class Conference:
                 self.send_to(session.who, error("no_media", text))
                 self._time_out(session, "never connected")
             return
-        if now - max(session.peer.heard, self._pong_at(session.who)) > times.gone:
+        if now - max(session.peer.heard, self.audience.pong_at(session.who)) > times.gone:
             self._time_out(session, "silent")
-            for watcher in self._watchers.get(session.who, []):
+            for watcher in self.audience.of(session.who):
                 watcher.close(CloseCode.REMOVED)
             return
         self._refresh(session, now)
@@ -264,12 +318,9 @@ class Conference:
         times = self._services.times
         if not session.connected:
             return True
-        if session.had_presence and now - self._pong_at(session.who) > times.pong:
+        if session.had_presence and now - self.audience.pong_at(session.who) > times.pong:
             return True
         return now - session.peer.heard > (times.site if session.is_site else times.person)
-
-    def _pong_at(self, identity: str) -> float:
-        return max((watcher.pong_at for watcher in self._watchers.get(identity, [])), default=float("-inf"))
 
     def _time_out(self, session: Session, why: str) -> None:
         self._services.counters.add("host_timeouts")
@@ -287,24 +338,17 @@ class Conference:
                 speaking.add(who)
         if changed or speaking != self._speaking:
             self._speaking = frozenset(speaking)
-            levels = Levels(changed, self._speaking)
-            for watchers in self._watchers.values():
-                for watcher in watchers:
-                    watcher.send_levels(levels)
+            self.audience.send_levels(Levels(changed, self._speaking))
 
-    def _ping(self, now: float) -> None:
-        for watchers in self._watchers.values():
-            for watcher in watchers:
-                if now - watcher.pong_at > self._services.times.gone:
-                    watcher.close(CloseCode.REMOVED)
-                else:
-                    watcher.ping()
+    def _end_expired(self, now_unix: float) -> None:
+        """A link lets in until its time, and lets stay no longer. A device gets a new token whenever it comes back."""
+        self._end(lambda who: who.expires <= now_unix and who.kind == "person", CloseCode.BAD_TOKEN, "expired")
 
     # ---- the end, and what is told of the room
 
     def close(self) -> list[Watcher]:
         """The host stops: end every session, close every socket. Gives the sockets, to wait for."""
-        watchers = [watcher for own in self._watchers.values() for watcher in own]
+        watchers = list(self.audience)
         for watcher in watchers:
             watcher.close(CloseCode.GOING_AWAY)
         for session in list(self._sessions.values()):

@@ -10,21 +10,26 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
+from typing import Literal, TypeAlias
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from appliance.core.events import EventName
-from appliance.core.protocol import Claims, challenge_text, issue
+from appliance.core.protocol import challenge_text
 from appliance.core.wire import Fields, ProtocolError, identity
-from appliance.host.config import DeviceConfig, RoomConfig
+from appliance.host.conference import Conference
+from appliance.host.config import DeviceConfig
 from appliance.host.http import Refusal, json_response, read_json
 from appliance.host.services import Services
 
 _MOST_BODY = 4096
 _MOST_USED = 4096
 _RANDOM, _TIME, _MAC = 16, 8, 16
+
+ChallengeFault: TypeAlias = Literal["forged", "expired", "replayed"]
+"""We did not make it, or another key answered it; it is too old; it was answered before."""
 
 
 class Nonces:
@@ -40,17 +45,18 @@ class Nonces:
         body = secrets.token_bytes(_RANDOM) + int(now * 1000).to_bytes(_TIME, "big")
         return (body + self._mac(device, body)).hex()
 
-    def is_good(self, device: str, nonce: str, now: float) -> bool:
-        """Whether it was made for ``device``, is young enough, and has not been used."""
+    def fault(self, device: str, nonce: str, now: float) -> ChallengeFault | None:
+        """What is wrong with it; None when it was made for ``device``, is young enough, and has not been used."""
         try:
             raw = bytes.fromhex(nonce)
         except ValueError:
-            return False
+            return "forged"
         body, mac = raw[:-_MAC], raw[-_MAC:]
         if len(raw) != _RANDOM + _TIME + _MAC or not hmac.compare_digest(mac, self._mac(device, body)):
-            return False
-        made = int.from_bytes(body[_RANDOM:], "big") / 1000
-        return now - made <= self._life and raw.hex() not in self._used
+            return "forged"
+        if now - int.from_bytes(body[_RANDOM:], "big") / 1000 > self._life:
+            return "expired"
+        return "replayed" if raw.hex() in self._used else None
 
     def use(self, nonce: str, now: float) -> bool:
         """Take it as used; False when too many are remembered to remember one more."""
@@ -67,11 +73,15 @@ class Nonces:
 class Devices:
     """Serves ``/devices``."""
 
-    def __init__(self, devices: tuple[DeviceConfig, ...], rooms: Mapping[str, RoomConfig], services: Services) -> None:
+    def __init__(
+        self, devices: tuple[DeviceConfig, ...], conferences: Mapping[str, Conference], services: Services
+    ) -> None:
         self._devices = {device.id: device for device in devices}
-        self._rooms = rooms
+        self._conferences = conferences
         self._services = services
         self._nonces = Nonces(services.times.nonce)
+        # For a device that is not known its answer is checked all the same: how long it takes tells nothing.
+        self._nobody = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
 
     def routes(self) -> list[web.RouteDef]:
         """What it serves."""
@@ -87,43 +97,48 @@ class Devices:
         fields = await self._read(request)
         device, room = _field(fields, "device"), _field(fields, "room")
         config = self._devices.get(device)
-        if config is None or not self._is_answered(config, room, fields):
-            self._services.counters.add("host_refused")
-            self._services.tell(EventName.MEMBER_REFUSED, device=device, why="challenge not answered")
-            raise Refusal(401, "This device is not known here, or its answer is not right.")
-        if config.room != room or room not in self._rooms:
-            self._services.counters.add("host_refused")
-            self._services.tell(EventName.MEMBER_REFUSED, device=device, why="foreign room")
+        fault = self._fault(device, config.public_key if config else self._nobody, room, fields)
+        if config is None:
+            raise self._refusal("host_devices_unknown", device, "device not known")
+        if fault is not None:
+            raise self._refusal(f"host_challenges_{fault}", device, f"challenge {fault}")
+        conference = self._conferences.get(room)
+        if config.room != room or conference is None:
+            self._refusal("host_tokens_foreign", device, "foreign room")
             raise Refusal(403, "This device belongs to another room.")
-        return json_response({"token": self._issue(config, self._rooms[room])})
+        if device in conference.memory.removed:
+            self._refusal("host_tokens_removed", device, "revoked")
+            raise Refusal(403, "This device was revoked.")
+        return json_response({"token": conference.issue(config.id, config.name, "site", self._services.times.token)})
 
     async def _read(self, request: web.Request) -> Fields:
-        return await read_json(request, _MOST_BODY, self._services.times.body)
+        services = self._services
+        if not services.gate.challenge(services.approach(request).address, services.now()):
+            raise Refusal(429, "Too many requests of devices; wait a little.", {hdrs.RETRY_AFTER: "2"})
+        return await read_json(request, _MOST_BODY, services.times.body)
 
-    def _is_answered(self, config: DeviceConfig, room: str, fields: Fields) -> bool:
+    def _refusal(self, counter: str, device: str, why: str) -> Refusal:
+        """Count and tell; the sender learns no more than that it was refused."""
+        self._services.counters.add("host_refused")
+        self._services.counters.add(counter)
+        self._services.tell(EventName.MEMBER_REFUSED, device=device, why=why)
+        return Refusal(401, "This device is not known here, or its answer is not right.")
+
+    def _fault(self, device: str, public_key: bytes, room: str, fields: Fields) -> ChallengeFault | None:
+        """What is wrong with the answer to a challenge; None takes the challenge as used."""
         nonce, signature = fields.get("nonce"), fields.get("signature")
         now = self._services.now()
-        if not isinstance(nonce, str) or not self._nonces.is_good(config.id, nonce, now):
-            return False
+        if not isinstance(nonce, str):
+            return "forged"
+        fault = self._nonces.fault(device, nonce, now)
+        if fault is not None:
+            return fault
         try:
             signed = base64.b64decode(signature if isinstance(signature, str) else "", validate=True)
-            Ed25519PublicKey.from_public_bytes(config.public_key).verify(signed, challenge_text(room, nonce))
+            Ed25519PublicKey.from_public_bytes(public_key).verify(signed, challenge_text(room, nonce))
         except (InvalidSignature, binascii.Error, ProtocolError, ValueError):
-            return False
-        return self._nonces.use(nonce, now)
-
-    def _issue(self, device: DeviceConfig, room: RoomConfig) -> str:
-        key_id, key = next(iter(room.keys.items()))
-        claims = Claims(
-            room=room.id,
-            identity=device.id,
-            name=device.name,
-            role="speaker",
-            kind="site",
-            expires=int(self._services.unix_now() + self._services.times.token),
-            key_id=key_id,
-        )
-        return issue(claims, key)
+            return "forged"
+        return None if self._nonces.use(nonce, now) else "expired"
 
 
 def _field(fields: Fields, key: str) -> str:

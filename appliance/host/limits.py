@@ -1,9 +1,11 @@
 """Bounding what one sender may ask for."""
 
-from collections import OrderedDict
-from collections.abc import Hashable
+import contextlib
+from collections import Counter, OrderedDict
+from collections.abc import Hashable, Iterator
 
-from appliance.host.config import Rate
+from appliance.core.counters import Counters
+from appliance.host.config import Limits, Rate
 
 
 class Bucket:
@@ -41,3 +43,50 @@ class Buckets:
         if len(self._buckets) > self._most:
             self._buckets.popitem(last=False)
         return bucket.take(now)
+
+
+class Gate:
+    """What one address may ask for, whoever is behind it. An address is what :mod:`appliance.host.approach` says."""
+
+    def __init__(self, limits: Limits, counters: Counters) -> None:
+        self._counters = counters
+        self._joins = Buckets(limits.address_joins)
+        self._challenges = Buckets(limits.address_challenges)
+        self._sockets = Buckets(limits.address_sockets)
+        self._wrong = Buckets(limits.address_wrong)
+        self._most_open = limits.sockets_per_address
+        self._open: Counter[str] = Counter()
+
+    def join(self, address: str, now: float) -> bool:
+        """Whether one more offer is taken from ``address``."""
+        return self._take(self._joins, "host_joins_limited", address, now)
+
+    def challenge(self, address: str, now: float) -> bool:
+        """Whether one more request of a device is answered."""
+        return self._take(self._challenges, "host_challenges_limited", address, now)
+
+    def wrong_token(self, address: str, now: float) -> bool:
+        """A wrong token came; whether its sender is still told what is wrong with it."""
+        return self._take(self._wrong, "host_tokens_limited", address, now)
+
+    @contextlib.contextmanager
+    def socket(self, address: str, now: float) -> Iterator[bool]:
+        """Whether one more presence socket is taken, which is open within this."""
+        taken = self._open[address] < self._most_open and self._sockets.take(address, now)
+        if not taken:
+            self._counters.add("host_presence_limited")
+            yield False
+            return
+        self._open[address] += 1
+        try:
+            yield True
+        finally:
+            self._open[address] -= 1
+            if not self._open[address]:
+                del self._open[address]
+
+    def _take(self, buckets: Buckets, counter: str, address: str, now: float) -> bool:
+        if buckets.take(address, now):
+            return True
+        self._counters.add(counter)
+        return False

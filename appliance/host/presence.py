@@ -8,10 +8,11 @@ from aiohttp import WSMessage, WSMsgType, web
 
 from appliance.core.events import EventName
 from appliance.core.protocol import Claims, CloseCode, Hello, ProtocolError, TokenError, parse_client
+from appliance.host.approach import Approach
 from appliance.host.conference import Conference
 from appliance.host.limits import Bucket
 from appliance.host.services import Services
-from appliance.host.watcher import Watcher
+from appliance.host.watcher import Told, Watcher
 
 _FRAME = 64 * 1024
 """Bytes of a frame that are read at all. Messages over 4 KiB get our own close code, frames over this aiohttp's 1009."""
@@ -41,23 +42,27 @@ class Presence:
         """``GET /rooms/{room}/presence``."""
         socket = web.WebSocketResponse(max_msg_size=_FRAME, autoping=False, timeout=1.0, compress=False)
         await socket.prepare(request)
+        approach = self._services.approach(request)
         try:
-            await self._converse(request, socket, self._conferences.get(request.match_info["room"]))
+            with self._services.gate.socket(approach.address, self._services.now()) as is_taken:
+                if is_taken:
+                    await self._converse(request, socket, approach)
+                else:
+                    await _close(socket, CloseCode.TRY_AGAIN)
         except ProtocolError as refusal:
             self._services.counters.add("host_presence_junk")
             await _close(socket, refusal.code)
         except TokenError as refusal:
             self._services.counters.add("host_refused")
             self._services.tell(EventName.MEMBER_REFUSED, room=request.match_info["room"], why=refusal.code)
-            await _close(socket, refusal.close_code)
+            await _close(socket, refusal.close_code, refusal.code)
         except Exception as error:  # noqa: BLE001  # one socket must never disturb the others
             self._on_error(error)
             await _close(socket, CloseCode.INTERNAL)
         return socket
 
-    async def _converse(
-        self, request: web.Request, socket: web.WebSocketResponse, conference: Conference | None
-    ) -> None:
+    async def _converse(self, request: web.Request, socket: web.WebSocketResponse, approach: Approach) -> None:
+        conference = self._conferences.get(request.match_info["room"])
         if conference is None:
             await _close(socket, CloseCode.UNKNOWN_ROOM)
             return
@@ -66,13 +71,13 @@ class Presence:
             return
         self._greeting += 1
         try:
-            claims = await self._greet(socket, conference)
+            claims = await self._greet(socket, conference, approach)
         finally:
             self._greeting -= 1
         if claims is None:
             return
-        services = self._services
-        watcher = Watcher(socket, _abort_of(request), claims, services.counters, services.limits.queue)
+        told = Told(conference.bring_up_to_date, self._services.counters, self._services.limits)
+        watcher = Watcher(socket, _abort_of(request), claims, told, approach.listen_only)
         writer = asyncio.create_task(watcher.run(), name=f"presence of {claims.identity}")
         conference.attach(watcher)
         try:
@@ -85,7 +90,7 @@ class Presence:
             with contextlib.suppress(asyncio.CancelledError):
                 await writer
 
-    async def _greet(self, socket: web.WebSocketResponse, conference: Conference) -> Claims | None:
+    async def _greet(self, socket: web.WebSocketResponse, conference: Conference, approach: Approach) -> Claims | None:
         """The claims of whoever says hello in time; None when the socket is closed already."""
         try:
             async with asyncio.timeout(self._services.times.hello):
@@ -98,7 +103,7 @@ class Presence:
         hello = parse_client(message)
         if not isinstance(hello, Hello):
             raise ProtocolError("The first message has to be the hello.")
-        return conference.verify(hello.token)
+        return conference.verify(hello.token, approach=approach)
 
     async def _listen(self, socket: web.WebSocketResponse, watcher: Watcher, conference: Conference) -> None:
         services = self._services
@@ -144,6 +149,6 @@ def _abort_of(request: web.Request) -> Callable[[], None]:
     return abort
 
 
-async def _close(socket: web.WebSocketResponse, code: int) -> None:
+async def _close(socket: web.WebSocketResponse, code: int, why: str = "") -> None:
     with contextlib.suppress(ConnectionError, RuntimeError):
-        await socket.close(code=code)
+        await socket.close(code=code, message=why.encode())

@@ -1,24 +1,29 @@
-"""What members and watchers may ask of a room, and what becomes of it.
+"""What members, watchers and the host's keeper may ask of a room, and what becomes of it.
 
-The permissions of UX.md: anybody may mute a site or ask it to unmute; people are muted by admins only. Nothing here opens a
-microphone: lifting an admin mute lets a person unmute, and merely tells a site.
+The permissions of UX.md: anybody may mute a site or ask it to unmute; people are muted, let speak and sent out by admins only;
+a guest is let in by any member. Nothing here opens a microphone: lifting an admin mute or letting somebody speak lets a person
+unmute, and merely tells a site.
 """
 
-from collections import OrderedDict
 from typing import Any, Protocol, assert_never
 
 from appliance.core.events import EventName
 from appliance.core.protocol import (
+    AdmitMember,
     AskDoor,
     AskedDoor,
     AskUnmute,
     ClientMessage,
+    GivenRole,
     Hello,
     Knock,
     MuteMember,
+    RemoveMember,
     Report,
     SetHand,
     SetMuted,
+    SetMuteNew,
+    SetRole,
     UnmuteMember,
     Who,
     admin_mute_lifted,
@@ -27,19 +32,23 @@ from appliance.core.protocol import (
     dump,
     error,
     knocked,
+    mute_new_changed,
     muted_by_admin,
 )
-from appliance.core.roster import Member, Roster
+from appliance.core.roster import Member, Role, Roster
 from appliance.host.config import Rate
 from appliance.host.limits import Buckets
+from appliance.host.memory import RoomMemory
 from appliance.host.services import Services
 from appliance.host.watcher import Watcher
 
-_MOST_MUTED = 1024
-"""Identities whose admin mute is remembered: it outlives leaving, or a reload would lift it."""
-
 _ASKING = Rate(0.5, 2.0)
 """How often one may ask the same member."""
+
+_CANNOT: dict[Role, str] = {
+    "guest": "A guest only listens until a member lets them speak.",
+    "listener": "By a listener link one can only listen.",
+}
 
 
 class Refused(Exception):
@@ -65,19 +74,18 @@ class Room(Protocol):
     def send_to(self, identity: str, message: dict[str, Any]) -> None:
         """Tell one member."""
 
+    def send_out(self, identity: str) -> None:
+        """End the session and the sockets of this identity."""
+
 
 class Requests:
-    """Decides and does what comes over presence sockets."""
+    """Decides and does what comes over presence sockets and the control socket."""
 
-    def __init__(self, room: Room, services: Services) -> None:
+    def __init__(self, room: Room, services: Services, memory: RoomMemory) -> None:
         self._room = room
         self._services = services
+        self._memory = memory
         self._asking = Buckets(_ASKING)
-        self._muted: OrderedDict[str, Who] = OrderedDict()
-
-    def admin_mute_of(self, identity: str) -> Who | None:
-        """Who muted this identity, if that holds."""
-        return self._muted.get(identity)
 
     def handle(self, watcher: Watcher, message: ClientMessage) -> None:
         """Do what is asked, or tell the one who asked why not."""
@@ -94,20 +102,61 @@ class Requests:
                 self._set_hand(self._own(watcher), up)
             case Knock():
                 self._knock(watcher.who)
-            case MuteMember(member):
-                self._mute(watcher, self._member(member))
-            case UnmuteMember(member):
-                self._unmute(watcher, self._member(member))
-            case AskUnmute(member):
-                self._ask_unmute(watcher, self._member(member))
-            case AskDoor(member, door):
-                self._ask_door(watcher, self._member(member), door)
             case Report(site):
                 self._report(self._own(watcher), dict(site))
+            case SetMuteNew(on):
+                self._require_admin(watcher)
+                self.set_mute_new(on, watcher.who)
             case Hello():
                 raise Refused("late_hello", "There is one hello.")
             case _:
+                self._about_another(watcher, message, self.member(message.member))
+
+    def _about_another(
+        self,
+        watcher: Watcher,
+        message: MuteMember | UnmuteMember | AskUnmute | AskDoor | AdmitMember | SetRole | RemoveMember,
+        target: Member,
+    ) -> None:
+        by = watcher.who
+        match message:
+            case MuteMember():
+                self._require(watcher, target)
+                self.mute(target, by)
+            case UnmuteMember():
+                self._require_admin(watcher)
+                self.let_speak(target.id, by)
+            case AskUnmute():
+                self._require(watcher, target)
+                self._ask_unmute(by, target)
+            case AskDoor(door=door):
+                self._require_admin(watcher)
+                self._ask_door(by, target, door)
+            case AdmitMember():
+                self._may_admit(watcher, target)
+                self.give_role(target, "speaker", by)
+            case SetRole(role=role):
+                self._require_admin(watcher)
+                self.give_role(target, role, by)
+            case RemoveMember():
+                self._require_admin(watcher)
+                if target.kind == "site" or target.id == by.id:
+                    raise Refused("forbidden", "Only other people are sent out; a device is revoked on the server.")
+                self.remove(target.id, target.name, by)
+            case _:
                 assert_never(message)
+
+    def member(self, identity: str) -> Member:
+        """The member with this identity.
+
+        :raises Refused: it is not in the room.
+        """
+        member = self._room.roster.get(identity)
+        if member is None:
+            raise Refused("unknown_member", "This member is not in the room.")
+        return member
+
+    # ---- who may
 
     def _own(self, watcher: Watcher) -> Member:
         member = self._room.roster.get(watcher.claims.identity)
@@ -115,21 +164,29 @@ class Requests:
             raise Refused("not_joined", "Join first.")
         return member
 
-    def _member(self, identity: str) -> Member:
-        member = self._room.roster.get(identity)
-        if member is None:
-            raise Refused("unknown_member", "This member is not in the room.")
-        return member
-
     def _require_admin(self, watcher: Watcher) -> None:
         if watcher.claims.role != "admin":
             raise Refused("forbidden", "Only an admin may do this.")
 
+    def _require(self, watcher: Watcher, target: Member) -> None:
+        """Anybody may ask this of a site; of people only admins may."""
+        if target.kind != "site":
+            self._require_admin(watcher)
+
+    def _may_admit(self, watcher: Watcher, target: Member) -> None:
+        role = watcher.claims.role
+        if watcher.listen_only is None:  # a guest that was let in is a member, whose socket is older than that
+            role = self._memory.role_of(watcher.claims.identity, role)
+        if role not in ("speaker", "admin"):
+            raise Refused("forbidden", "Only a member who may speak lets a guest speak.")
+        if target.role != "guest":
+            self._require_admin(watcher)
+
     # ---- oneself
 
     def _set_muted(self, member: Member, muted: bool) -> None:
-        if member.role == "listener" and not muted:
-            raise Refused("forbidden", "By a listener link one can only listen.")
+        if not muted and member.role in _CANNOT:
+            raise Refused("forbidden", _CANNOT[member.role])
         fields: dict[str, Any] = {"muted": muted}
         if not muted and not member.admin_muted:
             fields["hand"] = False  # whoever speaks no longer asks to
@@ -152,46 +209,76 @@ class Requests:
         if member.site is not None and "admin" in member.site["reasons"] and "admin" not in site["reasons"]:
             # It knew of the admin's mute, and only a hand in the room ends that (UX.md, mute rule 7). That its gate is
             # open is no answer to a mute that it has not told us it knows of: it may have been away meanwhile.
-            self._muted.pop(member.id, None)
+            self._memory.let_speak(member.id)
             fields["admin_muted"] = False
         self._room.change(member.id, **fields)
 
-    # ---- others
+    # ---- others: for whoever may, and for the host's keeper
 
-    def _mute(self, watcher: Watcher, target: Member) -> None:
-        if target.kind != "site":
-            self._require_admin(watcher)
-        self._muted[target.id] = watcher.who
-        self._muted.move_to_end(target.id)
-        if len(self._muted) > _MOST_MUTED:
-            self._muted.popitem(last=False)
+    def mute(self, target: Member, by: Who) -> None:
+        """Nothing of ``target`` is heard until it is let speak, also after it was away."""
+        self._memory.mute(target.id, by)
         if not target.admin_muted:
-            self._services.tell(
-                EventName.MUTED_BY_ADMIN, room=self._room.id, member=target.id, by=watcher.claims.identity
-            )
+            self._services.tell(EventName.MUTED_BY_ADMIN, room=self._room.id, member=target.id, by=by.id)
             self._room.change(target.id, admin_muted=True)
-            self._room.send_to(target.id, muted_by_admin(watcher.who))
+            self._room.send_to(target.id, muted_by_admin(by))
 
-    def _unmute(self, watcher: Watcher, target: Member) -> None:
-        self._require_admin(watcher)
-        self._muted.pop(target.id, None)
-        if target.admin_muted:
-            self._services.tell(
-                EventName.ADMIN_MUTE_LIFTED, room=self._room.id, member=target.id, by=watcher.claims.identity
-            )
-            self._room.change(target.id, admin_muted=False, hand=False)
-            self._room.send_to(target.id, admin_mute_lifted())
+    def let_speak(self, identity: str, by: Who) -> None:
+        """Lift the mute of an identity, here or not."""
+        self._memory.let_speak(identity)
+        target = self._room.roster.get(identity)
+        if target is not None and target.admin_muted:
+            self._services.tell(EventName.ADMIN_MUTE_LIFTED, room=self._room.id, member=identity, by=by.id)
+            self._room.change(identity, admin_muted=False, hand=False)
+            self._room.send_to(identity, admin_mute_lifted())
 
-    def _ask_unmute(self, watcher: Watcher, target: Member) -> None:
-        if target.kind != "site":
-            self._require_admin(watcher)
-        if not self._asking.take(f"{watcher.claims.identity} {target.id}", self._services.now()):
+    def give_role(self, target: Member, role: GivenRole, by: Who) -> None:
+        """Let ``target`` speak, or only listen, for this stay and later ones while the host runs.
+
+        :raises Refused: it is an admin, or a device.
+        """
+        if target.role == "admin" or target.kind == "site":
+            raise Refused("forbidden", "Admins and devices stay what they are.")
+        self._memory.give_role(target.id, role)
+        if target.role == role:
+            return
+        self._services.tell(EventName.MEMBER_ADMITTED, room=self._room.id, member=target.id, role=role, by=by.id)
+        if role == "speaker":
+            self._room.change(target.id, role=role, hand=False)
+        else:
+            self._room.change(target.id, role=role, hand=False, muted=True)
+
+    def remove(self, identity: str, name: str, by: Who) -> None:
+        """Send an identity out and let it in no more, whatever links it has."""
+        self._memory.remove(identity, name, by.name)
+        self._services.counters.add("host_removed")
+        self._services.tell(EventName.MEMBER_REMOVED, room=self._room.id, member=identity, by=by.id)
+        self._room.send_out(identity)
+
+    def allow(self, identity: str, by: Who) -> None:
+        """Let somebody in again who was sent out.
+
+        :raises Refused: it was not.
+        """
+        if not self._memory.allow(identity):
+            raise Refused("not_removed", "Nobody with this id was sent out.")
+        self._services.tell(EventName.MEMBER_ALLOWED, room=self._room.id, member=identity, by=by.id)
+
+    def set_mute_new(self, on: bool, by: Who) -> None:
+        """Whether whoever comes in from now on is muted until an admin lets them speak."""
+        if on == self._memory.mute_new:
+            return
+        self._memory.set_mute_new(on, [member.id for member in self._room.roster.members])
+        self._services.tell(EventName.MUTE_NEW_CHANGED, room=self._room.id, on=on, by=by.id)
+        self._room.broadcast(mute_new_changed(on))
+
+    def _ask_unmute(self, by: Who, target: Member) -> None:
+        if not self._asking.take(f"{by.id} {target.id}", self._services.now()):
             raise Refused("too_often", "Asked already; give it a moment.")
-        self._services.tell(EventName.ASKED_TO_UNMUTE, room=self._room.id, member=target.id, by=watcher.claims.identity)
-        self._room.send_to(target.id, asked_to_unmute(watcher.who))
+        self._services.tell(EventName.ASKED_TO_UNMUTE, room=self._room.id, member=target.id, by=by.id)
+        self._room.send_to(target.id, asked_to_unmute(by))
 
-    def _ask_door(self, watcher: Watcher, target: Member, door: AskedDoor) -> None:
-        self._require_admin(watcher)
+    def _ask_door(self, by: Who, target: Member, door: AskedDoor) -> None:
         if target.kind != "site":
             raise Refused("no_door", "Only a device has a door.")
-        self._room.send_to(target.id, door_asked(door, watcher.who))
+        self._room.send_to(target.id, door_asked(door, by))

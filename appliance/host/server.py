@@ -15,14 +15,18 @@ from appliance.host.authority_page import AuthorityPage
 from appliance.host.certificate import Certificate, load_or_make
 from appliance.host.conference import Conference
 from appliance.host.config import HostConfig
+from appliance.host.control import Control
 from appliance.host.devices import Devices
 from appliance.host.dtls import server_context
 from appliance.host.entrance import Entrance
 from appliance.host.guard import Guard
 from appliance.host.http import MOST_BODY, json_response
+from appliance.host.limits import Gate
+from appliance.host.named import Named
 from appliance.host.pages import Pages
 from appliance.host.port import Port
 from appliance.host.presence import Presence
+from appliance.host.room_store import open_stores
 from appliance.host.services import Services
 from appliance.host.signalling import Signalling
 
@@ -48,6 +52,7 @@ class Host:
         self._guard = Guard(self.counters, self._tell)
         self._extra_routes = extra_routes
         self._conferences: dict[str, Conference] = {}
+        self._control: Control | None = None
         self._port: Port | None = None
         self._entrance: Entrance | None = None
         self._vital: list[asyncio.Task[NoReturn]] = []
@@ -56,6 +61,7 @@ class Host:
     async def start(self) -> None:
         """Open both ports and let members in.
 
+        :raises StoreError: what a room keeps cannot be read.
         :raises CertificateError: the stored certificate or the TLS files cannot be used.
         :raises OSError: an address is taken or not ours.
         """
@@ -67,12 +73,18 @@ class Host:
         self._began = loop.time()
         if made:
             self._tell(EventName.CERTIFICATE_MADE, fingerprint=certificate.fingerprint.hex())
+        stores = await asyncio.to_thread(open_stores, config.rooms, config.state_dir, time.time())
         port = Port(server_context(certificate), self.counters, self._guard.broke)
         port.open(config.udp_host, config.udp_port)
         self._port = port
         self._entrance = Entrance(config, self.counters, self._guard.handle, about, self._tell)
         try:
-            await self._entrance.open(self._application(self._services(port, certificate), pages, about))
+            services = self._services(port, certificate)
+            self._conferences = {room.id: Conference(room, services, stores[room.id]) for room in config.rooms}
+            await self._entrance.open(self._application(services, pages, about))
+            if config.control_path is not None:
+                self._control = Control(self._conferences, config.devices, services, self.state)
+                await self._control.open(config.control_path)
         except BaseException:
             await self.stop()
             raise
@@ -97,8 +109,12 @@ class Host:
         if self._vital:
             await asyncio.wait(self._vital)
             self._vital = []
+        if self._control is not None:
+            await self._control.close()
+            self._control = None
         for conference in self._conferences.values():
             conference.close()
+            await conference.store.written()
         if self._entrance is not None:
             await self._entrance.close()
             self._entrance = None
@@ -151,14 +167,15 @@ class Host:
             turn=config.turn,
             proxy=config.proxy,
             tls=config.tls is not None,
+            gate=Gate(config.limits, self.counters),
         )
 
     def _application(self, services: Services, pages: Pages, about: Sequence[web.RouteDef]) -> web.Application:
         config = self.config
-        self._conferences = {room.id: Conference(room, services) for room in config.rooms}
         public = "" if config.public_address in _UNSPECIFIED else config.public_address
         signalling = Signalling(self._conferences, services, public)
-        devices = Devices(config.devices, {room.id: room for room in config.rooms}, services)
+        devices = Devices(config.devices, self._conferences, services)
+        named = Named(self._conferences, services)
         presence = Presence(self._conferences, services, self._guard.broke)
         app = web.Application(client_max_size=MOST_BODY, middlewares=[self._guard.handle])
         app.add_routes(
@@ -166,6 +183,7 @@ class Host:
                 *signalling.routes(),
                 *presence.routes(),
                 *devices.routes(),
+                *named.routes(),
                 web.get("/health", self._health),
                 *self._extra_routes,
                 *about,
@@ -176,11 +194,8 @@ class Host:
         return app
 
     async def _health(self, _request: web.Request) -> web.Response:
-        rooms = [
-            {"id": state.id, "members": state.members, "connected": state.connected}
-            for state in (conference.state() for conference in self._conferences.values())
-        ]
-        return json_response({"status": "ok", "rooms": rooms})
+        """That it runs, for anybody; how many are where is told on the control socket only."""
+        return json_response({"status": "ok"})
 
     # ---- running
 

@@ -11,6 +11,7 @@ from appliance.core.events import Event, EventName
 from appliance.core.roster import Sign
 from appliance.host.approach import Approach, approach_of
 from appliance.host.config import Limits, Proxy, Times, Turn
+from appliance.host.limits import Gate
 from appliance.host.port import Port
 from appliance.host.relay import ice_servers
 
@@ -33,6 +34,8 @@ class Services:
     max_members: int
     signs: Mapping[str, Sign]
     """Signs that do not follow from the identity."""
+    gate: Gate
+    """What one address may ask for."""
     turn: Turn | None = None
     proxy: Proxy = field(default_factory=Proxy)
     tls: bool = False

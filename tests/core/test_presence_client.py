@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from appliance.core.protocol import (
     MOST_CLIENT_BYTES,
+    AdmitMember,
     AskDoor,
     AskUnmute,
     ClientMessage,
@@ -18,9 +19,12 @@ from appliance.core.protocol import (
     Knock,
     MuteMember,
     ProtocolError,
+    RemoveMember,
     Report,
     SetHand,
     SetMuted,
+    SetMuteNew,
+    SetRole,
     UnmuteMember,
     client_text,
     dump,
@@ -39,6 +43,10 @@ CLIENT: list[tuple[ClientMessage, dict[str, Any]]] = [
     (AskUnmute("ada"), {"type": "ask_unmute", "member": "ada"}),
     (AskDoor("room", "closed"), {"type": "door", "member": "room", "door": "closed"}),
     (Report(SITE), {"type": "report", "site": SITE}),
+    (AdmitMember("ada"), {"type": "admit", "member": "ada"}),
+    (SetRole("ada", "listener"), {"type": "role", "member": "ada", "role": "listener"}),
+    (RemoveMember("ada"), {"type": "remove", "member": "ada"}),
+    (SetMuteNew(True), {"type": "mute_new", "on": True}),
 ]
 
 

@@ -23,7 +23,9 @@ from appliance.core.protocol import (
     LevelsChanged,
     MemberChanged,
     MemberLeft,
+    MembersChanged,
     MutedByAdmin,
+    MuteNewChanged,
     ProtocolError,
     Recording,
     Refused,
@@ -60,6 +62,8 @@ SERVER: list[tuple[dict[str, Any], object]] = [
     ),
     (protocol.member_changed(ADA), MemberChanged(ADA)),
     (protocol.member_left("ada"), MemberLeft("ada")),
+    (protocol.members_changed([ADA, ROOM], ["bob"]), MembersChanged((ADA, ROOM), ("bob",))),
+    (protocol.mute_new_changed(on=True), MuteNewChanged(True)),
     (protocol.slots_changed([None, "ada", "room"]), SlotsChanged((None, "ada", "room"))),
     (
         protocol.levels_changed({"ada": -20.4, "room": -127.0, "bob": 0.3}, {"room", "ada"}),
@@ -98,7 +102,21 @@ def test_the_welcome_as_the_page_reads_it() -> None:
         "members": [ADA.as_dict()],
         "slots": [None, None, None],
         "capabilities": {"levels": "on_off", "hands": True, "admin_mute": True, "volumes": False},
+        "ice_servers": [],
+        "listen_only": None,
+        "guest": False,
+        "mute_new": False,
     }
+
+
+def test_the_welcome_says_on_what_terms_one_comes_in() -> None:
+    relay = {"urls": ["turn:relay.example"], "username": "u", "credential": "c"}
+    terms = protocol.Terms(ice_servers=[relay], listen_only="no_https", mute_new=True)
+    body = protocol.welcome(replace(CLAIMS, role="guest"), "The lobby", [ADA], [None] * 3, terms=terms)
+    assert (body["ice_servers"], body["listen_only"], body["guest"], body["mute_new"]) == ([relay], "no_https", True, True)
+    read = parse_server(dump(body))
+    assert isinstance(read, Welcome)
+    assert read.role == "guest"
 
 
 def test_levels_are_whole_and_on_the_scale() -> None:

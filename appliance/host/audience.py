@@ -1,0 +1,108 @@
+"""Everybody who watches one room: who is told what, and how many changes become one message.
+
+Changes of members are told on the next tick, all in one message whose text is made once: when hundreds come in at a time,
+each watcher gets 15 messages a second and not one for each of them. Whatever else is said flushes them first, so that nobody
+hears of somebody they do not know yet.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from appliance.core.protocol import CloseCode, dump, member_changed, member_left, members_changed
+from appliance.core.roster import Roster
+from appliance.host.watcher import Levels, Watcher
+
+_MOST_AT_ONCE = 200
+"""Members in one message: a device takes 1 MiB."""
+
+
+def member_texts(roster: Roster, changed: Collection[str]) -> list[str]:
+    """The messages that bring somebody up to date about ``changed``: what they are now, or that they left."""
+    members = [member for who in changed if (member := roster.get(who)) is not None]
+    left = [who for who in changed if roster.get(who) is None]
+    if len(changed) == 1:
+        return [dump(member_changed(members[0]) if members else member_left(left[0]))]
+    many = range(0, max(len(members), len(left)), _MOST_AT_ONCE)
+    return [dump(members_changed(members[i : i + _MOST_AT_ONCE], left[i : i + _MOST_AT_ONCE])) for i in many]
+
+
+class Audience:
+    """The watchers of a room, by identity. ``most`` sockets an identity; the oldest is closed for a further one."""
+
+    def __init__(self, roster: Roster, most: int) -> None:
+        self._roster = roster
+        self._most = most
+        self._watchers: dict[str, list[Watcher]] = {}
+        self._changed: dict[str, None] = {}
+
+    def __iter__(self) -> Iterator[Watcher]:
+        for watchers in list(self._watchers.values()):
+            yield from list(watchers)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._watchers.values()))
+
+    def of(self, identity: str) -> list[Watcher]:
+        """The sockets of one identity, the newest last."""
+        return self._watchers.get(identity, [])
+
+    def add(self, watcher: Watcher) -> None:
+        """One more."""
+        own = self._watchers.setdefault(watcher.claims.identity, [])
+        own.append(watcher)
+        for surplus in own[: -self._most]:
+            surplus.close(CloseCode.REPLACED)
+
+    def remove(self, watcher: Watcher) -> None:
+        """This one is gone. A second time does nothing."""
+        own = self._watchers.get(watcher.claims.identity, [])
+        if watcher in own:
+            own.remove(watcher)
+        if not own:
+            self._watchers.pop(watcher.claims.identity, None)
+
+    def pong_at(self, identity: str) -> float:
+        """When this identity last showed on a socket that it lives; -inf without one."""
+        return max((watcher.pong_at for watcher in self.of(identity)), default=float("-inf"))
+
+    # ---- telling
+
+    def member_changed(self, identity: str) -> None:
+        """This member came, changed or left: told on the next tick, as it is then."""
+        self._changed[identity] = None
+
+    def flush(self) -> None:
+        """Tell which members changed."""
+        if not self._changed:
+            return
+        changed, self._changed = self._changed, {}
+        texts = member_texts(self._roster, changed)
+        for watcher in self:
+            watcher.send_members(texts, changed)
+
+    def broadcast(self, message: dict[str, Any]) -> None:
+        """Tell everybody."""
+        self.flush()
+        text = dump(message)
+        for watcher in self:
+            watcher.send(text)
+
+    def send_to(self, identity: str, message: dict[str, Any]) -> None:
+        """Tell one identity, on all its sockets."""
+        self.flush()
+        text = dump(message)
+        for watcher in self.of(identity):
+            watcher.send(text)
+
+    def send_levels(self, levels: Levels) -> None:
+        """Tell everybody levels; whoever reads slowly gets them merged."""
+        for watcher in self:
+            watcher.send_levels(levels)
+
+    def ping(self, now: float, patience: float) -> None:
+        """Ask everybody for a sign of life; close whoever gave none for ``patience`` seconds."""
+        for watcher in self:
+            if now - watcher.pong_at > patience:
+                watcher.close(CloseCode.REMOVED)
+            else:
+                watcher.ping()
