@@ -45,7 +45,7 @@ async def test_ffmpeg_is_heard_is_in_the_roster_and_leaves(tmp_path: Path, optio
     async with house(tmp_path) as home, anna_in(home) as (anna, seen):
         async with publishing(home, *options):
             await hears(anna, 660)
-            assert seen.state("ffmpeg") in {"listening", "talking"}, "it has no way to unmute itself"
+            assert seen.state("ffmpeg") == "listening", "it has no way to unmute itself"
             await until(lambda: (seen.level("ffmpeg") or -127) > -60)
         await until(lambda: seen.of("left"), 10, "it is still in the room")
         assert home.told(EventName.MEMBER_LEFT)[0].fields["why"] == "left"
@@ -60,7 +60,7 @@ async def test_an_admin_mutes_ffmpeg(tmp_path: Path) -> None:
     ):
         await hears(anna, 660, packets=20)
         await boss.send(type="mute", member="ffmpeg")
-        await until(lambda: seen.state("ffmpeg") not in {"talking", "listening"})
+        await until(lambda: seen.state("ffmpeg") != "listening")
         await asyncio.sleep(0.2)
         anna.heard.clear()
         await asyncio.sleep(0.3)
