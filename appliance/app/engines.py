@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from appliance.app.process import NotAllowed
+from appliance.rooms import trust
 from appliance.rooms.contract import Engine
 from appliance.rooms.device_key import DeviceKey
+from appliance.rooms.held import MediaSettings
 from appliance.rooms.hosted import HostedEngine, HostedSettings
 from appliance.rooms.nowhere import Nowhere
 from appliance.rooms.signalling import device_credentials, fixed_credentials
@@ -31,5 +33,10 @@ def make_engine(settings: Settings) -> Engine:
             credentials = device_credentials(identity, DeviceKey.load_or_make(Path(settings.device.state_dir)).sign)
         except (OSError, ValueError) as error:
             raise NotAllowed(f"the device's key: {error}") from error
+    try:
+        tls = trust.context(room.ca_file)
+    except OSError as error:
+        raise NotAllowed(f"[room] ca_file: {error}") from error
     codec = CodecSettings(audio.frame_ms, audio.bitrate, audio.complexity)
-    return HostedEngine(HostedSettings(room.url, room.id, identity, credentials, codec, room.certificate_sha256))
+    media = MediaSettings(room.certificate_sha256, room.relay.value)
+    return HostedEngine(HostedSettings(room.url, room.id, identity, credentials, codec, media, tls))

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-FaultKind = Literal["network", "server", "replaced", "refused", "gone", "full"]
+FaultKind = Literal["network", "server", "replaced", "refused", "gone", "full", "untrusted"]
 
-_RETRYABLE: frozenset[FaultKind] = frozenset({"network", "server", "full"})
+_RETRYABLE: frozenset[FaultKind] = frozenset({"network", "server", "full", "untrusted"})
 
 FIRST_WAIT = 0.2
 """Seconds; the longest first wait. Most losses are a moment's."""
@@ -21,6 +21,7 @@ class Fault:
 
     network: no answer, or cut. server: it failed or is going away. full: no place now. replaced: a newer session of the
     same identity took over (trying again would take turns for ever). refused: wrong or expired key. gone: no such room.
+    untrusted: its https is not to be trusted, now; a certificate is renewed and a clock is set without us.
     """
 
     kind: FaultKind
@@ -31,6 +32,17 @@ class Fault:
 def retryable(fault: Fault) -> bool:
     """Whether trying again can help. All else needs a person."""
     return fault.kind in _RETRYABLE
+
+
+def probe_pause(waited: float, chance: float) -> float:
+    """Seconds to the next attempt to reach a server that did not answer for ``waited`` seconds.
+
+    It costs both sides next to nothing, and who waits long comes back late: never more than 0.8 s.
+
+    :param chance: in [0, 1), so that the members of a room do not all knock in the same moment.
+    """
+    longest = 0.25 if waited < 60.0 else 0.5 if waited < 600.0 else 0.8
+    return longest * (0.7 + 0.3 * chance)
 
 
 class Reconnect:

@@ -1,13 +1,14 @@
 """The hosted room: being a member of our own host (DESIGN.md, "The hosted room").
 
-A stay is: a token, an offer that is answered, the presence socket and the media connection side by side, until one of them
-ends. Whatever ends it has a class of fault, and core/reconnect.py decides whether and when to come back.
+A stay is: the server is reached (reach.py), a token, the presence socket, and beside it the media connection, which is held
+(held.py) when the stay ends only because the network does. Whatever ends a stay has a class of fault, and core/reconnect.py
+decides whether and when to come back.
 """
 
 import asyncio
 import contextlib
 import random
-import time
+import ssl
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,27 +20,27 @@ from appliance.core import protocol
 from appliance.core.counters import Counters, total
 from appliance.core.lamps import LinkPhase
 from appliance.core.protocol import ServerMessage
-from appliance.core.reconnect import Fault, Reconnect
+from appliance.core.reconnect import Fault, FaultKind, Reconnect
 from appliance.core.units import Block, Pcm
-from appliance.media.webrtc import CertificateMismatch, DeviceTransport, TransportError
-from appliance.rooms import contract
+from appliance.rooms import contract, trust
 from appliance.rooms.contract import Capabilities, RoomEvent, RoomRefused, SiteReport
 from appliance.rooms.downlink import Downlink
+from appliance.rooms.held import HeldMedia, MediaSettings
 from appliance.rooms.presence import Outbox, Presence, Roomful, site_message
 from appliance.rooms.proof import MuteProof
+from appliance.rooms.reach import Reach
 from appliance.rooms.signalling import Credentials, Joined, Lost, Signalling
 from appliance.rooms.uplink import CodecSettings, Uplink
 
 LONGEST_WAIT = 1.5
 """Seconds between two attempts to come back: the host is ours, and its members are few."""
 
-MEDIA_SILENCE = 2.0
-"""Seconds without any packet of the host (it sends a report each second) after which the connection counts as lost."""
-
-_WATCH = 0.25
-_REPORT_EVERY = 1.0
+_UNNOTICED = 2.0
+"""Seconds that media may have been silent for a lost presence socket to be nobody's concern yet."""
+_ROUTE_EVERY = 0.5
 _LEAVE_SECONDS = 1.0
-_WORD_SECONDS = 1.0
+_GIVES_UP: frozenset[FaultKind] = frozenset({"replaced", "refused", "gone"})
+"""Faults after which the media connection is not held."""
 
 CAPABILITIES = Capabilities(
     real_levels=True,
@@ -61,27 +62,32 @@ class HostedSettings:
     identity: str
     credentials: Credentials
     codec: CodecSettings = field(default_factory=CodecSettings)
-    pinned: bytes | None = None
-    """SHA-256 of the certificate that the host's media port has to show; None takes the one its answer names."""
+    media: MediaSettings = field(default_factory=MediaSettings)
+    tls: ssl.SSLContext | None = None
+    """Checks the host's https; None believes what the system does."""
 
 
 class HostedEngine:
     """The engine for rooms of our own host; see :class:`appliance.rooms.contract.Engine`."""
 
-    def __init__(self, settings: HostedSettings, rng: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self, settings: HostedSettings, rng: Callable[[], float] = random.random, uplink: type[Uplink] = Uplink
+    ) -> None:
         self._settings = settings
         self._counters = Counters()
         self._sending_counters = Counters()
         self.proof = MuteProof(settings.codec.encoder, settings.codec.frame_ms, self._violated)
-        self._uplink = Uplink(settings.codec, self.proof, self._sending_counters)
+        self._uplink = uplink(settings.codec, self.proof, self._sending_counters)
         self._downlink = Downlink()
         self._outbox = Outbox()
         self._roomful = Roomful()
         self._reconnect = Reconnect(LONGEST_WAIT, rng)
         self._report: Callable[[RoomEvent], None] = lambda _: None
+        self._media = HeldMedia(settings.media, self._uplink, self._downlink, self._counters.add)
+        self._reach = Reach(URL(settings.url), settings.tls, rng=rng)
         self._joined: Joined | None = None
-        self._transport: DeviceTransport | None = None
-        """The connection that packets come by, polled by the exchange thread."""
+        """The session that leaving has to end."""
+        self._in_room = False
         self._refused = False
         self._told_of_site: SiteReport | None = None
         self._leaving = asyncio.Event()
@@ -109,14 +115,10 @@ class HostedEngine:
 
     def receive(self, out: Block) -> bool:
         """Write the next mixed block."""
-        transport = self._transport
+        transport = self._media.transport
         if transport is not None:
             transport.poll()
         return self._downlink.mix(out)
-
-    def _heard_report(self, packet: memoryview, now: float) -> None:
-        self._uplink.heard_report(packet, now)
-        self._downlink.heard_report(packet, now)
 
     def _violated(self, _level: float) -> None:
         self._sending_counters.add("proof_violations")
@@ -145,6 +147,7 @@ class HostedEngine:
     def route_changed(self) -> None:
         """The network is another: try at once."""
         self._route_changed.set()
+        self._reach.poke()
 
     async def run(self, report: Callable[[RoomEvent], None]) -> None:
         """Be in the room until cancelled; after :meth:`leave` wait for that.
@@ -153,12 +156,16 @@ class HostedEngine:
         """
         self._report = report
         self._tell(contract.PhaseChanged(LinkPhase.CONNECTING))
+        looking = asyncio.create_task(self._look_at_the_route(), name="route")
         try:
-            async with aiohttp.ClientSession(trust_env=False) as http:
-                while (lost := await self._stay_or_leave(http)) is not None:
-                    await self._wait(lost)
+            while (lost := await self._stay_or_leave()) is not None:
+                await self._wait(lost)
         finally:
+            looking.cancel()
+            self._joined = self._media.joined or self._joined
+            self._media.let_go()
             self._tell(*self._roomful.empty())
+            await self._media.closed()
         self._tell(contract.PhaseChanged(LinkPhase.LEFT))
         await asyncio.Event().wait()
 
@@ -166,11 +173,11 @@ class HostedEngine:
         """Leave the room within one second."""
         self._leaving.set()
         self._uplink.detach()
-        joined, self._joined = self._joined, None
+        joined, self._joined = self._media.joined or self._joined, None
         if joined is None:
             return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LEAVE_SECONDS), aiohttp.ClientSession(trust_env=False) as http:
+            async with asyncio.timeout(_LEAVE_SECONDS), self._reach.session() as http:
                 await self._signalling(http).leave(joined)
 
     def _tell(self, *events: RoomEvent) -> None:
@@ -178,16 +185,26 @@ class HostedEngine:
             self._report(event)
 
     def _signalling(self, http: aiohttp.ClientSession) -> Signalling:
-        return Signalling(http, URL(self._settings.url), self._settings.room)
+        return Signalling(http, URL(self._settings.url), self._settings.room, self._settings.tls)
 
-    async def _stay_or_leave(self, http: aiohttp.ClientSession) -> Lost | None:
+    async def _look_at_the_route(self) -> None:
+        """Notice that this device would be seen from another address, as from Wi-Fi to cable. Needs no netlink."""
+        before: str | None = None
+        while True:
+            await asyncio.sleep(_ROUTE_EVERY)
+            own = self._reach.own()
+            if own is not None and before is not None and own != before:
+                self.route_changed()
+            before = own or before
+
+    async def _stay_or_leave(self) -> Lost | None:
         """Stay until the room is lost (and why) or left (None)."""
         try:
-            await _first_of(self._stay(http), self._leaving.wait())
+            await _first_of(self._stay(), self._leaving.wait())
         except Lost as lost:
-            self._counters.add("join_failures" if self._joined is None else "link_losses")
-            self._joined = None
-            self._tell(*self._roomful.silence())
+            self._counters.add("link_losses" if self._in_room else "join_failures")
+            if lost.fault.kind in _GIVES_UP:
+                self._media.let_go()
             return lost
         return None
 
@@ -205,83 +222,76 @@ class HostedEngine:
         if seconds is None:
             self._tell(*self._roomful.empty(), contract.PhaseChanged(LinkPhase.REFUSED, str(lost)))
             raise RoomRefused(str(lost))
-        self._tell(contract.PhaseChanged(LinkPhase.RECONNECTING, str(lost)))
-        self._route_changed.clear()
+        # While sound flows, a presence socket that is replaced at once is nobody's concern.
+        if not (self._in_room and self._media.heard_within(_UNNOTICED)):
+            self._trouble(str(lost))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await _first_of(self._route_changed.wait(), self._leaving.wait())
         if self._route_changed.is_set():
+            self._route_changed.clear()
             self._reconnect.route_changed()
 
-    async def _stay(self, http: aiohttp.ClientSession) -> None:
+    def _trouble(self, why: str) -> None:
+        """The room is lost, or not reached yet; ``why`` is one sentence."""
+        self._in_room = False
+        self._tell(*self._roomful.silence(), contract.PhaseChanged(LinkPhase.RECONNECTING, why))
+
+    async def _stay(self) -> None:
         """One stay in the room. Ends only by raising.
 
         The presence socket comes first: by it the host tells a session that is replaced from the one that replaces it.
 
         :raises Lost: it ended, or did not begin.
         """
-        signalling = self._signalling(http)
-        token = await self._settings.credentials(signalling)
-        ended = asyncio.Event()
-        welcomed = asyncio.Event()
+        await self._reach.arrive(self._unreached)
+        self._route_changed.clear()
+        async with self._reach.session() as http:
+            signalling = self._signalling(http)
+            token = await self._settings.credentials(signalling)
+            welcome: asyncio.Future[protocol.Welcome] = asyncio.get_running_loop().create_future()
 
-        def take(message: ServerMessage) -> None:
-            self._take(message)
-            welcomed.set()
+            def take(message: ServerMessage) -> None:
+                self._take(message)
+                if isinstance(message, protocol.Welcome) and not welcome.done():
+                    welcome.set_result(message)
 
-        presence = Presence(self._outbox, take, lambda: self._counters.add("presence_junk"))
-        transport = DeviceTransport(self._downlink.push, self._heard_report, lambda _: ended.set(), self._counters.add)
-        try:
-            await _first_of(
-                presence.run(http, signalling, token),
-                self._media(signalling, token, transport, welcomed),
-                _media_ended(ended),
-            )
-        finally:
-            self._transport = None
-            self._outbox.close()
-            self._uplink.detach()
-            self._downlink.detach()
-            await transport.close()
+            presence = Presence(self._outbox, take, lambda: self._counters.add("presence_junk"))
+            try:
+                await _first_of(
+                    presence.run(http, signalling, token),
+                    self._be_heard(signalling, token, welcome),
+                    self._other_route(),
+                )
+            finally:
+                self._outbox.close()
 
-    async def _media(
-        self, signalling: Signalling, token: str, transport: DeviceTransport, welcomed: asyncio.Event
-    ) -> None:
-        """Join, bring the media connection up, then watch it. Ends only by raising."""
-        await welcomed.wait()
-        joined = self._joined = await signalling.join(token, transport.offer())
+    def _unreached(self, why: str) -> None:
+        self._counters.add("join_failures")
+        self._trouble(why)
+
+    async def _other_route(self) -> None:
+        """A socket from an address that is no longer ours would take its time to notice.
+
+        :raises Lost: this device has another address.
+        """
+        await self._route_changed.wait()
+        raise Lost(Fault("network"), "This device has another address.")
+
+    async def _be_heard(self, signalling: Signalling, token: str, welcome: asyncio.Future[protocol.Welcome]) -> None:
+        """Go on with the media connection that is held, or join; then watch it. Ends only by raising."""
+        said = await welcome
+        there = any(member.id == said.you.id and member.joined for member in said.members)
+        if not (there and await self._media.resume()):
+            await self._media.join(signalling, token)
+            self._counters.add("joins")
         self._outbox.open()
-        try:
-            await transport.connect(joined.answer, self._settings.pinned)
-        except CertificateMismatch as mismatch:
-            raise Lost(Fault("refused"), str(mismatch)) from None
-        except TransportError as failure:
-            raise Lost(Fault("network"), str(failure)) from None
-        self._downlink.attach(joined.answer)
-        self._uplink.attach(transport, joined.answer)
-        self._transport = transport
-        self._counters.add("joins")
         self._refused = False
         self._reconnect.connected(asyncio.get_running_loop().time())
-        self._tell(contract.PhaseChanged(LinkPhase.IN_ROOM))
-        await self._watch(transport)
-
-    async def _watch(self, transport: DeviceTransport) -> None:
-        """Send a receiver report each second; raise when nothing has come for two."""
-        loop = asyncio.get_running_loop()
-        reported, silent = loop.time() - _REPORT_EVERY, 0
-        while True:
-            now = loop.time()
-            # Two looks in a row: after a stall of our own loop the packets of meanwhile are read first.
-            silent = silent + 1 if now - transport.last_heard > MEDIA_SILENCE else 0
-            if silent > 1:
-                raise Lost(Fault("network"), "Nothing came from the server for two seconds.")
-            if now - reported >= _REPORT_EVERY:
-                reported = now
-                report = self._uplink.report(time.time(), self._downlink.reception(now))
-                if report is not None:
-                    transport.send_rtcp(report)
-            await asyncio.sleep(_WATCH)
+        if not self._in_room:
+            self._in_room = True
+            self._tell(contract.PhaseChanged(LinkPhase.IN_ROOM, trust.clock_words(signalling.skew)))
+        await self._media.watch()
 
     def _take(self, message: ServerMessage) -> None:
         match message:
@@ -289,14 +299,10 @@ class HostedEngine:
                 self._downlink.hold(slots)
             case protocol.MemberLeft(who):
                 self._downlink.forget(who)
+            case protocol.MembersChanged(left=left):
+                for who in left:
+                    self._downlink.forget(who)
         self._tell(*self._roomful.understand(message))
-
-
-async def _media_ended(ended: asyncio.Event) -> None:
-    """The host ended the media connection: the presence socket has a moment to say why, or else it was the network."""
-    await ended.wait()
-    await asyncio.sleep(_WORD_SECONDS)
-    raise Lost(Fault("network"), "The server ended the media connection.")
 
 
 async def _first_of(*parts: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> None:

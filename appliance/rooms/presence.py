@@ -142,6 +142,12 @@ class Roomful:
                 yield contract.MemberChanged(member)
             case protocol.MemberLeft(who):
                 yield from self._left(who)
+            case protocol.MembersChanged(members, left):
+                for who in left:
+                    yield from self._left(who)
+                for member in members:
+                    self._members[member.id] = member
+                    yield contract.MemberChanged(member)
             case protocol.LevelsChanged(levels, speaking):
                 self._levels.update(levels)
                 yield contract.Levels(dict(levels), speaking)
@@ -192,7 +198,7 @@ class Presence:
                 signalling.presence_url,
                 heartbeat=_HEARTBEAT,
                 max_msg_size=protocol.MOST_SERVER_BYTES,
-                timeout=aiohttp.ClientWSTimeout(ws_close=0.5),
+                timeout=aiohttp.ClientWSTimeout(ws_close=0.1),  # a cut network says no goodbye
             ) as socket:
                 await socket.send_str(protocol.client_text(protocol.Hello(token)))
                 await self._welcome(socket)
@@ -206,8 +212,8 @@ class Presence:
         except aiohttp.WSServerHandshakeError as refusal:
             kind: FaultKind = "gone" if refusal.status == 404 else "server"
             raise Lost(Fault(kind), f"The server refuses the presence socket ({refusal.status}).") from None
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            raise Lost(Fault("network"), "The presence socket was lost.") from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise await signalling.fault(error, "The presence socket was lost.") from None
 
     async def _welcome(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         async with asyncio.timeout(_HELLO_SECONDS):

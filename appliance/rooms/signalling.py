@@ -2,19 +2,27 @@
 
 import base64
 import math
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from multidict import CIMultiDictProxy
 from yarl import URL
 
 from appliance.core import protocol, sdp, wire
 from appliance.core.reconnect import Fault, FaultKind
+from appliance.media.relay import RelayServer
+from appliance.rooms import trust
+from appliance.rooms.relays import relays_of
 
 _MOST_BODY = sdp.MOST_BYTES
-_TIMEOUT = aiohttp.ClientTimeout(total=4.0)
+_TIMEOUT = aiohttp.ClientTimeout(total=4.0, sock_connect=1.5)
 _LEAVING = aiohttp.ClientTimeout(total=0.8)
+
+_UNTRUSTED_AGAIN = 5.0
+"""Seconds until a server whose https is not to be trusted is asked again."""
 
 Sign = Callable[[bytes], bytes]
 """Signs with the device's Ed25519 key; the signature has 64 bytes."""
@@ -44,15 +52,21 @@ class Joined:
     answer: sdp.Answer
     location: URL
     token: str
+    relays: tuple[RelayServer, ...] = ()
+    """Through which the host lets us come when no direct way is found."""
 
 
 class Signalling:
     """One room of one host, over a client session that somebody else opens and closes."""
 
-    def __init__(self, http: aiohttp.ClientSession, base: URL, room: str) -> None:
+    def __init__(self, http: aiohttp.ClientSession, base: URL, room: str, tls: ssl.SSLContext | None = None) -> None:
         self._http = http
         self._base = base
         self._room = room
+        self.tls = tls
+        """Checks certificates, also those of relays; None believes what the system does."""
+        self.skew: float | None = None
+        """Seconds that our clock is ahead of the host's, once it has answered."""
 
     @property
     def presence_url(self) -> URL:
@@ -98,7 +112,7 @@ class Signalling:
             raise _odd() from None
         if location.origin() != url.origin():  # the token goes to nobody else
             raise _odd()
-        return Joined(answer, location, token)
+        return Joined(answer, location, token, relays_of(answered.getall("Link", [])))
 
     async def leave(self, joined: Joined) -> None:
         """Take our session out of the room. It does not matter if that fails: the host notices by itself."""
@@ -121,7 +135,18 @@ class Signalling:
         except protocol.ProtocolError:
             raise _odd() from None
 
-    async def _request(self, url: URL, data: bytes, headers: Mapping[str, str]) -> tuple[int, bytes, Mapping[str, str]]:
+    async def fault(self, error: BaseException, otherwise: str) -> Lost:
+        """What it means that a connection failed; ``otherwise`` tells of an ordinary failure."""
+        wrong = trust.certificate_fault(error)
+        if wrong is None:
+            return Lost(Fault("network"), otherwise)
+        why, by_clock = wrong
+        clock = trust.clock_words(await trust.ask_the_time(self._base)) if by_clock else ""
+        return Lost(Fault("untrusted", _UNTRUSTED_AGAIN), f"{clock} That may be why: {_small(why)}" if clock else why)
+
+    async def _request(
+        self, url: URL, data: bytes, headers: Mapping[str, str]
+    ) -> tuple[int, bytes, CIMultiDictProxy[str]]:
         try:
             async with self._http.post(
                 url, data=data, headers=headers, timeout=_TIMEOUT, allow_redirects=False
@@ -129,11 +154,16 @@ class Signalling:
                 body = await response.content.read(_MOST_BODY + 1)
                 while len(body) <= _MOST_BODY and (more := await response.content.read(_MOST_BODY + 1)):
                     body += more
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            raise Lost(Fault("network"), "The server does not answer.") from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise await self.fault(error, "The server does not answer.") from None
+        self.skew = trust.skew_of(response.headers.get("Date"))
         if len(body) > _MOST_BODY:
             raise _odd()
         return response.status, body, response.headers
+
+
+def _small(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]
 
 
 def _odd() -> Lost:

@@ -23,9 +23,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from appliance.core import protocol
 from appliance.core.roster import Kind, Role
 from appliance.rooms.contract import Capabilities, Engine
+from appliance.rooms.held import MediaSettings
 from appliance.rooms.hosted import HostedEngine, HostedSettings
 from appliance.rooms.signalling import Credentials, device_credentials, fixed_credentials
-from appliance.rooms.uplink import CodecSettings
+from appliance.rooms.uplink import CodecSettings, Uplink
 from tests.contract.rig import Rig
 from tests.rooms.mutants import ForgetsToReset, LetsOneBlockThrough, RemembersFrames
 
@@ -216,7 +217,8 @@ class HostedRoom:
     def settings(
         self, identity: str, credentials: Credentials, room: str = "", pinned: bytes | None = None
     ) -> HostedSettings:
-        return HostedSettings(self._server.url, room or self.room, identity, credentials, CodecSettings(), pinned)
+        media = MediaSettings(pinned)
+        return HostedSettings(self._server.url, room or self.room, identity, credentials, CodecSettings(), media)
 
     def site_settings(self, index: int = 0) -> HostedSettings:
         identity = f"{self.room}-site-{index}"
@@ -289,11 +291,8 @@ class HostedMutants:
     def repeats_frames(self) -> Engine:
         return self._with(RemembersFrames)
 
-    def _with(self, uplink: type) -> Engine:
-        settings = self._room.site_settings()
-        engine = HostedEngine(settings)
-        engine._uplink = uplink(settings.codec, engine.proof, engine._sending_counters)
-        return engine
+    def _with(self, uplink: type[Uplink]) -> Engine:
+        return HostedEngine(self._room.site_settings(), uplink=uplink)
 
 
 SERVERS: Mapping[str, type[HostedServer]] = {"hosted": HostedServer}

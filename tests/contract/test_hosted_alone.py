@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from appliance.core.lamps import LinkPhase
+from appliance.rooms.held import MediaSettings
 from appliance.rooms.hosted import HostedEngine
 from appliance.rooms.uplink import CodecSettings
 from tests.contract.harness import HostedServer, together
@@ -50,7 +51,7 @@ async def test_four_talk_and_three_are_heard(server: HostedServer) -> None:
 
 async def test_a_pinned_certificate_that_is_the_servers_is_accepted(server: HostedServer) -> None:
     room = server.room()
-    settings = replace(room.site_settings(), pinned=server.fingerprint())
+    settings = replace(room.site_settings(), media=MediaSettings(server.fingerprint()))
     site = Rig(HostedEngine(settings), settings.identity)
     async with together(site):
         assert site.phase is LinkPhase.IN_ROOM
