@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo core dev speech system test pytest slow lint typecheck imports format mutants measurements lock docs \
+.PHONY: help demo core dev speech system outside test pytest slow lint typecheck imports format mutants measurements lock docs \
 	docs-check bench-demo bench-call bench-panel bench-room tools-livekit clean
 
 help: ## this list
@@ -27,7 +27,10 @@ speech: ## the demo's recorded speech, once more if it could not be had
 system: ## Debian's packages that the tests run beside ours, where they may be installed
 	@$(PYTHON) -m tools.system tests
 
-test: dev system lint typecheck imports docs-check pytest ## everything that must hold: lint, types, imports, documents, tests
+outside: ## WHIP and WHEP clients of others that the tests run, with npm where there is one
+	@$(PYTHON) -m tools.outside
+
+test: dev system outside lint typecheck imports docs-check pytest ## everything that must hold: lint, types, imports, documents, tests
 
 pytest: dev ## the tests alone, with branch coverage (ARGS=tests/core for some of them)
 	@$(BIN)/coverage erase
