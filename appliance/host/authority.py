@@ -103,7 +103,8 @@ class Authority:
                 "which every computer then has to install."
             )
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_name(str(names[0].value)), self.certificate.subject, key, now, now + LIFETIME)
+        # With spaces: OpenSSL takes a common name that looks like a host's for one, and the constraints may not permit it.
+        builder = _builder(_name(f"Kontor server {names[0].value}"), self.certificate.subject, key, now, now + LIFETIME)
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

@@ -53,9 +53,9 @@ class Sine(MediaStreamTrack):
 class Stock:
     """A peer connection with one section to send and hear in, and two more to hear in."""
 
-    def __init__(self, home: House, hertz: float) -> None:
+    def __init__(self, home: House, hertz: float, configuration: RTCConfiguration | None = None) -> None:
         self._home = home
-        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.connection = RTCPeerConnection(configuration or RTCConfiguration(iceServers=[]))
         self.connection.addTransceiver(Sine(hertz), direction="sendrecv")
         for _ in range(2):
             self.connection.addTransceiver("audio", direction="recvonly")

@@ -34,6 +34,9 @@ def test_openssl_accepts_what_it_signs(tmp_path: Path) -> None:
     verify = [openssl, "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", str(tmp_path / PUBLIC)]
     for name in (["-verify_hostname", "kontor.example.org"], ["-verify_ip", "192.168.1.20"]):
         assert subprocess.run([*verify, *name, str(tmp_path / CHAIN)], check=False, capture_output=True).returncode == 0
+    authority.issue(tmp_path, made, general_names(["192.168.1.20"]), now)
+    alone = [*verify, "-verify_ip", "192.168.1.20", str(tmp_path / CHAIN)]
+    assert subprocess.run(alone, check=False, capture_output=True).returncode == 0, "an address and no name"
     other = [*verify, "-verify_hostname", "example.com", str(tmp_path / CHAIN)]
     assert subprocess.run(other, check=False, capture_output=True).returncode != 0
 
