@@ -36,10 +36,8 @@ from appliance.host.services import Services
 from appliance.host.session import Session
 from appliance.host.stage import Stage
 from appliance.host.watcher import Levels, Watcher
-from appliance.media.rtp import receiver_report
 
 _SILENT = round(SILENCE)
-_CNAME = "room"
 
 _COUNTED: dict[TokenFault, str] = {
     "malformed": "host_tokens_malformed",
@@ -303,7 +301,8 @@ class Conference:
         self._refresh(session, now)
         if now >= session.report_due:
             session.report_due = now + times.report
-            self._services.port.send_rtcp(session.peer, receiver_report(session.report_source, cname=_CNAME))
+            for packet in session.reports(now, self._services.unix_now()):
+                self._services.port.send_rtcp(session.peer, packet)
 
     def _refresh(self, session: Session, now: float) -> None:
         """Show a member as connecting while it cannot be reached; its slot is free meanwhile."""

@@ -190,15 +190,20 @@ class FanOut:
 
     def protect_by(self, who: str, blocks: int) -> None:
         """Give ``who`` 1 or 2 earlier frames beside each from now on, if it agreed on any."""
-        row = self._row.get(who)
-        if row is None or row < self._ends[0]:
+        row, group = self._row.get(who), max(1, min(MOST_REDUNDANCY, blocks))
+        if row is None or self._group(row) in {0, group}:
             return
         header, columns = self._rows[row, :HEADER].copy(), self._columns[row].copy()
         member, srtp = self._members[row], self._srtp[row]
         self._close(row)
-        row = self._open(max(1, min(MOST_REDUNDANCY, blocks)))
+        row = self._open(group)
         self._rows[row, :HEADER], self._columns[row] = header, columns
         self._members[row], self._srtp[row], self._row[who] = member, srtp, row
+
+    def copies(self, who: str) -> int:
+        """How many earlier frames ``who`` is given beside each; 0 also for whoever has no row."""
+        row = self._row.get(who)
+        return 0 if row is None else self._group(row)
 
     def sent(self, who: str) -> tuple[int, int]:
         """Packets and octets of payload that went to ``who`` so far (RFC 3550, 6.4.1)."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from appliance.core.counters import Counters
+from appliance.core.losses import ListenerLosses
 from appliance.core.serial import timestamp_distance
 from appliance.core.slots import Place, SlotClock
 from appliance.host.fan_out import MOST_REDUNDANCY, FanOut, Packet
@@ -90,6 +91,7 @@ class Lane:
         self._counters = counters
         self._history = History()
         self.fan = FanOut(descriptor, counters)
+        self.losses = ListenerLosses()
         self.tap: Callable[[Packet, float], None] | None = None
         self.spoke = now
         """When the last packet went out."""
@@ -98,6 +100,7 @@ class Lane:
         """The next packet is of another talker, or of the same one after it had lost the slot."""
         self._clock.switch()
         self._history.clear()
+        self.losses.clear()
 
     def timestamp(self, now: float) -> int:
         """The timestamp that stands for ``now`` in this slot."""
@@ -127,6 +130,11 @@ class Lane:
         self.spoke = now
         if self.tap is not None:
             self.tap(packet, now)
+
+    def remove(self, listener: str) -> None:
+        """``listener`` hears the slot no more."""
+        self.fan.remove(listener)
+        self.losses.forget(listener)
 
     def end_tail(self, listener: str) -> None:
         """Whoever takes the slot it is hearing hears it break off: end that in silence, or its decoder goes on by itself."""

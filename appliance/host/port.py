@@ -69,7 +69,7 @@ class Owner(Protocol):
     def rtp(self, packet: Datagram, now: float) -> None:
         """An RTP packet, not yet opened: the owner may want to skip it."""
 
-    def rtcp(self, packet: Datagram) -> None:
+    def rtcp(self, packet: Datagram, now: float) -> None:
         """An RTCP packet, opened."""
 
 
@@ -212,7 +212,7 @@ class Port:
             peer.owner.rtp(packet, now)
         elif inbound.open_rtcp(packet):
             peer.heard = now
-            peer.owner.rtcp(packet)
+            peer.owner.rtcp(packet, now)
         else:
             self._counters.add("host_srtp_refused")
 

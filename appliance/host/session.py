@@ -1,7 +1,7 @@
 """One member's media session: its transport, what of its media passes, and how loud it is."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from appliance.core.counters import Counters
@@ -15,9 +15,9 @@ from appliance.host.lane import Speech
 from appliance.host.limits import Bucket
 from appliance.host.packet import Header, payload_of, read_frames, read_header
 from appliance.host.port import Ended, Peer
+from appliance.host.reports import Reports
 from appliance.host.srtp import Datagram
 from appliance.host.stage import Stage
-from appliance.media.rtp import Bye, parse_rtcp
 
 _SHOWN_ANYWAY = 64
 """Of the packets that are skipped libsrtp sees one in so many: it refuses a stream whose numbers it lost track of."""
@@ -100,6 +100,7 @@ class Session:
         self._level_id = talking.extensions.get(LEVEL_URI) if talking is not None else None
         self._source: int | None = None
         self._source_heard = 0.0
+        self._reports = Reports(self._ssrcs, self.is_site)
         self._allowance = Bucket(_MOST_PACKETS, now)
 
     @property
@@ -121,11 +122,6 @@ class Session:
     def connected(self) -> bool:
         """Whether media can flow."""
         return self.peer.outbound is not None
-
-    @property
-    def report_source(self) -> int:
-        """The SSRC that our reports to this member come from."""
-        return self._ssrcs[0]
 
     def answer(self, fingerprint: bytes, address: Address) -> str:
         """The SDP answer that sends the member's media to ``address``.
@@ -168,14 +164,33 @@ class Session:
     def down(self, why: Ended) -> None:
         self._watching.session_ended(self, why)
 
-    def rtcp(self, packet: Datagram) -> None:
-        """Reports are not answered. A device that says BYE leaves; a browser says it when it merely stops its track."""
+    def rtcp(self, packet: Datagram, now: float) -> None:
+        """What it tells of loss is heeded. A device that says BYE leaves; a browser says it when it merely stops its track."""
+        if not self._allowance.take(now):
+            self._counters.add("host_packets_flood")
+            return
+        word = self._reports.read(packet.view[: packet.size], now)
+        if word is None:
+            self._counters.add("host_reports_junk")
+            return
         self._counters.add("host_reports")
-        if any(isinstance(report, Bye) for report in parse_rtcp(packet.view[: packet.size])):
-            if self.is_site:
-                self._watching.session_ended(self, Ended.CLOSED)
-            else:
-                self._watching.source_ended(self)
+        if word.complaints:
+            copies = self._reports.copies(word.complaints, now)
+            self._stage.complain(self.who, word.complaints, copies, now)
+        if word.bye and self.is_site:
+            self._watching.session_ended(self, Ended.CLOSED)
+        elif word.bye:
+            self._watching.source_ended(self)
+
+    def reports(self, now: float, unix_now: float) -> Iterable[bytes]:
+        """The RTCP that is due to the member; asked for twice a second or so.
+
+        :param unix_now: seconds since 1970 at the time of ``now``.
+        """
+        if not self._reports.due:
+            return ()
+        sending = self._stage.sending(self.who, self._ssrcs, now)
+        return (self._reports.build(sending, self._stage.listeners_lose(self.who, now), now, unix_now),)
 
     def rtp(self, packet: Datagram, now: float) -> None:
         header = read_header(packet, self._level_id)
@@ -191,11 +206,13 @@ class Session:
         if not wanted:
             self._skip(header, now)
             if header.seq % _SHOWN_ANYWAY:
+                self._reports.skipped(header.source, header.seq, header.timestamp, now)
                 return
         if self.peer.inbound is None or not self.peer.inbound.open(packet):
             self._counters.add("host_srtp_refused")
             return
         self.peer.heard = now
+        self._reports.received(header.source, header.seq, header.timestamp, now)
         if wanted:
             self._forward(packet, header, now)
 

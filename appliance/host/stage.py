@@ -11,7 +11,11 @@ from appliance.core.units import SLOTS
 from appliance.host.fan_out import Address, Stream
 from appliance.host.hearing import Hearing
 from appliance.host.lane import Lane, Speech
+from appliance.host.reports import Complaint, Sending
 from appliance.host.srtp import Outbound
+
+_ACTIVE = 10.0
+"""Seconds after its last packet that a slot is still reported on; listeners get a report every five."""
 
 
 class Stage:
@@ -54,7 +58,28 @@ class Stage:
     def unlisten(self, who: str) -> None:
         """``who`` hears nothing any more."""
         for lane in self.lanes:
-            lane.fan.remove(who)
+            lane.remove(who)
+
+    def sending(self, who: str, ssrcs: Sequence[int], now: float) -> list[Sending]:
+        """The streams to ``who``, in the order of ``ssrcs``, in which something went out lately."""
+        found = []
+        for lane, ssrc in zip(self.lanes, ssrcs, strict=True):
+            if who in lane.fan and now - lane.spoke < _ACTIVE:
+                packets, octets = lane.fan.sent(who)
+                found.append(Sending(ssrc, lane.timestamp(now), packets, octets))
+        return found
+
+    def complain(self, who: str, complaints: Sequence[Complaint], copies: int, now: float) -> None:
+        """``who`` told what it loses; from now on it gets ``copies`` earlier frames beside each, if it agreed on any."""
+        for complaint in complaints:
+            lane = self.lanes[complaint.index]
+            lane.losses.note(who, complaint.fraction, lane.fan.copies(who), now)
+        for lane in self.lanes:
+            lane.fan.protect_by(who, copies)
+
+    def listeners_lose(self, who: str, now: float) -> float:
+        """What listeners lose of what we forward of ``who``, 0 to 1."""
+        return self.lanes[self._holders.index(who)].losses.typical(now) if who in self._holders else 0.0
 
     def level(self, who: str, claimed: int | None, payload: memoryview, now: float) -> int:
         """The level (-dBov) that counts for a packet of ``who``; who claimed too much loses its slot."""
