@@ -1,17 +1,21 @@
 """A colleague at home: https by an own authority, addresses translated on both sides, UDP to the relay alone or none at all."""
 
 import asyncio
+import os
+import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 
 from appliance.host.relay import ice_servers
 from tests.e2e.afar import Afar, Distant, afar
-from tests.host.harness import token
+from tests.e2e.nets import inside
+from tests.host.harness import ROOM, token
 from tests.host.member import Presence
 from tests.host.sound import share_of
 from tests.support import need, until
@@ -22,6 +26,9 @@ from aiortc import RTCBundlePolicy, RTCConfiguration, RTCIceServer  # noqa: E402
 from aiortc.rtcconfiguration import RTCIceTransportPolicy  # noqa: E402
 
 from tests.host.test_aiortc import Stock  # noqa: E402
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
 
 KEEP = """window.made = []; const Real = RTCPeerConnection;
 window.RTCPeerConnection = class extends Real { constructor(...a) { super(...a); made.push(this); } };"""
@@ -73,3 +80,70 @@ async def test_through_the_relay_alone_one_speaks_and_hears(tmp_path: Path) -> N
             await asyncio.gather(hears(far, 440), hears(near, 880))
         log = rig.relay_log.read_text(errors="replace")
         assert f"user <{login['username']}>: incoming packet ALLOCATE processed, success" in log
+
+
+@asynccontextmanager
+async def chromium(rig: Afar, place: str) -> AsyncIterator["Page"]:
+    """A page of a Chromium that lives in ``place`` and trusts the host's authority, as its user installed it."""
+    need("module:playwright", "playwright drives the browser")
+    program = need("chromium", "Debian's chromium is one of the members")
+    certutil = need("certutil", "Debian's libnss3-tools installs the authority for Chromium")
+    from playwright.async_api import async_playwright  # it may be missing
+
+    database = rig.folder / "home" / ".pki" / "nssdb"
+    database.mkdir(parents=True)
+    for command in (["-N", "--empty-password"], ["-A", "-n", "kontor", "-t", "C,,", "-i", str(rig.ca_file)]):
+        await asyncio.to_thread(subprocess.run, [certutil, "-d", f"sql:{database}", *command], check=True, timeout=20)
+    arguments = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--no-sandbox"]
+    with inside(rig.nets.name(place)):
+        async with async_playwright() as playwright:
+            environment = {**os.environ, "HOME": str(rig.folder / "home")}
+            browser = await playwright.chromium.launch(executable_path=program, args=arguments, env=environment)
+            try:
+                page = await browser.new_page(locale="en")
+                await page.add_init_script(KEEP)
+                yield page
+            finally:
+                await browser.close()
+
+
+async def own_key_says(page: "Page", words: str) -> None:
+    await page.locator("#own-first", has_text=words).wait_for(timeout=20_000)
+
+
+async def speaks_and_hears(page: "Page", presence: Presence, *ways: str) -> None:
+    """The page joins, unmutes, hears and is heard, over one of these kinds of candidates."""
+    await page.locator("#own").click()
+    await own_key_says(page, "Unmute")
+    await asyncio.sleep(0.7)  # presses so soon after joining count for nothing
+    await page.locator("#own").click()
+    await own_key_says(page, "You are live")
+    await until(lambda: (presence.level("page") or -127) > -60, 10, "the page is not heard")
+    before = (await page.evaluate(WAY))[2]
+    for _ in range(100):
+        *found, energy = await page.evaluate(WAY)
+        if energy - before > 1e-4:
+            break
+        await asyncio.sleep(0.05)
+    assert energy - before > 1e-4, "nothing is heard"
+    assert " ".join(found).strip() in ways
+    await page.locator("#leave").click()
+    await own_key_says(page, "Join")
+
+
+@pytest.mark.browser
+async def test_the_page_finds_its_way_by_itself(tmp_path: Path) -> None:
+    """Directly where UDP passes, through the relay where it does not, and over TCP where nothing else is let out."""
+    async with (
+        afar(tmp_path, ("udp", "tcp")) as rig,
+        stock(rig, "inet", "near", 440) as (_, home),
+        Presence(house=home, hello=token("watcher")) as presence,
+        chromium(rig, "member") as page,
+    ):
+        await page.goto(f"{home.base}/{ROOM}#{token('page')}")
+        rig.nets.let_out("relay")
+        await speaks_and_hears(page, presence, "relay udp")
+        rig.nets.let_out("nothing")
+        await speaks_and_hears(page, presence, "relay tcp")
+        rig.nets.let_out("all")
+        await speaks_and_hears(page, presence, "srflx", "prflx")
