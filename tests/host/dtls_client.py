@@ -1,4 +1,4 @@
-"""The other end of the host's DTLS: a client over memory BIOs, with a certificate of either kind."""
+"""The other end of the host's DTLS over memory BIOs, with a certificate of either kind; it begins, or waits for the host."""
 
 import datetime as dt
 import functools
@@ -67,9 +67,13 @@ class ClientKeys:
 class Client:
     """``exchange(datagram)`` gives what to send; ``keys`` is set once the handshake is done."""
 
-    def __init__(self, ssl_context: SSL.Context) -> None:
+    def __init__(self, ssl_context: SSL.Context, *, waits: bool = False) -> None:
+        self._waits = waits
         self.connection = SSL.Connection(ssl_context, None)
-        self.connection.set_connect_state()
+        if waits:
+            self.connection.set_accept_state()
+        else:
+            self.connection.set_connect_state()
         self.connection.set_ciphertext_mtu(1200)
         self.keys: ClientKeys | None = None
         self.closed = False
@@ -117,4 +121,4 @@ class Client:
         secret = self.connection.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (key + salt))
         ours = secret[:key] + secret[2 * key : 2 * key + salt]
         theirs = secret[key : 2 * key] + secret[2 * key + salt :]
-        return ClientKeys(profile, inbound=theirs, outbound=ours)
+        return ClientKeys(profile, ours, theirs) if self._waits else ClientKeys(profile, theirs, ours)

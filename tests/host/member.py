@@ -67,6 +67,8 @@ class Member:
         self.token = token(name, **claims)
         self.certificate = certificate or identity()
         self.slots = slots
+        self.waits = False
+        """The host begins with DTLS."""
         self.red = red
         self.ufrag, self.pwd = secrets.token_hex(4), secrets.token_hex(12)
         self.heard: list[Heard] = []
@@ -112,6 +114,7 @@ class Member:
     def offer(self) -> str:
         transport = LocalTransport(self.ufrag, self.pwd, fingerprint_text(self.certificate.fingerprint))
         offer = build_offer(transport, [], slots=self.slots, ssrc=self.ssrc)
+        offer = offer.replace("a=setup:active", "a=setup:passive") if self.waits else offer
         return offer if self.red else _without_redundancy(offer)
 
     async def post(self, offer: str | None = None) -> aiohttp.ClientResponse:
@@ -140,7 +143,7 @@ class Member:
         """Join, check and shake hands."""
         if not self.location:
             await self.join()
-        self._dtls = Client(context(self.certificate))
+        self._dtls = Client(context(self.certificate), waits=self.waits)
         self.check()
         await until(lambda: self.checks_answered, what="no STUN answer")
         self._send_all(self.dtls.exchange())

@@ -1,6 +1,7 @@
 """DTLS and SRTP of the host, both ends in memory."""
 
 import contextlib
+import resource
 import stat
 import struct
 import time
@@ -10,7 +11,7 @@ import pytest
 from OpenSSL import SSL
 
 from appliance.host import certificate, srtp
-from appliance.host.dtls import MTU, DtlsError, ForeignCertificate, Handshake, Keys, server_context
+from appliance.host.dtls import MTU, DtlsError, Flood, ForeignCertificate, Handshake, Keys, server_context
 from tests.host.dtls_client import ALL_PROFILES, Client, Identity, context, identity
 
 HOST = certificate.make()
@@ -69,6 +70,113 @@ def test_a_client_without_a_common_srtp_profile_is_refused() -> None:
     handshake, client = pair(identity(), b"SRTP_AES128_CM_SHA1_32")
     with pytest.raises(DtlsError, match="no SRTP profile"):
         shake(handshake, client)
+
+
+# ---- the host begins
+
+
+def lead(handshake: Handshake, peer: Client, rounds: int = 10) -> Keys | None:
+    """The whole handshake, begun by the host; gives its keys."""
+    keys = handshake.begin()
+    for _ in range(rounds):
+        for datagram in handshake.outgoing():
+            assert len(datagram) <= MTU
+            for answer in peer.exchange(datagram):
+                keys = handshake.receive(answer) or keys
+    return keys
+
+
+def waiting(who: Identity, profiles: bytes = ALL_PROFILES, ciphers: bytes = b"DEFAULT") -> tuple[Handshake, Client]:
+    peer = Client(context(who, profiles, ciphers), waits=True)
+    return Handshake(SERVER, who.fingerprint, begins=True), peer
+
+
+@pytest.mark.parametrize("kind", ["ecdsa", "rsa"])
+@pytest.mark.parametrize("profile", list(srtp.PROFILES))
+def test_the_host_begins_with_peers_of_either_kind_of_key(kind: str, profile: bytes) -> None:
+    handshake, peer = waiting(identity(kind), profile)
+    keys = lead(handshake, peer)
+    assert keys is not None
+    assert peer.keys is not None
+    assert keys.profile is srtp.PROFILES[profile]
+    assert (keys.inbound, keys.outbound) == (peer.keys.outbound, peer.keys.inbound)
+    assert keys.inbound != keys.outbound
+    assert peer.server_fingerprint == HOST.fingerprint, "the answer's fingerprint is of the certificate that is shown"
+
+
+def test_the_suites_of_an_rsa_peer_are_enough() -> None:
+    handshake, peer = waiting(identity("rsa"), ciphers=b"ECDHE-RSA-AES128-GCM-SHA256")
+    assert lead(handshake, peer) is not None
+
+
+def test_a_foreign_certificate_is_refused_by_a_host_that_begins() -> None:
+    handshake = Handshake(SERVER, identity("ecdsa", "whoever wrote the offer").fingerprint, begins=True)
+    with pytest.raises(ForeignCertificate):
+        lead(handshake, Client(context(identity()), waits=True))
+
+
+def test_a_lost_hello_is_said_again() -> None:
+    handshake, peer = waiting(identity())
+    handshake.begin()
+    assert handshake.outgoing()  # lost on its way
+    wait(handshake)
+    assert handshake.elapse() is None
+    keys = None
+    for _ in range(10):
+        for datagram in handshake.outgoing():
+            for answer in peer.exchange(datagram):
+                keys = handshake.receive(answer) or keys
+    assert keys is not None
+
+
+def test_closing_is_told_to_a_peer_that_waited() -> None:
+    handshake, peer = waiting(identity())
+    lead(handshake, peer)
+    handshake.close()
+    for datagram in handshake.outgoing():
+        peer.exchange(datagram)
+    assert peer.closed
+
+
+# ---- abuse
+
+
+def fragment_of(number: int, length: int, offset: int, data: bytes) -> bytes:
+    """A handshake record (RFC 6347): a part of a Certificate message of ``length`` bytes, of which ``data`` comes."""
+    message = bytes([11]) + length.to_bytes(3, "big") + number.to_bytes(2, "big")
+    message += offset.to_bytes(3, "big") + len(data).to_bytes(3, "big") + data
+    return b"\x16\xfe\xfd\x00\x00" + number.to_bytes(6, "big") + len(message).to_bytes(2, "big") + message
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def test_fragments_without_end_are_a_flood_and_hold_little_memory() -> None:
+    handshakes = [Handshake(SERVER, identity().fingerprint) for _ in range(20)]
+    before = resident()
+    for handshake in handshakes:
+        for number in range(256):
+            assert handshake.receive(fragment_of(number % 12 + 1, 90_000, number * 900 % 90_000, bytes(900))) is None
+        with pytest.raises(Flood):
+            handshake.receive(fragment_of(1, 90_000, 0, bytes(900)))
+    assert (resident() - before) / len(handshakes) < 3 << 20
+
+
+def test_junk_after_the_handshake_is_not_kept() -> None:
+    handshake, client = pair(identity())
+    assert shake(handshake, client) is not None
+    before = resident()
+    for number in range(20_000):
+        handshake.receive(fragment_of(number % 12 + 1, 90_000, 0, bytes(1100)))
+    assert resident() - before < 4 << 20
+    for datagram in client.close():
+        handshake.receive(datagram)
+    assert handshake.closed, "it no longer reads what counts"
+
+
+# ---- loss, junk, closing
 
 
 def wait(end: Handshake | SSL.Connection) -> None:

@@ -108,13 +108,6 @@ async def test_a_malformed_offer_is_400_with_one_sentence(tmp_path: Path, body: 
         assert home.count("host_bad_requests") == 1
 
 
-async def test_an_offer_that_wants_our_part_in_dtls_is_400(tmp_path: Path) -> None:
-    async with house(tmp_path) as home, Member(home, "anna") as anna:
-        status, text, _ = await post(home, anna.offer().replace("setup:active", "setup:passive"))
-        assert status == 400
-        assert "setup:passive" in text
-
-
 async def test_an_exception_inside_is_400_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_text: str) -> None:
         raise ZeroDivisionError("a surprise")
