@@ -66,7 +66,8 @@ class Stage:
         for lane, ssrc in zip(self.lanes, ssrcs, strict=True):
             if who in lane.fan and now - lane.spoke < _ACTIVE:
                 packets, octets = lane.fan.sent(who)
-                found.append(Sending(ssrc, lane.timestamp(now), packets, octets))
+                if packets:
+                    found.append(Sending(ssrc, lane.timestamp(now), packets, octets))
         return found
 
     def complain(self, who: str, complaints: Sequence[Complaint], copies: int, now: float) -> None:

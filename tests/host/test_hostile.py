@@ -131,7 +131,8 @@ async def throw_datagrams(home: House, count: int, mutate: Mutator) -> None:
 
 @pytest.mark.timeout(120)
 async def test_a_tone_flows_on_while_a_third_throws_ten_thousand_mutated_inputs(tmp_path: Path) -> None:
-    generous = Limits(joins=Rate(1e6, 1e6), messages=Rate(1e6, 1e6))
+    rate = Rate(1e6, 1e6)
+    generous = Limits(joins=rate, messages=rate, address_joins=rate, address_sockets=rate, address_wrong=rate)
     async with (
         house(tmp_path, limits=generous) as home,
         inside(home, "anna", "ben") as ((anna, annas), (ben, bens)),
