@@ -167,13 +167,18 @@ class Agent:
         request.attributes["USERNAME"] = f"{self._remote.ufrag}:{self.local_username}"
         request.attributes["PRIORITY"] = candidate_priority(1, "prflx")
         request.attributes["ICE-CONTROLLING"] = self._tie_breaker
-        if tried.nominates:
+        nominates = tried.nominates and not self._is_left(tried)
+        if nominates:
             request.attributes["USE-CANDIDATE"] = None
         request.add_message_integrity(self._remote.password.encode())
         while len(self._checks) >= _MOST_CHECKS:
             del self._checks[next(iter(self._checks))]
-        self._checks[request.transaction_id] = tried, tried.nominates
+        self._checks[request.transaction_id] = tried, nominates
         tried.way.tell(bytes(request))
+
+    def _is_left(self, tried: _Try) -> bool:
+        """Whether this is the way of an address that we leave: it must not call the host back."""
+        return tried.way is self.way and any(one is not tried and not one.way.relayed for one in self._tries)
 
     def _check_all(self) -> None:
         for tried in self._tries:

@@ -1,0 +1,217 @@
+"""How soon a device is heard and hears again: ``make bench-recovery``.
+
+Real processes in network namespaces of their own (lab.py): a host, a device behind a router, and at the same time our page in
+Chromium and a plain aiortc client behind the same router. Each figure runs from the moment at which the network is back, the
+new way is there, or the host listens again, to sound: of the device both ways, of the peers what they hear.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tools.bench.lab import HOST, PORT, ROOM, Lab
+from tools.measurements import Figure, write
+
+_LOUD = -45.0
+"""dBov; the tones have about -20."""
+_EVERY = 0.03
+_PATIENCE = 45.0
+"""Seconds after which somebody who is not back is left alone."""
+_SETTLE = 4.0
+_DOWN = 1.0
+"""Seconds that the host is away when it is started anew."""
+PEERS = {"page": "our page in Chromium", "plain": "plain aiortc client"}
+
+
+class Ear:
+    """Whether somebody hears sound, and when."""
+
+    def __init__(self) -> None:
+        self._heard: list[tuple[float, bool]] = []
+        self._changed = threading.Condition()
+
+    def note(self, at: float, heard: bool) -> None:
+        """One look."""
+        with self._changed:
+            self._heard.append((at, heard))
+            self._changed.notify_all()
+
+    def silent_between(self, begin: float, end: float) -> bool:
+        """Whether nothing was heard at some look in between."""
+        with self._changed:
+            return any(not heard for at, heard in self._heard if begin <= at <= end)
+
+    def back(self, since: float, limit: float) -> float | None:
+        """Seconds from ``since`` to the first sound, waiting for it; None: not within ``limit``."""
+        with self._changed:
+            while True:
+                first = next((at for at, heard in self._heard if at >= since and heard), None)
+                if first is not None:
+                    return first - since
+                if not self._changed.wait(max(0.0, since + limit - time.monotonic())):
+                    return None
+
+
+def watch_devices(lab: Lab, ear: Ear, ending: threading.Event) -> None:
+    """The device hears "birch", and "birch" hears the device: sound flows when both do."""
+    while not ending.wait(_EVERY):
+        heard = lab.level("amber") > _LOUD and lab.level("birch") > _LOUD
+        ear.note(time.monotonic(), heard)
+
+
+def watch_lines(process: subprocess.Popen[bytes], ear: Ear) -> None:
+    """A peer tells by itself."""
+    for line in process.stdout or ():
+        at, heard = line.split()
+        ear.note(float(at), heard == b"1")
+
+
+class Trials:
+    """One lab, everybody in the room, and one thing after another that happens to them."""
+
+    def __init__(self, lab: Lab, peers: Sequence[str]) -> None:
+        self._lab = lab
+        self._ears = {"device": Ear(), **{peer: Ear() for peer in peers}}
+        self._ending = threading.Event()
+        lab.host()
+        lab.device("birch")
+        lab.device("amber")
+        watchers = [threading.Thread(target=watch_devices, args=(lab, self._ears["device"], self._ending))]
+        for peer in peers:
+            url = f"https://{HOST}:{PORT}"
+            command = [sys.executable, "-m", "tools.bench.recovery_peers", peer, url, ROOM, lab.token(peer)]
+            process = lab.start(peer, peer, *command, out=subprocess.PIPE)
+            watchers.append(threading.Thread(target=watch_lines, args=(process, self._ears[peer]), daemon=True))
+        for watcher in watchers:
+            watcher.start()
+        self._device_watcher = watchers[0]
+        self.everybody(time.monotonic())
+
+    def everybody(self, since: float) -> dict[str, float | None]:
+        """When each is back."""
+        return {name: ear.back(since, _PATIENCE) for name, ear in self._ears.items()}
+
+    def trial(self, away: Callable[[], None], back: Callable[[], float]) -> dict[str, float | None]:
+        """Take sound away and bring it back; gives seconds for each."""
+        time.sleep(_SETTLE)
+        began = time.monotonic()
+        away()
+        since = back()
+        found = self.everybody(since)
+        return {
+            name: None if not self._ears[name].silent_between(began, since + 0.3) else t for name, t in found.items()
+        }
+
+    def cut(self, seconds: float) -> dict[str, float | None]:
+        """The network is away for so long."""
+
+        def away() -> None:
+            self._lab.cut()
+            time.sleep(seconds)
+
+        def back() -> float:
+            self._lab.mend()
+            return time.monotonic()
+
+        return self.trial(away, back)
+
+    def roam(self) -> dict[str, float | None]:
+        """Everybody goes from Wi-Fi to cable."""
+
+        def back() -> float:
+            for place in self._ears:
+                self._lab.roam(place, "cable")
+            return time.monotonic()
+
+        return self.trial(lambda: None, back)
+
+    def restart_host(self) -> dict[str, float | None]:
+        """The host is killed and started anew."""
+
+        def away() -> None:
+            self._lab.end("host", signal.SIGKILL)
+            time.sleep(_DOWN)
+
+        return self.trial(away, self._lab.host)
+
+    def end(self) -> dict[str, int]:
+        """Stop watching; gives the device's counters."""
+        counters = dict(self._lab.status("amber", "link").get("counters", {}))
+        self._ending.set()
+        self._device_watcher.join()
+        return counters
+
+
+def figures(name: str, found: dict[str, float | None], note: str) -> list[Figure]:
+    """The row of one trial: ours, and the faster peer in the peer column."""
+    said = {peer: found[peer] for peer in PEERS if peer in found}
+    words = "; ".join(
+        f"{PEERS[peer]} {f'{seconds:.1f} s' if seconds is not None else f'not within {_PATIENCE:.0f} s'}"
+        for peer, seconds in said.items()
+    )
+    ours = found["device"]
+    best = min(((seconds, peer) for peer, seconds in said.items() if seconds is not None), default=None)
+    return [
+        Figure(
+            name,
+            round(ours if ours is not None else _PATIENCE, 2),
+            "s",
+            "<= 2",
+            PEERS[best[1]] if best else "",
+            round(best[0], 2) if best else None,
+            "; ".join(part for part in (note, words) if part),
+        )
+    ]
+
+
+def bench(folder: Path, *, quick: bool) -> list[Figure]:
+    """All trials."""
+    peers = [peer for peer in PEERS if peer != "page" or shutil.which("chromium")]
+    rows: list[Figure] = []
+    with Lab(folder) as lab:
+        trials = Trials(lab, peers)
+        for seconds in (1, 2) if quick else (1, 2, 15, 60):
+            rows += figures(f"recovery.cut{seconds}_s", trials.cut(seconds), "")
+            print(rows[-1], flush=True)
+        rows += figures("recovery.roam_s", trials.roam(), "from Wi-Fi to cable, the old address gone")
+        rows += figures("recovery.host_restart_s", trials.restart_host(), f"killed, away for {_DOWN:.0f} s")
+        counters = trials.end()
+    rows.append(
+        Figure(
+            "recovery.joins",
+            counters.get("joins", 0),
+            "",
+            note="by the device over all of it: no cut under 15 s needs one",
+        )
+    )
+    return rows
+
+
+def main() -> int:
+    """Measure and write."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="without the long cuts, and nothing is written")
+    given = parser.parse_args()
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        print("bench-recovery makes network namespaces: it needs root, and Debian's iproute2.", file=sys.stderr)
+        return 75
+    with tempfile.TemporaryDirectory(prefix="k") as folder:
+        rows = bench(Path(folder), quick=given.quick)
+    if given.quick:
+        for row in rows:
+            print(row)
+    else:
+        write("recovery", rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
