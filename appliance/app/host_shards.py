@@ -17,6 +17,7 @@ from appliance.health.journal import Journal
 from appliance.health.notify import Notifier
 from appliance.host.certificate import CertificateError, load_or_make
 from appliance.host.config import HostConfig
+from appliance.host.control import CONTROL
 from appliance.host.front import Shard
 from appliance.host.front_server import FrontServer
 from appliance.settings import Settings
@@ -47,9 +48,16 @@ def shard_config(settings: Settings, number: int) -> HostConfig:
         devices=tuple(device for device in whole.devices if device.room in ids),
         udp_port=whole.udp_port + number if whole.udp_port else 0,
         unix_path=_path(settings, number),
+        control_path=control_path(settings, number),
         tls=None,
         authority=None,
     )
+
+
+def control_path(settings: Settings, number: int) -> Path:
+    """Where shard ``number``, or the one host that there is, takes its keeper's commands."""
+    name = CONTROL if count(settings) == 1 else f"host-{number}.sock"
+    return Path(settings.device.runtime_dir) / name
 
 
 def _path(settings: Settings, number: int) -> Path:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from appliance.commands import Subparsers
 from appliance.commands.host_certificate import register_certificate
+from appliance.commands.host_keeper import register_device, register_key, register_member, register_state
 from appliance.commands.host_link import register_link
 from appliance.commands.part import add_config, run_part
 from appliance.settings import Settings
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from appliance.health.journal import Journal
 
-_ACTIONS = (register_certificate, register_link)
+_ACTIONS = (register_link, register_key, register_member, register_device, register_state, register_certificate)
 
 
 def register(commands: Subparsers) -> None:

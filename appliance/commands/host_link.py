@@ -2,10 +2,12 @@
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import get_args
 
 from appliance.commands import Subparsers
@@ -29,7 +31,7 @@ def register_link(actions: Subparsers) -> None:
     parser.add_argument("--role", choices=get_args(Role), default="speaker", help="default: speaker")
     parser.add_argument("--days", type=_days, default=30, help="how long the link is good; default: 30")
     parser.add_argument("--id", help="what tells this person from others; default: made from the name")
-    parser.add_argument("--key", metavar="KEY_ID", help="the key that signs; default: the first one of the room")
+    parser.add_argument("--key", metavar="KEY_ID", help="the key that signs; default: the newest of the room")
     parser.add_argument("--url", metavar="ADDRESS", help="the address of the page; default: [host] url")
     parser.add_argument("--json", action="store_true", help="for programs")
     add_config(parser, inherited=True)
@@ -39,17 +41,25 @@ def register_link(actions: Subparsers) -> None:
 class _NoLink(Exception):
     """One sentence."""
 
+    exit = Exit.USAGE
+
+
+class _NoKeyYet(_NoLink):
+    """The host has to run once first."""
+
+    exit = Exit.TRY_AGAIN
+
 
 def run(given: argparse.Namespace) -> int:
-    """Print the link; 64 for a wrong command line, 78 when the settings cannot be used."""
+    """Print the link; 64 for a wrong command line, 75 before the host's first start, 78 for settings that cannot be used."""
     settings = load_settings(given.config, {"host"})
     if settings is None:
         return Exit.CONFIGURATION
     try:
-        made = _link(given, settings.host, time.time())
+        made = _link(given, settings.host, Path(settings.device.state_dir), time.time())
     except _NoLink as error:
         print(f"kontor host link: {error}", file=sys.stderr)
-        return Exit.USAGE
+        return error.exit
     if given.json:
         print(json.dumps(made, indent=2, ensure_ascii=False))
         return 0
@@ -58,19 +68,19 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _link(given: argparse.Namespace, host: HostSettings, now: float) -> Mapping[str, str | int]:
+def _link(given: argparse.Namespace, host: HostSettings, state_dir: Path, now: float) -> Mapping[str, str | int]:
     room = _room(given.room, host)
     identity = given.id or identity_of(given.name)
     if any(device.id == identity for device in host.devices):
         raise _NoLink(f'"{identity}" is a device of this server, name another --id.')
-    key_id = given.key or next(iter(room.key_files))
-    if key_id not in room.key_files:
-        raise _NoLink(f'the room has no key "{key_id}", it has: {", ".join(room.key_files)}.')
+    keys = _keys(room, state_dir, now)
+    key_id = given.key or next(iter(keys))
+    if key_id not in keys:
+        raise _NoLink(f'the room has no key "{key_id}", it has: {", ".join(keys)}.')
     expires = int(now) + given.days * _DAY
     claims = Claims(room.id, identity, given.name, given.role, "person", expires, key_id)
-    key = room.key_files[key_id].read()
     try:
-        token = issue(claims, key)
+        token = issue(claims, keys[key_id])
     except ValueError as error:
         raise _NoLink(str(error)) from error
     return {
@@ -83,6 +93,26 @@ def _link(given: argparse.Namespace, host: HostSettings, now: float) -> Mapping[
         "key_id": key_id,
         "expires": expires,
     }
+
+
+def _keys(room: HostedRoom, state_dir: Path, now: float) -> Mapping[str, bytes]:
+    """The keys of the room by id, the one that signs first: of the settings, or those that the host keeps."""
+    from appliance.host.room_store import StoreError, folder_of, new_key, read_keys, write_keys
+
+    if room.key_files:
+        return {name: file.read() for name, file in room.key_files.items()}
+    folder = folder_of(state_dir, room.id)
+    try:
+        keys = read_keys(folder)
+        # A first key is made only where the host could read it: by whoever owns its folder.
+        if not keys and state_dir.is_dir() and state_dir.stat().st_uid == os.geteuid():
+            keys = (new_key(now),)
+            write_keys(folder, keys)
+    except (OSError, StoreError) as error:
+        raise _NoLink(f"the keys of the room cannot be had: {error}") from error
+    if not keys:
+        raise _NoKeyYet("the room has no key yet: start the server once, with kontor host.")
+    return {key.id: key.secret for key in keys}
 
 
 def _room(wanted: str, host: HostSettings) -> HostedRoom:

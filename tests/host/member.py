@@ -326,6 +326,7 @@ class Presence:
         self._room = member.room if member else room
         self.messages: list[dict[str, Any]] = []
         self.code: int | None = None
+        self.why = ""
         self.answering = True
 
     async def __aenter__(self) -> Self:
@@ -360,6 +361,10 @@ class Presence:
                 known[message["member"]["id"]] = message["member"]
             elif message["type"] == "left":
                 known.pop(message["id"], None)
+            elif message["type"] == "members":
+                known.update({member["id"]: member for member in message["members"]})
+                for left in message["left"]:
+                    known.pop(left, None)
         found: dict[str, Any] | None = known.get(who)
         return found
 
@@ -381,6 +386,7 @@ class Presence:
                 if self.answering:
                     await self.socket.pong(message.data)
             elif message.type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSING}:
+                self.why = str(message.extra or "")
                 self.code = self.socket.close_code
                 return
 

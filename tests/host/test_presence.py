@@ -353,8 +353,9 @@ async def test_a_slow_reader_loses_its_socket_and_nobody_waits_for_it(tmp_path: 
         assert b"101" in await reader.readline()
         hello = json.dumps({"type": "hello", "v": 1, "token": token("ben")}).encode()
         writer.write(bytes([0x81, 0xFE]) + len(hello).to_bytes(2, "big") + bytes(4) + hello)
-        await until(lambda: home.host._conferences["studio"]._watchers.get("ben"))
-        (slow,) = home.host._conferences["studio"]._watchers["ben"]
+        audience = home.host._conferences["studio"].audience
+        await until(lambda: audience.of("ben"))
+        (slow,) = audience.of("ben")
         up = False
         while not slow.closing:  # ben reads nothing from here on
             up = not up
@@ -362,7 +363,7 @@ async def test_a_slow_reader_loses_its_socket_and_nobody_waits_for_it(tmp_path: 
             await until(lambda: annas.state("anna") == ("hand" if up else "listening"))  # noqa: B023  # at once
             slow.send("x" * 100_000)
         assert home.count("host_messages_dropped") >= 8
-        await until(lambda: "ben" not in home.host._conferences["studio"]._watchers, 4)
+        await until(lambda: not audience.of("ben"), 4)
         assert annas.code is None
         writer.close()
 

@@ -171,19 +171,11 @@ async def test_too_many_attempts_of_one_identity_are_429_and_others_are_not(tmp_
         assert (await ben.post()).status == 201
 
 
-async def test_health_counts_and_names_nobody(tmp_path: Path) -> None:
+async def test_health_tells_strangers_nothing_but_that_it_runs(tmp_path: Path) -> None:
     async with house(tmp_path) as home, Member(home, "anna") as anna:
         await anna.connect()
         async with home.http.get(home.url("/health")) as response:
-            assert response.status == 200
-            text = await response.text()
-            health = await response.json()
-        assert health["status"] == "ok"
-        assert health["rooms"] == [
-            {"id": ROOM, "members": 1, "connected": 1},
-            {"id": OTHER_ROOM, "members": 0, "connected": 0},
-        ]
-        assert "anna" not in text
+            assert (response.status, await response.json()) == (200, {"status": "ok"})
         state = home.host.state()
         assert (state["members"], state["udp_port"]) == (1, home.host.udp_port)
         assert state["rooms"][0]["connected"] == 1
