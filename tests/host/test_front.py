@@ -1,0 +1,157 @@
+"""The front of a sharded host: two whole hosts on Unix sockets behind one port, spoken to as if they were one."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from appliance.core.events import Event
+from appliance.host.config import HostConfig, Proxy, RoomConfig
+from appliance.host.front import Shard
+from appliance.host.front_server import FrontServer
+from appliance.host.server import Host
+from tests.host.harness import KEY, OTHER_ROOM, ROOM, House, token
+from tests.host.member import Member, Presence, inside
+from tests.support import until
+
+ROOMS = (RoomConfig(ROOM, "Studio", {"k1": KEY}), RoomConfig(OTHER_ROOM, "Workshop", {"k1": KEY}))
+
+
+class Street(House):
+    """A front with two hosts behind it; to members it is one house."""
+
+    def __init__(
+        self, front: FrontServer, hosts: Sequence[Host], http: aiohttp.ClientSession, told: list[Event]
+    ) -> None:
+        super().__init__(hosts[0], http, told)
+        self.front, self.hosts = front, hosts
+        self.base = f"http://127.0.0.1:{front.address[1]}"
+
+
+@contextlib.asynccontextmanager
+async def street(folder: Path, proxy: Proxy | None = None) -> AsyncIterator[Street]:
+    events: list[Event] = []
+    proxy = proxy or Proxy()
+    config = HostConfig(certificate_path=folder / "host.pem", rooms=ROOMS, proxy=proxy)
+    hosts = [
+        Host(
+            HostConfig(
+                certificate_path=folder / "host.pem", rooms=(room,), unix_path=folder / f"{room.id}.http", proxy=proxy
+            ),
+            events.append,
+        )
+        for room in ROOMS
+    ]
+    shards = [Shard(folder / f"{room.id}.http", frozenset({room.id}), frozenset({f"box-{room.id}"})) for room in ROOMS]
+    front = FrontServer(config, shards, events.append)
+    for host in hosts:
+        await host.start()
+    await front.start()
+    try:
+        async with aiohttp.ClientSession() as http:
+            yield Street(front, hosts, http, events)
+    finally:
+        await front.stop()
+        for host in hosts:
+            await host.stop()
+        await asyncio.sleep(0)
+
+
+async def test_members_of_both_rooms_talk_and_hear(short_dir: Path) -> None:
+    async with street(short_dir) as home, inside(home, "ada", "bob") as ((ada, _), (bob, seen)):
+        async with inside(home, "cem", "dan", room=OTHER_ROOM) as ((cem, _), (dan, _)):
+            await asyncio.gather(ada.talk(0.4), cem.talk(0.4))
+            await until(lambda: len(bob.heard_of("ada")) > 15 and len(dan.heard_of("cem")) > 15)
+        assert not bob.heard_of("cem")
+        assert ada.to[1] != cem.to[1]  # each shard has a port of its own
+        await until(lambda: (seen.level("ada") or -127) > -60, what="levels do not pass the front")
+        assert await ada.leave() == 200
+        await until(lambda: seen.member("ada") is None)
+
+
+async def test_what_a_shard_refuses_comes_through_as_it_is(short_dir: Path) -> None:
+    async with street(short_dir) as home:
+        url = home.url()
+        headers = {"Authorization": f"Bearer {token('ada', room=OTHER_ROOM)}", "Content-Type": "application/sdp"}
+        async with home.http.post(url, data="v=0", headers=headers) as answer:
+            assert answer.status == 403
+            assert (await answer.text()).endswith(".\n")
+        async with home.http.post(home.url("/rooms/nowhere/media"), data="v=0", headers=headers) as answer:
+            assert answer.status == 404
+        async with home.http.post(url, data="x" * 70_000, headers=headers) as answer:
+            assert answer.status == 413
+        async with Presence(house=home, hello="junk") as presence:
+            await until(lambda: presence.code)
+            assert presence.code == 4401
+
+
+async def test_pings_pass_in_both_directions(short_dir: Path) -> None:
+    async with street(short_dir) as home, inside(home, "ada", "bob") as ((_, lost), (_, seen)):
+        lost.answering = False  # pings of the host that nobody answers: it has to notice through the front
+        await until(lambda: seen.state("ada") == "connecting", what="a lost pong is not noticed through the front")
+
+
+async def test_a_page_and_the_health_of_all(short_dir: Path) -> None:
+    async with street(short_dir) as home:
+        async with home.http.get(home.url(f"/{ROOM}")) as answer:
+            assert answer.status == 200
+            assert answer.content_type == "text/html"
+        async with home.http.get(home.url("/health")) as answer:
+            assert (answer.status, await answer.json()) == (200, {"status": "ok"})
+
+
+async def test_while_a_shard_is_away_its_room_is_told_to_come_again_and_the_other_goes_on(short_dir: Path) -> None:
+    async with street(short_dir) as home, inside(home, "cem", "dan", room=OTHER_ROOM) as ((cem, _), (dan, _)):
+        async with Member(home, "ada") as ada, ada.presence() as presence:
+            await home.hosts[0].stop()
+            await until(lambda: presence.code, what="the socket of a shard that went stays open")
+            assert presence.code in {1001, 1012}
+            answer = await ada.post()
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        async with home.http.get(home.url("/health")) as health:
+            assert health.status == 503
+        await cem.talk(0.3)
+        assert len(dan.heard_of("cem")) > 10
+        await home.hosts[0].start()
+        async with Member(home, "ada") as again:
+            await again.connect()
+
+
+async def test_a_device_is_sent_to_the_shard_of_its_room(short_dir: Path) -> None:
+    async with street(short_dir) as home:
+        for device in (f"box-{ROOM}", f"box-{OTHER_ROOM}", "unknown"):
+            async with home.http.post(home.url("/devices/challenge"), json={"device": device}) as answer:
+                assert answer.status == 200
+                assert len((await answer.json())["nonce"]) == 80
+        async with home.http.post(
+            home.url("/devices/challenge"), data="[", headers={"Content-Type": "application/json"}
+        ) as answer:
+            assert answer.status == 400
+
+
+@pytest.mark.parametrize("spoofed", ["X-Forwarded-For", "Kontor-Reached"])
+async def test_nobody_writes_the_headers_of_the_front(short_dir: Path, spoofed: str) -> None:
+    async with street(short_dir) as home, Member(home, "ada") as ada:
+        headers = {
+            "Authorization": f"Bearer {ada.token}",
+            "Content-Type": "application/sdp",
+            spoofed: "203.0.113.9",
+            "X-Forwarded-Proto": "http",
+        }
+        async with home.http.post(ada.media_url, data=ada.offer(), headers=headers) as answer:
+            text = await answer.text()
+            assert answer.status == 201, text
+            ada.accept(text)
+        assert ada.to[0] == "127.0.0.1"
+        assert "a=recvonly" in text or "a=sendrecv" in text  # from this machine one may talk
+
+
+async def test_a_front_that_cannot_have_its_port_says_so(short_dir: Path) -> None:
+    async with street(short_dir) as home:
+        config = HostConfig(certificate_path=short_dir / "host.pem", rooms=ROOMS, http_port=home.front.address[1])
+        other = FrontServer(config, [], home.events.append)
+        with pytest.raises(OSError, match="in use"):
+            await other.start()
