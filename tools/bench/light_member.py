@@ -15,7 +15,7 @@ from aioice import stun
 from OpenSSL import SSL
 
 from appliance.core.protocol import Claims, issue
-from appliance.core.sdp import LocalTransport, build_offer, fingerprint_text, parse_answer
+from appliance.core.sdp import DEVICE_RED, LocalTransport, build_offer, fingerprint_text, parse_answer
 from appliance.host import srtp
 from appliance.host.certificate import Certificate, make
 
@@ -56,12 +56,13 @@ class Way:
 
 
 class Member:
-    """One member, ``who``; ``slots`` streams down, and one up if it ``talks``."""
+    """One member, ``who``; ``slots`` streams down, with redundancy if it takes ``red``, and one up if it ``talks``."""
 
-    def __init__(self, way: Way, who: str, *, slots: int = 3, talks: bool = False) -> None:
+    def __init__(self, way: Way, who: str, *, slots: int = 3, red: bool = False, talks: bool = False) -> None:
         self.who = who
         self._way = way
         self._slots = slots
+        self.red = red
         self._talks = talks
         self._ufrag, self._pwd = secrets.token_hex(4), secrets.token_hex(12)
         self.ssrc = secrets.randbits(32)
@@ -76,6 +77,8 @@ class Member:
         """Join, check, shake hands."""
         transport = LocalTransport(self._ufrag, self._pwd, fingerprint_text(identity().fingerprint))
         offer = build_offer(transport, [], slots=self._slots, send=self._talks, ssrc=self.ssrc)
+        if not self.red:
+            offer = _without_red(offer)
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/sdp"}
         async with http.post(f"{self._way.url}/rooms/{ROOM}/media", data=offer, headers=headers) as response:
             text = await response.text()
@@ -169,3 +172,9 @@ class Member:
         self.outbound = srtp.Outbound(profile, secret[:key] + secret[2 * key : 2 * key + salt])
         self.inbound = srtp.Inbound(profile, secret[key : 2 * key] + secret[2 * key + salt :])
         return True
+
+
+def _without_red(offer: str) -> str:
+    lines = offer.split("\r\n")
+    kept = [line for line in lines if not line.startswith((f"a=rtpmap:{DEVICE_RED} ", f"a=fmtp:{DEVICE_RED} "))]
+    return "\r\n".join(line.removesuffix(f" {DEVICE_RED}") if line.startswith("m=") else line for line in kept)

@@ -124,9 +124,9 @@ async def room() -> AsyncIterator[Room]:
         await process.wait()
 
 
-async def measure(listeners: int, talkers: int, seconds: float) -> Measured:
+async def measure(listeners: int, talkers: int, seconds: float, *, red: bool = False) -> Measured:
     """So many listen to so many."""
-    async with room() as home, home.load(seconds, listeners, talkers) as load:
+    async with room() as home, home.load(seconds, listeners, talkers, int(red)) as load:
         await said(load)
         return await home.talk(load, listeners, seconds)
 
@@ -145,7 +145,7 @@ async def storm(seconds: float) -> Storm:
     async with room() as home:
         memory = rss_mib(home.pid)
         before = cpu_seconds(home.pid)
-        async with home.load(seconds, LISTENERS, 1) as load:
+        async with home.load(seconds, LISTENERS, 1, 0) as load:
             joined = (await said(load))["joined"]
             cpu = cpu_seconds(home.pid) - before
             rss = 1024 * (rss_mib(home.pid) - memory) / joined
@@ -156,7 +156,7 @@ async def storm(seconds: float) -> Storm:
     return Storm(1000 * cpu / joined, rss, talk.p99)
 
 
-def _ours(sizes: dict[tuple[int, int], Measured], storming: Storm) -> list[Figure]:
+def _ours(sizes: dict[tuple[int, int], Measured], red: Measured, storming: Storm) -> list[Figure]:
     main = sizes[LISTENERS, 1]
     note = f"{LISTENERS} listeners, one talker, no redundancy asked for, {SECONDS:.0f} s"
     figures = [
@@ -166,6 +166,7 @@ def _ours(sizes: dict[tuple[int, int], Measured], storming: Storm) -> list[Figur
         Figure("room.forward_joins_p99_ms", round(storming.p99, 2), "ms", "<= 10", note=f"while {JOINS} a second join"),
         Figure("room.join_cpu_ms", round(storming.join_ms, 2), "ms", "<= 2", note="HTTP, ICE and DTLS of one member"),
         Figure("room.rss_per_member_kib", round(storming.rss_kib), "KiB"),
+        Figure("room.us_per_packet_red", round(red.us_per_packet, 2), "µs", note="the same with redundancy (RFC 2198)"),
     ]
     for (listeners, talkers), found in sizes.items():
         if (listeners, talkers) != (LISTENERS, 1):
@@ -200,6 +201,7 @@ def _ratios(ours: Measured, theirs: dict[str, Cost]) -> list[Figure]:
 async def bench(seconds: float, sizes: Sequence[tuple[int, int]]) -> list[Figure]:
     """All of it."""
     found = {size: await measure(*size, seconds) for size in sizes}
+    red = await measure(LISTENERS, 1, seconds, red=True)
     storming = await storm(seconds)
     packets = speech_packets(1)[0]
     theirs = {}
@@ -210,7 +212,7 @@ async def bench(seconds: float, sizes: Sequence[tuple[int, int]]) -> list[Figure
         print(f"kontor: {wrong}", flush=True)
     else:
         theirs["livekit"] = await livekit_cost(LISTENERS, seconds, packets)
-    return _ours(found, storming) + _ratios(found[LISTENERS, 1], theirs)
+    return _ours(found, red, storming) + _ratios(found[LISTENERS, 1], theirs)
 
 
 def main() -> int:

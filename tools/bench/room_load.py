@@ -1,6 +1,6 @@
 """Load for ``make bench-room``: members of a room in a process of their own, told what to do over standard input.
 
-``python -m tools.bench.room_load URL SECONDS LISTENERS TALKERS`` joins them, says ``joined``, waits for a line, talks and
+``python -m tools.bench.room_load URL SECONDS LISTENERS TALKERS RED`` joins them, says ``joined``, waits for a line, talks and
 listens for so many seconds, and says what arrived, as JSON. Every listener deciphers all it gets and watches for gaps; one
 in twenty decodes, and tells by the kernel's own stamp when its packets came. ``python -m tools.bench.room_load URL SECONDS
 RATE`` only joins, so many a second, each for two seconds. The room's key comes in the environment.
@@ -28,6 +28,7 @@ import numpy as np
 from appliance.app.speech import prepare
 from appliance.core.units import BLOCK, Pcm
 from appliance.host import srtp
+from appliance.media import red
 from appliance.media.opus import Decoder, Encoder
 from tools.bench.light_member import ROOM, Member, Way
 
@@ -171,7 +172,8 @@ class Load:
         if not self._take(sink):
             return
         arrived = next((_seconds(data) for _, kind, data in notes if kind == _STAMPS), 0.0)
-        payload = bytes(self._packet.view[_HEADER : self._packet.size])
+        content = self._packet.view[_HEADER : self._packet.size]
+        payload = bytes(red.primary(content) or b"") if sink.member.red else bytes(content)
         sent = self._under_way.get(payload)
         if sent is not None:
             sent.worst = max(sent.worst, arrived - sent.at)
@@ -201,12 +203,14 @@ def _seconds(stamp: bytes) -> float:
     return float(seconds + nanoseconds / 1e9)
 
 
-async def joined(http: aiohttp.ClientSession, way: Way, names: Sequence[str], *, talk: bool) -> list[Member]:
+async def joined(
+    http: aiohttp.ClientSession, way: Way, names: Sequence[str], *, talk: bool = False, redundant: bool = False
+) -> list[Member]:
     """Members of these names, some at a time."""
     found: list[Member] = []
     for at in range(0, len(names), _TOGETHER):
         some = names[at : at + _TOGETHER]
-        found += await asyncio.gather(*(Member(way, name, talks=talk).connect(http) for name in some))
+        found += await asyncio.gather(*(Member(way, name, talks=talk, red=redundant).connect(http) for name in some))
     return found
 
 
@@ -218,10 +222,10 @@ async def unmute(http: aiohttp.ClientSession, way: Way, member: Member) -> aioht
     return socket_
 
 
-async def talk_and_listen(way: Way, seconds: float, listeners: int, talkers: int) -> None:
+async def talk_and_listen(way: Way, seconds: float, listeners: int, talkers: int, redundant: int) -> None:
     """The whole of one measurement."""
     async with aiohttp.ClientSession() as http:
-        some = await joined(http, way, [f"l{index}" for index in range(listeners)], talk=False)
+        some = await joined(http, way, [f"l{index}" for index in range(listeners)], redundant=bool(redundant))
         others = await joined(http, way, [f"t{index}" for index in range(talkers)], talk=True)
         sockets = [await unmute(http, way, talker) for talker in others]
         say({"joined": len(some) + len(others)})
