@@ -29,8 +29,6 @@ class Fragment:
     """The sections that it speaks of."""
     candidates: tuple[str, ...]
     """Without the leading "candidate:"."""
-    complete: bool
-    """There will be no more candidates."""
 
 
 def parse_fragment(text: str | bytes, known: Collection[str] | None = None) -> Fragment:
@@ -56,7 +54,6 @@ def parse_fragment(text: str | bytes, known: Collection[str] | None = None) -> F
         pwd=pwd,
         mids=tuple(mids),
         candidates=read_candidates(everything),
-        complete=any(part.first("end-of-candidates") is not None for part in everything),
     )
 
 

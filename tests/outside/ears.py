@@ -13,18 +13,10 @@ SETTLED = 25
 """Packets at the beginning that are left out: encoders and gains settle, and silence comes first."""
 
 
-class Plain(Member):
-    """A member that takes Opus alone: what it hears is decoded as it comes."""
-
-    def offer(self) -> str:
-        rows = super().offer().replace(" 111 63\r\n", " 111\r\n").split("\r\n")
-        return "\r\n".join(row for row in rows if not row.startswith(("a=rtpmap:63", "a=fmtp:63")))
-
-
 @asynccontextmanager
-async def anna_in(home: House) -> AsyncIterator[tuple[Plain, Presence]]:
+async def anna_in(home: House) -> AsyncIterator[tuple[Member, Presence]]:
     """A member of ours in the room, unmuted, who watches it."""
-    async with Plain(home, "anna") as anna, anna.presence() as seen:
+    async with Member(home, "anna") as anna, anna.presence() as seen:
         await anna.connect()
         await open_mic(anna, seen)
         yield anna, seen

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from appliance.core.events import EventName
+from appliance.host.config import Times
 from tests.host.harness import ROOM, House, house, token
 from tests.host.member import Presence
 from tests.outside.ears import anna_in, hears
@@ -49,6 +50,16 @@ async def test_ffmpeg_is_heard_is_in_the_roster_and_leaves(tmp_path: Path, optio
             await until(lambda: (seen.level("ffmpeg") or -127) > -60)
         await until(lambda: seen.of("left"), 10, "it is still in the room")
         assert home.told(EventName.MEMBER_LEFT)[0].fields["why"] == "left"
+
+
+async def test_ffmpeg_that_vanishes_is_removed(tmp_path: Path) -> None:
+    async with house(tmp_path, times=Times(ping=0.2, gone=1.5)) as home, anna_in(home) as (anna, seen):
+        async with publishing(home) as process:
+            await hears(anna, 660, packets=20)
+            process.kill()
+            await until(lambda: seen.of("left"), 10, "it is still in the room")
+        assert home.told(EventName.MEMBER_TIMED_OUT)[0].fields["why"] == "silent"
+        assert seen.member("anna"), "whoever only answers pings is there"
 
 
 async def test_an_admin_mutes_ffmpeg(tmp_path: Path) -> None:
