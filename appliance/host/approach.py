@@ -38,6 +38,8 @@ class Approach:
     """Encrypted on its whole way, or from this machine."""
     name: str | None = None
     """Whom a trusted proxy has signed in."""
+    local: bool = False
+    """From this machine itself, and through no proxy."""
 
     @property
     def listen_only(self) -> Literal["no_https"] | None:
@@ -55,7 +57,7 @@ def approach_of(request: web.Request, proxy: Proxy, *, tls: bool) -> Approach:
     :param proxy: whose headers are believed.
     :param tls: whether we serve https ourselves, so that what reaches us directly is encrypted.
     """
-    peer = _peer(request)
+    peer = _end(request, "peername")
     forwarded = _forwarded_for(request)
     if peer is None:  # a front of ours: the last entry is who connected to it
         near, forwarded = (_parse(forwarded[0]) if forwarded else None), forwarded[1:]
@@ -65,11 +67,12 @@ def approach_of(request: web.Request, proxy: Proxy, *, tls: bool) -> Approach:
     by_proxy = near is not None and _within(near, trusted)
     sender = _sender(near, forwarded, trusted) if by_proxy else near
     encrypted = _says_https(request) if by_proxy or peer is None else tls
-    local = sender is not None and sender.is_loopback
+    here = sender is not None and (sender.is_loopback or (not by_proxy and sender == _reached(request)))
     return Approach(
         address="" if sender is None else str(sender),
-        secure=encrypted or local,
+        secure=encrypted or here,
         name=_name(request, proxy) if by_proxy else None,
+        local=here and not forwarded,
     )
 
 
@@ -81,17 +84,19 @@ def is_trusted(address: str, proxy: Proxy) -> bool:
 
 def reached(request: web.Request) -> str | None:
     """The address of ours that ``request`` came to; over a Unix socket what the front says. None: nobody knows."""
-    if _peer(request) is None:
-        found = _parse(request.headers.get(REACHED, ""))
-    else:
-        name = request.transport.get_extra_info("sockname") if request.transport is not None else None
-        found = _parse(str(name[0])) if isinstance(name, tuple) else None
+    found = _reached(request)
     return None if found is None else str(found)
 
 
-def _peer(request: web.Request) -> _Address | None:
-    """Who holds the other end of the connection; None over a Unix socket."""
-    name = request.transport.get_extra_info("peername") if request.transport is not None else None
+def _reached(request: web.Request) -> _Address | None:
+    if _end(request, "peername") is None:
+        return _parse(request.headers.get(REACHED, ""))
+    return _end(request, "sockname")
+
+
+def _end(request: web.Request, which: Literal["peername", "sockname"]) -> _Address | None:
+    """The address of one end of the connection; None over a Unix socket."""
+    name = request.transport.get_extra_info(which) if request.transport is not None else None
     return _parse(name[0]) if isinstance(name, tuple) else None
 
 

@@ -139,20 +139,22 @@ class Listener:
         try:
             if context is not None and doors.plain is not None and await _first_byte(connection) != _HANDSHAKE:
                 context = None
-                if not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+                if not _is_ours(connection, address):
                     server = doors.plain
             await loop.connect_accepted_socket(
                 server, connection, ssl=context, ssl_handshake_timeout=_FIRST_BYTE if context else None
             )
-        except (
-            OSError,
-            TimeoutError,
-        ):  # ssl.SSLError is an OSError: no common version, an unknown authority at the peer
+        except (OSError, TimeoutError):  # ssl.SSLError is an OSError: no common version, our authority unknown there
             self._counters.add("host_connections_failed")
             connection.close()
         except BaseException:
             connection.close()
             raise
+
+
+def _is_ours(connection: socket.socket, address: str) -> bool:
+    """Whether a connection comes from this machine: over the loopback interface, or from the address that it went to."""
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback or connection.getsockname()[0] == address
 
 
 async def _first_byte(connection: socket.socket) -> int:

@@ -5,7 +5,6 @@ and not needed: the host is ICE-lite. There are three endpoints for three kinds 
 listen, ``whip`` for those who only speak, ``whep`` for those who only listen.
 """
 
-import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
@@ -17,6 +16,7 @@ from appliance.core.protocol import Claims, TokenError
 from appliance.core.sdp import Offer, SdpError, UnfitOffer, parse_offer
 from appliance.core.sdp_fragment import MEDIA_TYPE as FRAGMENT
 from appliance.core.sdp_fragment import parse_fragment
+from appliance.host.approach import reached
 from appliance.host.conference import Conference, RoomFull
 from appliance.host.config import Rate
 from appliance.host.cors import OPEN, SDP, accepts, preflight
@@ -166,16 +166,13 @@ class Signalling:
     def _media_address(self, request: web.Request) -> Address:
         """Where the member shall send its media."""
         port = self._services.port.address[1]
-        if self._public_address:
+        # Not every router lets us out and in again.
+        if self._public_address and not self._services.approach(request).local:
             return self._public_address, port
         bound = self._services.port.address[0]
         if bound != "0.0.0.0":  # noqa: S104  # bound to one address: there it listens
             return bound, port
-        transport = request.transport
-        reached = ipaddress.ip_address(transport.get_extra_info("sockname")[0]) if transport is not None else None
-        if isinstance(reached, ipaddress.IPv6Address):
-            reached = reached.ipv4_mapped
-        return str(reached or "127.0.0.1"), port
+        return reached(request) or "127.0.0.1", port
 
 
 def _resource(methods: Mapping[str, Handler], allow: tuple[str, ...]) -> Handler:

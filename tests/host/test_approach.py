@@ -17,9 +17,12 @@ PROXY = Proxy(("192.0.2.0/24", "127.0.0.1", "fd00::/8"), "X-Forwarded-User")
 CLAIMS = Claims("studio", "ada", "Ada", "admin", "person", 2**33, "k1")
 
 
-def approach(peer: Any, *, tls: bool = False, proxy: Proxy = PROXY, **headers: str | list[str]) -> Approach:
+def approach(
+    peer: Any, *, tls: bool = False, proxy: Proxy = PROXY, to: str = "192.0.2.250", **headers: str | list[str]
+) -> Approach:
     """The way of a request from ``peer``; underscores in the names of ``headers`` are dashes."""
-    transport = SimpleNamespace(get_extra_info=lambda name, default=None: peer if name == "peername" else default)
+    ends = {"peername": peer, "sockname": (to, 8080) if peer else ""}
+    transport = SimpleNamespace(get_extra_info=lambda name, default=None: ends.get(name, default))
     pairs = [
         (name.replace("_", "-"), v)
         for name, text in headers.items()
@@ -36,6 +39,7 @@ def approach(peer: Any, *, tls: bool = False, proxy: Proxy = PROXY, **headers: s
         ("198.51.100.7", False, "198.51.100.7", False),
         ("198.51.100.7", True, "198.51.100.7", True),
         ("127.0.0.9", False, "127.0.0.9", True),
+        ("192.0.2.250", False, "192.0.2.250", True),
         ("::1", False, "::1", True),
         ("::ffff:198.51.100.7", False, "198.51.100.7", False),
         ("fe80::1%eth0", True, "fe80::1", True),
@@ -43,7 +47,7 @@ def approach(peer: Any, *, tls: bool = False, proxy: Proxy = PROXY, **headers: s
 )
 def test_what_comes_straight_to_us_is_what_it_looks_like(peer: str, tls: bool, address: str, secure: bool) -> None:
     forged = approach((peer, 5), tls=tls, proxy=Proxy(), X_Forwarded_For="203.0.113.1", X_Forwarded_Proto="https")
-    assert forged == Approach(address, secure)
+    assert (forged.address, forged.secure, forged.name) == (address, secure, None)
 
 
 def test_whom_a_trusted_proxy_heard_is_believed_and_nothing_before_that() -> None:
@@ -95,6 +99,17 @@ def test_no_header_breaks_it(text: str, proto: bool) -> None:
     header: dict[str, Any] = {"X_Forwarded_Proto" if proto else "X_Forwarded_For": text}
     found = approach(("192.0.2.1", 5), tls=False, **header)
     assert found.address
+
+
+def test_this_machine_is_known_by_loopback_and_by_its_own_address() -> None:
+    assert approach(("127.0.0.1", 5), proxy=Proxy()).local
+    assert approach(("198.51.100.7", 5), to="198.51.100.7").local
+    assert not approach(("198.51.100.7", 5)).local
+    assert approach("", X_Forwarded_For="198.51.100.7", Kontor_Reached="198.51.100.7").local
+    assert not approach(("127.0.0.1", 5), proxy=Proxy(), X_Forwarded_For="198.51.100.7").local, (
+        "a proxy nobody told us of"
+    )
+    assert not approach(("192.0.2.1", 5), X_Forwarded_For="198.51.100.7", Kontor_Reached="198.51.100.7").local
 
 
 def test_over_an_open_network_everybody_is_a_listener() -> None:

@@ -325,14 +325,18 @@ async def test_both_ports_are_let_go_and_taken_ports_are_told(tmp_path: Path, fr
 
 
 async def test_the_address_of_media_is_the_one_that_was_reached(tmp_path: Path) -> None:
+    elsewhere = {"X-Forwarded-For": "198.51.100.7"}
     cases: list[tuple[dict[str, Any], str]] = [
         ({"udp_host": "0.0.0.0"}, "127.0.0.1"),
         ({"udp_host": "0.0.0.0", "public_address": "0.0.0.0"}, "127.0.0.1"),
-        ({"udp_host": "0.0.0.0", "public_address": "192.0.2.9"}, "192.0.2.9"),
+        ({"udp_host": "0.0.0.0", "public_address": "192.0.2.9"}, "127.0.0.1"),  # from the same machine
+        ({"udp_host": "0.0.0.0", "public_address": "192.0.2.9", "headers": elsewhere}, "192.0.2.9"),
         ({"public_address": ""}, "127.0.0.1"),
     ]
     for settings, expected in cases:
+        headers = settings.pop("headers", {})
         async with house(tmp_path, **settings) as home, Member(home, "anna") as anna:
+            home.http.headers.update(headers)
             await anna.join()
             assert anna.to == (expected, home.host.udp_port)
 
