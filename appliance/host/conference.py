@@ -61,6 +61,7 @@ class Conference:
         self.title = config.title
         self.roster = Roster()
         self.store = store
+        store.failed = self._not_written
         self.memory = store.memory
         self.audience = Audience(self.roster, services.limits.sockets_per_identity)
         self._services = services
@@ -69,6 +70,13 @@ class Conference:
         self.requests = Requests(self, services, store.memory)
         self._speaking: frozenset[str] = frozenset()
         self._ping_due = services.now()
+
+        if store.made is not None:
+            services.tell(EventName.ROOM_KEY_MADE, room=self.id, key=store.made.id)
+
+    def _not_written(self, error: OSError) -> None:
+        self._services.counters.add("host_store_failures")
+        self._services.tell(EventName.ROOM_STORE_FAILED, room=self.id, why=error.strerror or str(error))
 
     # ---- entering and leaving
 
