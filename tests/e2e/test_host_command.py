@@ -46,33 +46,35 @@ def settings(folder: Path, port: int, more: str = "") -> Path:
     path.write_text(f"""schema = 1
 [device]
 state_dir = "{folder}/host"
+runtime_dir = "{folder}/run"
 [host]
 port = {port}
 {more}""")
     return path
 
 
-async def members(port: int) -> int:
-    """How many members the host counts, or -1 while it does not answer."""
+async def members(config: Path) -> int:
+    """How many members the host counts as connected, or -1 while it does not answer."""
     try:
-        async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/health") as answer:
-            assert answer.status == 200
-            return sum(room["connected"] for room in (await answer.json())["rooms"])
-    except aiohttp.ClientError:
+        state = json.loads(await kontor("host", "state", "--json", "--config", str(config)))
+    except AssertionError:
         return -1
+    return sum(room["connected"] for room in state["rooms"])
+
+
+async def is_up(config: Path) -> bool:
+    return await members(config) >= 0
 
 
 async def test_a_room_of_ones_own(short_dir: Path, free_port: int) -> None:
     device = Device(short_dir, "amber", free_port, "silence")
     key = (await kontor("key", "--config", str(device.config))).strip()
-    await kontor("config", "new-key", str(short_dir / "lobby.key"))
     config = settings(
         short_dir,
         free_port,
         f"""[[host.rooms]]
 id = "studio"
 title = "Studio"
-key_files = {{ k1 = "{short_dir}/lobby.key" }}
 [[host.devices]]
 id = "amber"
 name = "Amber"
@@ -81,13 +83,14 @@ public_key = "{key}"
 """,
     )
     await kontor("config", "check", "--config", str(config))
-    printed = await kontor("host", "link", "studio", "--name", "Ada", "--config", str(config))
-    link = next(line for line in printed.splitlines() if line.startswith("http"))
-    assert link.startswith(f"http://localhost:{free_port}/studio#")
     async with host(config):
+        await until(lambda: is_up(config))
+        printed = await kontor("host", "link", "studio", "--name", "Ada", "--config", str(config))
+        link = next(line for line in printed.splitlines() if line.startswith("http"))
+        assert link.startswith(f"http://localhost:{free_port}/studio#")
         await device.start()
         await until(device.in_room)
-        assert await members(free_port) == 1
+        assert await members(config) == 1
         async with (
             aiohttp.ClientSession() as http,
             http.ws_connect(f"http://127.0.0.1:{free_port}/rooms/studio/presence") as presence,
@@ -99,7 +102,7 @@ public_key = "{key}"
         assert await device.stop() == 0
 
         async def empty() -> bool:
-            return await members(free_port) == 0
+            return await members(config) == 0
 
         await until(empty, 5)
 
@@ -109,9 +112,5 @@ async def test_a_host_without_a_room_or_with_a_taken_port_is_refused(short_dir: 
     await kontor("config", "new-key", str(short_dir / "k"))
     config = settings(short_dir, free_port, f'[[host.rooms]]\nid = "a"\nkey_files = {{ k = "{short_dir}/k" }}\n')
     async with host(config):
-
-        async def up() -> bool:
-            return await members(free_port) == 0
-
-        await until(up)
+        await until(lambda: is_up(config))
         assert "[host] listen and port" in await kontor("host", "--config", str(config), code=78)
