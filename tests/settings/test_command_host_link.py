@@ -125,3 +125,29 @@ def test_refuses_odd_days(days: str, config: str, capsys: Output) -> None:
     with pytest.raises(SystemExit):
         kontor("lobby", "--name", "Ann", "--days", days, "--config", config)
     assert "must be a whole number from 1 to 3650" in capsys.readouterr().err
+
+
+def test_a_guest_has_a_link_too(config: str, capsys: Output) -> None:
+    assert kontor("lobby", "--name", "Gus", "--role", "guest", "--config", config) == 0
+    token = capsys.readouterr().out.strip().split("#")[1]
+    assert verify(token, KEYS, time.time(), "lobby").role == "guest"
+
+
+def test_the_settings_may_be_named_before_the_action(config: str, capsys: Output) -> None:
+    parser = argparse.ArgumentParser()
+    host.register(parser.add_subparsers(required=True))
+    given = parser.parse_args(["host", "--config", config, "link", "lobby", "--name", "Ann"])
+    assert given.run(given) == 0
+    assert "/lobby#" in capsys.readouterr().out
+
+
+def test_keys_that_the_host_keeps_and_cannot_be_read(tmp_path: Path, capsys: Output) -> None:
+    path = tmp_path / "kontor.toml"
+    path.write_text(f'schema = 1\n[device]\nstate_dir = "{tmp_path}"\n[[host.rooms]]\nid = "lobby"\n')
+    name = ("--name", "Ann", "--config", str(path))
+    assert kontor("lobby", *name) == 0
+    keys = tmp_path / "rooms" / "lobby" / "keys.json"
+    assert keys.stat().st_mode & 0o777 == 0o600
+    capsys.readouterr()
+    keys.write_text("junk")
+    assert "keys.json is damaged" in refused(capsys, "lobby", *name)
