@@ -203,7 +203,7 @@ async def bench(seconds: float, sizes: Sequence[tuple[int, int]]) -> list[Figure
     found = {size: await measure(*size, seconds) for size in sizes}
     red = await measure(LISTENERS, 1, seconds, red=True)
     storming = await storm(seconds)
-    packets = speech_packets(1)[0]
+    packets = list(speech_packets(1)[0])
     theirs = {}
     if system.find("janus"):
         theirs["audiobridge"] = await audiobridge_cost(BRIDGED, seconds, packets)

@@ -26,6 +26,7 @@ import aiohttp
 import numpy as np
 
 from appliance.app.speech import prepare
+from appliance.core.levels import dbov
 from appliance.core.units import BLOCK, Pcm
 from appliance.host import srtp
 from appliance.media import red
@@ -57,17 +58,17 @@ class Sent:
     """Seconds until the last watched listener had it."""
 
 
-def speech_packets(talkers: int) -> list[list[bytes]]:
-    """Speech as Opus packets of 20 ms: for each talker other packets, so that a payload tells who sent it."""
+def speech_packets(talkers: int) -> list[dict[bytes, int]]:
+    """Speech as Opus packets of 20 ms, with their levels (-dBov): each talker has others, so that a payload tells whose it is."""
     with tempfile.TemporaryDirectory() as folder:
         prepare(Path(folder) / "speech.wav")
         with wave.open(str(Path(folder) / "speech.wav")) as file:
             pcm = np.frombuffer(file.readframes(file.getnframes()), "<i2")
     encoder = Encoder(20, bitrate=32_000)
     frames = [pcm[at : at + 2 * BLOCK] for at in range(0, pcm.size - 2 * BLOCK, 2 * BLOCK)]
-    packets = list(dict.fromkeys(packet for frame in frames if len(packet := encoder.encode(frame)) > _SPOKEN))
-    each = len(packets) // max(1, talkers)
-    return [packets[index * each : (index + 1) * each] for index in range(talkers)]
+    spoken = {packet: round(-dbov(frame)) for frame in frames if len(packet := encoder.encode(frame)) > _SPOKEN}
+    packets, each = list(spoken.items()), len(spoken) // max(1, talkers)
+    return [dict(packets[index * each : (index + 1) * each]) for index in range(talkers)]
 
 
 @dataclass
@@ -91,7 +92,7 @@ class Load:
         self.delays: list[float] = []
         self.refused = self.sent = 0
         self._talkers = talkers
-        self._speech = speech_packets(len(talkers))
+        self._speech = [list(packets.items()) for packets in speech_packets(len(talkers))]
         self._under_way: dict[bytes, Sent] = {}
         self._packet = srtp.Datagram()
         self._pcm: Pcm = np.zeros(5760, np.int16)
@@ -143,9 +144,9 @@ class Load:
     def _everybody(self) -> list[Member]:
         return [*(sink.member for sink in self.sinks), *self._talkers]
 
-    def _talk(self, talker: Member, packets: list[bytes], number: int) -> None:
-        payload = packets[number % len(packets)]
-        packet = talker.packet(number, payload, 20)
+    def _talk(self, talker: Member, packets: list[tuple[bytes, int]], number: int) -> None:
+        payload, level = packets[number % len(packets)]
+        packet = talker.packet(number, payload, level)
         before = self._under_way.get(payload)
         if before is not None and before.worst:
             self.delays.append(1000 * before.worst)
