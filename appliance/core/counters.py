@@ -96,6 +96,7 @@ HELP: Mapping[str, str] = MappingProxyType(
         "host_frames_recovered": "frames lost on the way up and forwarded from a later packet",
         "host_reports_junk": "RTCP packets that could not be read",
         "host_claims_belied": "times that a member was quieter than it claimed, and lost its slot",
+        "host_mix_late": "frames of the mix that were left out because its thread came too late",
         "host_levels_unmeasured": "packets without a level that counted as silence because too many are measured",
         "host_presence_junk": "presence connections closed for junk or size",
         "host_messages_dropped": "presence messages dropped because a member reads too slowly",
