@@ -10,6 +10,7 @@ from appliance.core.events import EventName
 from appliance.core.protocol import Claims, CloseCode, Hello, ProtocolError, TokenError, parse_client
 from appliance.host.approach import Approach
 from appliance.host.conference import Conference
+from appliance.host.http import Refusal
 from appliance.host.limits import Bucket
 from appliance.host.services import Services
 from appliance.host.watcher import Told, Watcher
@@ -41,7 +42,10 @@ class Presence:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """``GET /rooms/{room}/presence``."""
         socket = web.WebSocketResponse(max_msg_size=_FRAME, autoping=False, timeout=1.0, compress=False)
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ValueError:  # aiohttp expects its headers to be ASCII
+            raise Refusal(400, "The handshake of the socket is not valid.") from None
         approach = self._services.approach(request)
         try:
             with self._services.gate.socket(approach.address, self._services.now()) as is_taken:

@@ -108,9 +108,10 @@ class Signalling:
         try:
             answer = sdp.parse_answer(text, mids=[section.mid for section in sdp.parse_offer(offer).media])
             location = url.join(URL(answered["Location"]))
-        except (sdp.SdpError, KeyError, ValueError):
+            is_ours = location.origin() == url.origin()  # the token goes to nobody else
+        except (sdp.SdpError, KeyError, ValueError):  # ValueError: no address, or one without an origin
             raise _odd() from None
-        if location.origin() != url.origin():  # the token goes to nobody else
+        if not is_ours:
             raise _odd()
         return Joined(answer, location, token, relays_of(answered.getall("Link", [])))
 

@@ -111,6 +111,7 @@ async def test_what_a_full_room_asks(value: str, seconds: float | None) -> None:
         answering(ANSWER, None),
         answering(ANSWER, "http://elsewhere.example/rooms/main/media/7"),
         answering(ANSWER, "http://[broken"),
+        answering(ANSWER, "mailto:somebody"),
         answering(ANSWER.replace("a=mid:1", "a=mid:9")),
         answering("v=0\r\n" + "a=x\r\n" * 100_000),
         answering(ANSWER, status=307, location="/rooms/main/media/7"),
