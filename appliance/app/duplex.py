@@ -1,8 +1,9 @@
 """The two 10 ms paths of sound: from the microphone to the exchange, and from the exchange to the loudspeaker.
 
-Both run on the card's threads, decide nothing and wait for nobody. The loudspeaker's block is the clock of the exchange:
-at each turn the answer to the last message is fetched and played, and the next message is sent. When link does not answer,
-the last block fades to silence.
+Both run on the card's threads and decide nothing. The loudspeaker's block is the clock of the exchange: at each turn the
+answer to the last message is fetched and played, and the next message is sent; so one block is in hand, and nobody is waited
+for. With ``patience`` the message is sent first and its own answer is waited for, so long and no longer: 10 ms less delay,
+at the cost of a hole when link is later than that. When link does not answer, the last block fades to silence.
 """
 
 import time
@@ -21,6 +22,10 @@ from appliance.media.exchange import Downlink, Listener, Uplink
 
 LOST_AFTER = 50
 """Turns (10 ms) without an answer after which link counts as lost."""
+_WAITED_FOR = 3
+"""Turns without an answer after which none is waited for."""
+PATIENCE = 0.004
+"""Seconds that sound waits for link in the low-delay profile: half of what the loudspeaker still has to play then."""
 _INT16 = np.float32(1 / 32768)
 _CATCH_UP_EVERY = 50
 """Turns in which a block that always waits behind the gate is seen as delay that a stall has left."""
@@ -62,9 +67,15 @@ class Duplex:
     """``captured`` and ``wanted`` are the card's callbacks; the rest may be read from any thread."""
 
     def __init__(
-        self, gate: Gate, listener: Listener, counters: Counters, clock: Callable[[], float] = time.monotonic
+        self,
+        gate: Gate,
+        listener: Listener,
+        counters: Counters,
+        clock: Callable[[], float] = time.monotonic,
+        patience: float = 0.0,
     ) -> None:
         self._gate, self._listener, self._counters, self._clock = gate, listener, counters, clock
+        self._patience = patience
         self.facts = Facts()
         self.microphone = SILENCE
         """Smoothed level of the microphone, dBov. It stays in this process while the gate is closed."""
@@ -112,13 +123,17 @@ class Duplex:
         looks = self.turns % _LOOK_EVERY == 0
         if looks:
             self._listener.poll()
-        answer = self._listener.receive()
+        patience = 0.0
+        if self._patience and self._send() and self._unanswered < _WAITED_FOR:
+            patience = self._patience
+        answer = self._listener.receive(patience)
         if answer is not None:
             self.latest, self._unanswered = (answer, self._listener.counts.accepted), 0
         else:
             self._unanswered += 1
         self._play(answer, out)
-        self._send()
+        if not self._patience:
+            self._send()
         if looks:
             self._look(out)
         self.turns += 1
@@ -161,7 +176,7 @@ class Duplex:
             self._gate.dropped += 1
         self._least_waiting = self._gate.waiting
 
-    def _send(self) -> None:
+    def _send(self) -> bool:
         epoch = self._gate.epoch
         has_block = self._gate.take(self._pcm)
         self._catch_up()
@@ -174,7 +189,7 @@ class Duplex:
         if not has_block:
             self._level = -127
         self._seq = (self._seq + 1) & 0xFFFFFFFF
-        self._listener.send(
+        return self._listener.send(
             Uplink(
                 seq=self._seq,
                 block=self._pcm.data.cast("B") if has_block else None,

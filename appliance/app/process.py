@@ -130,6 +130,18 @@ def tune() -> None:
     gc.freeze()
 
 
+def real_time(priority: int) -> bool:
+    """Run this thread, and those that it starts from now on, before all ordinary ones, where we may (sched(7)).
+
+    Returns whether it is so.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+    except PermissionError:
+        return False
+    return True
+
+
 def lock_memory() -> bool:
     """Keep our pages in memory where we may (mlock(2)), so that audio never waits for a disk. Returns whether it is so."""
     if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] != resource.RLIM_INFINITY:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from appliance.app.desk import Desk
-from appliance.app.duplex import Duplex, Facts
-from appliance.app.process import NotAllowed, beat, lock_memory, make_folders, moved, tune, until_stopped
+from appliance.app.duplex import PATIENCE, Duplex, Facts
+from appliance.app.process import NotAllowed, beat, lock_memory, make_folders, moved, real_time, tune, until_stopped
 from appliance.audio.gate import Gate
 from appliance.audio.port import SoundCard
 from appliance.audio.virtual import Recorder, VirtualCard, microphone
@@ -46,6 +46,8 @@ _TURN = 0.1
 _IDLE_TURN = 0.25
 """Seconds between two looks at what changes without news: pulses that end, somebody who talks into the closed gate."""
 _FIRST_LISTEN_FD = 3
+_PRIORITY = 10
+"""Of sound's threads where real time is allowed: below whatever drives the card."""
 
 
 def make_card(settings: Settings) -> SoundCard:
@@ -111,7 +113,8 @@ class Sound:
             self.gate, panel, memory, controls, journal=journal, counters=self.counters, clock=time.monotonic
         )
         self._listener = self._listen()
-        self.duplex = Duplex(self.gate, self._listener, self.counters)
+        patience = PATIENCE if settings.audio.frame_ms == 10 else 0.0
+        self.duplex = Duplex(self.gate, self._listener, self.counters, patience=patience)
         self._muted_since: float | None = time.time()
         self._news = asyncio.Event()
         self._linked = False
@@ -130,6 +133,8 @@ class Sound:
         def card_changed(running: bool) -> None:
             self._later(loop, self._card_changed, running)
 
+        # With a real card only: a virtual one has no buffer that runs dry, and must not hold up what runs beside it.
+        real = self._settings.audio.backend == "alsa" and real_time(_PRIORITY)
         try:
             self._card.start(self.duplex.captured, self.duplex.wanted, card_changed)
             self._panel.start(self.desk.hands(loop))
@@ -137,7 +142,9 @@ class Sound:
             tune()
             notifier.tell("READY=1")
             locked = lock_memory()
-            self._journal.tell(EventName.SOUND_STARTED, card=self._card.name, panel=self._panel.name, locked=locked)
+            self._journal.tell(
+                EventName.SOUND_STARTED, card=self._card.name, panel=self._panel.name, locked=locked, real_time=real
+            )
             await until_stopped(stop, self._parts(notifier))
         finally:
             await self._end(status)

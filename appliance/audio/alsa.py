@@ -252,9 +252,9 @@ class AlsaCard:
     def _turns(self, loudspeaker: _Loudspeaker, wanted: Wanted) -> None:
         played, heard, alone, running = np.zeros(BLOCK, np.float32), 0, 0, False
         while not self._ending.is_set():
-            if not running:
-                self._begin(loudspeaker)
             wanted(played)
+            if not running:  # only now: the first time takes longest
+                self._begin(loudspeaker)
             running = loudspeaker.write(played)
             self._await_turn(loudspeaker)
             alone = 0 if self._captured_blocks != heard else alone + 1

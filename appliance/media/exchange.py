@@ -13,6 +13,7 @@ Each end belongs to one thread (sound's clock, link's exchange thread). Counts a
 import contextlib
 import errno
 import os
+import select
 import socket
 import stat
 import time
@@ -144,7 +145,9 @@ def _adopt(fd: int) -> socket.socket:
 
 
 class Listener:
-    """Sound's end. ``poll``, ``send``, ``receive`` and ``close`` belong to one thread and never block.
+    """Sound's end. ``poll``, ``send``, ``receive`` and ``close`` belong to one thread.
+
+    None of them blocks, but for the patience that ``receive`` is given.
 
     :param path: where to listen; a stale socket there is removed. The path gets mode 0660.
     :param fd: instead of ``path``: a listening socket from systemd, whose path stays when this closes.
@@ -168,6 +171,7 @@ class Listener:
         self._in = bytearray(MAX_MESSAGE + 1)
         self._in_view = memoryview(self._in)
         self._waiting = Waiting()
+        self._poll = select.poll()
         self._reader = DownlinkReader()
         self.counts = ListenerCounts()
         self.turnaround = Histogram()
@@ -221,11 +225,37 @@ class Listener:
         self.counts.sent += 1
         return True
 
-    def receive(self) -> Downlink | None:
-        """The newest answer that has come, without waiting; None: there is none. Once per block, before ``send``."""
+    def receive(self, patience: float = 0.0) -> Downlink | None:
+        """The newest answer that has come; None: there is none. Once per block.
+
+        Without ``patience`` nothing is waited for, and this comes before ``send``. With it, it comes after: the answer to
+        what was sent last is waited for, for so many seconds at most.
+        """
         link = self._link
         if link is None:
             return None
+        newest = self._drain(link)
+        end = time.monotonic() + patience
+        while self._unanswered and self._link is link:
+            left = end - time.monotonic()
+            if left <= 0 or not self._wait(link, left):
+                break
+            newer = self._drain(link)
+            self.counts.skipped += newest is not None and newer is not None
+            newest = newer or newest
+        if newest is None and self._unanswered:
+            self.counts.missing += 1
+        return newest
+
+    def _wait(self, link: socket.socket, seconds: float) -> bool:
+        self._poll.register(link, select.POLLIN)
+        try:
+            return bool(self._poll.poll(seconds * 1000))
+        finally:
+            self._poll.unregister(link)
+
+    def _drain(self, link: socket.socket) -> Downlink | None:
+        """The newest of what is there."""
         newest: Downlink | None = None
         for _ in range(MOST_READ):
             message = self._read(link)
@@ -240,8 +270,6 @@ class Listener:
             self.counts.floods += 1
             self._drop()
             return None
-        if newest is None and self._unanswered:
-            self.counts.missing += 1
         return newest
 
     def _read(self, link: socket.socket) -> Downlink | None:
