@@ -153,7 +153,11 @@ class Session:
     def up(self) -> None:
         peer = self.peer
         if peer.outbound is not None and peer.address is not None:
-            self._stage.listen(self.who, peer.outbound, self.streams(), peer.address)
+            streams = self.streams()
+            if self._offer.single:
+                self._stage.listen_to_mix(self.who, peer.outbound, streams[0], peer.address)
+            else:
+                self._stage.listen(self.who, peer.outbound, streams, peer.address)
         self._watching.session_up(self)
 
     def moved(self) -> None:

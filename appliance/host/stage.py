@@ -11,6 +11,7 @@ from appliance.core.units import SLOTS
 from appliance.host.fan_out import Address, Stream
 from appliance.host.hearing import Hearing
 from appliance.host.lane import Lane, Speech
+from appliance.host.mix import Mix
 from appliance.host.reports import Complaint, Sending
 from appliance.host.srtp import Outbound
 
@@ -33,6 +34,7 @@ class Stage:
         self._slots = Slots()
         self._hearing = Hearing(counters)
         self.lanes = tuple(Lane(descriptor, counters, now) for _ in range(SLOTS))
+        self.mix = Mix(descriptor, counters, self.lanes)
         self._holders = self._slots.holders
 
     @property
@@ -49,19 +51,28 @@ class Stage:
         for lane, stream in zip(self.lanes, streams, strict=False):
             lane.fan.add(who, outbound, stream, address)
 
+    def listen_to_mix(self, who: str, outbound: Outbound, stream: Stream, address: Address) -> None:
+        """Let ``who``, who takes one stream, hear all slots in it."""
+        self.mix.add(who, outbound, stream, address)
+
     def move(self, who: str, address: Address) -> None:
         """``who`` listens at another address."""
+        if who in self.mix:
+            self.mix.move(who, address)
         for lane in self.lanes:
             if who in lane.fan:
                 lane.fan.move(who, address)
 
     def unlisten(self, who: str) -> None:
         """``who`` hears nothing any more."""
+        self.mix.remove(who)
         for lane in self.lanes:
             lane.remove(who)
 
     def sending(self, who: str, ssrcs: Sequence[int], now: float) -> list[Sending]:
         """The streams to ``who``, in the order of ``ssrcs``, in which something went out lately."""
+        if who in self.mix:
+            return [self.mix.sending(who, ssrcs[0], now)]
         found = []
         for lane, ssrc in zip(self.lanes, ssrcs, strict=True):
             if who in lane.fan and now - lane.spoke < _ACTIVE:
@@ -72,6 +83,9 @@ class Stage:
 
     def complain(self, who: str, complaints: Sequence[Complaint], copies: int, now: float) -> None:
         """``who`` told what it loses; from now on it gets ``copies`` earlier frames beside each, if it agreed on any."""
+        if who in self.mix:
+            self.mix.protect_by(who, copies)
+            return
         for complaint in complaints:
             lane = self.lanes[complaint.index]
             lane.losses.note(who, complaint.fraction, lane.fan.copies(who), now)
@@ -104,9 +118,10 @@ class Stage:
         self._settle()
 
     def expire(self, now: float) -> None:
-        """Free the slots of those who fell silent."""
+        """Free the slots of those who fell silent. Raises what has ended the mix, if something has."""
         self._slots.expire(now)
         self._settle()
+        self.mix.check()
 
     def _settle(self, talker: str | None = None, slot: int | None = None) -> None:
         """Make lanes and listeners follow the holders."""
@@ -120,4 +135,5 @@ class Stage:
                 self._counters.add("host_slot_changes")
         if talker is not None and slot is not None and before[slot] not in {None, talker}:
             self.lanes[slot].end_tail(talker)
+        self.mix.follow(after)
         self._on_change(after)

@@ -244,17 +244,6 @@ async def test_rooms_do_not_hear_each_other(tmp_path: Path) -> None:
         assert [member["id"] for member in there.messages[0]["members"]] == []
 
 
-async def test_one_section_hears_the_first_slot(tmp_path: Path) -> None:
-    async with (
-        house(tmp_path) as home,
-        inside(home, "anna") as ((anna, _),),
-        inside(home, "solo", slots=1) as ((solo, _),),
-    ):
-        await anna.talk(0.3)
-        await until(lambda: len(solo.heard) > 10)
-        assert {packet.slot for packet in solo.heard} == {0}
-
-
 async def test_who_sends_no_levels_is_heard_and_its_silence_is_not(tmp_path: Path) -> None:
     async with house(tmp_path) as home, inside(home, "anna", "ben") as ((anna, _), (ben, bens)):
         for _ in range(20):

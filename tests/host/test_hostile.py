@@ -150,7 +150,7 @@ async def test_a_tone_flows_on_while_a_third_throws_ten_thousand_mutated_inputs(
         stop.set()
         sent = [await task for task in humming]
         await asyncio.sleep(0.1)
-        assert statuses == {201, 400}
+        assert {201, 400} <= statuses <= {201, 400, 422}
         assert codes <= {4400, 4401, 4403, 4413}
         for member, other, hertz, count in ((anna, ben, 880, sent[1]), (ben, anna, 440, sent[0])):
             stream = [packet for packet in member.heard if packet.level == 18]
