@@ -1,7 +1,7 @@
 """DTLS over memory BIOs: datagrams in, datagrams and SRTP keys out (RFC 5764).
 
-The other end begins; where its offer insists on waiting, we do. One OpenSSL context serves all members. The peer's certificate is self-signed; it counts because its fingerprint came with
-the offer, over an authenticated request (RFC 8122).
+The other end begins; where its offer insists on waiting, we do. One OpenSSL context serves all members. The peer's
+certificate is self-signed; it counts because its fingerprint came with the offer, over an authenticated request (RFC 8122).
 """
 
 import hmac
@@ -55,7 +55,7 @@ class Keys:
 
 
 def server_context(certificate: Certificate) -> SSL.Context:
-    """The context that all handshakes of a host share."""
+    """The context that all handshakes of a host share, whichever end begins."""
     context = SSL.Context(SSL.DTLS_METHOD)
     # Chains mean nothing here: Handshake compares the fingerprint.
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *_: True)

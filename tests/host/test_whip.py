@@ -6,6 +6,7 @@ from urllib.parse import urljoin
 
 import aiohttp
 import pytest
+from multidict import CIMultiDict
 
 from appliance.core.events import EventName
 from appliance.core.sdp import MediaSection, parse_answer, parse_offer
@@ -318,6 +319,6 @@ def listed(headers: Mapping[str, str], name: str) -> set[str]:
 
 def test_accept_without_a_value_takes_everything() -> None:
     class Request:
-        headers = aiohttp.typedefs.CIMultiDict({"Accept": " , "})
+        headers = CIMultiDict({"Accept": " , "})
 
     assert accepts(Request(), SDP)  # type: ignore[arg-type]

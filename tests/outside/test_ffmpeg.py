@@ -18,7 +18,7 @@ from tests.support.need import need
 
 def program() -> str:
     need("module:imageio_ffmpeg", "its wheel has an FFmpeg that speaks WHIP")
-    import imageio_ffmpeg  # it may be missing
+    import imageio_ffmpeg  # type: ignore[import-untyped]  # it may be missing
 
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
