@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from appliance.app.one_box import place_of
 from appliance.app.process import NotAllowed
 from appliance.rooms import trust
 from appliance.rooms.contract import Engine
@@ -20,7 +21,8 @@ def make_engine(settings: Settings) -> Engine:
     :raises NotAllowed: the device's key or token cannot be used.
     """
     room, audio = settings.room, settings.audio
-    if not room.url:
+    place = place_of(settings)
+    if not place.url:
         return Nowhere("no server is named: set [room] url")
     identity = settings.device.identity
     if room.token_file:
@@ -39,4 +41,4 @@ def make_engine(settings: Settings) -> Engine:
         raise NotAllowed(f"[room] ca_file: {error}") from error
     codec = CodecSettings(audio.frame_ms, audio.bitrate, audio.complexity)
     media = MediaSettings(room.certificate_sha256, room.relay.value)
-    return HostedEngine(HostedSettings(room.url, room.id, identity, credentials, codec, media, tls))
+    return HostedEngine(HostedSettings(place.url, place.room, identity, credentials, codec, media, tls))

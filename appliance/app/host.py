@@ -1,8 +1,10 @@
 """Puts ``kontor host`` together: rooms, keys and devices of the settings become a running host."""
 
 import asyncio
+import resource
 from pathlib import Path
 
+from appliance.app.one_box import is_member, place_of
 from appliance.app.process import NotAllowed, beat, make_folders, until_stopped
 from appliance.health.journal import Journal
 from appliance.health.notify import Notifier
@@ -11,7 +13,11 @@ from appliance.host.config import DeviceConfig, HostConfig, Proxy, RoomConfig, T
 from appliance.host.control import CONTROL, ControlError
 from appliance.host.room_store import StoreError
 from appliance.host.server import Host
+from appliance.rooms.device_key import DeviceKey
 from appliance.settings import Settings
+
+_DESCRIPTORS = 16_384
+"""Twice as many as connections are taken."""
 
 
 def host_config(settings: Settings) -> HostConfig:
@@ -35,9 +41,7 @@ def host_config(settings: Settings) -> HostConfig:
             RoomConfig(room.id, room.label, {name: file.read() for name, file in room.key_files.items()}, room.mute_new)
             for room in host.rooms
         ),
-        devices=tuple(
-            DeviceConfig(device.id, device.name, device.room, device.public_key, device.sign) for device in host.devices
-        ),
+        devices=_devices(settings),
         certificate_path=Path(settings.device.state_dir) / "host.pem",
         authority=Path(settings.device.state_dir) / "authority",
         state_dir=Path(settings.device.state_dir),
@@ -48,6 +52,33 @@ def host_config(settings: Settings) -> HostConfig:
     )
 
 
+def _devices(settings: Settings) -> tuple[DeviceConfig, ...]:
+    """Those of the settings, and the device of this very box when it is a member here.
+
+    :raises NotAllowed: its key cannot be used.
+    """
+    found = [
+        DeviceConfig(device.id, device.name, device.room, device.public_key, device.sign)
+        for device in settings.host.devices
+    ]
+    own = settings.device
+    if is_member(settings) and all(device.id != own.identity for device in found):
+        try:
+            key = DeviceKey.load_or_make(Path(own.state_dir)).public
+        except (OSError, ValueError) as error:
+            raise NotAllowed(f"the device's key: {error}") from error
+        found.append(DeviceConfig(own.identity, own.name, place_of(settings).room, key))
+    return tuple(found)
+
+
+def allow_descriptors() -> None:
+    """As many open files as the system lets us have: each member holds a connection, and 1024 would be a small room."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 async def main(settings: Settings, stop: asyncio.Event, journal: Journal, config: HostConfig | None = None) -> None:
     """``kontor host``.
 
@@ -55,6 +86,7 @@ async def main(settings: Settings, stop: asyncio.Event, journal: Journal, config
     :raises NotAllowed: the settings name no room, or an address that cannot be had.
     """
     make_folders(settings.device.state_dir, settings.device.runtime_dir)
+    allow_descriptors()
     host = Host(config or host_config(settings), journal.write)
     try:
         await host.start()

@@ -1,17 +1,40 @@
-"""Puts ``kontor run`` together: sound and link in the foreground, watched; on the image each is a unit of its own."""
+"""Puts ``kontor run`` together: sound and link in the foreground, watched; on the image each is a unit of its own.
+
+With ``[host] enabled`` the server runs beside them, and this box's device is a member of it.
+"""
 
 import asyncio
 from collections.abc import Sequence
 
-from appliance.app.process import until_stopped
-from appliance.app.supervisor import Supervisor, device_children
+from appliance.app.one_box import is_member, place_of
+from appliance.app.process import NotAllowed, make_folders, until_stopped
+from appliance.app.supervisor import Child, Supervisor, device_children, kontor
+from appliance.core.events import EventName
 from appliance.health.journal import Journal
+from appliance.rooms.device_key import DeviceKey
+from appliance.settings import Settings
 
 
-async def main(config: Sequence[str], stop: asyncio.Event, journal: Journal) -> None:
+async def main(settings: Settings, config: Sequence[str], stop: asyncio.Event, journal: Journal) -> None:
     """Run a device until ``stop``.
 
-    :param config: the options that name the settings, handed on to both processes.
+    :param config: the options that name the settings, handed on to all processes.
+    :raises NotAllowed: the settings of a box that is device and server do not go together.
     """
-    async with Supervisor(device_children(config), journal) as supervisor:
+    children = device_children(config)
+    if settings.host.enabled:
+        place_of(settings)  # one sentence now is better than three processes that refuse
+        if is_member(settings):
+            _make_key(settings)
+        children.insert(0, Child("host", kontor("host", *config), EventName.HOST_RESTARTED))
+    async with Supervisor(children, journal) as supervisor:
         await until_stopped(stop, {"processes": supervisor.watch})
+
+
+def _make_key(settings: Settings) -> None:
+    """The device's key, before two processes that need it would each make one."""
+    make_folders(settings.device.state_dir)
+    try:
+        DeviceKey.load_or_make(settings.device.state_dir)
+    except (OSError, ValueError) as error:
+        raise NotAllowed(f"the device's key: {error}") from error

@@ -81,6 +81,7 @@ class EventName(StrEnum):
     # processes
     SOUND_RESTARTED = "sound_restarted"
     LINK_RESTARTED = "link_restarted"
+    HOST_RESTARTED = "host_restarted"
     SHARD_RESTARTED = "shard_restarted"
     CHILD_ENDED = "child_ended"
     TASK_FAILED = "task_failed"
@@ -117,6 +118,7 @@ _EXCEPTIONS = {
     EventName.CHILD_ENDED: _WARNING,
     EventName.SOUND_RESTARTED: _WARNING,
     EventName.LINK_RESTARTED: _WARNING,
+    EventName.HOST_RESTARTED: _WARNING,
     EventName.SHARD_RESTARTED: _WARNING,
     EventName.LOOP_STALLED: Rule(Severity.WARNING, most=5),
     EventName.LONG_COLLECTION: Rule(Severity.INFO, most=5),

@@ -1,0 +1,41 @@
+"""One box for a small team, ``[host] enabled``: device and server on one machine, and how the one finds the other."""
+
+import ipaddress
+from dataclasses import dataclass
+
+from appliance.app.process import NotAllowed
+from appliance.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the device is a member."""
+
+    url: str
+    """Of the server; empty: it is in no room."""
+    room: str
+
+
+def place_of(settings: Settings) -> Place:
+    """The room that the settings name, or that of the server on this very box when they name no server.
+
+    The box's own room is the one of ``[room] id``, or the first of the server when it holds none of that name.
+
+    :raises NotAllowed: the server has no room, or no port that could be known.
+    """
+    room, host = settings.room, settings.host
+    if room.url or not host.enabled:
+        return Place(room.url, room.id)
+    if not host.port:
+        raise NotAllowed("[host] port has to be a number where the device of this box is a member")
+    rooms = [each.id for each in host.rooms]
+    if not rooms:
+        raise NotAllowed("there is no room to hold: add one under [[host.rooms]]")
+    # Even where https is served: this machine needs none, and the certificate may not know it by this name.
+    inside = "127.0.0.1" if ipaddress.ip_address(host.listen).is_unspecified else host.listen
+    return Place(f"http://{inside}:{host.port}", room.id if room.id in rooms else rooms[0])
+
+
+def is_member(settings: Settings) -> bool:
+    """Whether this box's device is a member of this box's server."""
+    return settings.host.enabled and not settings.room.url and settings.room.token_file is None
