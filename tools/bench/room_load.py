@@ -44,8 +44,8 @@ _STAMPS = 35  # SO_TIMESTAMPNS, <asm-generic/socket.h>
 _STAMP = struct.Struct("qq")
 _HEADER = 20
 """Bytes of the header in what a host sends: 12, and two extensions."""
-_SPOKEN = 20
-"""Bytes; shorter packets are pauses, which look alike."""
+_SPOKEN = -45.0
+"""dBov; quieter frames are pauses, which are not forwarded before speech and look alike."""
 
 
 @dataclass
@@ -66,7 +66,7 @@ def speech_packets(talkers: int) -> list[dict[bytes, int]]:
             pcm = np.frombuffer(file.readframes(file.getnframes()), "<i2")
     encoder = Encoder(20, bitrate=32_000)
     frames = [pcm[at : at + 2 * BLOCK] for at in range(0, pcm.size - 2 * BLOCK, 2 * BLOCK)]
-    spoken = {packet: round(-dbov(frame)) for frame in frames if len(packet := encoder.encode(frame)) > _SPOKEN}
+    spoken = {encoder.encode(frame): round(-dbov(frame)) for frame in frames if dbov(frame) > _SPOKEN}
     packets, each = list(spoken.items()), len(spoken) // max(1, talkers)
     return [dict(packets[index * each : (index + 1) * each]) for index in range(talkers)]
 
