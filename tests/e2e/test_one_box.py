@@ -97,7 +97,7 @@ def test_what_the_settings_come_to(short_dir: Path, free_port: int) -> None:
 
 @pytest.mark.parametrize(
     ("listen", "inside"),
-    [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("192.0.2.7", "192.0.2.7"), ("fd00::1", "[fd00::1]")],
+    [("0.0.0.0", "127.0.0.1"), ("192.0.2.7", "192.0.2.7")],
 )
 def test_where_the_server_is_from_within(short_dir: Path, free_port: int, listen: str, inside: str) -> None:
     box = Box(short_dir, free_port, f'listen = "{listen}"')
@@ -111,9 +111,7 @@ def test_a_device_that_is_named_or_a_member_elsewhere_is_left_as_it_is(short_dir
     box.config.write_text(f'{text}[[host.devices]]\nid = "amber"\nname = "A"\nroom = "{ROOM}"\npublic_key = "{key}"\n')
     (named,) = host_config(box.settings()).devices
     assert named.public_key == bytes(32)
-    box.config.write_text(
-        text.replace("[audio]", '[room]\nurl = "https://elsewhere.example.org"\n[audio]', 1).replace("[room]\n\n", "")
-    )
+    box.config.write_text(text.replace("[room]", '[room]\nurl = "https://elsewhere.example.org"', 1))
     assert host_config(box.settings()).devices == ()
     assert place_of(box.settings()).url == "https://elsewhere.example.org"
 
