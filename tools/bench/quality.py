@@ -1,19 +1,18 @@
-"""How late and how well something was heard: delay by cross-correlation, PESQ (ITU-T P.862.2) by the pesq package."""
+"""How late and how well something was heard: delay by cross-correlation, PESQ (ITU-T P.862.2) as scores.py has it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import median
 
 import numpy as np
 import numpy.typing as npt
 
-from appliance.core.units import RATE, Block
+from appliance.core.units import RATE, Block, Pcm
+from tools.bench import scores
 
 _WINDOW = 2 * RATE
 _HOP = RATE // 2
 _LATEST = RATE
 """Delays that are looked for, samples."""
-_SEGMENT = 8 * RATE
 _QUIET = 5e-3
 _SURE = 25.0
 """How much the peak of the correlation must stand out of its median."""
@@ -27,8 +26,8 @@ class Heard:
     """ms, one for each window of 2 s in which somebody spoke."""
     lost: int
     """Windows in which what was said was not found."""
-    pesq: tuple[float, ...]
-    """One for each segment of 8 s."""
+    pesq: float
+    """Mean of segments of 8 s, 1.0 to 4.64."""
 
 
 def _weighted(said: npt.NDArray[np.float64], heard: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -41,8 +40,8 @@ def _weighted(said: npt.NDArray[np.float64], heard: npt.NDArray[np.float64]) -> 
     return np.abs(np.fft.irfft(cross)[:_LATEST])
 
 
-def delays(said: Block, heard: Block) -> Iterator[tuple[int, float | None]]:
-    """Start of each window (samples) and its delay in ms, None where it was not found. Windows of silence are left out."""
+def delays(said: Block, heard: Block) -> Iterator[float | None]:
+    """The delay of each window in ms, None where it was not found. Windows of silence are left out."""
     for start in range(0, len(said) - _WINDOW - _LATEST, _HOP):
         words = said[start : start + _WINDOW].astype(float)
         if np.sqrt(np.mean(words**2)) < _QUIET:
@@ -50,28 +49,11 @@ def delays(said: Block, heard: Block) -> Iterator[tuple[int, float | None]]:
         likeness = _weighted(words, heard[start : start + _WINDOW + _LATEST].astype(float))
         peak = int(np.argmax(likeness))
         sure = likeness[peak] > _SURE * (np.median(likeness) + 1e-12)
-        yield start, peak * 1000 / RATE if sure else None
+        yield peak * 1000 / RATE if sure else None
 
 
-def _at_16k(samples: Block) -> npt.NDArray[np.float64]:
-    """A third of the rate; the upper part of the spectrum is cut off."""
-    spectrum = np.fft.rfft(samples.astype(float))
-    third = len(samples) // 3
-    return np.fft.irfft(spectrum[: third // 2 + 1], third) / 3
-
-
-def _pesq(said: Block, heard: Block, found: list[tuple[int, float]]) -> Iterator[float]:
-    from pesq import NoUtterancesError, pesq  # noqa: PLC0415 - the one thing here that is not in the core
-
-    overall = median(delay for _, delay in found)
-    for start in range(0, len(said) - _SEGMENT - _LATEST, _SEGMENT):
-        near = [delay for at, delay in found if start <= at < start + _SEGMENT - _WINDOW]
-        late = int(median(near or [overall]) * RATE / 1000)
-        original, copy = said[start : start + _SEGMENT], heard[start + late : start + late + _SEGMENT]
-        try:
-            yield float(pesq(16_000, _at_16k(original), _at_16k(copy), "wb"))
-        except NoUtterancesError:
-            continue
+def _pcm(samples: Block) -> Pcm:
+    return (np.clip(samples, -1, 1) * 32767).astype(np.int16)
 
 
 def judge(said: Block, heard: Block, skip: float) -> Heard:
@@ -79,6 +61,5 @@ def judge(said: Block, heard: Block, skip: float) -> Heard:
     first = int(skip * RATE)
     said, heard = said[first:], heard[first:]
     windows = list(delays(said, heard))
-    found = [(start, delay) for start, delay in windows if delay is not None]
-    scores = tuple(_pesq(said, heard, found)) if found else ()
-    return Heard(tuple(delay for _, delay in found), len(windows) - len(found), scores)
+    found = [delay for delay in windows if delay is not None]
+    return Heard(tuple(found), len(windows) - len(found), scores.pesq(_pcm(said), _pcm(heard)))
