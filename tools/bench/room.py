@@ -25,6 +25,7 @@ SECONDS = 15.0
 JOINS = 20
 SIZES = ((100, 1), (400, 1), (800, 1), (100, 3), (400, 3), (800, 3))
 LISTENERS = 400
+_PAGES = "100 pages open, which are told levels 15 times a second, and 100 listeners of one talker"
 BRIDGED = 50
 """Listeners of the AudioBridge: more than it carries on one core would only queue."""
 
@@ -156,7 +157,16 @@ async def storm(seconds: float) -> Storm:
     return Storm(1000 * cpu / joined, rss, talk.p99)
 
 
-def _ours(sizes: dict[tuple[int, int], Measured], red: Measured, storming: Storm) -> list[Figure]:
+async def watched(listeners: int, pages: int, seconds: float) -> float:
+    """Part of a core that the host takes while ``pages`` are open, and one talks to ``listeners``."""
+    async with room() as home, home.load(seconds + 5, "watch", pages) as watching:
+        await said(watching)
+        async with home.load(seconds, listeners, 1, 0) as load:
+            await said(load)
+            return (await home.talk(load, listeners, seconds)).cpu / seconds
+
+
+def _ours(sizes: dict[tuple[int, int], Measured], red: Measured, storming: Storm, pages: float) -> list[Figure]:
     main = sizes[LISTENERS, 1]
     note = f"{LISTENERS} listeners, one talker, no redundancy asked for, {SECONDS:.0f} s"
     figures = [
@@ -166,6 +176,7 @@ def _ours(sizes: dict[tuple[int, int], Measured], red: Measured, storming: Storm
         Figure("room.forward_joins_p99_ms", round(storming.p99, 2), "ms", "<= 10", note=f"while {JOINS} a second join"),
         Figure("room.join_cpu_ms", round(storming.join_ms, 2), "ms", "<= 2", note="HTTP, ICE and DTLS of one member"),
         Figure("room.rss_per_member_kib", round(storming.rss_kib), "KiB"),
+        Figure("room.core_100_pages", round(100 * pages, 1), "% of a core", note=_PAGES),
         Figure("room.us_per_packet_red", round(red.us_per_packet, 2), "µs", note="the same with redundancy (RFC 2198)"),
     ]
     for (listeners, talkers), found in sizes.items():
@@ -203,6 +214,7 @@ async def bench(seconds: float, sizes: Sequence[tuple[int, int]]) -> list[Figure
     found = {size: await measure(*size, seconds) for size in sizes}
     red = await measure(LISTENERS, 1, seconds, red=True)
     storming = await storm(seconds)
+    pages = await watched(100, 100, seconds)
     packets = list(speech_packets(1)[0])
     theirs = {}
     if system.find("janus"):
@@ -212,7 +224,7 @@ async def bench(seconds: float, sizes: Sequence[tuple[int, int]]) -> list[Figure
         print(f"kontor: {wrong}", flush=True)
     else:
         theirs["livekit"] = await livekit_cost(LISTENERS, seconds, packets)
-    return _ours(found, red, storming) + _ratios(found[LISTENERS, 1], theirs)
+    return _ours(found, red, storming, pages) + _ratios(found[LISTENERS, 1], theirs)
 
 
 def main() -> int:

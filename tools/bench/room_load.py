@@ -3,7 +3,7 @@
 ``python -m tools.bench.room_load URL SECONDS LISTENERS TALKERS RED`` joins them, says ``joined``, waits for a line, talks and
 listens for so many seconds, and says what arrived, as JSON. Every listener deciphers all it gets and watches for gaps; one
 in twenty decodes, and tells by the kernel's own stamp when its packets came. ``python -m tools.bench.room_load URL SECONDS
-RATE`` only joins, so many a second, each for two seconds. The room's key comes in the environment.
+RATE`` only joins, so many a second, each for two seconds; ``… URL SECONDS watch NUMBER`` keeps so many pages open. The room's key comes in the environment.
 """
 
 import asyncio
@@ -264,6 +264,32 @@ async def join_and_leave(way: Way, seconds: float, rate: float) -> None:
     say({"joins": count})
 
 
+async def watch(way: Way, seconds: float, number: int) -> None:
+    """Keep presence sockets open, as that many pages do, and count what they are told."""
+    told = 0
+
+    async def one(http: aiohttp.ClientSession, index: int) -> None:
+        nonlocal told
+        async with http.ws_connect(f"{way.url}/rooms/{ROOM}/presence") as page:
+            await page.send_json({"type": "hello", "v": 1, "token": way.token(f"w{index}", "listener")})
+            async for message in page:
+                told += message.type is aiohttp.WSMsgType.TEXT
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        pages = []
+        for index in range(number):
+            pages.append(asyncio.create_task(one(http, index)))
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(1)
+        say({"watching": number})
+        before = told
+        await asyncio.sleep(seconds)
+        say({"told": told - before})
+        for page in pages:
+            page.cancel()
+        await asyncio.gather(*pages, return_exceptions=True)
+
+
 def say(what: dict[str, float]) -> None:
     """One line to whoever started us."""
     print(json.dumps(what), flush=True)
@@ -273,7 +299,11 @@ def main() -> None:
     """As the command line says."""
     way = Way(sys.argv[1], bytes.fromhex(os.environ[KEY]))
     resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
-    seconds, numbers = float(sys.argv[2]), [int(word) for word in sys.argv[3:]]
+    seconds = float(sys.argv[2])
+    if sys.argv[3] == "watch":
+        asyncio.run(watch(way, seconds, int(sys.argv[4])))
+        return
+    numbers = [int(word) for word in sys.argv[3:]]
     if len(numbers) == 1:
         asyncio.run(join_and_leave(way, seconds, *numbers))
     else:
