@@ -4,6 +4,7 @@ import json
 import posixpath
 import re
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 _REQUIRE = re.compile(r"""\brequire\((["'])([^"']+)\1\)""")
@@ -23,9 +24,7 @@ def bundle(modules: Path, names: Collection[str], without: Collection[str] = ())
             target = _target(modules, here, wanted, without)
             if target:
                 waiting.append(target)
-        sources[path] = _REQUIRE.sub(
-            lambda match, here=here: f"require({json.dumps(_target(modules, here, match[2], without))})", text
-        )
+        sources[path] = _REQUIRE.sub(partial(_required, modules, here, without), text)
     parts = [f"{json.dumps(path)}: (module, exports, require) => {{{text}\n}}" for path, text in sources.items()]
     starts = [f"{json.dumps(name)}: require({json.dumps(_file(modules, name))})" for name in names]
     return (
@@ -35,6 +34,10 @@ def bundle(modules: Path, names: Collection[str], without: Collection[str] = ())
         "  return made[path].exports; };"
         f"window.packages = {{{', '.join(starts)}}}; }})();"
     )
+
+
+def _required(modules: Path, here: str, without: Collection[str], found: re.Match[str]) -> str:
+    return f"require({json.dumps(_target(modules, here, found[2], without))})"
 
 
 def _target(modules: Path, here: str, wanted: str, without: Collection[str]) -> str:
