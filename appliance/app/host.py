@@ -1,6 +1,7 @@
 """Puts ``kontor host`` together: rooms, keys and devices of the settings become a running host."""
 
 import asyncio
+import ipaddress
 import resource
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from appliance.host.control import CONTROL, ControlError
 from appliance.host.room_store import StoreError
 from appliance.host.server import Host
 from appliance.rooms.device_key import DeviceKey
-from appliance.settings import Settings
+from appliance.settings import HostSettings, Settings
 
 _DESCRIPTORS = 16_384
 """Twice as many as connections are taken."""
@@ -33,7 +34,7 @@ def host_config(settings: Settings) -> HostConfig:
     return HostConfig(
         listen_host=host.listen,
         http_port=host.port,
-        udp_host=host.listen,
+        udp_host=_udp_listen(host),
         udp_port=host.udp_port or host.port,
         public_address=host.public_address or host.listen,
         max_members=host.max_members,
@@ -50,6 +51,13 @@ def host_config(settings: Settings) -> HostConfig:
         turn=Turn(turn.urls, turn.secret_file.read(), turn.lifetime_s) if turn.urls and turn.secret_file else None,
         proxy=Proxy(host.proxy.trusted, host.proxy.name_header),
     )
+
+
+def _udp_listen(host: HostSettings) -> str:
+    """Where sound is listened for: where HTTP is, but everywhere when HTTP is left to a reverse proxy on this machine."""
+    public = host.public_address and not ipaddress.ip_address(host.public_address).is_loopback
+    behind_proxy = ipaddress.ip_address(host.listen).is_loopback
+    return "0.0.0.0" if public and behind_proxy else host.listen  # noqa: S104  # that is what was asked for
 
 
 def _devices(settings: Settings) -> tuple[DeviceConfig, ...]:
