@@ -1,9 +1,14 @@
 """Load for ``make bench-room``: members of a room in a process of their own, told what to do over standard input.
 
-``python -m tools.bench.room_load URL SECONDS LISTENERS TALKERS RED`` joins them, says ``joined``, waits for a line, talks and
-listens for so many seconds, and says what arrived, as JSON. Every listener deciphers all it gets and watches for gaps; one
-in twenty decodes, and tells by the kernel's own stamp when its packets came. ``python -m tools.bench.room_load URL SECONDS
-RATE`` only joins, so many a second, each for two seconds; ``… URL SECONDS watch NUMBER`` keeps so many pages open. The room's key comes in the environment.
+What it does is told by what follows ``python -m tools.bench.room_load URL SECONDS``:
+
+- ``LISTENERS TALKERS RED`` joins them, says ``joined``, waits for a line, talks and listens for so many seconds, and says what
+  arrived, as JSON. Every listener deciphers all it gets and watches for gaps; one in twenty decodes, and tells by the kernel's
+  own stamp when its packets came.
+- ``RATE`` only joins, so many a second, each for two seconds.
+- ``watch NUMBER`` keeps so many pages open.
+
+The room's key comes in the environment.
 """
 
 import asyncio
