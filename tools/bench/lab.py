@@ -49,7 +49,7 @@ class Lab:
 
     def __init__(self, folder: Path, url: str = f"https://{HOST}:{PORT}", room: str = "") -> None:
         self.folder, self.url, self._more = folder, url, room
-        self._secret = secrets.token_bytes(32)
+        self._secret = base64.b64encode(secrets.token_bytes(32))
         self._names = {place: f"kl{os.getpid()}{place}" for place in ("router", "host", *MEMBERS)}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -122,7 +122,7 @@ class Lab:
     def _write(self) -> None:
         """All settings, keys and certificates."""
         authority(self.folder)
-        (self.folder / "room.key").write_bytes(base64.b64encode(self._secret) + b"\n")
+        (self.folder / "room.key").write_bytes(self._secret + b"\n")
         (self.folder / "room.key").chmod(0o600)
         devices = ""
         for name in _TONES:

@@ -203,6 +203,7 @@ def main() -> int:
     if os.geteuid() != 0 or shutil.which("ip") is None:
         print("bench-recovery makes network namespaces: it needs root, and Debian's iproute2.", file=sys.stderr)
         return 75
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(70))  # the namespaces go too
     with tempfile.TemporaryDirectory(prefix="k") as folder:
         rows = bench(Path(folder), quick=given.quick)
     if given.quick:

@@ -50,7 +50,8 @@ async def page(url: str, room: str, token: str) -> None:
         tab = await context.new_page()
         await tab.add_init_script(_KEEP)
         await tab.goto(f"{url}/{room}#{token}")
-        await tab.locator("#own").click(timeout=20_000)
+        await tab.locator("#own-first", has_text="Join").wait_for(timeout=30_000)
+        await tab.locator("#own").click()
         before = 0.0
         while True:
             await asyncio.sleep(_EVERY)
@@ -107,7 +108,7 @@ class Plain:
             try:
                 await self.stay()
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                print(repr(error), file=sys.stderr)
+                print(type(error).__name__, file=sys.stderr)  # its text may hold the token
             await asyncio.sleep(1)
 
 
