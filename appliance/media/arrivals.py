@@ -32,6 +32,8 @@ class Verdict(Enum):
     """What becomes of a packet."""
 
     HELD = auto()
+    COPIED = auto()
+    """The packet itself, whose copy was there before: nothing was missing."""
     LATE = auto()
     DUPLICATE = auto()
 
@@ -51,8 +53,11 @@ class Arrivals:
         self._held: dict[int, Held] = {}
         self._newest: tuple[int, int] | None = None
         self._last: int | None = None
+        self.ended: int | None = None
+        """The extended timestamp at which the packet that was taken out last ended."""
         self._missing: dict[int, None] = {}
         self._refused: set[int] = set()
+        self._by_copy: set[int] = set()  # those played last whose copy was played
 
     @property
     def ssrc(self) -> int | None:
@@ -94,32 +99,42 @@ class Arrivals:
         """
         number, timestamp = self._extended(packet)
         held = self._held.get(number)
-        if held is not None and not held.restored:
+        copied = number in self._by_copy or (held is not None and held.restored)
+        if held is not None and not copied:
             self.duplicate += 1
             return Verdict.DUPLICATE, timestamp
+        self._by_copy.discard(number)
         if self._newest is not None:
             passed = self._last is not None and number <= self._last
             overtaken = number < self._newest[0] and played_to is not None and timestamp < played_to
-            if passed or overtaken:
+            if (passed or overtaken) and not copied:
                 return self._refuse(number), timestamp
             self.reordered += number < self._newest[0]
+            if passed:
+                return Verdict.COPIED, timestamp
         self._held[number] = Held(number, timestamp, samples, packet.marker, packet.payload)
         if self._newest is None or number > self._newest[0]:
             self._newest = (number, timestamp)
-        return Verdict.HELD, timestamp
+        return Verdict.COPIED if copied else Verdict.HELD, timestamp
 
-    def restore(self, packet: Rtp, samples: int, played_to: int | None) -> bool:
-        """Let a copy of an earlier packet of this stream take its place, if that is empty and not yet played."""
+    def missing_before(self, packet: Rtp) -> bool:
+        """Whether the packet right before this one, which was just taken, is neither there nor was played."""
+        number, _ = self._extended(packet)
+        before = number - 1
+        return before not in self._held and self._last is not None and before > self._last
+
+    def restore(self, packet: Rtp, samples: int, played_to: int | None) -> int | None:
+        """Let a copy of an earlier packet take its place, if that is empty and not yet played; its extended timestamp if so."""
         number, timestamp = self._extended(packet)
         known = number in self._held or (self._last is not None and number <= self._last)
         played = played_to is not None and timestamp < played_to
         if known or (played and self._newest is not None and number < self._newest[0]):
-            return False
+            return None
         self._held[number] = Held(number, timestamp, samples, packet.marker, packet.payload, restored=True)
         self.redundant += 1
         if self._newest is None or number > self._newest[0]:
             self._newest = (number, timestamp)
-        return True
+        return timestamp
 
     def _extended(self, packet: Rtp) -> tuple[int, int]:
         if self._newest is None:
@@ -158,6 +173,11 @@ class Arrivals:
             else:
                 self._missing[absent] = None
         self._last = held.number
+        self.ended = held.timestamp + held.samples
+        if held.restored:
+            self._by_copy.add(held.number)
+        if len(self._by_copy) > _HISTORY:
+            self._by_copy = {number for number in self._by_copy if number > old}
         while self._missing and (oldest := next(iter(self._missing))) < old:
             del self._missing[oldest]
             self.lost += 1

@@ -3,38 +3,45 @@
 Its clock is whoever asks; a packet that is not there in time is concealed and never waited for. Timestamps say where sound
 belongs, sequence numbers what is missing: a gap in both is loss, a gap in the timestamps alone is a pause of the talker.
 
-- Loss is restored from the FEC of the next packet when that is there, else concealed. After 60 ms of concealment there is
-  silence, and nothing is reported.
-- A stream that begins is held back by the target delay (timing.py). While it plays, delay is taken out or put in a few ms
-  at a time where it is quiet, or where the wave repeats itself when it cannot wait. What would wait longer than 200 ms makes
-  older packets be dropped.
+- Loss is restored from a redundant copy, else from the FEC of the next packet, else concealed. After 60 ms of concealment
+  there is silence, and nothing is reported. A pause whose sender says nothing (DTX) is filled with noise like its background.
+- A stream that begins is held back by the target delay (timing.py), which is long enough for the network's jitter, and for
+  the redundancy where it is needed. While it plays, delay is taken out or put in a few ms at a time (stretch.py), where it is
+  quiet or the wave repeats itself; the further off, the less choosy. What would wait longer than 200 ms makes older packets
+  be dropped. Clocks that differ (drift.py) are followed by resampling, and cause no splice.
 - Another talker is told by the SSRC, by the marker bit (RFC 3551, 4.1) or by a jump: the decoder is reset, and the old
   sound dies away over 5 ms.
 """
 
-import numpy as np
-
 from appliance.core.levels import dbov
 from appliance.core.units import BLOCK, RATE, Block, Pcm
-from appliance.media import splice
+from appliance.media import stretch
 from appliance.media.arrivals import Arrivals, Held, Verdict
-from appliance.media.opus import MOST_SAMPLES, Decoder, OpusError, has_fec, packet_samples
-from appliance.media.pcm_queue import PcmQueue
+from appliance.media.drift import Drift
+from appliance.media.opus import Decoder, has_fec, packet_samples
+from appliance.media.rendering import FADE_TO, Rendering
 from appliance.media.rtp import Rtp
-from appliance.media.timing import CAP, Timing
+from appliance.media.timing import CAP, LOW_DELAY, NORMAL, Timing
 
 _PER_MS = RATE // 1000
 _CAP = int(CAP) * _PER_MS
-_CONCEAL_STEP = 120  # libopus conceals in multiples of 2.5 ms
-_FADE_FROM = 40 * _PER_MS
-_FADE_TO = 60 * _PER_MS
 _LONG_PAUSE = 30.0
 """Seconds after which old transits say nothing: clocks drift."""
 _STRAGGLING = 0.2
 """Seconds in which packets of the source that was left may still come: they do not bring it back."""
+_DTX_BYTES = 2
+"""Largest payload that only says that the sender falls silent (RFC 6716, 2.1.9)."""
+_LONGEST_DTX = RATE
+"""Samples. A longer gap in the timestamps is a talker who was away."""
 _QUIET = -50.0
 """dBov, below which a few ms more or less are not heard."""
-_RATHER_NOT = 5
+_BELOW, _ABOVE = -5.0, 10.0
+"""ms off the target that are left alone: splices are worse, and packets come every 10 or 20 ms."""
+_URGENT = 40.0
+"""ms off the target from which any splice is better than the delay, or than the packets that come too late."""
+_PATIENCE = 3 * RATE
+"""Samples. The longer the delay is off its target, the less a splice has to be like the sound; after so many any will do."""
+_RATHER_NOT = 3
 """Packets between two changes of the delay that may be heard."""
 
 
@@ -46,16 +53,14 @@ class Playout:
     """
 
     def __init__(self, decoder: Decoder, low_delay: bool = False) -> None:
-        self._decoder = decoder
-        self._low_delay = low_delay
-        self._timing = Timing(low_delay)
+        self._profile = LOW_DELAY if low_delay else NORMAL
+        self._timing = Timing(self._profile)
+        self._drift = Drift()
         self._arrivals = Arrivals()
-        self._queue = PcmQueue(4 * MOST_SAMPLES)
-        self._scratch = np.zeros(MOST_SAMPLES, np.int16)
+        self._sound = Rendering(decoder)
         self._last_arrival = 0.0
         self._left: tuple[int | None, float] = (None, 0.0)  # the source before this one, and when it was left
         self._received = self._refused = self._switches = 0  # packets, packets, talkers
-        self._concealed = self._recovered = self._dropped = 0  # samples
         self._begin()
 
     def _begin(self) -> None:
@@ -63,9 +68,12 @@ class Playout:
         self._hold = 0  # blocks to wait before a stream begins to play
         self._next = 0  # extended timestamp of the next sample to decode
         self._duration = 2 * BLOCK  # samples of the packet before
-        self._invented = 0  # samples of concealment in a row
-        self._owed = 0  # those that were put in because nothing was there: late or lost, the next packet tells
+        self._owed = 0  # samples that were put in because nothing was there: late or lost, the next packet tells
         self._since_change = 0  # packets
+        self._off = 0  # samples decoded while the delay is off its target
+        self._dtx = False  # whether this sender says nothing in pauses
+        self._falls_silent = False  # whether the packet before said so
+        self._sound.invented = 0
 
     # What the owner sees
 
@@ -86,23 +94,28 @@ class Playout:
 
     @property
     def jitter_ms(self) -> float:
-        """What 98 % of the packets were not later than."""
+        """The lateness of frames that the target covers."""
         return self._timing.jitter
+
+    @property
+    def drift_ppm(self) -> float:
+        """How much faster the talker's clock is than the listener's; 0 while it is not known."""
+        return self._drift.ppm
 
     @property
     def counts(self) -> dict[str, int]:
         """What happened so far, by the names of core/counters.py."""
         return {
             "packets_received": self._received,
-            "packets_refused": self._refused,
+            "packets_refused": self._refused + self._sound.refused,
             "packets_duplicate": self._arrivals.duplicate,
             "packets_reordered": self._arrivals.reordered,
             "packets_late": self._arrivals.late,
             "packets_lost": self._arrivals.lost,
             "packets_redundant": self._arrivals.redundant,
-            "frames_concealed": self._concealed // BLOCK,
-            "frames_recovered": self._recovered // BLOCK,
-            "frames_dropped": self._dropped // BLOCK,
+            "frames_concealed": self._sound.concealed // BLOCK,
+            "frames_recovered": self._sound.recovered // BLOCK,
+            "frames_dropped": self._sound.dropped // BLOCK,
             "talker_switches": self._switches,
         }
 
@@ -110,9 +123,9 @@ class Playout:
         """Forget the stream and the network: nobody is in the slot."""
         self._begin()
         self._arrivals.clear(None)
-        self._queue.clear()
-        self._timing = Timing(self._low_delay)
-        self._decoder.reset()
+        self._timing = Timing(self._profile)
+        self._drift.forget()
+        self._sound.reset()
 
     # Packets come
 
@@ -134,9 +147,7 @@ class Playout:
         verdict, timestamp = self._arrivals.take(packet, samples, self._next if self._playing else None)
         if verdict is Verdict.DUPLICATE:
             return
-        known = self._playing and not self._owed and verdict is Verdict.HELD
-        headroom = (len(self._queue) + timestamp - self._next) / _PER_MS if known else None
-        self._timing.arrived(now * 1000, timestamp / _PER_MS, headroom)
+        self._measure(packet, verdict, timestamp, samples, now * 1000)
         self._last_arrival = now
         self._keep_below_cap()
 
@@ -151,16 +162,30 @@ class Playout:
             return
         if not self._playing and not self._arrivals.waiting:
             self._wait_for_more(now)
-        if self._arrivals.restore(packet, samples, self._next if self._playing else None):
+        timestamp = self._arrivals.restore(packet, samples, self._next if self._playing else None)
+        if timestamp is not None:
+            self._timing.available(now * 1000, timestamp / _PER_MS)
             self._keep_below_cap()
+
+    def _measure(self, packet: Rtp, verdict: Verdict, timestamp: int, samples: int, now: float) -> None:
+        """What a packet that came at ``now`` (ms) tells of the network, the delay and the clocks."""
+        place = timestamp / _PER_MS
+        self._drift.arrived(now, place)
+        if verdict is Verdict.HELD and self._playing and not self._owed:
+            self._timing.has(now, place, (len(self._sound.queue) + timestamp - self._next) / _PER_MS)
+        if verdict is not Verdict.COPIED:
+            self._timing.available(now, place)
+        if self._arrivals.missing_before(packet) and has_fec(packet.payload):
+            self._timing.available(now, place - samples / _PER_MS)
 
     def _change_stream(self, ssrc: int) -> None:
         if self._arrivals.ssrc is not None:
             self._switches += 1
-            self._let_go()
+            self._sound.let_go(self._playing)
             self._begin()
-            self._decoder.reset()
+            self._sound.forget()
             self._timing.forget()
+            self._drift.forget()
         self._arrivals.clear(ssrc)
 
     def _wait_for_more(self, now: float) -> None:
@@ -176,14 +201,14 @@ class Playout:
         # A jump ahead is no delay: see _more.
         front = self._next if self._playing and first.timestamp - self._next <= _CAP else first.timestamp
         newest = self._arrivals.newest
-        below = newest - front + len(self._queue) <= _CAP and (self.delay_ms or 0.0) <= CAP
+        below = newest - front + len(self._sound.queue) <= _CAP and (self.delay_ms or 0.0) <= CAP
         if below and not self._arrivals.full:
             return
-        self._let_go()
+        self._sound.let_go(self._playing)
         keep_from = newest - int(self._timing.target) * _PER_MS
         while first is not None and (first.timestamp < keep_from or self._arrivals.full):
             self._arrivals.pop(first)
-            self._dropped += first.samples
+            self._sound.dropped += first.samples
             first = self._arrivals.first()
         self._next = first.timestamp if first is not None else newest
         self._hold = self._owed = 0
@@ -191,24 +216,35 @@ class Playout:
 
     # Blocks are asked for
 
-    def pull(self, out: Block | Pcm) -> bool:
-        """Write the next 10 ms, shape (480,), float32 or int16, into ``out``; False: silence, nothing is to be heard."""
+    def pull(self, out: Block | Pcm, now: float | None = None) -> bool:
+        """Write the next 10 ms, shape (480,), float32 or int16, into ``out``; False: silence, nothing is to be heard.
+
+        :param now: when it is asked for, by the clock of :meth:`push`; without it clocks that differ are not followed.
+        """
+        if now is not None:
+            self._drift.pulled(now * 1000)
         if not self._playing:
             self._maybe_play()
-        while self._playing and len(self._queue) < BLOCK:
+        ppm = self._drift.ppm
+        while self._playing and self._sound.short(ppm):
             self._more()
-        return self._queue.take(out) > 0
+        heard, more = self._sound.block(out, ppm)
+        if more:
+            self._timing.moved(-more / _PER_MS)
+        return heard
 
     def _maybe_play(self) -> None:
         first = self._arrivals.first()
         if first is None:
             return
         self._hold -= 1
-        if self._hold >= 0:
+        # What came in a heap was held back by the network already.
+        heap = self._arrivals.newest - first.timestamp >= (self._timing.target + 10) * _PER_MS
+        if self._hold >= 0 and not heap:
             return
         self._playing = True
         self._next = first.timestamp
-        self._invented = _FADE_TO  # what was before is silence
+        self._sound.begin()
         self._owed = 0
         self._timing.restarted()
 
@@ -220,7 +256,7 @@ class Playout:
             return
         gap = self._settled(held.timestamp - self._next)
         if gap > _CAP:
-            self._playing = False
+            self._stop()
             self._hold = round(self._timing.target / 10)
         elif gap > 0:
             self._bridge(held, gap)
@@ -243,119 +279,77 @@ class Playout:
         return gap
 
     def _nothing_there(self) -> None:
-        if self._invented >= _FADE_TO:
-            self._playing = False
+        if self._falls_silent or self._sound.invented >= FADE_TO or (self._dtx and self._sound.quiet):
+            self._stop()
             return
-        self._conceal(BLOCK)
+        self._sound.conceal(BLOCK)
         self._owed += BLOCK
+
+    def _stop(self) -> None:
+        self._playing = False
+        if self._dtx:
+            self._sound.rest()
 
     def _bridge(self, held: Held, gap: int) -> None:
         """Fill ``gap`` samples before a packet that is there, or the first part of them."""
         lost = not self._arrivals.follows(held)
-        if lost and not held.marker and gap <= held.samples and has_fec(held.payload):
-            self._recover(held, gap)
+        restorable = held.samples if lost and not held.marker and has_fec(held.payload) else 0
+        if gap <= restorable:
+            self._sound.recover(held.payload, held.samples, gap)
         else:
-            gap = min(gap, self._duration)
-            self._conceal(gap)
+            gap = min(gap - restorable, self._duration)
+            self._sound.conceal(gap)
         self._next += gap
 
-    def _recover(self, held: Held, gap: int) -> None:
-        try:
-            size = self._decoder.decode_fec(held.payload, self._scratch, held.samples)
-        except OpusError:
-            self._conceal(gap)
-            return
-        self._sound(self._scratch[size - gap : size])
-        self._recovered += gap
-
-    def _conceal(self, samples: int) -> None:
-        """Invent ``samples`` samples, which fade away between 40 and 60 ms of them in a row."""
-        left = _FADE_TO - self._invented
-        made = self._scratch[:samples]
-        if left <= 0:
-            made.fill(0)
-        else:
-            self._decoder.conceal(self._scratch, -(-samples // _CONCEAL_STEP) * _CONCEAL_STEP)
-            if self._invented + samples > _FADE_FROM:
-                fade = np.arange(left, left - samples, -1, dtype=np.float32) / (_FADE_TO - _FADE_FROM)
-                made[:] = made * np.clip(fade, 0, 1)
-        self._queue.append(made)
-        self._invented += samples
-        self._concealed += samples
-
-    def _sound(self, pcm: Pcm) -> None:
-        """Real sound is there again."""
-        if self._invented >= _FADE_TO:
-            splice.fade_in(pcm)
-        self._invented = 0
-        self._queue.append(pcm)
-
     def _play(self, held: Held) -> None:
+        self._dtx |= self._pauses(held)
         self._arrivals.pop(held)
         self._next = held.timestamp + held.samples
         self._duration = held.samples
         self._since_change += 1
-        tail = self._switch() if held.marker else None
-        try:
-            size = self._decoder.decode(held.payload, self._scratch)
-        except OpusError:
-            self._refused += 1
-            self._conceal(held.samples)
-            return
-        if tail is not None:
-            splice.add_falling(tail, self._scratch[:size])
-        if held.restored:
-            self._recovered += size
-        self._sound(self._scratch[:size])
+        if held.marker:
+            self._switches += self._sound.invented < FADE_TO
+            self._dtx = False
+            self._drift.forget()
+        self._falls_silent = len(held.payload) <= _DTX_BYTES
+        self._dtx |= self._falls_silent
+        self._sound.play(held.payload, held.samples, restored=held.restored, another=held.marker)
+
+    def _pauses(self, held: Held) -> bool:
+        """Whether nothing is missing before ``held`` and it begins later than the packet before it ended: a pause (DTX)."""
+        after = self._arrivals.ended
+        return after is not None and self._arrivals.follows(held) and 0 < held.timestamp - after <= _LONGEST_DTX
 
     # Changes that must not be heard
-
-    def _switch(self) -> Pcm | None:
-        """Another talker, or the same one after a pause: its sound owes nothing to what was before."""
-        tail = None
-        if self._invented < _FADE_TO:
-            self._switches += 1
-            tail = np.zeros(splice.OVERLAP, np.int16)
-            self._decoder.conceal(tail, splice.OVERLAP)
-        self._decoder.reset()
-        return tail
-
-    def _let_go(self) -> None:
-        """What waits to be played is dropped; its beginning dies away."""
-        if self._playing and len(self._queue) < splice.OVERLAP:
-            self._conceal(splice.OVERLAP)
-        tail = self._queue.view[: splice.OVERLAP].copy()
-        self._dropped += len(self._queue) - tail.size
-        splice.fade_out(tail)
-        self._queue.clear()
-        self._queue.append(tail)
-        self._invented = _FADE_TO
 
     def _adapt(self) -> None:
         """Bring the delay to the target, a few ms at a time, where it is not heard or cannot wait."""
         excess = self._timing.excess
-        if -5.0 <= excess <= 15.0:
+        if _BELOW <= excess <= _ABOVE:
+            self._off = 0
             return
+        self._off += self._duration
         self._decode_ahead()
-        pcm = self._queue.view
-        if pcm.size < splice.NEEDED:
+        pcm = self._sound.queue.view
+        if pcm.size < stretch.NEEDED:
             return
-        may_be_heard = dbov(pcm[: splice.NEEDED]) > _QUIET
-        if may_be_heard and (-10.0 <= excess <= 30.0 or self._since_change < _RATHER_NOT):
+        urgent = abs(excess) > _URGENT
+        loud = dbov(pcm[: stretch.NEEDED]) > _QUIET
+        if loud and not urgent and self._since_change < _RATHER_NOT:
+            return
+        found = stretch.match(pcm)
+        if loud and not urgent and found.likeness < 1.0 - abs(excess) / _URGENT - self._off / _PATIENCE:
             return
         self._since_change = 0
         if excess > 0:
-            taken = splice.shorten(pcm)
-            self._queue.skip(taken)
-            self._dropped += taken
-            self._timing.moved(-taken / _PER_MS)
+            self._sound.shorten(found.lag)
+            self._timing.moved(-found.lag / _PER_MS)
         else:
-            added = splice.lengthen(pcm, self._scratch)
-            self._queue.prepend(self._scratch[:added])
-            self._timing.moved(added / _PER_MS)
+            self._sound.lengthen(found.lag)
+            self._timing.moved(found.lag / _PER_MS)
 
     def _decode_ahead(self) -> None:
         """Short packets: one more, so that there is enough to look at."""
         held = self._arrivals.first()
-        if len(self._queue) < splice.NEEDED and held is not None and held.timestamp == self._next:
+        if len(self._sound.queue) < stretch.NEEDED and held is not None and held.timestamp == self._next:
             self._play(held)

@@ -1,26 +1,25 @@
-"""How much delay a playout needs, from when packets came, and how much it has.
+"""How much delay a playout needs, from when frames could first be had, and how much it has.
 
-Times are in ms. The *transit* of a packet is its arrival less its place in the talker's timeline; only differences of
+Times are in ms. The *transit* of a frame is when it came less its place in the talker's timeline; only differences of
 transits mean anything, so the clocks need not agree. The smallest transit of the last seconds is the network at its best;
-what a packet is slower than that is its lateness, and the delay has to cover nearly all latenesses. The *headroom* of a
-packet is how long after its arrival it is played; headroom and lateness together are the delay that the playout has.
+what a frame is slower than that is its lateness. A frame that was lost and came once more with a later packet, as a
+redundant copy or as FEC, is simply that late: so the delay becomes long enough for redundancy where there are losses, and
+only there.
+
+The delay aimed at is the one that costs least: a millisecond more for everybody, or a share of the frames that come too late.
+The *headroom* of a packet is how long after its arrival it is played; headroom and lateness together are the delay that the
+playout has.
 """
 
 from collections import deque
+from typing import NamedTuple
 
 import numpy as np
 
-LEAST = 20.0
-"""The smallest delay aimed at, ms."""
-LEAST_LOW = 10.0
-"""The same in the low-delay profile."""
-MOST = 80.0
+MOST = 140.0
 """The largest delay aimed at, ms."""
 CAP = 200.0
 """A packet that would wait longer than this makes older ones be dropped, ms."""
-_FIRST = 40.0  # before anything is known
-_MARGIN = 10.0  # a block is taken as a whole: its last sample is needed when its first is due
-_COVERED = 0.98  # share of the packets that should come in time
 _WINDOW = 256  # transits kept: five seconds of 20 ms packets
 _EVERY = 8  # packets between two looks at them
 _TRUSTED = 32  # transits before the aim may become smaller
@@ -30,45 +29,71 @@ _AVERAGED = 16
 _ENOUGH = 8
 
 
+class Profile(NamedTuple):
+    """What a playout is for."""
+
+    first: float
+    """The delay aimed at before anything is known, ms."""
+    least: float
+    """The smallest delay aimed at, ms."""
+    margin: float
+    """ms above the lateness: a block is taken as a whole, its last sample is needed when its first is due."""
+    late: float
+    """ms of delay that are worth it to have all frames in time instead of none."""
+
+
+NORMAL = Profile(first=40.0, least=20.0, margin=10.0, late=2500.0)
+LOW_DELAY = Profile(first=20.0, least=12.0, margin=6.0, late=1500.0)
+"""For packets of 10 ms on a good network: what is rarely late may be late."""
+
+
 class Timing:
     """Measures one stream. Cost per packet: a few µs; memory: fixed."""
 
-    def __init__(self, low_delay: bool = False) -> None:
-        self._least = LEAST_LOW if low_delay else LEAST
-        self._margin = _MARGIN / 2 if low_delay else _MARGIN
+    def __init__(self, profile: Profile = NORMAL) -> None:
+        self._profile = profile
         self._transits = np.zeros(_WINDOW)
         self._count = 0
         self._best = 0.0
         self._catching_up: float | None = None  # since when
-        self._places: deque[float] = deque(maxlen=_AVERAGED)
-        self.target = _FIRST
+        self._places: deque[float] = deque(maxlen=_AVERAGED)  # transit and headroom, less what had been moved by then
+        self._moved = 0.0
+        self.target = profile.first
         """The delay aimed at, ms."""
         self.jitter = 0.0
-        """What 98 % of the packets are not later than, ms."""
+        """The lateness that the target covers, ms."""
 
     def forget(self) -> None:
         """A new timeline begins; the target stays until the new one is known."""
         self._count = 0
         self._catching_up = None
-        self._places.clear()
+        self.restarted()
 
     def restarted(self) -> None:
         """The playout begins anew somewhere on the timeline: what headroom was measured before does not count."""
         self._places.clear()
+        self._moved = 0.0
 
     def moved(self, by: float) -> None:
         """The playout put ``by`` ms in (or took them out: negative): every packet is played that much later."""
-        for _ in range(len(self._places)):
-            self._places.append(self._places.popleft() + by)
+        self._moved += by
 
     def arrived(self, now: float, place: float, headroom: float | None) -> None:
         """A packet came at ``now`` that begins at ``place`` in the talker's timeline.
 
         ``headroom`` is None when it is not known or the packet will not be played.
         """
-        transit = now - place
         if headroom is not None:
-            self._places.append(transit + headroom)
+            self.has(now, place, headroom)
+        self.available(now, place)
+
+    def has(self, now: float, place: float, headroom: float) -> None:
+        """A packet that came at ``now`` is played ``headroom`` later."""
+        self._places.append(now - place + headroom - self._moved)
+
+    def available(self, now: float, place: float) -> None:
+        """The frame at ``place`` could be had from ``now`` on, in whatever way."""
+        transit = now - place
         if self._after_outage(now, transit):
             return
         self._transits[self._count % _WINDOW] = transit
@@ -77,9 +102,9 @@ class Timing:
             self._measure()
 
     def _after_outage(self, now: float, transit: float) -> bool:
-        """Whether this packet was held up by an outage: no delay that we would allow covers it, and none should try.
+        """Whether this frame was held up by an outage: no delay that we would allow covers it, and none should try.
 
-        An outage begins with a packet that is later than CAP and ends when they come in time again; when that takes
+        An outage begins with a frame that is later than CAP and ends when they come in time again; when that takes
         seconds, it is no outage but another way through the network.
         """
         late = transit - self._best
@@ -96,12 +121,12 @@ class Timing:
         return True
 
     def _measure(self) -> None:
-        kept = self._transits[: min(self._count, _WINDOW)]
-        self._best = float(kept.min())
-        late = kept - self._best
-        nearly_all = int(np.ceil(_COVERED * late.size)) - 1
-        self.jitter = float(np.partition(late, nearly_all)[nearly_all])
-        target = min(MOST, max(self._least, self.jitter + self._margin))
+        late = np.sort(self._transits[: min(self._count, _WINDOW)])
+        self._best = float(late[0])
+        late -= self._best
+        cost = late + np.arange(late.size - 1, -1, -1) * (self._profile.late / late.size)
+        self.jitter = float(late[np.argmin(cost)])
+        target = min(MOST, max(self._profile.least, self.jitter + self._profile.margin))
         self.target = target if self._count >= _TRUSTED else max(target, self.target)
 
     @property
@@ -109,7 +134,7 @@ class Timing:
         """The delay that the playout has, ms; None while too little is known."""
         if len(self._places) < _ENOUGH:
             return None
-        return sum(self._places) / len(self._places) - self._best
+        return sum(self._places) / len(self._places) + self._moved - self._best
 
     @property
     def excess(self) -> float:

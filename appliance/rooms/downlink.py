@@ -26,20 +26,23 @@ _IDLE_AFTER = 100
 class _Slot:
     """One fixed place for a talker's stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, low_delay: bool) -> None:
         self.lock = threading.Lock()
         self.silent = _IDLE_AFTER
         """Blocks in a row that had nothing."""
-        self.playout = Playout(Decoder())
+        self.playout = Playout(Decoder(), low_delay)
         self.block = np.zeros(BLOCK, np.float32)
         self.reception: Reception | None = None
 
 
 class Downlink:
-    """:meth:`mix` belongs to the exchange thread, the rest to the loop."""
+    """:meth:`mix` belongs to the exchange thread, the rest to the loop.
 
-    def __init__(self) -> None:
-        self._slots = tuple(_Slot() for _ in range(SLOTS))
+    :param low_delay: for packets of 10 ms on a good network.
+    """
+
+    def __init__(self, low_delay: bool = False) -> None:
+        self._slots = tuple(_Slot(low_delay) for _ in range(SLOTS))
         self._by_source: Mapping[int, _Slot] = {}
         self._opus: int | None = None
         self._red: int | None = None
@@ -135,11 +138,11 @@ class Downlink:
         """What the next receiver report says of the slots."""
         return [slot.reception.report(now) for slot in self._slots if slot.reception is not None]
 
-    def mix(self, out: Block) -> bool:
+    def mix(self, out: Block, now: float | None = None) -> bool:
         """Write the next block, shape (480,), into ``out``; False and zeros when no slot has anything."""
         heard, only = 0, -1
         for index, slot in enumerate(self._slots):
-            block = self._blocks[index] = self._pull(slot) if slot.silent < _IDLE_AFTER else None
+            block = self._blocks[index] = self._pull(slot, now) if slot.silent < _IDLE_AFTER else None
             if block is not None:
                 heard, only = heard + 1, index
         if heard == 0:
@@ -153,9 +156,9 @@ class Downlink:
         return heard > 0
 
     @staticmethod
-    def _pull(slot: _Slot) -> Block | None:
+    def _pull(slot: _Slot, now: float | None) -> Block | None:
         with slot.lock:
-            if slot.playout.pull(slot.block):
+            if slot.playout.pull(slot.block, now):
                 slot.silent = 0
                 return slot.block
             slot.silent += 1

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import random
 import ssl
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -78,7 +79,7 @@ class HostedEngine:
         self._sending_counters = Counters()
         self.proof = MuteProof(settings.codec.encoder, settings.codec.frame_ms, self._violated)
         self._uplink = uplink(settings.codec, self.proof, self._sending_counters)
-        self._downlink = Downlink()
+        self._downlink = Downlink(low_delay=settings.codec.frame_ms == 10)
         self._outbox = Outbox()
         self._roomful = Roomful()
         self._reconnect = Reconnect(LONGEST_WAIT, rng)
@@ -118,7 +119,7 @@ class HostedEngine:
         transport = self._media.transport
         if transport is not None:
             transport.poll()
-        return self._downlink.mix(out)
+        return self._downlink.mix(out, time.monotonic())
 
     def _violated(self, _level: float) -> None:
         self._sending_counters.add("proof_violations")

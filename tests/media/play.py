@@ -52,6 +52,12 @@ def ruler_playout() -> Playout:
     return Playout(cast("Decoder", Ruler()))
 
 
+def still(playout: Playout) -> Playout:
+    """The same, but its delay stays what it was at the beginning: nothing is taken out or put in."""
+    playout._adapt = lambda: None  # type: ignore[method-assign]
+    return playout
+
+
 def ruled(n: int, samples: int = 960, fec: bool = False) -> bytes:
     """The payload of packet ``n`` for a Ruler."""
     voice_bits = max(1, samples // 960)  # the bit after them says that there is FEC
@@ -147,7 +153,7 @@ def play(playout: Playout, sent: Sequence[Sent], seconds: float, *, start: float
         while coming is not None and coming.at <= now:
             playout.push(coming.packet, coming.at)
             coming = next(waiting, None)
-        heard.append(playout.pull(pcm[i * BLOCK : (i + 1) * BLOCK]))
+        heard.append(playout.pull(pcm[i * BLOCK : (i + 1) * BLOCK], now))
         known = playout.delay_ms
         delays.append(float("nan") if known is None else known)
     return Played(pcm, heard, delays)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from appliance.core.units import BLOCK
 from appliance.media.playout import Playout
-from tests.media.play import Sent, Talker, counted, late, mark, ruled, ruler_playout
+from tests.media.play import Sent, Talker, counted, late, mark, ruled, ruler_playout, still
 
 
 def play_red(
@@ -37,7 +37,7 @@ def play_red(
 @pytest.mark.parametrize("primary_first", [True, False])
 @pytest.mark.parametrize("blocks", [1, 2])
 def test_single_losses_are_all_filled(blocks: int, primary_first: bool) -> None:
-    playout = ruler_playout()
+    playout = still(ruler_playout())
     gone = [i % 7 == 5 for i in range(200)]
     assert play_red(playout, Talker().ruled(200), gone, blocks, primary_first) == list(range(200))
     assert playout.counts["packets_redundant"] == sum(gone)
@@ -50,7 +50,7 @@ def test_single_losses_are_all_filled(blocks: int, primary_first: bool) -> None:
 @given(st.lists(st.booleans(), min_size=60, max_size=60), st.integers(1, 2))
 def test_exactly_those_are_filled_whose_copy_came_in_time(pattern: list[bool], blocks: int) -> None:
     gone = [False] * 20 + pattern + [False] * 80
-    playout = ruler_playout()
+    playout = still(ruler_playout())
     heard = play_red(playout, Talker().ruled(len(gone)), gone, blocks)
     carried = [i for i, lost in enumerate(gone) if lost and not all(gone[i : i + 1 + blocks])]
     assert playout.counts["packets_redundant"] <= len(carried)
@@ -60,7 +60,7 @@ def test_exactly_those_are_filled_whose_copy_came_in_time(pattern: list[bool], b
 
 
 def test_copies_of_what_is_there_or_was_played_are_nothing() -> None:
-    plain, with_copies = ruler_playout(), ruler_playout()
+    plain, with_copies = still(ruler_playout()), still(ruler_playout())
     sent, none = Talker().ruled(100), [False] * 100
     assert play_red(with_copies, sent, none) == play_red(plain, sent, none, blocks=0)
     assert counted(with_copies) == counted(plain)
@@ -68,7 +68,7 @@ def test_copies_of_what_is_there_or_was_played_are_nothing() -> None:
 
 
 def test_a_packet_that_comes_after_its_copy_is_out_of_order_and_no_duplicate() -> None:
-    playout = ruler_playout()
+    playout = still(ruler_playout())
     sent = late(Talker().ruled(100), [0.021 if i == 50 else 0.0 for i in range(100)])
     order = [s.packet.sequence - 100 for s in sent]
     out = np.zeros(BLOCK, np.int16)
@@ -83,7 +83,7 @@ def test_a_packet_that_comes_after_its_copy_is_out_of_order_and_no_duplicate() -
 
 
 def test_a_copy_of_another_stream_or_of_nothing_is_nothing() -> None:
-    playout = ruler_playout()
+    playout = still(ruler_playout())
     packet = Talker().ruled(1)[0].packet
     playout.push_redundant(packet, 0.0)
     assert not playout.pull(np.zeros(BLOCK, np.int16))

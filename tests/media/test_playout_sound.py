@@ -6,7 +6,7 @@ import pytest
 from appliance.core.units import BLOCK, RATE, Pcm
 from appliance.media.opus import Decoder
 from appliance.media.playout import Playout
-from tests.media.play import Talker, encode, late, lose, play
+from tests.media.play import Talker, encode, late, lose, play, still
 
 
 def tone(frequency: float, seconds: float, peak: float = 0.3) -> Pcm:
@@ -51,7 +51,7 @@ def level(pcm: Pcm) -> float:
 def test_on_a_good_network_every_bit_is_that_of_the_decoder(frame_ms: int) -> None:
     frame = frame_ms * 48
     packets = encode(tone(440, 3), frame_ms)
-    played = play(Playout(Decoder()), Talker(frame).send(packets), 3)
+    played = play(still(Playout(Decoder())), Talker(frame).send(packets), 3)
     begin = 4 * BLOCK
     whole = direct(packets, frame)
     np.testing.assert_array_equal(played.pcm[begin + 240 :], whole[240 : played.pcm.size - begin])
@@ -62,9 +62,9 @@ def heard_in_losses(expected_loss: int) -> float:
     """SNR of voice through a network that loses one packet in eight, against the same without loss."""
     talker = Talker(marker=False)
     packets = encode(voice(10, quietest=0.2), expected_loss=expected_loss)
-    perfect = play(Playout(Decoder()), talker.send(packets), 10)
+    perfect = play(still(Playout(Decoder())), talker.send(packets), 10)
     pattern = [i == 5 for i in range(8)]
-    playout = Playout(Decoder())
+    playout = still(Playout(Decoder()))
     lossy = play(playout, lose(talker.send(packets), pattern), 10)
     if not expected_loss:
         assert playout.counts["frames_recovered"] == 0
@@ -80,7 +80,7 @@ def test_losses_are_concealed_and_fec_makes_them_better() -> None:
 
 
 def test_when_nothing_comes_there_is_exact_silence_after_60_ms() -> None:
-    playout = Playout(Decoder())
+    playout = still(Playout(Decoder()))
     played = play(playout, Talker().send(encode(tone(440, 1))), 3)
     end = 4 + 100
     invented = played.blocks[end : end + 6]
@@ -112,13 +112,13 @@ def test_a_change_of_talkers_clicks_not_and_mixes_not(how: str) -> None:
     assert 10 * np.log10(power[int(300 * 0.8)] / power.max()) < -60
 
 
-@pytest.mark.parametrize("ppm", [3000, -3000])
+@pytest.mark.parametrize("ppm", [1000, -1000])
 def test_taking_out_and_putting_in_is_not_heard_in_a_tone(ppm: float) -> None:
-    """Ten times the drift that clocks have, so that a short test has many changes."""
-    packets = encode(tone(440, 15))
+    """More drift than clocks have, so that there are changes."""
+    packets = encode(tone(440, 30))
     playout = Playout(Decoder())
-    played = play(playout, Talker(ppm=ppm).send(packets), 14)
-    plain = play(Playout(Decoder()), Talker().send(packets), 14)
+    played = play(playout, Talker(ppm=ppm).send(packets), 29)
+    plain = play(Playout(Decoder()), Talker().send(packets), 29)
     changed, kept = played.pcm[2 * RATE :], plain.pcm[2 * RATE :]
     assert (changed[:RATE] != kept[:RATE]).any() or playout.counts["frames_dropped"] > 0 or ppm < 0
     assert share_outside(changed, 440) < share_outside(kept, 440) + 3

@@ -78,7 +78,7 @@ def _payloads(packets: Sequence[bytes], blocks: int) -> list[bytes]:
 
 def _arrivals(net: Network, seconds: float = FRAME / RATE) -> list[tuple[float, int]]:
     """When each packet that is not lost comes, in the order in which they come."""
-    return sorted((i * seconds + float(net.later[i]), i) for i in np.flatnonzero(~net.lost))
+    return sorted((i * seconds + float(net.later[i]), int(i)) for i in np.flatnonzero(~net.lost))
 
 
 @dataclass
@@ -152,7 +152,7 @@ def peer(packets: Sequence[bytes], net: Network, more: float = 0.5) -> Pcm:
         while coming < len(arrivals) and arrivals[coming][0] <= 0.003 + tick * 0.01:
             i = arrivals[coming][1]
             packet = RtpPacket(sequence_number=(_FIRST + i) & 0xFFFF, timestamp=_START + i * FRAME)
-            packet._data = packets[i]  # noqa: SLF001 - as its receiver sets it
+            packet._data = packets[i]  # type: ignore[attr-defined]  # noqa: SLF001 - as its receiver does
             _, ready = buffer.add(packet)
             if ready is not None:
                 decoder.decode(ready.data, frame)
