@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo core dev speech system outside test pytest slow lint typecheck imports format mutants measurements lock docs \
-	docs-check bench-demo bench-call bench-panel bench-room tools-livekit clean
+	docs-check bench-demo bench-call bench-panel bench-recovery bench-room tools-livekit clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,14 @@ pytest: dev ## the tests alone, with branch coverage (ARGS=tests/core for some o
 
 slow: dev ## the slow suites (ARGS=tests/soak for some of them)
 	@KONTOR_WITH=slow $(PYTEST) -m slow $(ARGS)
+
+fuzz: dev ## wrong input for every parser, without end (ARGS="red http" for some; with atheris where it has a wheel)
+	@$(BIN)/python -m pip install --quiet --only-binary :all: --require-hashes -r requirements/fuzz.txt 2>/dev/null \
+		|| echo "kontor: no atheris for this Python: the fuzzer does not follow which code is reached"
+	@$(BIN)/python -m tests.fuzz.endless $(ARGS)
+
+fuzz-ci: dev ## 50,000 wrong inputs for every parser
+	@$(PYTEST) -m slow tests/fuzz
 
 lint: dev ## ruff
 	@$(BIN)/ruff check .
@@ -76,6 +84,9 @@ bench-call: dev ## what a call costs the device
 
 bench-panel: dev ## from a press to the gate and to the lamp
 	@$(BIN)/python -m tools.bench.panel $(ARGS)
+
+bench-recovery: dev system ## how soon sound is back after a cut, on another address, from another host (needs root)
+	@$(BIN)/python -m tools.bench.recovery $(ARGS)
 
 bench-room: dev ## what a room costs its host, beside LiveKit's server and Janus (ARGS=quick prints a short run)
 	@$(PYTHON) -m tools.system janus

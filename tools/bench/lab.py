@@ -107,6 +107,13 @@ class Lab:
         steps = f"link set {other} down\nlink set {link} up\nroute replace default via 10.9.{net}.1 dev {link}\n"
         subprocess.run(["ip", "-n", self._names[place], "-batch", "-"], input=steps, text=True, check=True, timeout=10)
 
+    def move_host(self, net: int) -> None:
+        """The host is in another network from now on: 10.9.``net``.2."""
+        name = self._names["host"]
+        _run("ip", "-n", name, "link", "delete", "lan")
+        self.cable("host", "lan", net)
+        _run("ip", "-n", name, "route", "add", "default", "via", f"10.9.{net}.1")
+
     def resolve(self, place: str, address: str) -> None:
         """Let :data:`NAME` be ``address`` there, for processes that are started after the first time."""
         folder = Path("/etc/netns") / self._names[place]
