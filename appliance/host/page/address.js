@@ -11,6 +11,15 @@ function claims(token) {
 }
 
 /**
+ * A token for whom a reverse proxy in front of the host has signed in; "" when there is none or it names nobody.
+ * @param {string} room
+ */
+export async function askToken(room) {
+	const response = await fetch(`/rooms/${encodeURIComponent(room)}/token`, { method: "POST" }).catch(() => null);
+	return response?.ok ? String((await response.json()).token) : "";
+}
+
+/**
  * Room, token, the demo's one-time word or "", and what the token claims of its holder until the host has answered.
  * `expires` are Unix seconds, or Infinity.
  * @param {{pathname: string, hash: string}} place

@@ -1,9 +1,9 @@
 /** Puts the page together: address, model, socket, sound, and the parts that show them. */
 
-import { readAddress } from "./address.js";
+import { askToken, readAddress } from "./address.js";
 import { Bar } from "./bar.js";
 import { Device } from "./device.js";
-import { byId, setAttribute, setIcon, setText } from "./dom.js";
+import { byId, checkField, setAttribute, setIcon, setText } from "./dom.js";
 import { Ended } from "./ended.js";
 import { Hint } from "./hint.js";
 import { listen } from "./keys.js";
@@ -33,6 +33,9 @@ const THEMES = /** @type {const} */ (["auto", "light", "dark"]);
 
 class Page {
 	#address = readAddress(location);
+	#token = this.#address.token;
+	/** Our token came from a proxy and was good: when it ends, there is another one. */
+	#renews = false;
 	#model = new Model();
 	#bar = new Bar(this.#model);
 	#rooms = new Rooms();
@@ -55,7 +58,8 @@ class Page {
 	#lostTimer = 0;
 
 	constructor() {
-		const { room, token, panel } = this.#address;
+		const { room, panel } = this.#address;
+		const token = () => this.#token;
 		const media = new Media(room, token, {
 			track: (slot, track) => this.#playback.play(slot, track),
 			lost: () => this.#session.mediaLost(),
@@ -87,7 +91,15 @@ class Page {
 		setInterval(() => this.#second(performance.now()), 1000);
 		addEventListener("pagehide", () => this.#session.leave());
 		addEventListener("pageshow", (event) => event.persisted && location.reload());
-		if (this.#address.token) this.#presence.open();
+		if (this.#token) this.#presence.open();
+		else this.#signIn();
+	}
+
+	/** Without a link one may still be signed in at a proxy in front of the host. */
+	async #signIn() {
+		this.#renews = false;
+		this.#token = await askToken(this.#address.room);
+		if (this.#token) this.#presence.open();
 		else this.#end("invalid");
 	}
 
@@ -97,7 +109,7 @@ class Page {
 			skip: () => byId("own").focus(),
 			language: () => setPrefs({ language: prefs.language === "de" ? "en" : "de" }),
 			theme: () => setPrefs({ theme: THEMES[(THEMES.indexOf(prefs.theme) + 1) % 3] }),
-			settings: settingsSheet,
+			settings: () => settingsSheet(() => this.#roomSettings()),
 			knock: () => this.#knock(),
 			hand: () => this.#session.raiseHand(!this.#session.hand),
 			leave: () => this.#session.leave(),
@@ -134,7 +146,7 @@ class Page {
 		const hand = this.#session.hand;
 		if (this.#model.apply(m, now)) {
 			if (m.type === "welcome") this.#welcome();
-			if (m.type === "welcome" || m.member?.id === this.#model.you?.id) this.#selfChanged(hand);
+			if (this.#model.isOwn(m)) this.#selfChanged(hand);
 			if (m.type === "welcome" || m.type === "slots") this.#playback.seat(this.#model.slots);
 			if (m.type === "levels") this.#announce();
 			this.#showRoom(now);
@@ -150,7 +162,8 @@ class Page {
 		clearTimeout(this.#lostTimer);
 		this.#lostTimer = 0;
 		if (this.#session.phase !== "in") this.#rest();
-		this.#session.listener = this.#model.you?.role === "listener";
+		this.#renews = !this.#address.token;
+		this.#permit(this.#model.you?.role ?? "");
 		this.#session.welcomed(this.#model.self()?.joined ?? false);
 		setAttribute(root, "data-levels", this.#model.realLevels ? "real" : "none");
 		if (this.#takes) this.#session.join();
@@ -162,9 +175,21 @@ class Page {
 		this.#showSelf();
 		const self = this.#model.self();
 		if (!self) return;
+		this.#permit(self.role);
 		this.#session.told(self);
 		this.#toldOfMute &&= self.admin_muted;
 		if (self.hand !== hand) say(t(self.hand ? "said.handUp" : "said.handDown"));
+	}
+
+	/** @param {string} role */
+	#permit(role) {
+		this.#session.permit(role, this.#model.listenOnly !== null);
+	}
+
+	/** What an admin sets for everybody. */
+	#roomSettings() {
+		if (this.#model.you?.role !== "admin") return [];
+		return [checkField("set.muteNew", this.#model.muteNew, (on) => this.#presence.send({ type: "mute_new", on }))];
 	}
 
 	/** Told once for each mute, though the host says it again whenever the socket comes back. */
@@ -195,6 +220,7 @@ class Page {
 		}
 		if (event === "full") this.#waitForPlace(Math.ceil(detail));
 		else if (event === "ended") this.#end(detail);
+		else if (event === "admitted") toast(t("toast.canSpeak"), "mic");
 		else if (event !== "network") say(t(`said.${event}`));
 		else if (detail) this.#noNetwork();
 		else this.#rest();
@@ -225,6 +251,10 @@ class Page {
 
 	/** @param {string} why */
 	#end(why) {
+		if (this.#renews && ["expired", "invalid"].includes(why)) {
+			this.#signIn(); // whom a proxy names stays signed in there
+			return;
+		}
 		const expired = why === "invalid" && this.#address.expires * 1000 < Date.now();
 		notice("");
 		this.#stopWaiting();
@@ -240,7 +270,8 @@ class Page {
 	#again(why) {
 		this.#takes = why === "elsewhere";
 		this.#ended.begin("");
-		this.#presence.open();
+		if (this.#token) this.#presence.open();
+		else this.#signIn();
 	}
 
 	#knock() {
@@ -309,7 +340,7 @@ class Page {
 		this.#rooms.level(Math.max(SILENCE, ...this.#model.levels.values()), now);
 		this.#device.level(now);
 		this.#ownKey.level(this.#session.live ? level : SILENCE, now);
-		this.#hint.update(["muted", "adminMuted", "asked"].includes(this.#session.own), level, now);
+		this.#hint.update(["muted", "adminMuted", "asked", "guest"].includes(this.#session.own), level, now);
 	}
 
 	/** @param {number} now */

@@ -25,7 +25,7 @@ const ANSWERS = { 401: "invalid", 403: "invalid", 404: "noRoom", 503: "full" };
 
 export class Media {
 	#url;
-	#authorization;
+	#token;
 	#handlers;
 	/** @type {RTCPeerConnection | null} */
 	#connection = null;
@@ -37,12 +37,12 @@ export class Media {
 
 	/**
 	 * @param {string} room
-	 * @param {string} token
+	 * @param {() => string} token
 	 * @param {{track: (slot: number, track: MediaStreamTrack) => void, lost: () => void}} handlers
 	 */
 	constructor(room, token, handlers) {
 		this.#url = `/rooms/${encodeURIComponent(room)}/media`;
-		this.#authorization = { Authorization: `Bearer ${token}` };
+		this.#token = token;
 		this.#handlers = handlers;
 	}
 
@@ -93,10 +93,14 @@ export class Media {
 	leave() {
 		const connection = this.#drop();
 		if (!this.#session) return connection?.close();
-		const told = fetch(this.#session, { method: "DELETE", headers: this.#authorization, keepalive: true });
+		const told = fetch(this.#session, { method: "DELETE", headers: this.#authorization(), keepalive: true });
 		this.#session = "";
 		// Closing first would tell the host too, and the word that follows would find nobody.
 		told.catch(() => {}).finally(() => connection?.close());
+	}
+
+	#authorization() {
+		return { Authorization: `Bearer ${this.#token()}` };
 	}
 
 	#close() {
@@ -119,7 +123,7 @@ export class Media {
 	async #exchange(connection, offer) {
 		const response = await fetch(this.#url, {
 			method: "POST",
-			headers: { ...this.#authorization, "Content-Type": "application/sdp" },
+			headers: { ...this.#authorization(), "Content-Type": "application/sdp" },
 			body: offer.sdp,
 			signal: AbortSignal.timeout(ANSWER_WITHIN),
 		});

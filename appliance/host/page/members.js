@@ -133,13 +133,28 @@ export class Members {
 				this.show();
 			}),
 		];
-		if (this.#model.you?.role !== "admin" || member.kind === "site") return entries;
-		const [word, type] = member.admin_muted ? ["menu.allow", "unmute"] : ["menu.mute", "mute"];
-		const order = () => {
-			this.#send({ type, member: member.id });
-			this.closeMenu();
+		return member.kind === "site" ? entries : [...entries, ...this.#orders(member)];
+	}
+
+	/** What one may do about another person, a key each. @param {Member} member */
+	#orders(member) {
+		const mine = this.#model.self()?.role ?? this.#model.you?.role;
+		const order = (/** @type {string} */ word, /** @type {string} */ type) => {
+			const give = () => {
+				this.#send({ type, member: member.id });
+				this.closeMenu();
+			};
+			return h("button", { class: "key", type: "button", onclick: give }, t(word));
 		};
-		return [...entries, h("button", { class: "key", type: "button", onclick: order }, t(word))];
+		const orders = [];
+		if (member.role === "guest" && (mine === "speaker" || mine === "admin")) orders.push(order("menu.admit", "admit"));
+		if (mine !== "admin") return orders;
+		if (member.role === "listener") orders.push(order("menu.allow", "admit"));
+		else if (member.role !== "guest") orders.push(member.admin_muted ? order("menu.allow", "unmute") : order("menu.mute", "mute"));
+		// Nobody is sent out by one press too many: the second one has another word.
+		const sure = () => first.replaceWith(order("menu.removeSure", "remove"));
+		const first = h("button", { class: "key", type: "button", onclick: sure }, t("menu.remove"));
+		return [...orders, first];
 	}
 
 	/** One tile can be reached by Tab, the others by arrows. @param {EventTarget | null} target */

@@ -31,6 +31,8 @@ export class Model {
 	/** @type {null | "no_https"} why one can only listen here, whatever the link says */
 	listenOnly = null;
 	welcomed = false;
+	/** Whoever comes in anew is muted until an admin lets them speak. */
+	muteNew = false;
 	/** @type {Map<string, number>} when each was last heard, in milliseconds */
 	#spoke = new Map();
 	/** @type {Map<string, number>} 20 bits, the lowest is now */
@@ -43,6 +45,8 @@ export class Model {
 		if (m.type === "welcome") this.#welcome(m);
 		else if (m.type === "member") this.#member(m.member);
 		else if (m.type === "left") this.#left(m.id);
+		else if (m.type === "members") this.#several(m);
+		else if (m.type === "mute_new") this.muteNew = m.on;
 		else if (m.type === "slots") this.slots = m.slots;
 		else if (m.type === "levels") this.#levels(m, now);
 		else return false;
@@ -100,7 +104,14 @@ export class Model {
 
 	/** What a member is doing, a key of the `state.` words. @param {Member} member */
 	stateOf(member) {
-		return this.speaking.has(member.id) ? "speaking" : member.state;
+		if (this.speaking.has(member.id)) return "speaking";
+		return member.role === "guest" && member.state === "muted" ? "guest" : member.state;
+	}
+
+	/** Whether a message of the host is about ourselves. @param {any} m */
+	isOwn(m) {
+		const id = this.you?.id;
+		return m.type === "welcome" || m.member?.id === id || (m.type === "members" && m.members.some((/** @type {Member} */ one) => one.id === id));
 	}
 
 	/** How its sign is drawn: filled leaves the microphone, hollow does not. @param {Member} member */
@@ -118,6 +129,7 @@ export class Model {
 		this.slots = m.slots;
 		this.realLevels = m.capabilities.levels === "real";
 		this.listenOnly = m.listen_only ?? null;
+		this.muteNew = m.mute_new ?? false;
 		this.silence();
 		this.welcomed = true;
 		this.places = this.places.map((id) => (this.members.get(id ?? "")?.joined ? id : null));
@@ -130,6 +142,12 @@ export class Model {
 		if (!isOpen(member)) this.#silent(member.id);
 		if (!member.joined) this.#gone(member.id);
 		else if (member.kind === "site") this.#stand(member.id, false);
+	}
+
+	/** @param {{members: Member[], left: string[]}} m */
+	#several(m) {
+		for (const id of m.left) this.#left(id);
+		for (const member of m.members) this.#member(member);
 	}
 
 	/** @param {string} id */

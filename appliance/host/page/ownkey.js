@@ -13,6 +13,7 @@ const LOOKS = {
 	join: ["listen", "join", "own.join", "own.join2"],
 	listen: ["listen", "join", "own.listen", "own.listen2"],
 	listening: ["listen", "plain", "state.listening", "own.listen2"],
+	guest: ["hand", "hollow", "own.adminMuted", "own.guest2"],
 	connecting: ["", "well", "state.connecting", "own.connecting2"],
 	reconnecting: ["", "well", "own.reconnecting", "own.reconnecting2"],
 	muted: ["mic-off", "hollow", "own.muted", "own.muted2"],

@@ -4,10 +4,12 @@ import { Backoff } from "./backoff.js";
 
 /**
  * Close codes after which trying again by itself is of no use, and what to tell. 4410 is none of them: the host had not
- * heard of us for a while, as after a night of sleep.
+ * heard of us for a while, as after a night of sleep; unless it says that we were sent out.
  * @type {Record<number, string>}
  */
 const FINAL = { 4401: "invalid", 4403: "invalid", 4404: "noRoom", 4409: "elsewhere" };
+/** What a reason given with the code makes of it. @type {Record<string, string>} */
+const REASONS = { "4401 expired": "expired", "4410 removed": "removed" };
 const ANSWER_WITHIN = 8000;
 
 /** @param {string} path @returns {WebSocket} to our own host */
@@ -28,7 +30,7 @@ export class Presence {
 
 	/**
 	 * @param {string} room
-	 * @param {string} token
+	 * @param {() => string} token
 	 * @param {{message: (m: any) => void, lost: () => void, ended: (why: string) => void}} handlers
 	 */
 	constructor(room, token, handlers) {
@@ -67,9 +69,9 @@ export class Presence {
 		const socket = connect(this.#path);
 		this.#socket = socket;
 		this.#watchdog = setTimeout(() => this.#drop(socket), ANSWER_WITHIN);
-		socket.onopen = () => socket.send(JSON.stringify({ type: "hello", v: 1, token: this.#token }));
+		socket.onopen = () => socket.send(JSON.stringify({ type: "hello", v: 1, token: this.#token() }));
 		socket.onmessage = (event) => socket === this.#socket && this.#take(JSON.parse(event.data));
-		socket.onclose = (event) => socket === this.#socket && this.#closed(event.code);
+		socket.onclose = (event) => socket === this.#socket && this.#closed(event.code, event.reason);
 	}
 
 	/** @param {any} message */
@@ -81,13 +83,14 @@ export class Presence {
 		this.#handlers.message(message);
 	}
 
-	/** @param {number} code */
-	#closed(code) {
+	/** @param {number} code @param {string} [reason] */
+	#closed(code, reason) {
 		clearTimeout(this.#watchdog);
 		this.#socket = null;
-		if (FINAL[code]) {
+		const final = REASONS[`${code} ${reason}`] ?? FINAL[code];
+		if (final) {
 			this.#wanted = false;
-			this.#handlers.ended(FINAL[code]);
+			this.#handlers.ended(final);
 			return;
 		}
 		this.#handlers.lost();

@@ -20,6 +20,8 @@ export class Session {
 	/** @type {"out" | "joining" | "in"} */
 	phase = "out";
 	listener = false;
+	/** Only listening until a member lets us in. */
+	guest = false;
 	adminMuted = false;
 	hand = false;
 	live = false;
@@ -48,6 +50,7 @@ export class Session {
 		if (this.phase === "joining") return "connecting";
 		if (!this.#isWhole) return "reconnecting";
 		if (this.listener) return "listening";
+		if (this.guest) return this.hand ? "asked" : "guest";
 		if (this.adminMuted) return this.hand ? "asked" : "adminMuted";
 		const { state } = this.#parts.microphone;
 		if (state === "none" || state === "blocked") return state;
@@ -97,7 +100,7 @@ export class Session {
 		if (own === "join" || own === "listen") this.join();
 		else if (own === "muted") this.#unmute();
 		else if (own === "live" || own === "held") this.#mute();
-		else if (own === "adminMuted" || own === "asked") this.raiseHand(!this.hand);
+		else if (["adminMuted", "asked", "guest"].includes(own)) this.raiseHand(!this.hand);
 		else if (own === "none" || own === "blocked") this.#parts.microphone.open().then(this.#parts.changed);
 	}
 
@@ -134,6 +137,31 @@ export class Session {
 		this.adminMuted = true;
 		this.#close();
 		this.#parts.changed();
+	}
+
+	/**
+	 * What we may do. Nothing opens by it: whoever may speak now still has to unmute.
+	 * @param {string} role @param {boolean} listenOnly whatever the role says
+	 */
+	permit(role, listenOnly) {
+		const [listened, wasGuest] = [this.listener, this.guest];
+		this.listener = role === "listener" || listenOnly;
+		this.guest = role === "guest" && !listenOnly;
+		if (this.phase !== "in") return;
+		if ((listened || wasGuest) && !this.listener && !this.guest) this.#parts.tell("admitted");
+		if (listened && !this.listener) this.#joinAnew();
+		else if (!listened && this.listener) this.mute();
+	}
+
+	/** A listener came in without a way up: there is one now. */
+	async #joinAnew() {
+		const stay = this.#stay;
+		this.#mediaUp = false;
+		this.#parts.changed();
+		const microphone = this.#parts.microphone.open();
+		if (!(await this.#connect(stay))) return;
+		await microphone;
+		if (stay === this.#stay) this.#mute();
 	}
 
 	/** What the host says of this member. Nothing opens by it. @param {Member} member */

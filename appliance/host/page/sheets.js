@@ -44,18 +44,20 @@ function choice(word, choices, chosen, change) {
 	return h("fieldset", {}, h("legend", { class: "label" }, t(word)), h("div", { class: "choices" }, ...labels));
 }
 
-export function settingsSheet() {
+/** @param {() => Node[]} [more] what else can be set here and now */
+export function settingsSheet(more = () => []) {
 	const languages = /** @type {const} */ ([["en", "English"], ["de", "Deutsch"]]);
 	const themes = /** @type {const} */ (["auto", "light", "dark"]).map((theme) => /** @type {const} */ ([theme, t(`set.${theme}`)]));
 	sheet(t("settings"), [
 		choice("set.language", languages, prefs.language, (language) => {
 			setPrefs({ language });
-			settingsSheet();
+			settingsSheet(more);
 		}),
 		choice("set.theme", themes, prefs.theme, (theme) => setPrefs({ theme })),
 		checkField("set.still", prefs.still, (still) => setPrefs({ still })),
 		checkField("set.letters", prefs.letters, (letters) => setPrefs({ letters })),
 		checkField("set.announce", prefs.announce, (announce) => setPrefs({ announce })),
+		...more(),
 		h("button", { class: "key", type: "button", onclick: keyboardSheet }, t("keyboard")),
 	]);
 }

@@ -39,7 +39,7 @@ interface Member {
 	name: string;
 	initials: string;
 	kind: "person" | "site";
-	role: "listener" | "speaker" | "admin";
+	role: "guest" | "listener" | "speaker" | "admin";
 	state: "connecting" | "listening" | "muted" | "admin_muted" | "hand" | "on_hold";
 	joined: boolean;
 	muted: boolean;
@@ -63,6 +63,7 @@ type Own =
 	| "join"
 	| "listen"
 	| "listening"
+	| "guest"
 	| "connecting"
 	| "reconnecting"
 	| "muted"
@@ -81,7 +82,7 @@ interface Parts {
 	send(message: object): boolean;
 	/** Called after every change of what `own` gives. */
 	changed(): void;
-	tell(event: "muted" | "live" | "left" | "full" | "network" | "ended", detail?: any): void;
+	tell(event: "muted" | "live" | "left" | "admitted" | "full" | "network" | "ended", detail?: any): void;
 }
 
 /** What the keyboard can do. */

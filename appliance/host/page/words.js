@@ -43,6 +43,7 @@ export const WORDS = {
 	"own.held2": ["Release to mute", "Loslassen macht stumm"],
 	"own.adminMuted": ["Ask to speak", "Ums Wort bitten"],
 	"own.adminMuted2": ["Muted by admin", "Stumm (Moderation)"],
+	"own.guest2": ["Listening until someone lets you in", "Zuhören, bis jemand hereinlässt"],
 	"own.asked": ["You asked to speak", "Wortmeldung läuft"],
 	"own.asked2": ["Press to withdraw", "Zurückziehen"],
 	"own.none": ["No microphone found", "Kein Mikrofon gefunden"],
@@ -64,6 +65,7 @@ export const WORDS = {
 	"state.connecting": ["Connecting", "Verbindet"],
 	"state.on_hold": ["On hold", "Pausiert"],
 	"state.admin_muted": ["Muted by admin", "Von der Moderation stumm"],
+	"state.guest": ["Guest, listening", "Gast, hört zu"],
 	"state.mutedForMe": ["Muted for me", "Für mich stumm"],
 	"state.spoke": ["Spoke {n} s ago", "Sprach vor {n} s"],
 
@@ -75,6 +77,9 @@ export const WORDS = {
 	"menu.muteForMe": ["Mute for me", "Für mich stumm"],
 	"menu.mute": ["Mute for everyone", "Für alle stummschalten"],
 	"menu.allow": ["Allow to speak", "Sprechen erlauben"],
+	"menu.admit": ["Admit", "Hereinlassen"],
+	"menu.remove": ["Remove", "Entfernen"],
+	"menu.removeSure": ["Remove for good", "Endgültig entfernen"],
 
 	"sound.all": ["Volume of the room", "Lautstärke des Raums"],
 	"sound.speaker": ["Loudspeaker", "Lautsprecher"],
@@ -146,6 +151,8 @@ export const WORDS = {
 	"end.expired2": ["Ask for a new one. Names and levels stay hidden.", "Bitte einen neuen anfordern. Namen und Pegel bleiben verborgen."],
 	"end.invalid": ["This link is not valid.", "Der Link ist ungültig."],
 	"end.invalid2": ["Names and levels stay hidden.", "Namen und Pegel bleiben verborgen."],
+	"end.removed": ["You were removed from this room.", "Aus diesem Raum entfernt."],
+	"end.removed2": ["Names and levels stay hidden.", "Namen und Pegel bleiben verborgen."],
 	"end.noRoom": ["There is no such room.", "Diesen Raum gibt es nicht."],
 	"end.noRoom2": ["Check the address.", "Bitte die Adresse prüfen."],
 	"end.elsewhere": ["Open in another window.", "In einem anderen Fenster offen."],
@@ -165,6 +172,7 @@ export const WORDS = {
 	"set.dark": ["Dark", "Dunkel"],
 	"set.still": ["Still display", "Ruhige Anzeige"],
 	"set.letters": ["Single-letter keys", "Tasten mit einem Buchstaben"],
+	"set.muteNew": ["Mute new members", "Neue stumm beitreten lassen"],
 	"set.announce": ["Announce who speaks", "Ansagen, wer spricht"],
 	"set.toGerman": ["DE EN: switch to German", "DE EN: zu Englisch wechseln"],
 
