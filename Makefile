@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo core dev speech system outside test pytest slow lint typecheck imports format mutants measurements lock docs \
+.PHONY: help demo core dev speech system outside test pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements lock docs \
 	docs-check bench-demo bench-call bench-panel bench-recovery bench-room tools-livekit clean
 
 help: ## this list
