@@ -209,8 +209,6 @@ kind = "virtual"
     def end(self, name: str, number: signal.Signals = signal.SIGTERM) -> None:
         """End a process; one that does not end by itself is killed."""
         process = self._running.pop(name)
-        if process.stdout is not None:
-            process.stdout.close()
         if process.poll() is None:
             process.send_signal(number)
         try:

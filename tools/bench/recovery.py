@@ -25,6 +25,8 @@ _LOUD = -45.0
 _EVERY = 0.03
 _PATIENCE = 45.0
 """Seconds after which somebody who is not back is left alone."""
+_NOTICED = 1.0
+"""Seconds after the return in which a silence has begun, if there is one."""
 _SETTLE = 4.0
 _DOWN = 1.0
 """Seconds that the host is away when it is started anew."""
@@ -44,16 +46,18 @@ class Ear:
             self._heard.append((at, heard))
             self._changed.notify_all()
 
-    def silent_between(self, begin: float, end: float) -> bool:
-        """Whether nothing was heard at some look in between."""
-        with self._changed:
-            return any(not heard for at, heard in self._heard if begin <= at <= end)
+    def back(self, began: float, since: float, limit: float) -> float | None:
+        """Seconds from ``since`` to the sound that ends the silence which began after ``began``.
 
-    def back(self, since: float, limit: float) -> float | None:
-        """Seconds from ``since`` to the first sound, waiting for it; None: not within ``limit``."""
+        :returns: 0 when there was no silence that one could hear; None: it lasts longer than ``limit``.
+        """
+        time.sleep(max(0.0, since + _NOTICED - time.monotonic()))
         with self._changed:
+            silent = next((at for at, heard in self._heard if at >= began and not heard), None)
+            if silent is None:
+                return 0.0
             while True:
-                first = next((at for at, heard in self._heard if at >= since and heard), None)
+                first = next((at for at, heard in self._heard if at >= max(silent, since) and heard), None)
                 if first is not None:
                     return first - since
                 if not self._changed.wait(max(0.0, since + limit - time.monotonic())):
@@ -69,9 +73,12 @@ def watch_devices(lab: Lab, ear: Ear, ending: threading.Event) -> None:
 
 def watch_lines(process: subprocess.Popen[bytes], ear: Ear) -> None:
     """A peer tells by itself."""
-    for line in process.stdout or ():
-        at, heard = line.split()
-        ear.note(float(at), heard == b"1")
+    if process.stdout is None:
+        return
+    with process.stdout as lines:
+        for line in lines:
+            at, heard = line.split()
+            ear.note(float(at), heard == b"1")
 
 
 class Trials:
@@ -93,11 +100,11 @@ class Trials:
         for watcher in watchers:
             watcher.start()
         self._device_watcher = watchers[0]
-        self.everybody(time.monotonic())
+        self.everybody(0.0, time.monotonic())
 
-    def everybody(self, since: float) -> dict[str, float | None]:
+    def everybody(self, began: float, since: float) -> dict[str, float | None]:
         """When each is back."""
-        return {name: ear.back(since, _PATIENCE) for name, ear in self._ears.items()}
+        return {name: ear.back(began, since, _PATIENCE) for name, ear in self._ears.items()}
 
     def trial(self, away: Callable[[], None], back: Callable[[], float]) -> dict[str, float | None]:
         """Take sound away and bring it back; gives seconds for each."""
