@@ -67,7 +67,7 @@ def test_a_short_cut_tears_nothing_down_and_another_address_needs_no_new_join(sh
             cut(made, seconds)
             wait(lambda: link(made)["phase"] == "in_room", BACK)
         for way in ("cable", "wifi"):
-            made.roam("device", way)  # type: ignore[arg-type]
+            made.roam("device", way)
             time.sleep(0.3)
             wait(lambda: sounds(made), BACK)
         after = link(made)

@@ -111,11 +111,7 @@ class Trials:
         time.sleep(_SETTLE)
         began = time.monotonic()
         away()
-        since = back()
-        found = self.everybody(since)
-        return {
-            name: None if not self._ears[name].silent_between(began, since + 0.3) else t for name, t in found.items()
-        }
+        return self.everybody(began, back())
 
     def cut(self, seconds: float) -> dict[str, float | None]:
         """The network is away for so long."""
