@@ -78,8 +78,7 @@ class LossControl:
 
     def _reckoned(self) -> int:
         current = self._protection.expected_loss
-        for threshold, percent in _STEPS:
-            # Up at once, down with slack.
-            if self.loss >= threshold * (_SLACK if percent <= current else 1.0):
-                return percent
-        return _STEPS[-1][1]
+        # Up at once, down with slack.
+        return next(
+            percent for threshold, percent in _STEPS if self.loss >= threshold * (_SLACK if percent <= current else 1.0)
+        )

@@ -138,18 +138,16 @@ class Roomful:
             case protocol.Welcome(members=members):
                 yield from self._welcome(members)
             case protocol.MemberChanged(member):
-                self._members[member.id] = member
-                yield contract.MemberChanged(member)
+                yield from self._came(member)
             case protocol.MemberLeft(who):
                 yield from self._left(who)
             case protocol.MembersChanged(members, left):
                 for who in left:
                     yield from self._left(who)
                 for member in members:
-                    self._members[member.id] = member
-                    yield contract.MemberChanged(member)
+                    yield from self._came(member)
             case protocol.LevelsChanged(levels, speaking):
-                self._levels.update(levels)
+                self._levels.update((who, level) for who, level in levels.items() if who in self._members)
                 yield contract.Levels(dict(levels), speaking)
             case _ if type(message) in _NOTICES:
                 yield _NOTICES[type(message)](message)
@@ -171,6 +169,11 @@ class Roomful:
         for who in [who for who in self._members if who not in there]:
             yield from self._left(who)
         for member in members:
+            yield from self._came(member)
+
+    def _came(self, member: Member) -> Iterator[RoomEvent]:
+        # A host that makes up members without end does not fill our memory.
+        if member.id in self._members or len(self._members) < protocol.MOST_MEMBERS:
             self._members[member.id] = member
             yield contract.MemberChanged(member)
 

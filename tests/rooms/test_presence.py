@@ -291,3 +291,15 @@ def test_that_somebody_talks_into_a_closed_microphone_is_not_told() -> None:
     """UX.md, mute rule 9, even when a caller forgets it."""
     message = site_message(replace(REPORT, lamps={**REPORT.lamps, "mic": "slow"}))
     assert message.site["lamps"]["mic"] == "steady"
+
+
+def test_a_host_that_makes_up_members_without_end_does_not_fill_our_memory() -> None:
+    room = Roomful()
+    for turn in range(3):
+        made_up = [replace(ANNA, id=f"m{turn}-{n}") for n in range(1500)]
+        for member in made_up:
+            list(room.understand(protocol.MemberChanged(member)))
+        list(room.understand(protocol.MembersChanged(tuple(made_up), ())))
+        list(room.understand(protocol.LevelsChanged({f"x{turn}-{n}": -20 for n in range(1500)}, frozenset())))
+    assert len(room._members) == protocol.MOST_MEMBERS
+    assert len(room._levels) <= protocol.MOST_MEMBERS
