@@ -39,6 +39,9 @@ from appliance.host.watcher import Levels, Watcher
 
 _SILENT = round(SILENCE)
 
+_TELLING = 0.001
+"""Seconds between two messages of changes and levels for each watcher: telling one costs a tenth of that."""
+
 _COUNTED: dict[TokenFault, str] = {
     "malformed": "host_tokens_malformed",
     "unknown_key": "host_tokens_revoked",
@@ -69,7 +72,7 @@ class Conference:
         self._sessions: dict[str, Session] = {}
         self.requests = Requests(self, services, store.memory)
         self._speaking: frozenset[str] = frozenset()
-        self._ping_due = services.now()
+        self._ping_due = self._tell_due = services.now()
 
         if store.made is not None:
             services.tell(EventName.ROOM_KEY_MADE, room=self.id, key=store.made.id)
@@ -285,9 +288,13 @@ class Conference:
         """Called some 15 times a second."""
         self._stage.expire(now)
         for session in list(self._sessions.values()):
-            self._attend(session, now)
-        self.audience.flush()
-        self._publish_levels(now)
+            if now >= session.attend_due:
+                session.attend_due = now + self._services.times.report / 2
+                self._attend(session, now)
+        if now >= self._tell_due:
+            self._tell_due = now + len(self.audience) * _TELLING
+            self.audience.flush()
+            self._publish_levels(now)
         if now >= self._ping_due:
             self._ping_due = now + self._services.times.ping
             self.audience.ping(now, self._services.times.gone)
@@ -338,6 +345,8 @@ class Conference:
         changed: dict[str, float] = {}
         speaking = set()
         for who, session in self._sessions.items():
+            if session.rests and who not in self._speaking:
+                continue
             level = session.meter.read(now)
             if level != session.level:
                 changed[who] = session.level = level

@@ -13,6 +13,7 @@ from appliance.host.conference import Conference
 from appliance.host.http import Refusal
 from appliance.host.limits import Bucket
 from appliance.host.services import Services
+from appliance.host.turns import Turns
 from appliance.host.watcher import Told, Watcher
 
 _FRAME = 64 * 1024
@@ -34,6 +35,7 @@ class Presence:
         self._services = services
         self._on_error = on_error
         self._greeting = 0
+        self._turns = Turns()
 
     def routes(self) -> list[web.RouteDef]:
         """What it serves."""
@@ -80,7 +82,7 @@ class Presence:
             self._greeting -= 1
         if claims is None:
             return
-        told = Told(conference.bring_up_to_date, self._services.counters, self._services.limits)
+        told = Told(conference.bring_up_to_date, self._services.counters, self._services.limits, self._turns)
         watcher = Watcher(socket, _abort_of(request), claims, told, approach.listen_only)
         writer = asyncio.create_task(watcher.run(), name=f"presence of {claims.identity}")
         conference.attach(watcher)

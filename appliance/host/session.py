@@ -19,6 +19,8 @@ from appliance.host.reports import Reports
 from appliance.host.srtp import Datagram
 from appliance.host.stage import Stage
 
+_SILENT = round(SILENCE)
+
 _SHOWN_ANYWAY = 64
 """Of the packets that are skipped libsrtp sees one in so many: it refuses a stream whose numbers it lost track of."""
 
@@ -45,6 +47,11 @@ class Meter:
         self._last = -float(level)
         self._peak = self._last if self._peak is None else max(self._peak, self._last)
         self._at = now
+
+    @property
+    def rests(self) -> bool:
+        """Whether no packet came since it was last read."""
+        return self._peak is None
 
     def read(self, now: float) -> int:
         """The level since the last reading, whole dBov; -127 when no packets come any more."""
@@ -86,9 +93,9 @@ class Session:
         """Its media may be forwarded: it is neither muted nor a listener."""
         self.meter = Meter()
         self.speaking = Speaking()
-        self.level = round(SILENCE)
+        self.level = _SILENT
         """As it was last published, dBov."""
-        self.report_due = now
+        self.attend_due = self.report_due = now
         self._offer = offer
         self._stage = stage
         self._watching = watching
@@ -112,6 +119,11 @@ class Session:
     def offer(self) -> Offer:
         """What the member offered."""
         return self._offer
+
+    @property
+    def rests(self) -> bool:
+        """Whether it was silent when levels were last published, and no packet came since."""
+        return self.level == _SILENT and self.meter.rests
 
     @property
     def is_site(self) -> bool:

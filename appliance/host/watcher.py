@@ -16,6 +16,7 @@ from aiohttp import web
 from appliance.core.counters import Counters
 from appliance.core.protocol import MOST_MEMBERS, Claims, CloseCode, Who, dump, levels_changed
 from appliance.host.config import Limits
+from appliance.host.turns import Turns
 
 _LINGER = 2.0
 """Seconds in which a closed socket may say goodbye before it is cut off."""
@@ -45,6 +46,7 @@ class Told:
     tell: Callable[[Collection[str]], Iterable[str]]
     counters: Counters
     limits: Limits
+    turns: Turns
 
 
 class Watcher:
@@ -72,6 +74,7 @@ class Watcher:
         self._tell = room.tell
         self._counters = room.counters
         self._limits = room.limits
+        self._turns = room.turns
         self._waiting: deque[str | None] = deque()  # None is a ping
         self._size = 0
         """Characters that wait."""
@@ -104,7 +107,7 @@ class Watcher:
             return
         self._waiting.append(text)
         self._size += len(text)
-        self._wake.set()
+        self._turns.ask(self._wake)
 
     def send_members(self, texts: Iterable[str], changed: Collection[str]) -> None:
         """Tell of ``changed`` members by ``texts``, or by what they are later when something waits still."""
@@ -115,7 +118,7 @@ class Watcher:
             self._owed.update(dict.fromkeys(changed))
             if len(self._owed) > MOST_MEMBERS:
                 self._give_up()
-            self._wake.set()
+            self._turns.ask(self._wake)
             return
         for text in texts:
             self.send(text)
@@ -133,20 +136,20 @@ class Watcher:
         """Send levels when there is time; those that still wait become one message with these."""
         if not self.closing:
             self._levels = levels if self._levels is None else levels.after(self._levels)
-            self._wake.set()
+            self._turns.ask(self._wake)
 
     def ping(self) -> None:
         """Ask for a sign of life."""
         if not self.closing and None not in self._waiting:
             self._waiting.append(None)
-            self._wake.set()
+            self._turns.ask(self._wake)
 
     def close(self, code: int, why: str = "") -> None:
         """Close with ``code`` once what waits has been sent; whoever does not read is cut off 2 s later."""
         if not self.closing:
             self._code, self._why = code, why
             self._cut = self._loop.call_later(_LINGER, self._abort)
-            self._wake.set()
+            self._turns.ask(self._wake)
 
     async def run(self) -> None:
         """Write until closed. Ends by itself after :meth:`close`, or when the other end is gone."""
