@@ -220,7 +220,7 @@ class Relayed:
         if len(datagram) > _CHANNEL.size:
             channel, size = _CHANNEL.unpack_from(datagram)
             inner = datagram[_CHANNEL.size : _CHANNEL.size + size]
-            if channel == _NUMBER and len(inner) == size and 128 <= inner[0] <= 191:
+            if channel == _NUMBER and len(inner) == size > 0 and 128 <= inner[0] <= 191:
                 self._on_media(inner)
                 return
         if on_loop:
