@@ -10,6 +10,7 @@ import pytest
 from appliance.core.events import EventName
 from appliance.core.protocol import parse_server
 from appliance.host.config import Limits, Rate, Times
+from tests.host.frames import loud
 from tests.host.harness import OTHER_ROOM, house, token
 from tests.host.member import Member, Presence, inside
 from tests.support import until
@@ -72,7 +73,7 @@ async def test_levels_are_real_come_at_most_15_times_a_second_and_end_in_silence
     async with house(tmp_path) as home, inside(home, "anna", "ben") as ((anna, _), (_, bens)):
         begin = asyncio.get_running_loop().time()
         for i in range(60):
-            anna.say(b"x" * 40, 20 + i % 30)
+            anna.say(loud(20), 20 + i % 30)
             await asyncio.sleep(0.02)
         took = asyncio.get_running_loop().time() - begin
         told = [message["levels"]["anna"] for message in bens.of("levels") if "anna" in message["levels"]]
