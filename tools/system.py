@@ -20,6 +20,8 @@ TESTS = {
     "ip": "iproute2",
     "nft": "nftables",
     "openssl": "openssl",
+    "node": "nodejs",
+    "npm": "npm",
     "certutil": "libnss3-tools",
     "zbarimg": "zbar-tools",
     "rsvg-convert": "librsvg2-bin",

@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 
 from appliance.core.events import EventName
 from appliance.core.sdp import MediaSection, parse_answer, parse_offer
-from appliance.host.config import Times, Turn
+from appliance.host.config import Limits, Rate, Times, Turn
 from appliance.host.cors import accepts
 from tests.core.sdp_offers import OFFERS
 from tests.host.harness import ROOM, House, house, token
@@ -322,3 +322,17 @@ def test_accept_without_a_value_takes_everything() -> None:
         headers = CIMultiDict({"Accept": " , "})
 
     assert accepts(Request(), SDP)  # type: ignore[arg-type]
+
+
+async def test_too_much_from_one_address_is_429_whoever_asks(tmp_path: Path) -> None:
+    limits = Limits(address_joins=Rate(0.01, 2.0), address_wrong=Rate(0.01, 2.0))
+    async with house(tmp_path, limits=limits) as home:
+        joins = [await post(home, "whip", SENDS, who=who) for who in ("a", "b", "c")]
+        assert [answered.status for answered in joins] == [201, 201, 429]
+        assert int(joins[-1].headers["Retry-After"]) > 0
+        assert home.count("host_joins_limited") == 1
+        wrong = [await post(home, "whip", SENDS, Authorization="Bearer junk") for _ in range(3)]
+        assert [answered.status for answered in wrong] == [401, 401, 429]
+        assert home.count("host_tokens_limited") == 1
+        gone = await ask(home, "DELETE", joins[0].headers["Location"], who="a")
+        assert gone.status == 200, "a right token passes"
