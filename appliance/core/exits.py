@@ -8,6 +8,7 @@ class Exit(IntEnum):
 
     OK = 0
     USAGE = 64
+    UNAVAILABLE = 69
     INTERNAL = 70
     CANNOT_CREATE = 73
     TRY_AGAIN = 75
