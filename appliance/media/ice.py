@@ -112,6 +112,13 @@ class Agent:
         """The way that is used."""
         self.answered = self._loop.time()
         """The loop's time of the last answer of the host."""
+        self._asked: float | None = None
+        """When the first check left that has had no answer since."""
+
+    @property
+    def doubt(self) -> float:
+        """Seconds for which the host has not answered: what it sends may still arrive, but what we send does not."""
+        return 0.0 if self._asked is None else self._loop.time() - self._asked
 
     # ---- coming up
 
@@ -174,6 +181,8 @@ class Agent:
         while len(self._checks) >= _MOST_CHECKS:
             del self._checks[next(iter(self._checks))]
         self._checks[request.transaction_id] = tried, nominates
+        if self._asked is None:
+            self._asked = self._loop.time()
         tried.way.tell(bytes(request))
 
     def _is_left(self, tried: _Try) -> bool:
@@ -198,7 +207,7 @@ class Agent:
 
     def _answered(self, tried: _Try, *, nominated: bool) -> None:
         now = self._loop.time()
-        self.answered = now
+        self.answered, self._asked = now, None
         if tried not in self._tries:
             return
         if tried.way is self.way:
@@ -232,7 +241,7 @@ class Agent:
     def tend(self, silence: float) -> None:
         """Look after the way; called some four times a second.
 
-        :param silence: seconds since anything of the host was heard.
+        :param silence: seconds for which nothing of the host was heard, or nothing answered.
         """
         now, way = self._loop.time(), self.way
         if way is None:

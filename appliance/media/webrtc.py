@@ -155,6 +155,11 @@ class DeviceTransport:
         return max(self._heard, self._ice.answered)
 
     @property
+    def silence(self) -> float:
+        """Seconds for which nothing of the host came, or none of our checks was answered, whichever is longer."""
+        return max(self._loop.time() - self.last_heard, self._ice.doubt)
+
+    @property
     def relayed(self) -> bool:
         """Whether a relay stands between."""
         return self._way is not None and self._way.relayed
@@ -217,11 +222,10 @@ class DeviceTransport:
         """Keep the way, and find another when it leads nowhere any more."""
         while not self._closing:
             await asyncio.sleep(_TEND_EVERY)
-            silence = self._loop.time() - self.last_heard
-            if silence > CONSENT:
-                self._end("Nothing came from the server for half a minute.")
+            if self.silence > CONSENT:
+                self._end("The server has not answered for half a minute.")
                 return
-            self._ice.tend(silence)
+            self._ice.tend(self.silence)
 
     def _go(self, way: Way) -> None:
         """Packets go this way from now on."""

@@ -19,9 +19,10 @@ from appliance.rooms.signalling import Joined, Lost, Signalling
 from appliance.rooms.uplink import Uplink
 
 MEDIA_SILENCE = 2.0
-"""Seconds without anything of the host (it sends a report twice a second) after which the room counts as lost."""
+"""Seconds without anything of the host (it reports twice a second), or without an answer to the checks that are sent, after
+which the room counts as lost."""
 
-_HEARD_JUST_NOW = 0.5
+_JUST_NOW = 0.5
 _RESUME = 0.7
 """Seconds in which a connection that is held has to be answered once the host is reached; a check goes out four times a
 second."""
@@ -53,17 +54,16 @@ class HeldMedia:
         """The connection that packets come by."""
         self.joined: Joined | None = None
 
-    def heard_within(self, seconds: float) -> bool:
-        """Whether there is a connection, and something of the host came by it this lately."""
+    def alive_within(self, seconds: float) -> bool:
+        """Whether there is a connection, and it was seen to lead both ways this lately."""
         transport = self.transport
-        now = asyncio.get_running_loop().time()
-        return transport is not None and transport.connected and now - transport.last_heard <= seconds
+        return transport is not None and transport.connected and transport.silence <= seconds
 
     async def resume(self) -> bool:
         """Whether the connection of before still leads to the host, which has just been reached."""
         end = asyncio.get_running_loop().time() + _RESUME
         while self.transport is not None and self.transport.connected:
-            if self.heard_within(_HEARD_JUST_NOW):
+            if self.alive_within(_JUST_NOW):
                 return True
             if asyncio.get_running_loop().time() > end:
                 break
@@ -109,9 +109,9 @@ class HeldMedia:
         while transport is not None and transport.connected:
             now = loop.time()
             # Two looks in a row: after a stall of our own loop the packets of meanwhile are read first.
-            silent = silent + 1 if now - transport.last_heard > MEDIA_SILENCE else 0
+            silent = silent + 1 if transport.silence > MEDIA_SILENCE else 0
             if silent > 1:
-                raise Lost(Fault("network"), "Nothing came from the server for two seconds.")
+                raise Lost(Fault("network"), "The server has not answered for two seconds.")
             if now - reported >= _REPORT_EVERY:
                 reported = now
                 report = self._uplink.report(time.time(), self._downlink.reception(now))

@@ -224,7 +224,7 @@ class HostedEngine:
             self._tell(*self._roomful.empty(), contract.PhaseChanged(LinkPhase.REFUSED, str(lost)))
             raise RoomRefused(str(lost))
         # While sound flows, a presence socket that is replaced at once is nobody's concern.
-        if not (self._in_room and self._media.heard_within(_UNNOTICED)):
+        if not (self._in_room and self._media.alive_within(_UNNOTICED)):
             self._trouble(str(lost))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
