@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 
 from appliance.core.events import EventName
 from appliance.core.sdp import MediaSection, parse_answer, parse_offer
-from appliance.host.config import Limits, Rate, Times, Turn
+from appliance.host.config import Limits, Proxy, Rate, Times, Turn
 from appliance.host.cors import accepts
 from tests.core.sdp_offers import OFFERS
 from tests.host.harness import ROOM, House, house, token
@@ -336,3 +336,12 @@ async def test_too_much_from_one_address_is_429_whoever_asks(tmp_path: Path) -> 
         assert home.count("host_tokens_limited") == 1
         gone = await ask(home, "DELETE", joins[0].headers["Location"], who="a")
         assert gone.status == 200, "a right token passes"
+
+
+@pytest.mark.parametrize(("proto", "status"), [("https", 201), ("http", 403)])
+async def test_without_https_nobody_publishes_from_another_machine(tmp_path: Path, proto: str, status: int) -> None:
+    forwarded = {"X_Forwarded_For": "192.0.2.5", "X_Forwarded_Proto": proto}
+    async with house(tmp_path, proxy=Proxy(trusted=("127.0.0.0/8",))) as home:
+        answered = await post(home, "whip", SENDS, **forwarded)
+        assert answered.status == status
+        assert (await post(home, "whep", HEARS, who="player", **forwarded)).status == 201
