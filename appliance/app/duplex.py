@@ -25,7 +25,7 @@ LOST_AFTER = 50
 _WAITED_FOR = 3
 """Turns without an answer after which none is waited for."""
 PATIENCE = 0.004
-"""Seconds that sound waits for link in the low-delay profile: half of what the loudspeaker still has to play then."""
+"""Seconds that sound waits for link in the low-delay profile: less than half of what the loudspeaker still has then."""
 _INT16 = np.float32(1 / 32768)
 _CATCH_UP_EVERY = 50
 """Turns in which a block that always waits behind the gate is seen as delay that a stall has left."""

@@ -3,7 +3,7 @@
 **How little waits.** The microphone is read in periods of 5 ms, so that a block is handed on within 5 ms of its last sample
 even where the card's own turn is another one (a sound server's). The loudspeaker's thread takes a turn when a block was
 captured: so the microphone's block goes on at once, and with one clock the loudspeaker always holds the same. That is
-``ahead``: what it has to play when the next block is written, 8 ms in the low-delay profile, else 15. A second under-run
+``ahead``: what it has to play when the next block is written, 10 ms in the low-delay profile, else 15. A second under-run
 within a minute adds 2.5 ms, up to 30. Two clocks drift: then a turn is left out, or taken when the loudspeaker would run dry.
 
 This is a first form: a card that breaks ends the part (:attr:`AlsaCard.ended`), and with it the process.
@@ -26,13 +26,13 @@ PERIOD = BLOCK // 2
 _PERIODS = 8
 """What the card may hold: room for a stall, not delay."""
 AHEAD = 15 * RATE // 1000
-AHEAD_LOW_DELAY = 8 * RATE // 1000
+AHEAD_LOW_DELAY = 10 * RATE // 1000
 """Samples that the loudspeaker still has when a block is written."""
 _MORE = RATE // 400
 _MOST = 30 * RATE // 1000
 _OFTEN = 60.0
 """Seconds within which a second under-run is no accident."""
-_DRY = RATE // 500
+_DRY = RATE // 1000
 """Samples left at which a block is written whether one was captured or not."""
 _STUCK = 100
 """Blocks played without one captured after which the microphone counts as dead."""

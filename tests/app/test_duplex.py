@@ -1,5 +1,7 @@
 """The two 10 ms paths of sound, over a real exchange."""
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,13 +24,17 @@ MUSIC = np.full(BLOCK, 8192, "<i2").tobytes()
 class World:
     """Sound's paths on one side, a link that a test speaks for on the other."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, patience: float = 0.0) -> None:
         self.now = 100.0
         self.gate, self.counters = Gate(), Counters()
         self.listener = Listener(folder / "exchange")
-        self.duplex = Duplex(self.gate, self.listener, self.counters, lambda: self.now)
+        self.duplex = Duplex(self.gate, self.listener, self.counters, lambda: self.now, patience)
         self.link = Client(folder / "exchange", timeout=0.5)
         self.out = np.zeros(BLOCK, np.float32)
+
+    def close(self) -> None:
+        self.link.close()
+        self.listener.close()
 
     def turn(self, heard: np.ndarray = TALK) -> np.ndarray:
         self.duplex.captured(heard)
@@ -52,8 +58,7 @@ class World:
 def world(short_dir: Path) -> Iterator[World]:
     world = World(short_dir)
     yield world
-    world.link.close()
-    world.listener.close()
+    world.close()
 
 
 def test_closed_gate_tells_nothing_of_the_room(world: World) -> None:
@@ -152,3 +157,56 @@ def test_without_link_the_clock_goes_on(world: World) -> None:
     for _ in range(20):
         assert not world.turn().any()
     assert world.duplex.turns == 20
+
+
+def answering(world: World, late: float = 0.0) -> threading.Thread:
+    """A link that answers one message, each with its own number as sound."""
+
+    def answer() -> None:
+        message = world.uplink()
+        time.sleep(late)
+        world.link.send(Downlink(seq=message.seq, block=np.full(BLOCK, message.seq * 100, "<i2").tobytes()))
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    return thread
+
+
+def played(world: World, late: float = 0.0) -> float:
+    thread = answering(world, late)
+    block = world.turn()
+    thread.join()
+    return float(block[0] * 32768)
+
+
+def test_with_patience_a_message_is_answered_in_its_own_turn(short_dir: Path) -> None:
+    world = World(short_dir, patience=0.5)
+    assert [played(world) for _ in range(4)] == [100, 200, 300, 400]
+    world.close()
+
+
+def test_what_comes_late_is_played_when_nothing_newer_is_there_and_no_delay_stays(short_dir: Path) -> None:
+    world = World(short_dir, patience=0.05)
+    assert played(world) == 100
+    assert played(world, late=0.2) == 100, "the last block fades"
+    assert world.counters.snapshot()["downlink_missing"] == 1
+    assert played(world) == 300, "not 200, which came between"
+    world.close()
+
+
+def test_a_link_that_does_not_answer_is_waited_for_a_few_times_only(short_dir: Path) -> None:
+    world = World(short_dir, patience=0.05)
+    began = time.monotonic()
+    for _ in range(40):
+        world.turn()
+    assert time.monotonic() - began < 1.0
+    world.close()
+
+
+def test_a_block_that_always_waits_behind_the_gate_is_faded_into_the_next(world: World) -> None:
+    world.gate.open()
+    world.duplex.captured(TALK)
+    for _ in range(120):
+        world.exchange()
+    assert world.gate.waiting == 0
+    assert world.gate.dropped == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from appliance.panel.none import NoPanel
 from appliance.panel.virtual import VirtualPanel
 from tests.app.parts import Lines, journal, settings
 from tests.support import until
+from tests.support.need import need
 
 
 class Parts:
@@ -197,3 +199,17 @@ async def test_without_a_panel_the_device_only_listens(short_dir: Path) -> None:
     assert not sound.gate.is_open
     stop.set()
     await task
+
+
+def test_alsa_without_its_library_is_refused_with_the_way_out(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "alsaaudio", None)
+    monkeypatch.delitem(sys.modules, "appliance.audio.alsa", raising=False)
+    with pytest.raises(NotAllowed, match="needs alsaaudio: install python3-alsaaudio"):
+        make_card(settings(short_dir, '[audio]\nbackend = "alsa"'))
+
+
+def test_the_card_is_the_one_that_the_settings_name(short_dir: Path) -> None:
+    need("module:alsaaudio", "pyalsaaudio is not installed: pip install -e .[device]")
+    card = make_card(settings(short_dir, '[audio]\nbackend = "alsa"\ncapture = "plughw:1"\nplayback = "plughw:2"'))
+    assert card.name == "alsa (plughw:1, plughw:2)"
+    assert card.counts == {"capture_overruns": 0, "playback_underruns": 0}

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-PROGRAMS = ("pipewire", "pipewire-pulse", "wireplumber", "pw-link", "dbus-run-session")
+PROGRAMS = ("pipewire", "pipewire-pulse", "wireplumber", "pw-link", "dbus-daemon")
 """What has to be installed, beside ALSA's and JACK's plugins for it (see tools/system.py)."""
 PRIORITY = 30
 """Of the graph's own threads, where real time is allowed."""
@@ -63,6 +63,7 @@ class Graph:
             "XDG_CONFIG_HOME": str(folder / "config"),
             "XDG_STATE_HOME": str(folder / "state"),
             "PIPEWIRE_RUNTIME_DIR": str(folder),
+            "DBUS_SESSION_BUS_ADDRESS": f"unix:path={folder / 'bus'}",
             "PULSE_SERVER": f"unix:{folder / 'pulse' / 'native'}",
             "ALSA_CONFIG_PATH": str(folder / "asound.conf"),
         }
@@ -85,7 +86,9 @@ class Graph:
         """
         self._run("pipewire", [*real_time(PRIORITY), "pipewire"])
         self._wait((self._folder / "pipewire-0").exists, "the graph's socket")
-        self._run("wireplumber", ["dbus-run-session", "--", "wireplumber"])
+        self._run("bus", ["dbus-daemon", "--session", "--nofork", f"--address=unix:path={self._folder / 'bus'}"])
+        self._wait((self._folder / "bus").exists, "the session bus")
+        self._run("wireplumber", ["wireplumber"])
         self._run("pulse", [*real_time(PRIORITY - 5), "pipewire-pulse"])
         self._wait((self._folder / "pulse" / "native").exists, "the PulseAudio socket")
         self._wait(lambda: all(f"{name}:" in self.ports() for name in self._names), "the nodes")
