@@ -78,7 +78,11 @@ class MockHost:
         self.silent = False
         """Answer no hello."""
         self.refuse: int | None = None
-        """Close code that answers the next hellos."""
+        """Close code that answers the next hellos,"""
+        self.reason = ""
+        """and the reason given with it."""
+        self.named: str | None = None
+        """The token that a proxy's word gets."""
         self.media_status = 201
         self.relays: list[str] = []
         """Link headers of an answer."""
@@ -107,6 +111,7 @@ class MockHost:
         app.router.add_get("/rooms/studio/presence", self._presence)
         app.router.add_post("/rooms/studio/media", self._media)
         app.router.add_delete("/rooms/studio/media/{session}", self._leave)
+        app.router.add_post("/rooms/studio/token", self._name)
         app.router.add_get("/demo/panel", self._panel)
         app.router.add_get("/page/{name}", _file)
         app.router.add_get("/studio", _index)
@@ -150,10 +155,10 @@ class MockHost:
         for panel in list(self._panels):
             await panel.send_json(self.panel_state)
 
-    async def close(self, code: int) -> None:
+    async def close(self, code: int, reason: str = "") -> None:
         """Close every presence socket with ``code``."""
         for socket in list(self._sockets):
-            await socket.close(code=code)
+            await socket.close(code=code, message=reason.encode())
 
     async def heard(self, message: Message, where: list[Message] | None = None) -> None:
         """Wait until the page has said ``message``."""
@@ -172,7 +177,7 @@ class MockHost:
             await socket.receive()
             return socket
         if self.refuse is not None:
-            await socket.close(code=self.refuse)
+            await socket.close(code=self.refuse, message=self.reason.encode())
             return socket
         await socket.send_json(self._welcome())
         self._sockets.add(socket)
@@ -193,6 +198,8 @@ class MockHost:
             "slots": self.slots,
             "capabilities": {"levels": self.levels, "hands": True, "admin_mute": True, "volumes": True},
             "listen_only": self.listen_only,
+            "guest": self.you["role"] == "guest",
+            "mute_new": False,
         }
 
     async def _panel(self, request: web.Request) -> web.StreamResponse:
@@ -223,6 +230,12 @@ class MockHost:
         hand = message.get("up", own[0]["hand"])
         state = "admin_muted" if own[0]["admin_muted"] else "hand" if hand else "muted" if muted else "listening"
         await self.change(own[0]["id"], muted=muted, hand=hand, state=state)
+
+    async def _name(self, _request: web.Request) -> web.Response:
+        if self.named is None:
+            return web.Response(status=401)
+        self.token = self.named
+        return web.json_response({"token": self.named})
 
     async def _media(self, request: web.Request) -> web.StreamResponse:
         assert request.headers["Authorization"] == f"Bearer {self.token}"

@@ -121,3 +121,43 @@ async def test_a_host_that_starts_anew_is_found_again(tmp_path: Path) -> None:
         async with house(tmp_path, http_port=port) as again:
             await own_is(anna, "muted")
             assert again.count("host_joins") == 1
+
+
+@pytest.mark.browser
+async def test_a_guest_is_admitted_speaks_and_is_removed(tmp_path: Path) -> None:
+    async with windows(tmp_path) as (home, browser):
+        gus = await window(home, browser, "gus", "guest")
+        ben = await window(home, browser, "ben", "admin")
+        await gus.locator("#own").click()
+        await own_is(gus, "guest")
+        await join(ben)
+        tile = ben.locator("#members .tile", has_text="Gus")
+        await tile.get_by_text("Guest, listening").wait_for()
+        await tile.get_by_role("button").first.click()
+        await ben.get_by_role("button", name="Admit").click()
+        await own_is(gus, "muted")
+        await gus.locator("#own").click()
+        await own_is(gus, "live")
+        await ben.get_by_role("region", name="Who speaks").get_by_text("Gus").wait_for()  # it beeps
+        await tile.get_by_role("button").first.click()
+        await ben.get_by_role("button", name="Remove").click()
+        await ben.get_by_role("button", name="Remove for good").click()
+        await gus.locator("#end", has_text="You were removed from this room.").wait_for()
+        await tile.wait_for(state="detached")
+
+
+@pytest.mark.browser
+async def test_a_listener_who_is_allowed_to_speak_is_heard(tmp_path: Path) -> None:
+    async with windows(tmp_path) as (home, browser):
+        leo = await window(home, browser, "leo", "listener")
+        ben = await window(home, browser, "ben", "admin")
+        await leo.locator("#own").click()
+        await own_is(leo, "listening")
+        await join(ben)
+        await ben.locator("#members .tile", has_text="Leo").get_by_role("button").first.click()
+        await ben.get_by_role("button", name="Allow to speak").click()
+        await own_is(leo, "muted")
+        await leo.wait_for_timeout(100)
+        await leo.locator("#own").click()
+        await own_is(leo, "live")
+        await ben.get_by_role("region", name="Who speaks").get_by_text("Leo").wait_for()

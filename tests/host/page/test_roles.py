@@ -1,0 +1,174 @@
+"""What guests, members and admins see and can do about each other, and how a link ends."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.host.page.mock_host import MockHost, member, token
+from tests.host.page.visits import Visit, visiting
+
+Prepare = Callable[[MockHost], None]
+
+
+def _as(role: str) -> Prepare:
+    def prepare(host: MockHost) -> None:
+        host.you["role"] = role
+        host.members.append(member("mira", "Mira Koch", 0, 6, role=role, state="muted", muted=True))
+
+    return prepare
+
+
+def _with_guest(role: str) -> Prepare:
+    def prepare(host: MockHost) -> None:
+        host.you["role"] = role
+        host.members.append(member("gus", "Gus Berg", 3, 3, role="guest", state="muted", muted=True))
+        host.members.append(member("leo", "Leo Wolf", 3, 5, role="listener", state="muted", muted=True))
+
+    return prepare
+
+
+async def menu(visit: Visit, name: str) -> list[str]:
+    """What the menu of a member offers by keys."""
+    await visit.page.locator("#members .tile", has_text=name).get_by_role("button").first.click()
+    return await visit.texts(".menu button")
+
+
+@visiting(host=_as("guest"))
+async def test_a_guest_listens_and_asks_until_someone_lets_them_in(visit: Visit) -> None:
+    await visit.open()
+    await visit.own.click()
+    await visit.own_is("guest")
+    assert await visit.text("#own-second") == "Listening until someone lets you in"
+    await visit.page.wait_for_timeout(650)
+    await visit.own.click()
+    await visit.host.heard({"type": "hand", "up": True})
+    await visit.own_is("asked")
+    assert await visit.packets_within(0.3) == 0
+    await visit.host.change("mira", role="speaker", hand=False, state="muted")
+    await visit.own_is("muted")
+    await visit.wait_text(".toast > span", "You can now speak.")
+    assert await visit.packets_within(0.3) == 0, "let in, and still muted"
+    await visit.own.click()
+    await visit.own_is("live")
+
+
+@visiting(host=_as("listener"))
+async def test_a_listener_who_may_speak_joins_anew_with_a_microphone(visit: Visit) -> None:
+    await visit.open()
+    await visit.own.click()
+    await visit.own_is("listening")
+    visit.host.you["role"] = "speaker"
+    await visit.host.change("mira", role="speaker")
+    await visit.own_is("muted")
+    await visit.page.wait_for_timeout(650)
+    await visit.own.click()
+    await visit.own_is("live")
+    await visit.host.push(
+        {"type": "members", "members": [member("mira", "Mira Koch", 0, 6, role="listener")], "left": []}
+    )
+    await visit.own_is("listening")
+    assert await visit.packets_within(0.3) == 0
+
+
+async def check_offers(visit: Visit, guest: list[str], listener: list[str], speaker: list[str]) -> None:
+    """What the menus of a guest, a listener and a speaker offer."""
+    await visit.open()
+    for name, offers in (("Gus", guest), ("Leo", listener), ("Ben", speaker)):
+        assert await menu(visit, name) == offers
+        await visit.page.keyboard.press("Escape")
+
+
+@visiting(host=_with_guest("listener"))
+async def test_a_listener_is_offered_nothing(visit: Visit) -> None:
+    await check_offers(visit, [], [], [])
+
+
+@visiting(host=_with_guest("speaker"))
+async def test_a_speaker_is_offered_to_admit_guests(visit: Visit) -> None:
+    await check_offers(visit, ["Admit"], [], [])
+
+
+@visiting(host=_with_guest("admin"))
+async def test_an_admin_is_offered_what_fits(visit: Visit) -> None:
+    await check_offers(visit, ["Admit", "Remove"], ["Allow to speak", "Remove"], ["Mute for everyone", "Remove"])
+
+
+@visiting(host=_with_guest("admin"))
+async def test_an_admin_removes_by_two_presses(visit: Visit) -> None:
+    await visit.open()
+    await menu(visit, "Ben")
+    await visit.page.get_by_role("button", name="Remove").click()
+    assert not [said for said in visit.host.received if said["type"] == "remove"]
+    await visit.page.get_by_role("button", name="Remove for good").click()
+    await visit.host.heard({"type": "remove", "member": "ben"})
+
+
+@visiting(host=_with_guest("speaker"))
+async def test_a_member_admits_a_guest(visit: Visit) -> None:
+    await visit.open()
+    await visit.wait_text("#members .tile .second", "Guest, listening")
+    await menu(visit, "Gus")
+    await visit.page.get_by_role("button", name="Admit").click()
+    await visit.host.heard({"type": "admit", "member": "gus"})
+
+
+@visiting(host=_with_guest("admin"))
+async def test_an_admin_mutes_whoever_is_new(visit: Visit) -> None:
+    await visit.open()
+    await visit.page.locator("#settings").click()
+    await visit.page.get_by_label("Mute new members").check()
+    await visit.host.heard({"type": "mute_new", "on": True})
+    await visit.host.push({"type": "mute_new", "on": True})
+    await visit.page.keyboard.press("Escape")
+    await visit.page.locator("#settings").click()
+    assert await visit.page.get_by_label("Mute new members").is_checked()
+
+
+@visiting()
+async def test_only_an_admin_is_offered_to_mute_whoever_is_new(visit: Visit) -> None:
+    await visit.open()
+    await visit.page.locator("#settings").click()
+    assert await visit.page.get_by_label("Mute new members").count() == 0
+
+
+@visiting()
+async def test_many_changes_come_as_one_message(visit: Visit) -> None:
+    await visit.open()
+    news = [member("anna", "Anna Ek", 3, 3), member("ben", "Ben Adeyemi", 5, 1, state="muted", muted=True)]
+    await visit.host.push({"type": "members", "members": news, "left": ["lena", "tomas", "nobody"]})
+    await visit.wait_text("#count", "4 here")
+    assert await visit.texts("#members bdi") == ["Hamburg", "Anna Ek", "Ben Adeyemi", "Yuki Tanaka"]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "title"),
+    [
+        (4401, "expired", "This link has expired."),
+        (4401, "revoked", "This link is not valid."),
+        (4410, "removed", "You were removed from this room."),
+    ],
+)
+@visiting()
+async def test_why_a_stay_ends(visit: Visit, code: int, reason: str, title: str) -> None:
+    await visit.open()
+    await visit.join()
+    visit.host.refuse, visit.host.reason = code, reason
+    await visit.host.close(code, reason)
+    await visit.wait_text("#end b", title)
+    assert not await visit.page.locator("#members").is_visible()
+
+
+def _named(host: MockHost) -> None:
+    host.named = token(name="Ada")
+
+
+@visiting(host=_named)
+async def test_whom_a_proxy_names_needs_no_link_and_stays_signed_in(visit: Visit) -> None:
+    await visit.page.goto(visit.host.address.split("#", maxsplit=1)[0])
+    await visit.wait_text("#count", "5 here")
+    visit.host.named = token(name="Ada", again=True)
+    await visit.host.close(4401, "expired")
+    await visit.page.wait_for_timeout(300)
+    await visit.wait_text("#count", "5 here")
+    assert not await visit.page.locator("#end").is_visible()
+    assert visit.host.token == visit.host.named
