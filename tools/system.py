@@ -12,7 +12,19 @@ from pathlib import Path
 
 from tools import debian
 
-TESTS = {
+SOUND = {
+    "pipewire": "pipewire",
+    "pw-link": "pipewire-bin",
+    "pipewire-pulse": "pipewire-pulse",
+    "pw-jack": "pipewire-jack",
+    "/usr/lib/*/alsa-lib/libasound_module_pcm_pipewire.so": "pipewire-alsa",
+    "wireplumber": "wireplumber",
+    "dbus-daemon": "dbus-daemon",
+    "/usr/include/alsa/asoundlib.h": "libasound2-dev",  # pyalsaaudio has no wheels
+}
+"""A sound server with microphones and loudspeakers that are not there, and what builds ALSA's library for Python."""
+
+TESTS = SOUND | {
     "chromium": "chromium",
     "turnserver": "coturn",
     "nginx": "nginx-light",
@@ -28,13 +40,9 @@ TESTS = {
 }
 """What the suite runs for real: a program each, and the package that has it."""
 
-BENCH = {
+BENCH = SOUND | {
     "janus": "janus",
-    "pipewire": "pipewire",
-    "pw-link": "pipewire-bin",
-    "pipewire-pulse": "pipewire-pulse",
-    "wireplumber": "wireplumber",
-    "pactl": "pulseaudio-utils",
+    "chromium": "chromium",
 }
 """The same for benchmarks."""
 
@@ -42,7 +50,9 @@ _PLACES = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 
 
 def find(program: str) -> str | None:
-    """Path of a program, also of one that only root has in its PATH."""
+    """Path of a program, also of one that only root has in its PATH; or of a file, named from / on, maybe with a *."""
+    if program.startswith("/"):
+        return next((str(path) for path in Path("/").glob(program[1:])), None)
     return shutil.which(program) or next((str(p) for d in _PLACES if (p := Path(d) / program).exists()), None)
 
 

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-PROGRAMS = ("pipewire", "pipewire-pulse", "wireplumber", "pw-link", "dbus-daemon")
-"""What has to be installed, beside ALSA's and JACK's plugins for it (see tools/system.py)."""
+from tools.system import SOUND, find
+
+_HEADERS = "/usr/include/"
 PRIORITY = 30
 """Of the graph's own threads, where real time is allowed."""
 _RATE = 48_000
@@ -34,8 +35,9 @@ pcm.{name} {{ type pipewire capture_node "{name}" playback_node "{name}" }}
 
 
 def missing() -> list[str]:
-    """The programs that are not installed."""
-    return [program for program in PROGRAMS if shutil.which(program) is None]
+    """The packages that are not installed."""
+    needed = {program: package for program, package in SOUND.items() if not program.startswith(_HEADERS)}
+    return [package for program, package in needed.items() if find(program) is None]
 
 
 def real_time(priority: int) -> list[str]:

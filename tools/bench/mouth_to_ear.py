@@ -37,7 +37,7 @@ from appliance.core.tokens import Claims, issue
 from appliance.core.units import RATE
 from appliance.health.status import ask
 from appliance.rooms.device_key import DeviceKey
-from tools.bench import graph, probe
+from tools.bench import graph
 from tools.bench.call import processes
 from tools.bench.quality import Heard, judge
 from tools.measurements import Figure, write
@@ -362,10 +362,10 @@ def figures(found: Results, said: str, seconds: float) -> list[Figure]:
 
 def missing() -> str:
     """What has to be installed first, in one sentence, or nothing."""
-    programs = [*graph.missing(), *([] if probe.library() else ["pipewire-jack"])]
+    packages = graph.missing()
     modules = [name for name in ("alsaaudio", "pesq") if importlib.util.find_spec(name) is None]
-    if programs:
-        return f"missing {', '.join(programs)}; type: python3 -m tools.system bench"
+    if packages:
+        return f"missing {', '.join(packages)}; type: python3 -m tools.system bench"
     return f"missing {', '.join(modules)}; type: python3 -m tools.bootstrap bench" if modules else ""
 
 
