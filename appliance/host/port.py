@@ -10,6 +10,7 @@ IPv4 only for now.
 import asyncio
 import secrets
 import socket
+from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
@@ -44,6 +45,10 @@ _CHECKS = Rate(50.0, 200.0)
 
 _RECORDS = Rate(20.0, 128.0)
 """DTLS datagrams from one peer: a handshake takes a dozen, and afterwards there are alerts at most."""
+
+
+_MOST_WAITING = 1024
+"""DTLS datagrams that wait for their turn."""
 
 
 class Ended(StrEnum):
@@ -109,6 +114,7 @@ class Port:
         self._by_ufrag: dict[str, Peer] = {}
         self._by_address: dict[Address, Peer] = {}
         self._packet = Datagram()
+        self._handshaking: deque[tuple[Peer, bytes]] = deque()
         self._checks = Buckets(_CHECKS)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
@@ -266,6 +272,29 @@ class Port:
             self._counters.add("host_dtls_flooded")
             return
         peer.heard = now
+        if peer.begins:  # its media may be right behind
+            self._receive(peer, data)
+        elif len(self._handshaking) < _MOST_WAITING:
+            if not self._handshaking:
+                self._loop.call_soon(self._handshake)
+            self._handshaking.append((peer, data))
+        else:
+            self._counters.add("host_dtls_flooded")
+
+    def _handshake(self) -> None:
+        """One step of one handshake in a turn of the loop: each costs up to a millisecond, and media is read in between."""
+        peer, data = self._handshaking.popleft()
+        if self._handshaking:
+            self._loop.call_soon(self._handshake)
+        if self._by_ufrag.get(peer.ufrag) is not peer:
+            return
+        try:
+            self._receive(peer, data)
+        except Exception as error:  # noqa: BLE001  # as in _readable
+            self._counters.add("host_datagrams_junk")
+            self._on_error(error)
+
+    def _receive(self, peer: Peer, data: bytes) -> None:
         if peer.handshake is None:
             if peer.begins:  # it answers a hello that failed; the next check begins anew
                 self._counters.add("host_datagrams_junk")

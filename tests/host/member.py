@@ -147,8 +147,18 @@ class Member:
         self.check()
         await until(lambda: self.checks_answered, what="no STUN answer")
         self._send_all(self.dtls.exchange())
-        await until(lambda: self._outbound, what="no DTLS")
+        await until(lambda: self.connected, what="no DTLS")
         return self
+
+    @property
+    def connected(self) -> bool:
+        """Media can flow."""
+        return self._outbound is not None
+
+    def begin_dtls(self) -> None:
+        """Say hello, after a check was answered."""
+        self._dtls = Client(context(self.certificate))
+        self._send_all(self.dtls.exchange())
 
     async def connect_again(self) -> "Member":
         """Join anew, as after a loss."""

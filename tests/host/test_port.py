@@ -9,6 +9,10 @@ import pytest
 
 from appliance.core.events import EventName
 from appliance.host import fan_out, port
+from appliance.host.dtls import Handshake, Keys
+from appliance.host.session import Session
+from appliance.host.srtp import Datagram
+from tests.host.frames import loud, tagged
 from tests.host.harness import house
 from tests.host.member import Member, inside
 from tests.support import until
@@ -108,3 +112,36 @@ async def test_what_the_kernel_does_not_take_is_dropped_and_counted(
         anna.say(b"heard")
         await until(lambda: ben.heard_of("heard"))
         assert home.count("host_packets_out") == 2
+
+
+async def test_media_does_not_wait_for_a_storm_of_handshakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    receive, rtp = Handshake.receive, Session.rtp
+
+    def noted_receive(handshake: Handshake, data: bytes) -> Keys | None:
+        order.append("handshake")
+        return receive(handshake, data)
+
+    def noted_rtp(session: Session, packet: Datagram, now: float) -> None:
+        order.append("media")
+        rtp(session, packet, now)
+
+    async with house(tmp_path) as home, inside(home, "anna", "ben") as ((anna, _), (ben, _)):
+        newcomers = [Member(home, f"n{i}", role="listener") for i in range(12)]
+        try:
+            for member in newcomers:
+                await member.join()
+                member.check()
+                await until(lambda member=member: member.checks_answered)  # type: ignore[misc]
+            monkeypatch.setattr(Handshake, "receive", noted_receive)
+            monkeypatch.setattr(Session, "rtp", noted_rtp)
+            for member in newcomers:
+                member.begin_dtls()
+            anna.say(tagged(loud(20), b"in between"))
+            await until(lambda: ben.heard_of("in between"))
+            await until(lambda: all(member.connected for member in newcomers))
+        finally:
+            for member in newcomers:
+                member.vanish()
+        assert order.count("handshake") >= 24
+        assert order.index("media") <= 2
