@@ -34,6 +34,8 @@ TESTS = SOUND | {
     "openssl": "openssl",
     "node": "nodejs",
     "npm": "npm",
+    "lego": "lego",
+    "curl": "curl",
     "certutil": "libnss3-tools",
     "zbarimg": "zbar-tools",
     "rsvg-convert": "librsvg2-bin",
