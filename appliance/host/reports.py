@@ -14,9 +14,8 @@ from appliance.media.rtp import Bye, ReportBlock, Rtcp, SenderReport, parse_rtcp
 
 CNAME = "room"
 
-_TALKING, _LISTENING = 2, 10
-"""One report in so many is made for people who talk, and for those who only listen; a device gets each: it takes their absence
-for the loss of the room."""
+_FOR_PEOPLE = 2
+"""One report in so many is made for people: a page that hears nothing for 3 s takes the room for lost. A device gets each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +104,7 @@ class Reports:
     def due(self) -> bool:
         """Whether this turn is one for a report; asked once a turn."""
         self._turn += 1
-        every = 1 if self._is_site else _LISTENING if self._reception is None else _TALKING
-        return self._turn % every == 0
+        return self._is_site or self._turn % _FOR_PEOPLE == 0
 
     def build(self, sending: Sequence[Sending], listeners_lose: float, now: float, unix_now: float) -> bytes:
         """One compound packet: reports of what we send and receive, with our name.
