@@ -6,8 +6,8 @@ PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo core dev speech system outside test pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements lock docs \
-	docs-check bench-demo bench-call bench-panel bench-recovery bench-room tools-livekit clean
+.PHONY: help demo core dev speech system outside alsa test pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements lock docs \
+	docs-check bench-demo bench-call bench-mouth-to-ear bench-panel bench-recovery bench-room tools-livekit clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,11 @@ system: ## Debian's packages that the tests run beside ours, where they may be i
 outside: ## WHIP and WHEP clients of others that the tests run, with npm where there is one
 	@$(PYTHON) -m tools.outside
 
-test: dev system outside lint typecheck imports docs-check pytest ## everything that must hold: lint, types, imports, documents, tests
+alsa: dev system ## ALSA's library for Python, built where its headers are: for tests and benchmarks of the sound card
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/alsa.txt \
+		|| echo "kontor: no ALSA for Python: what needs it skips (apt-get install libasound2-dev)"
+
+test: dev system outside alsa lint typecheck imports docs-check pytest ## everything that must hold: lint, types, imports, documents, tests
 
 pytest: dev ## the tests alone, with branch coverage (ARGS=tests/core for some of them)
 	@$(BIN)/coverage erase
@@ -81,6 +85,11 @@ bench-demo: dev system ## a fresh clone to the page, as a new user would
 
 bench-call: dev ## what a call costs the device
 	@$(BIN)/python -m tools.bench.call $(ARGS)
+
+bench-mouth-to-ear: alsa ## from one mouth to the other's ear, beside Chromium (ARGS="--seconds 20" for a short run)
+	@$(PYTHON) -m tools.system bench
+	@$(PYTHON) -m tools.bootstrap bench
+	@$(BIN)/python -m tools.bench.mouth_to_ear $(ARGS)
 
 bench-panel: dev ## from a press to the gate and to the lamp
 	@$(BIN)/python -m tools.bench.panel $(ARGS)
