@@ -1,9 +1,8 @@
-"""What needs a running host, or a server that lies to a device: HTTP both ways, and what a member sends that is in."""
+"""HTTP both ways: requests to a running host, answers to a device, headers of proxies."""
 
 import asyncio
 import base64
 import contextlib
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import aiohttp
-import pylibsrtp
 from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
@@ -20,14 +18,11 @@ from appliance.core import sdp
 from appliance.core.events import EventName
 from appliance.host.approach import approach_of
 from appliance.host.config import DeviceConfig, Limits, Proxy, Rate, Times
-from appliance.media import red, rtp
-from appliance.media.rtp import ReportBlock
 from appliance.rooms.signalling import Lost, Signalling
 from tests.core.sdp_offers import HOST, OFFERS, SSRCS
-from tests.fuzz import media, mutate
+from tests.fuzz import mutate
 from tests.fuzz.target import Run, Target
 from tests.host.harness import ROOM, House, house, token
-from tests.host.member import Member
 
 _OFTEN = Rate(1e6, 1e6)
 _LIMITS = Limits(
@@ -43,7 +38,7 @@ _NO_ANSWER = 1.0
 
 
 @contextlib.contextmanager
-def _loop() -> Iterator[asyncio.AbstractEventLoop]:
+def own_loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop = asyncio.new_event_loop()
     try:
         yield loop
@@ -55,7 +50,7 @@ def _loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @contextlib.contextmanager
-def _house(loop: asyncio.AbstractEventLoop, **settings: Any) -> Iterator[House]:
+def open_house(loop: asyncio.AbstractEventLoop, **settings: Any) -> Iterator[House]:
     with TemporaryDirectory() as folder:
         lives = house(Path(folder), limits=_LIMITS, **settings)
         found = loop.run_until_complete(lives.__aenter__())
@@ -65,7 +60,7 @@ def _house(loop: asyncio.AbstractEventLoop, **settings: Any) -> Iterator[House]:
             loop.run_until_complete(lives.__aexit__(None, None, None))
 
 
-def _nothing_broke(found: House) -> None:
+def nothing_broke(found: House) -> None:
     """What breaks inside is contained and told; here it is a finding."""
     broken = [event for event in found.told(EventName.BAD_REQUEST) if "error" in event.fields]
     found.events.clear()
@@ -159,14 +154,17 @@ async def _ask(address: tuple[str, int], request: bytes) -> bytes:
 def _http() -> Iterator[Run]:
     proxy = Proxy(trusted=("127.0.0.1/32",), name_header="X-User")
     devices = (DeviceConfig("box", "Box", ROOM, bytes(32)),)
-    with _loop() as loop, _house(loop, proxy=proxy, devices=devices, times=Times(body=0.05), max_members=2048) as found:
+    with (
+        own_loop() as loop,
+        open_house(loop, proxy=proxy, devices=devices, times=Times(body=0.05), max_members=2048) as found,
+    ):
 
         def run(data: bytes) -> None:
             answer = loop.run_until_complete(_ask(found.host.address, _http_bytes(data)))
             status = answer[9:12]
             assert not answer or answer.startswith(b"HTTP/"), answer
             assert not status.startswith(b"5") or status in {b"501", b"503"}, answer
-            _nothing_broke(found)
+            nothing_broke(found)
 
         yield run
 
@@ -237,7 +235,7 @@ def _device() -> Iterator[Run]:
                 joined = await signalling.join(_TOKEN, _OUR_OFFER)
                 assert joined.location.port == port, "the token goes to nobody else"
 
-    with _loop() as loop:
+    with own_loop() as loop:
         server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0))
         port = server.sockets[0].getsockname()[1]
 
@@ -292,80 +290,6 @@ def _approach() -> Iterator[Run]:
     yield run
 
 
-# ---- what a member sends that is in the room
-
-
-_RTP, _RAW_RTP, _RTCP, _RAW = range(4)
-"""The first byte of a record: protected as the member's next packet, as it is, as RTCP, or not at all."""
-
-
-def _kinded(kind: int, data: bytes) -> bytes:
-    return bytes((kind,)) + data
-
-
-def _sessions() -> tuple[bytes, ...]:
-    frames = [_kinded(_RTP, packet) for packet in media.PACKETS[:3]]
-    copies = red.build(sdp.DEVICE_OPUS, media.FRAMES[3], [(1920, media.FRAMES[1]), (960, media.FRAMES[2])])
-    first = struct.pack("!BBHII", 0x90, sdp.DEVICE_RED, 0, 960, 0) + b"\xbe\xde\x00\x01\x20\x8a\0\0"
-    reports = [_kinded(_RTCP, report) for report in media.REPORTS]
-    lone = rtp.receiver_report(7, [ReportBlock(1, 200, 1, 2, 3)])
-    return (
-        mutate.join(frames * 3),
-        mutate.join([_kinded(_RTP, first + copies)] * 4 + reports),
-        mutate.join([_kinded(_RAW_RTP, media.PACKETS[0]), _kinded(_RTCP, lone), _kinded(_RAW, media.REPORTS[0])]),
-        mutate.join(
-            [_kinded(_RAW, bytes((20 + n,)) + bytes(40)) for n in range(3)] + [_kinded(_RAW, b"\0\1" + bytes(60))]
-        ),
-    )
-
-
-def _datagram(member: Member, record: bytes) -> bytes | None:
-    """What is sent for a record; None when libsrtp itself refuses to protect that."""
-    kind, data = record[:1], record[1:]
-    outbound = member._outbound
-    assert outbound is not None
-    with contextlib.suppress(pylibsrtp.Error, ValueError):
-        if kind[0] % 4 == _RTP and len(data) >= 12:
-            member.seq = (member.seq + 1) & 0xFFFF
-            numbered = data[:2] + member.seq.to_bytes(2, "big") + data[4:8] + member.ssrc.to_bytes(4, "big") + data[12:]
-            return bytes(outbound._session.protect(numbered))
-        if kind[0] % 4 == _RAW_RTP:
-            return bytes(outbound._session.protect(data))
-        if kind[0] % 4 == _RTCP:
-            return outbound.seal_rtcp(data)
-        return data
-    return None
-
-
-@contextlib.contextmanager
-def _member() -> Iterator[Run]:
-    with _loop() as loop, _house(loop) as found:
-
-        async def enter(name: str) -> Member:
-            return await Member(found, name).connect()
-
-        talker, other = (loop.run_until_complete(enter(name)) for name in ("anna", "ben"))
-
-        async def send(data: bytes) -> None:
-            for record in mutate.split(data):
-                datagram = _datagram(talker, record) if record else b""
-                if datagram is not None:
-                    with contextlib.suppress(OSError):
-                        talker.send_raw(datagram)
-            for _ in range(3):  # the host reads, and sends; the members read
-                await asyncio.sleep(0)
-            other.heard.clear()
-            talker.heard.clear()
-
-        def run(data: bytes) -> None:
-            loop.run_until_complete(send(data))
-            _nothing_broke(found)
-
-        yield run
-        for member in (talker, other):
-            member.vanish()
-
-
 def targets() -> list[Target]:
     """All of this file."""
     lines = mutate.lines
@@ -373,5 +297,4 @@ def targets() -> list[Target]:
         Target("http", lines, _requests(), _http),
         Target("host_reply", lines, _replies(), _device, (Lost,)),
         Target("approach", lines, _APPROACHES, _approach),
-        Target("member", mutate.records, _sessions(), _member),
     ]

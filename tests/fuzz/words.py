@@ -212,17 +212,19 @@ def _settings(data: bytes) -> None:
         assert time.process_time() - began < 5
 
 
+CLIENT_MESSAGES = _messages(test_presence_client, "CLIENT")
+
+
 def targets() -> list[Target]:
     """All of this file."""
     lines, document, binary = mutate.lines, mutate.document, mutate.binary
     offers = (*(text.encode() for text in OFFERS.values()), sdp.build_offer(LOCAL, (), ssrc=42).encode())
-    clients = _messages(test_presence_client, "CLIENT")
     servers = _messages(test_presence_server, "SERVER")
     return [
         Target("sdp_offer", lines, offers, simple(_offer), (sdp.SdpError,)),
         Target("sdp_answer", lines, _answers(), simple(_answer), (sdp.SdpError,)),
         Target("sdp_fragment", lines, (_FRAGMENT,), simple(parse_fragment), (sdp.SdpError,)),
-        Target("presence_client", document, clients, simple(_client), (ProtocolError,)),
+        Target("presence_client", document, CLIENT_MESSAGES, simple(_client), (ProtocolError,)),
         Target("presence_server", document, servers, _server, (ProtocolError,)),
         Target("token", binary, tuple(token.encode() for token in _TOKENS), simple(_verify), (TokenError,)),
         Target("token_body", document, _bodies(), simple(_signed_body), (TokenError,)),

@@ -82,7 +82,7 @@ class Path:
             if self._blocks % 100 == 99:
                 self._report(now)
             out = np.zeros(BLOCK, np.float32)
-            self.downlink.mix(out)
+            self.downlink.mix(out, now)
             heard.append(out)
             self._blocks += 1
         return np.concatenate(heard)

@@ -101,3 +101,15 @@ def test_a_gate_that_closes_and_opens_is_a_pause_and_no_loss(answer: sdp.Answer,
     assert path.counted("packets_lost") == 0
     assert path.counted("packets_redundant") == 0
     assert path.proof.violations == 0
+
+
+@pytest.mark.parametrize("lost", [0, 5])
+@pytest.mark.parametrize("answer", [REDUNDANT, PLAIN], ids=["redundant", "plain"])
+def test_a_rest_that_is_not_sent_sounds_like_the_room(answer: sdp.Answer, lost: int) -> None:
+    """No hole, no pumping: as quiet as the room and as steady."""
+    path = Path(answer, every(lost), dtx=True)
+    heard = levels(path.play(phrases(800)))
+    for rest in (heard[25:40], heard[65:80]):
+        assert min(rest) > -63
+        assert max(rest) < -52
+        assert max(rest) - min(rest) < 4
