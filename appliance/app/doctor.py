@@ -24,6 +24,8 @@ from appliance.rooms.relays import relays_of
 from appliance.rooms.signalling import device_credentials, fixed_credentials
 from appliance.settings import Settings
 
+_UNSPECIFIED = frozenset({"0.0.0.0", "::"})  # noqa: S104  # told apart from real addresses, not bound
+
 
 def by_link(link: str, ca_file: Path | None) -> Target:
     """The target of a link as ``kontor host link`` prints it.
@@ -71,7 +73,10 @@ def _own_server(settings: Settings) -> Target:
     if host.turn.urls and host.turn.secret_file:
         turn = Turn(host.turn.urls, host.turn.secret_file.read(), host.turn.lifetime_s)
         relays = _relays(turn)
-    return Target(URL(host.page), host.rooms[0].id, authority if authority.exists() else None, relays=relays)
+    ca_file = authority if authority.exists() else None
+    page, listen = URL(host.page), "" if host.listen in _UNSPECIFIED else host.listen
+    media = (host.public_address or listen or page.host or "", host.udp_port or host.port)
+    return Target(page, host.rooms[0].id, ca_file, relays=relays, media=media)
 
 
 def _relays(turn: Turn) -> tuple[RelayServer, ...]:

@@ -36,6 +36,8 @@ class Target:
     pinned: bytes | None = None
     relays: tuple[RelayServer, ...] = field(default=(), repr=False)
     """Those that a server's own settings name."""
+    media: tuple[str, int] | None = None
+    """Where a server's own settings say that its sound is: a relay may let us through to nowhere else."""
     runtime: Path | None = None
     """Where the processes of a running device answer."""
 

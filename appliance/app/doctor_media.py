@@ -121,14 +121,13 @@ async def _own_relays(target: Target, tls: ssl.SSLContext, note: Note) -> None:
     """A server asks each relay of its settings for an address, as a member would."""
     if not target.relays:
         note(Finding("relay", "skipped", "The settings name no relay ([host.turn])."))
+    place = target.media or (target.host, target.port)  # the one place that a relay may be let send to; nothing is sent
     for relay in target.relays:
         opens = through([relay], tls)
         if opens is None:
             continue
         try:
-            way = await opens(
-                ("192.0.2.1", 9), _ignore_media, _ignore_other
-            )  # a place for documentation: nothing is sent
+            way = await opens(place, _ignore_media, _ignore_other)
         except OSError:
             way_out = "Look whether it runs, whether the secret is the same, and whether the port is let through."
             note(Finding("relay", "bad", f"{_place(relay)} gives no address.", way_out))

@@ -14,12 +14,18 @@ import aiohttp
 
 from appliance.host import authority
 from appliance.host.config import Turn
-from tests.e2e.nets import HOST, PUBLIC, RELAY, RELAY_PORT, Nets, inside, relay, running
+from tests.e2e.nets import HOST, PUBLIC, RELAY, RELAY_PORT, RELAY_TLS_PORT, Nets, inside, relay, running
 from tests.e2e.rig import ROOT
 from tests.host.harness import KEY, ROOM, House
 
 PORT = 8443
-SECRET = b"a secret that only relay and host know"
+URLS = {
+    "udp": f"turn:{RELAY}:{RELAY_PORT}?transport=udp",
+    "tcp": f"turn:{RELAY}:{RELAY_PORT}?transport=tcp",
+    "tls": f"turns:{RELAY}:{RELAY_TLS_PORT}?transport=tcp",
+}
+"""How the relay is spoken to."""
+SECRET = b"a-secret-that-only-relay-and-host-know"
 
 
 class Distant(House):
@@ -55,19 +61,20 @@ class Afar:
 async def afar(folder: Path, transports: tuple[str, ...] = ("udp",), more: str = "") -> AsyncIterator[Afar]:
     """The rig: namespaces, relay and host, up when this begins.
 
-    :param transports: how the relay is spoken to, as its URLs name it.
+    :param transports: how the relay is spoken to, of :data:`URLS`.
     :param more: further settings of the host.
     """
     certificates = folder / "host" / "authority"
-    names = authority.general_names([PUBLIC])
+    names = authority.general_names([PUBLIC, RELAY])
     now = dt.datetime.now(dt.UTC)
     own = authority.make(names, now)
     authority.store(certificates, own)
     authority.issue(certificates, own, names, now)
-    turn = Turn(tuple(f"turn:{RELAY}:{RELAY_PORT}?transport={transport}" for transport in transports), SECRET)
+    turn = Turn(tuple(URLS[transport] for transport in transports), SECRET)
     config = _settings(folder, certificates, turn, more)
     with Nets(PORT) as nets:
-        async with relay(nets, folder, SECRET) as relay_log:
+        chain_and_key = (certificates / authority.CHAIN, certificates / authority.KEY)
+        async with relay(nets, folder, SECRET, chain_and_key) as relay_log:
             # The commands run where they are told to; nothing of this process moves.
             command = nets.command("host", sys.executable, "-m", "appliance", "host", "--config", str(config))
             os.environ["PYTHONPATH"] = str(ROOT)

@@ -24,7 +24,8 @@ from tests.support import need
 
 PUBLIC, MEMBERS_PUBLIC, RELAY = "203.0.113.1", "203.0.113.2", "203.0.113.10"
 HOST, MEMBER = "10.1.0.2", "10.2.0.2"
-RELAY_PORT = 3478
+RELAY_PORT, RELAY_TLS_PORT = 3478, 5349
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 _CLONE_NEWNET = 0x40000000
 _PLACES = ("inet", "home", "host", "fire", "member")
@@ -166,33 +167,28 @@ async def running(*command: str, ends: signal.Signals = signal.SIGTERM, log: Pat
 
 
 @asynccontextmanager
-async def relay(nets: Nets, folder: Path, secret: bytes) -> AsyncIterator[Path]:
-    """Coturn at :data:`RELAY`, UDP and TCP; gives its log."""
+async def relay(nets: Nets, folder: Path, secret: bytes, certificate: tuple[Path, Path]) -> AsyncIterator[Path]:
+    """Coturn at :data:`RELAY` as examples/turnserver.conf has it, UDP, TCP and TLS; gives its log.
+
+    :param certificate: its chain and its key.
+    """
     program = need("turnserver", "Debian's coturn is the relay")
     config, log = folder / "turn.conf", folder / "turn.log"
-    config.write_text(f"""listening-ip={RELAY}
-listening-port={RELAY_PORT}
-relay-ip={RELAY}
-min-port=50000
-max-port=50100
-use-auth-secret
-static-auth-secret={secret.decode()}
-realm=kontor
-no-cli
-no-tls
-no-dtls
-verbose
-log-file=stdout
-simple-log
-no-stdout-log=false
-pidfile={folder}/turn.pid
-userdb={folder}/turn.db
-""")
+    text = (EXAMPLES / "turnserver.conf").read_text()
+    for old, new in (
+        ("/etc/kontor/tls/server.crt", str(certificate[0])),
+        ("/etc/kontor/tls/server.key", str(certificate[1])),
+        ("CHANGE-ME", secret.decode()),
+        ("allowed-peer-ip=203.0.113.5", f"allowed-peer-ip={PUBLIC}"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    more = f"verbose\nlog-file=stdout\nsimple-log\npidfile={folder}/turn.pid\nuserdb={folder}/turn.db\n"
+    config.write_text(text + more)
     config.chmod(0o600)
-    command = nets.command("inet", program, "-c", str(config))
-    async with running(*command, log=log):
+    async with running(*nets.command("inet", program, "-c", str(config)), log=log):
         for _ in range(100):
-            if listens(nets, "inet", RELAY_PORT):
+            if listens(nets, "inet", RELAY_PORT) and listens(nets, "inet", RELAY_TLS_PORT):
                 break
             await asyncio.sleep(0.05)
         else:

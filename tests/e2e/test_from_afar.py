@@ -68,8 +68,10 @@ async def hears(member: Stock, hertz: float, seconds: float = 20.0) -> None:
     await until(tone, seconds, f"{hertz} Hz is not heard")
 
 
-async def test_through_the_relay_alone_one_speaks_and_hears(tmp_path: Path) -> None:
-    async with afar(tmp_path) as rig:
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_through_the_relay_alone_one_speaks_and_hears(tmp_path: Path, transport: str) -> None:
+    async with afar(tmp_path, (transport,)) as rig:
+        rig.nets.let_out("relay" if transport == "udp" else "nothing")
         login = ice_servers(rig.turn, "far", time.time())[0]
         servers = [RTCIceServer(**login)]
         relayed = {"iceServers": servers, "iceTransportPolicy": RTCIceTransportPolicy.RELAY}
@@ -97,7 +99,7 @@ async def chromium(rig: Afar, place: str) -> AsyncIterator["Page"]:
     arguments = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--no-sandbox"]
     with inside(rig.nets.name(place)):
         async with async_playwright() as playwright:
-            environment = {**os.environ, "HOME": str(rig.folder / "home")}
+            environment: dict[str, str | float | bool] = {**os.environ, "HOME": str(rig.folder / "home")}
             browser = await playwright.chromium.launch(executable_path=program, args=arguments, env=environment)
             try:
                 page = await browser.new_page(locale="en")
@@ -130,9 +132,9 @@ async def speaks_and_hears(page: "Page", presence: Presence, *ways: str) -> None
 
 @pytest.mark.browser
 async def test_the_page_finds_its_way_by_itself(tmp_path: Path) -> None:
-    """Directly where UDP passes, through the relay where it does not, and over TCP where nothing else is let out."""
+    """Directly where UDP passes, through the relay where it does not, and over TLS where nothing else is let out."""
     async with (
-        afar(tmp_path, ("udp", "tcp")) as rig,
+        afar(tmp_path, ("udp", "tls")) as rig,
         stock(rig, "inet", "near", 440) as (_, home),
         Presence(house=home, hello=token("watcher")) as presence,
         chromium(rig, "member") as page,
@@ -141,6 +143,6 @@ async def test_the_page_finds_its_way_by_itself(tmp_path: Path) -> None:
         rig.nets.let_out("relay")
         await speaks_and_hears(page, presence, "relay udp")
         rig.nets.let_out("nothing")
-        await speaks_and_hears(page, presence, "relay tcp")
+        await speaks_and_hears(page, presence, "relay tls")
         rig.nets.let_out("all")
         await speaks_and_hears(page, presence, "srflx", "prflx")
