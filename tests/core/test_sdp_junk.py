@@ -1,7 +1,6 @@
 """Session descriptions that are broken, hostile, or at the limit."""
 
 import contextlib
-import random
 import time
 from dataclasses import replace
 
@@ -16,10 +15,9 @@ from appliance.core.sdp import (
     SdpError,
     build_answer,
     fingerprint_text,
-    parse_answer,
     parse_offer,
 )
-from tests.core.sdp_offers import HOST, OFFERS, ROOM, SSRCS, sections
+from tests.core.sdp_offers import HOST, OFFERS, ROOM, sections
 
 VIDEO = "m=video 9 UDP/TLS/RTP/SAVPF 96\na=mid:video1\na=rtcp-mux\na=rtpmap:96 VP8/90000\n"
 
@@ -207,57 +205,6 @@ def test_nothing_of_an_offer_gets_into_an_answer_but_tokens() -> None:
     for bad in ("a=mid:0\u2028a=ice-lite", "a=mid:0 a=ssrc:1", "a=mid:0\x0ba=setup:active"):
         with pytest.raises(SdpError):
             parse_offer(ROOM.replace("a=mid:0", bad))
-
-
-def mutated(rng: random.Random, text: str) -> str:
-    """An offer with a few things wrong: characters, lines, values, or parts of another offer."""
-    rows = text.split("\n")
-    for _ in range(rng.choice((1, 1, 2, 4, 8))):
-        i = rng.randrange(len(rows))
-        action = rng.randrange(7)
-        if action == 0:
-            rows.pop(i)
-        elif action == 1:
-            rows.insert(i, rng.choice(rows))
-        elif action == 2:
-            j = rng.randrange(len(rows))
-            rows[i], rows[j] = rows[j], rows[i]
-        elif action == 3:
-            head, _, tail = rows[i].partition(":")
-            rows[i] = (
-                f"{head}:{rng.choice(('', '-1', '99999999999999999999999', 'ä', '²', tail * 40, tail[::-1], '0x10', ' '))}"
-            )
-        elif action == 4 and rows[i]:
-            at = rng.randrange(len(rows[i]))
-            rows[i] = (
-                rows[i][:at]
-                + chr(rng.choice((0, 10, 13, 32, 58, 0x2028, 0xD800, rng.randrange(256))))
-                + rows[i][at + 1 :]
-            )
-        elif action == 5:
-            rows[i] = rng.choice(rng.choice(list(OFFERS.values())).split("\n"))
-        else:
-            rows[i] = rows[i][: rng.randrange(len(rows[i]) + 1)]
-        rows = rows or [""]
-    return "\n".join(rows)
-
-
-def test_ten_thousand_mutated_offers_raise_nothing_but_sdp_errors() -> None:
-    rng = random.Random(20261126)
-    texts = list(OFFERS.values())
-    outcome = {"answered": 0, "refused": 0}
-    for _ in range(10_000):
-        try:
-            offer = parse_offer(mutated(rng, rng.choice(texts)))
-            answer = build_answer(offer, HOST, SSRCS)
-        except SdpError:
-            outcome["refused"] += 1
-        else:
-            # Whatever was in the offer, the answer to it is sound.
-            assert parse_answer(answer, [section.mid for section in offer.media]).ufrag == HOST.ufrag
-            outcome["answered"] += 1
-    # Both happen often, so that the mutations are neither harmless nor hopeless.
-    assert min(outcome.values()) > 2000
 
 
 @given(st.one_of(st.text(), st.binary(), st.text(alphabet="vosmatc=:0 1\r\n/"), st.builds(ROOM.__add__, st.text())))
