@@ -55,6 +55,7 @@ class Arrivals:
         self._last: int | None = None
         self.ended: int | None = None
         """The extended timestamp at which the packet that was taken out last ended."""
+        self._taken = 0
         self._missing: dict[int, None] = {}
         self._refused: set[int] = set()
         self._by_copy: set[int] = set()  # those played last whose copy was played
@@ -98,6 +99,7 @@ class Arrivals:
         :param played_to: the extended timestamp that was reached; None: nothing is played.
         """
         number, timestamp = self._extended(packet)
+        self._taken = number
         held = self._held.get(number)
         copied = number in self._by_copy or (held is not None and held.restored)
         if held is not None and not copied:
@@ -117,10 +119,10 @@ class Arrivals:
             self._newest = (number, timestamp)
         return Verdict.COPIED if copied else Verdict.HELD, timestamp
 
-    def missing_before(self, packet: Rtp) -> bool:
-        """Whether the packet right before this one, which was just taken, is neither there nor was played."""
-        number, _ = self._extended(packet)
-        before = number - 1
+    @property
+    def missing_before(self) -> bool:
+        """Whether the packet right before the one that was just taken is neither there nor was played."""
+        before = self._taken - 1
         return before not in self._held and self._last is not None and before > self._last
 
     def restore(self, packet: Rtp, samples: int, played_to: int | None) -> int | None:

@@ -35,8 +35,11 @@ _LONGEST_DTX = RATE
 """Samples. A longer gap in the timestamps is a talker who was away."""
 _QUIET = -50.0
 """dBov, below which a few ms more or less are not heard."""
-_BELOW, _ABOVE = -5.0, 10.0
-"""ms off the target that are left alone: splices are worse, and packets come every 10 or 20 ms."""
+_BELOW, _ABOVE = -2.0, 12.0
+"""ms off the target that are left alone: below it packets come too late; above it a splice would lead below."""
+_ABOVE_QUIET = 4.0
+"""The same where it is quiet and a change of any length is not heard."""
+_BLOCK_MS = 10.0
 _URGENT = 40.0
 """ms off the target from which any splice is better than the delay, or than the packets that come too late."""
 _PATIENCE = 3 * RATE
@@ -59,6 +62,7 @@ class Playout:
         self._arrivals = Arrivals()
         self._sound = Rendering(decoder)
         self._last_arrival = 0.0
+        self._pulled: float | None = None  # when the last block was asked for
         self._left: tuple[int | None, float] = (None, 0.0)  # the source before this one, and when it was left
         self._received = self._refused = self._switches = 0  # packets, packets, talkers
         self._begin()
@@ -172,11 +176,17 @@ class Playout:
         place = timestamp / _PER_MS
         self._drift.arrived(now, place)
         if verdict is Verdict.HELD and self._playing and not self._owed:
-            self._timing.has(now, place, (len(self._sound.queue) + timestamp - self._next) / _PER_MS)
+            self._timing.has(
+                now, place, (len(self._sound.queue) + timestamp - self._next) / _PER_MS + self._left_of_block(now)
+            )
         if verdict is not Verdict.COPIED:
             self._timing.available(now, place)
-        if self._arrivals.missing_before(packet) and has_fec(packet.payload):
+        if self._arrivals.missing_before and has_fec(packet.payload):
             self._timing.available(now, place - samples / _PER_MS)
+
+    def _left_of_block(self, now: float) -> float:
+        """How much of the block that was taken last is still to be heard, ms; 0 when nobody tells."""
+        return 0.0 if self._pulled is None else max(0.0, self._pulled * 1000 + _BLOCK_MS - now)
 
     def _change_stream(self, ssrc: int) -> None:
         if self._arrivals.ssrc is not None:
@@ -222,6 +232,7 @@ class Playout:
         :param now: when it is asked for, by the clock of :meth:`push`; without it clocks that differ are not followed.
         """
         if now is not None:
+            self._pulled = now
             self._drift.pulled(now * 1000)
         if not self._playing:
             self._maybe_play()
@@ -325,28 +336,37 @@ class Playout:
     def _adapt(self) -> None:
         """Bring the delay to the target, a few ms at a time, where it is not heard or cannot wait."""
         excess = self._timing.excess
-        if _BELOW <= excess <= _ABOVE:
+        if _BELOW <= excess <= _ABOVE_QUIET:
             self._off = 0
             return
-        self._off += self._duration
         self._decode_ahead()
         pcm = self._sound.queue.view
         if pcm.size < stretch.NEEDED:
             return
+        if dbov(pcm[: stretch.NEEDED]) <= _QUIET:
+            self._change(excess, min(stretch.LONGEST, max(stretch.SHORTEST, int(abs(excess) * _PER_MS))))
+            return
+        if excess > _ABOVE or excess < _BELOW:
+            self._off += self._duration
+            self._change_loud(excess, pcm)
+
+    def _change_loud(self, excess: float, pcm: Pcm) -> None:
+        """Look for a place where the change is not heard; the further off and the longer, the less choosy."""
         urgent = abs(excess) > _URGENT
-        loud = dbov(pcm[: stretch.NEEDED]) > _QUIET
-        if loud and not urgent and self._since_change < _RATHER_NOT:
+        if not urgent and self._since_change < _RATHER_NOT:
             return
         found = stretch.match(pcm)
-        if loud and not urgent and found.likeness < 1.0 - abs(excess) / _URGENT - self._off / _PATIENCE:
-            return
+        if urgent or found.likeness >= 1.0 - abs(excess) / _URGENT - self._off / _PATIENCE:
+            self._change(excess, found.lag)
+
+    def _change(self, excess: float, lag: int) -> None:
         self._since_change = 0
         if excess > 0:
-            self._sound.shorten(found.lag)
-            self._timing.moved(-found.lag / _PER_MS)
+            self._sound.shorten(lag)
+            self._timing.moved(-lag / _PER_MS)
         else:
-            self._sound.lengthen(found.lag)
-            self._timing.moved(found.lag / _PER_MS)
+            self._sound.lengthen(lag)
+            self._timing.moved(lag / _PER_MS)
 
     def _decode_ahead(self) -> None:
         """Short packets: one more, so that there is enough to look at."""

@@ -23,6 +23,10 @@ CAP = 200.0
 _WINDOW = 256  # transits kept: five seconds of 20 ms packets
 _EVERY = 8  # packets between two looks at them
 _TRUSTED = 32  # transits before the aim may become smaller
+_FALL, _FALL_SHARE = (
+    0.2,
+    0.03,
+)  # ms, or share, by which the aim comes down at a look: it does not follow what comes and goes
 _CAUGHT_UP = 20.0
 _LONGEST_CATCH = 2000.0
 _AVERAGED = 16
@@ -56,7 +60,8 @@ class Timing:
         self._count = 0
         self._best = 0.0
         self._catching_up: float | None = None  # since when
-        self._places: deque[float] = deque(maxlen=_AVERAGED)  # transit and headroom, less what had been moved by then
+        self._places: deque[float] = deque()  # transit and headroom, less what had been moved by then
+        self._sum = 0.0
         self._moved = 0.0
         self.target = profile.first
         """The delay aimed at, ms."""
@@ -72,7 +77,7 @@ class Timing:
     def restarted(self) -> None:
         """The playout begins anew somewhere on the timeline: what headroom was measured before does not count."""
         self._places.clear()
-        self._moved = 0.0
+        self._sum = self._moved = 0.0
 
     def moved(self, by: float) -> None:
         """The playout put ``by`` ms in (or took them out: negative): every packet is played that much later."""
@@ -89,7 +94,11 @@ class Timing:
 
     def has(self, now: float, place: float, headroom: float) -> None:
         """A packet that came at ``now`` is played ``headroom`` later."""
-        self._places.append(now - place + headroom - self._moved)
+        place = now - place + headroom - self._moved
+        self._places.append(place)
+        self._sum += place
+        if len(self._places) > _AVERAGED:
+            self._sum -= self._places.popleft()
 
     def available(self, now: float, place: float) -> None:
         """The frame at ``place`` could be had from ``now`` on, in whatever way."""
@@ -127,14 +136,20 @@ class Timing:
         cost = late + np.arange(late.size - 1, -1, -1) * (self._profile.late / late.size)
         self.jitter = float(late[np.argmin(cost)])
         target = min(MOST, max(self._profile.least, self.jitter + self._profile.margin))
-        self.target = target if self._count >= _TRUSTED else max(target, self.target)
+        self.target = max(target, self.target - self._may_fall(self.target - target))
+
+    def _may_fall(self, distance: float) -> float:
+        """By how much the target may become smaller at this look: the first guess at once, what was measured slowly."""
+        if self._count < _TRUSTED:
+            return 0.0
+        return distance if self._count < 2 * _TRUSTED else max(_FALL, distance * _FALL_SHARE)
 
     @property
     def delay(self) -> float | None:
         """The delay that the playout has, ms; None while too little is known."""
         if len(self._places) < _ENOUGH:
             return None
-        return sum(self._places) / len(self._places) + self._moved - self._best
+        return self._sum / len(self._places) + self._moved - self._best
 
     @property
     def excess(self) -> float:

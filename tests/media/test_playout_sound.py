@@ -132,6 +132,6 @@ def test_in_the_pauses_of_a_voice_the_delay_comes_down_to_the_target() -> None:
     playout = Playout(Decoder())
     played = play(playout, late(Talker().send(packets), rough), 19)
     assert np.nanmean(played.delays[300:600]) > 50
-    assert playout.target_ms == 20
-    assert np.nanmax(played.delays[-300:]) <= 35
+    assert playout.target_ms < 30
+    assert np.nanmax(played.delays[-300:]) <= playout.target_ms + 10
     assert all(played.heard[10:])

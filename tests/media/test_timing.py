@@ -40,6 +40,8 @@ def test_the_target_grows_at_once_and_shrinks_when_enough_is_known() -> None:
     feed(timing, [0.0] * 16, start=8)
     assert timing.target == 70
     feed(timing, [0.0] * 300, start=24)
+    assert 25 < timing.target < 50
+    feed(timing, [0.0] * 1200, start=324)
     assert timing.target == 20
 
 
