@@ -1,0 +1,68 @@
+"""What docs/operate.md and examples/ show is accepted: settings by the loader, commands by the command line, units by systemd."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from appliance.__main__ import parser
+from appliance.settings import Source, load
+from tests.support import need
+
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs" / "operate.md").read_text()
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+SETTINGS = [text for kind, text in BLOCKS if kind == "toml"]
+COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines() if "/bin/kontor " in line]
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert (len(SETTINGS), len(COMMANDS)) == (4, 4)
+
+
+@pytest.mark.parametrize("text", SETTINGS)
+def test_settings_of_the_guide_are_accepted(text: str) -> None:
+    assert load([Source("operate.md", text.encode(), Path("/etc/kontor"))], ()).host.rooms
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_commands_of_the_guide_are_understood(line: str) -> None:
+    words = shlex.split(line)
+    start = next(number for number, word in enumerate(words) if word.endswith("/bin/kontor"))
+    parser().parse_args(words[start + 1 :])
+
+
+def test_files_that_the_guide_names_exist() -> None:
+    named = re.findall(r"\]\(([^)#]+)\)", GUIDE) + re.findall(r"/opt/kontor/(examples/[\w./-]+)", GUIDE)
+    for name in named:
+        place = ROOT / name if name.startswith("examples/") else ROOT / "docs" / name
+        assert name.startswith("https:") or place.exists(), name
+
+
+@pytest.mark.parametrize("unit", sorted(ROOT.glob("examples/**/*.service")) + sorted(ROOT.glob("examples/**/*.timer")))
+def test_units_are_understood_by_systemd(unit: Path, tmp_path: Path) -> None:
+    verify = need("systemd-analyze", "Debian's systemd reads the unit")
+    copies = []
+    for path in unit.parent.glob("*.*"):  # a timer is looked at with the service that it starts
+        if path.suffix in (".service", ".timer"):
+            copy = tmp_path / path.name
+            copy.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", path.read_text(), flags=re.MULTILINE))
+            copies.append(copy)
+    ended = subprocess.run(
+        [verify, "verify", "--man=no", tmp_path / unit.name],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"SYSTEMD_UNIT_PATH": f"{tmp_path}:/lib/systemd/system"},
+    )
+    complaints = [line for line in ended.stderr.splitlines() if unit.stem in line]
+    assert (ended.returncode, complaints) == (0, [])
+
+
+def test_scripts_are_understood_by_the_shell() -> None:
+    script = ROOT / "examples" / "acme" / "kontor-acme"
+    subprocess.run(["/bin/sh", "-n", script], check=True)
+    without = subprocess.run([script], capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin"})
+    assert without.returncode != 0 and "KONTOR_NAME" in without.stderr
