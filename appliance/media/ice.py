@@ -46,6 +46,8 @@ _FOLLOW_AGAIN = 1.0
 """The same when this device has another address: the old relay leads nowhere."""
 _TICKS = (0.05, 0.05, 0.1, 0.1, 0.2)
 """Seconds between the first checks of a new connection; the last one repeats."""
+_MOST_WAYS = 4
+"""Ways that are open at a time, beyond those to the places that the host names."""
 _MOST_CHECKS = 64
 """Checks that may still be answered."""
 _DTLS_WAITING = 32  # datagrams; a handshake has five
@@ -256,7 +258,7 @@ class Agent:
     def _follow(self, way: Way) -> None:
         """Open a way from the address that the kernel would send from now, when that is another than those in use."""
         own = own_address(*way.towards)
-        if own is None or any(tried.way.own == own for tried in self._tries):
+        if own is None or len(self._tries) >= _MOST_WAYS or any(tried.way.own == own for tried in self._tries):
             return
         if way.relayed:
             self._open_relay(again=_FOLLOW_AGAIN)

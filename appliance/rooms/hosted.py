@@ -38,6 +38,8 @@ LONGEST_WAIT = 1.5
 
 _UNNOTICED = 2.0
 """Seconds that media may have been silent for a lost presence socket to be nobody's concern yet."""
+_ABSENT = 5.0
+"""Seconds without a presence socket that are somebody's concern, though sound flows."""
 _ROUTE_EVERY = 0.5
 _LEAVE_SECONDS = 1.0
 _GIVES_UP: frozenset[FaultKind] = frozenset({"replaced", "refused", "gone"})
@@ -89,6 +91,10 @@ class HostedEngine:
         self._joined: Joined | None = None
         """The session that leaving has to end."""
         self._in_room = False
+        self._why = ""
+        """Why we are not in the room, as last told."""
+        self._absent_since: float | None = None
+        """When presence was lost while sound went on."""
         self._refused = False
         self._told_of_site: SiteReport | None = None
         self._leaving = asyncio.Event()
@@ -223,9 +229,7 @@ class HostedEngine:
         if seconds is None:
             self._tell(*self._roomful.empty(), contract.PhaseChanged(LinkPhase.REFUSED, str(lost)))
             raise RoomRefused(str(lost))
-        # While sound flows, a presence socket that is replaced at once is nobody's concern.
-        if not (self._in_room and self._media.alive_within(_UNNOTICED)):
-            self._trouble(str(lost))
+        self._trouble(str(lost))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await _first_of(self._route_changed.wait(), self._leaving.wait())
@@ -234,9 +238,17 @@ class HostedEngine:
             self._reconnect.route_changed()
 
     def _trouble(self, why: str) -> None:
-        """The room is lost, or not reached yet; ``why`` is one sentence."""
+        """The room is lost, or not reached yet; ``why`` is one sentence. A moment without presence is no trouble."""
+        now = asyncio.get_running_loop().time()
+        if self._in_room and self._media.alive_within(_UNNOTICED):
+            self._absent_since = self._absent_since or now
+            if now - self._absent_since < _ABSENT:
+                return
         self._in_room = False
-        self._tell(*self._roomful.silence(), contract.PhaseChanged(LinkPhase.RECONNECTING, why))
+        self._absent_since = None
+        if why != self._why:
+            self._why = why
+            self._tell(*self._roomful.silence(), contract.PhaseChanged(LinkPhase.RECONNECTING, why))
 
     async def _stay(self) -> None:
         """One stay in the room. Ends only by raising.
@@ -289,8 +301,9 @@ class HostedEngine:
         self._outbox.open()
         self._refused = False
         self._reconnect.connected(asyncio.get_running_loop().time())
+        self._absent_since = None
         if not self._in_room:
-            self._in_room = True
+            self._in_room, self._why = True, ""
             self._tell(contract.PhaseChanged(LinkPhase.IN_ROOM, trust.clock_words(signalling.skew)))
         await self._media.watch()
 

@@ -27,7 +27,7 @@ _ATTEMPT = 3.0
 """Seconds that one attempt may take: the longest way round the world and one lost packet."""
 _LOOK_UP_AGAIN = 1.0
 """Seconds after which a name is looked up once more, whatever became of the last time."""
-_MOST_LOOK_UPS = 3
+_MOST_LOOK_UPS = 8
 _MOST_ADDRESSES = 4
 _MOST_ATTEMPTS = 24
 _TROUBLE = 0.5
@@ -76,10 +76,10 @@ class Reach:
     async def arrive(self, trouble: Callable[[str], None]) -> None:
         """Return as soon as the server takes a connection, however long that is.
 
-        :param trouble: told once, with one sentence, when it does not at first.
+        :param trouble: told after each round of attempts, with one sentence, once it has not for half a second.
         """
         loop = asyncio.get_running_loop()
-        began, told = loop.time(), False
+        began = loop.time()
         round_ = _Round()
         try:
             while True:
@@ -95,8 +95,7 @@ class Reach:
                     if round_.news and not round_.attempts:
                         break
                 self._poked.clear()
-                if not told and loop.time() - began >= _TROUBLE:
-                    told = True
+                if loop.time() - began >= _TROUBLE:
                     trouble(round_.why)
         finally:
             await round_.end()
