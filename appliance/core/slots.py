@@ -37,6 +37,9 @@ _USUAL, _UNHEARD = 0.02, 0.12
 
 _FORGET = 5.0
 
+_KEPT = 60.0
+"""Seconds that a slot remembers its last holder: of who spoke, nothing is kept for longer than a minute."""
+
 
 @dataclass(slots=True)
 class _Talker:
@@ -109,6 +112,9 @@ class Slots:
         freed = [i for i, who in enumerate(self._holders) if who is not None and self._talkers[who].silent(now)]
         for slot in freed:
             self._free(slot, now)
+        for slot, who in enumerate(self._holders):
+            if who is None and now - self._freed[slot] > _KEPT:
+                self._last[slot] = None
         gone = [who for who, state in self._talkers.items() if now - state.heard > _FORGET]
         for who in gone:
             del self._talkers[who]
@@ -208,6 +214,12 @@ class SlotClock:
     def switch(self) -> None:
         """The next packet is of another talker, or of the same one after it had lost the slot."""
         self._fresh = True
+
+    def append(self) -> Place:
+        """The place of one more frame of 20 ms, of our own, right after the newest packet. A talker begins after it."""
+        length, self._length, self._fresh = self._length, _FRAME, True
+        self._at += length / RATE
+        return self._advance(1, length, self._source_seq, self._source_timestamp, False)
 
     def misses(self, seq: int, timestamp: int) -> bool:
         """Whether a copy of the holder's frame with these numbers fills a hole; never one before its spurt began."""

@@ -30,14 +30,15 @@ class Removed:
 
 
 class RoomMemory:
-    """The memory of one room. ``mute_new`` is what the settings say until an admin says otherwise.
+    """The memory of one room.
 
+    :param mute_new: what the settings say; it holds until an admin says otherwise, and when the settings have changed.
     :param changed: told after each change that has to outlive the host.
     """
 
     def __init__(self, mute_new: bool, changed: Callable[[], None]) -> None:
         self._changed = changed
-        self._mute_new = mute_new
+        self._setting = self._mute_new = mute_new
         self._muted: OrderedDict[str, Who] = OrderedDict()
         self._removed: OrderedDict[str, Removed] = OrderedDict()
         self._known: OrderedDict[str, None] = OrderedDict()
@@ -115,6 +116,7 @@ class RoomMemory:
         return {
             "schema": _SCHEMA,
             "mute_new": self._mute_new,
+            "setting": self._setting,
             "muted": {who: by.as_dict() for who, by in self._muted.items()},
             "removed": {who: {"name": entry.name, "by": entry.by} for who, entry in self._removed.items()},
             "known": list(self._known),
@@ -126,7 +128,8 @@ class RoomMemory:
         :raises ProtocolError: it is none of that.
         """
         number(stored, "schema", _SCHEMA, _SCHEMA)
-        self._mute_new = flag(stored, "mute_new")
+        if flag(stored, "setting") == self._setting:  # else they were changed since, and hold
+            self._mute_new = flag(stored, "mute_new")
         for who in inner(stored, "muted"):
             by = inner(inner(stored, "muted"), _identity(who))
             self._muted[who] = Who(identity(by, "id"), name(by, "name"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from aiohttp import WSMessage, WSMsgType, web
@@ -20,7 +21,10 @@ _FRAME = 64 * 1024
 """Bytes of a frame that are read at all. Messages over 4 KiB get our own close code, frames over this aiohttp's 1009."""
 
 _MOST_GREETING = 256
-"""Sockets that may be open without having said hello."""
+"""Sockets that may be open without having said hello,"""
+
+_MOST_GREETING_OF_ONE = 64
+"""and how many of them from one address."""
 
 _ENDS = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
 
@@ -34,7 +38,7 @@ class Presence:
         self._conferences = conferences
         self._services = services
         self._on_error = on_error
-        self._greeting = 0
+        self._greeting: Counter[str] = Counter()
         self._turns = Turns()
 
     def routes(self) -> list[web.RouteDef]:
@@ -72,14 +76,15 @@ class Presence:
         if conference is None:
             await _close(socket, CloseCode.UNKNOWN_ROOM)
             return
-        if self._greeting >= _MOST_GREETING or conference.is_crowded:
+        if conference.is_crowded or self._greets_too_many(approach.address):
             await _close(socket, CloseCode.TRY_AGAIN)
             return
-        self._greeting += 1
+        self._greeting[approach.address] += 1
         try:
             claims = await self._greet(socket, conference, approach)
         finally:
-            self._greeting -= 1
+            self._greeting[approach.address] -= 1
+            self._greeting += Counter()  # forgets who has none
         if claims is None:
             return
         told = Told(conference.bring_up_to_date, self._services.counters, self._services.limits, self._turns)
@@ -95,6 +100,12 @@ class Presence:
                 writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await writer
+
+    def _greets_too_many(self, address: str) -> bool:
+        too_many = self._greeting.total() >= _MOST_GREETING or self._greeting[address] >= _MOST_GREETING_OF_ONE
+        if too_many:
+            self._services.counters.add("host_presence_limited")
+        return too_many
 
     async def _greet(self, socket: web.WebSocketResponse, conference: Conference, approach: Approach) -> Claims | None:
         """The claims of whoever says hello in time; None when the socket is closed already."""

@@ -248,3 +248,16 @@ def test_talkers_who_are_gone_are_forgotten() -> None:
         slots.offer(f"guest-{i}", -80.0, i * 0.1)
     slots.expire(100.0)
     assert slots._talkers == {}
+
+
+def test_who_had_a_slot_is_forgotten_after_a_minute() -> None:
+    slots = Slots(3)
+    for who, at in (("anna", 0.0), ("ben", 0.02)):
+        for packet in range(5):
+            slots.offer(who, -20.0, at + packet * 0.02)
+    slots.release("anna")
+    slots.release("ben")
+    slots.expire(50.0)
+    assert slots._last[:2] == ["anna", "ben"]
+    slots.expire(61.0)
+    assert slots._last == [None, None, None]

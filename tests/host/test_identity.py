@@ -1,6 +1,7 @@
 """Who may do what: guests, roles, removal, mute for whoever is new, links that end, keys that are revoked, limits."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,16 @@ async def test_what_a_room_remembers_outlives_the_host(tmp_path: Path) -> None:
         await eve.connect()
         await until(lambda: boss.state("anna") == boss.state("eve") == "admin_muted")
         assert (await ben.post()).status == 403
+    changed = {**settings, "rooms": (replace(ONE_ROOM[0], mute_new=True),)}
+    async with house(tmp_path, **changed) as home, inside(home, "boss", role="admin") as ((_, boss),):
+        await boss.send(type="mute_new", on=False)
+        await until(lambda: boss.of("mute_new"))
+    async with house(tmp_path, **changed) as home:
+        assert not home.host._conferences[ROOM].memory.mute_new, "an admin said so"
+    async with house(tmp_path, **settings) as home:
+        assert not home.host._conferences[ROOM].memory.mute_new
+    async with house(tmp_path, **changed) as home:
+        assert home.host._conferences[ROOM].memory.mute_new is False
     path.write_text('{"schema": 1}')
     with pytest.raises(StoreError, match=r"members\.json is damaged"):
         await Host(HostConfig(certificate_path=tmp_path / "host.pem", **settings), lambda _: None).start()

@@ -21,17 +21,15 @@ export async function askToken(room) {
 
 /**
  * Room, token, the demo's one-time word or "", and what the token claims of its holder until the host has answered.
- * `expires` are Unix seconds, or Infinity.
  * @param {{pathname: string, hash: string}} place
  */
 export function readAddress(place) {
 	const [token, ...rest] = place.hash.slice(1).split("&");
-	const { room, name, expires } = claims(token);
+	const { room, name } = claims(token);
 	return {
 		room: decodeURIComponent(place.pathname.split("/")[1]) || String(room ?? ""),
 		token,
 		panel: new URLSearchParams(rest.join("&")).get("panel") ?? "",
 		name: String(name ?? ""),
-		expires: Number(expires ?? Infinity),
 	};
 }

@@ -255,7 +255,6 @@ class Page {
 			this.#signIn(); // whom a proxy names stays signed in there
 			return;
 		}
-		const expired = why === "invalid" && this.#address.expires * 1000 < Date.now();
 		notice("");
 		this.#stopWaiting();
 		clearTimeout(this.#lostTimer);
@@ -263,7 +262,7 @@ class Page {
 		this.#session.end();
 		this.#playback.stop();
 		this.#model.silence();
-		this.#ended.begin(expired ? "expired" : why);
+		this.#ended.begin(why);
 	}
 
 	/** @param {string} why it had ended */

@@ -1,7 +1,5 @@
 """When the host says no, or nothing at all: one sentence, one key, no names and no levels."""
 
-import time
-
 import pytest
 
 from tests.host.page.mock_host import MockHost, token
@@ -32,9 +30,9 @@ async def test_refused(visit: Visit, code: int, title: str) -> None:
 
 
 @visiting()
-async def test_an_expired_link_says_so(visit: Visit) -> None:
-    visit.host.token = token(name="Jörg", expires=int(time.time()) - 60)
-    visit.host.refuse = 4401
+async def test_an_expired_link_says_so_by_the_host_s_clock(visit: Visit) -> None:
+    visit.host.token = token(name="Jörg")
+    visit.host.refuse, visit.host.reason = 4401, "expired"
     await visit.page.goto(visit.host.address)
     await refused_with(visit, "This link has expired.", "Try again")
     assert await visit.text("#self-name") == "Jörg"
