@@ -63,9 +63,8 @@ class Signalling:
     async def join(self, request: web.Request) -> web.Response:
         """``POST /rooms/{room}/media``, ``whip`` or ``whep``."""
         conference = self._conference(request)
-        approach, now = self._services.approach(request), self._services.now()
-        claims = approach.limited(self._claims(request, conference))
-        if not self._services.gate.join(approach.address, now):
+        claims, now = self._claims(request, conference), self._services.now()
+        if not self._services.gate.join(self._services.approach(request).address, now):
             raise Refusal(429, _PATIENCE, {hdrs.RETRY_AFTER: "2"})
         if not self._joins.take(f"{conference.id} {claims.identity}", now):
             self._services.counters.add("host_joins_limited")
@@ -73,6 +72,7 @@ class Signalling:
         if not accepts(request, SDP):
             raise Refusal(406, f"The answer is {SDP}, which the request does not accept.")
         body = await read_body(request, SDP, self._services.times.body)
+        claims = self._claims(request, conference)  # its key may have been revoked meanwhile
         kind = request.match_info["kind"]
         try:
             offer = parse_offer(body)
@@ -111,12 +111,7 @@ class Signalling:
         session = self._own_session(request)
         if not self._patches.take(session.id, self._services.now()):
             raise Refusal(429, _PATIENCE, {hdrs.RETRY_AFTER: "2"})
-        matching = request.headers.get(hdrs.IF_MATCH)
-        if (
-            matching is not None
-            and matching.strip() != "*"
-            and _tag(session) not in map(str.strip, matching.split(","))
-        ):
+        if not _matches(request, session):
             raise Refusal(412, "The session has another entity tag.")
         body = await read_body(request, FRAGMENT, self._services.times.body)
         try:
@@ -154,14 +149,16 @@ class Signalling:
 
     def _claims(self, request: web.Request, conference: Conference, *, expiry: bool = True) -> Claims:
         try:
-            return conference.verify(bearer(request), expiry=expiry)
+            return conference.verify(bearer(request), expiry=expiry, approach=self._services.approach(request))
         except TokenError as error:
             self._services.counters.add("host_refused")
-            if not self._services.gate.wrong_token(self._services.approach(request).address, self._services.now()):
-                raise Refusal(429, "Too many wrong tokens; wait a little.", {hdrs.RETRY_AFTER: "30"}) from None
             self._services.tell(EventName.MEMBER_REFUSED, room=conference.id, why=error.code)
-            challenge = {str(hdrs.WWW_AUTHENTICATE): 'Bearer error="invalid_token"'} if error.http_status == 401 else {}
-            raise Refusal(error.http_status, str(error), challenge) from None
+            headers: dict[str, str] = {}
+            if error.http_status == 401:
+                headers[hdrs.WWW_AUTHENTICATE] = 'Bearer error="invalid_token"'
+            elif error.http_status == 429:
+                headers[hdrs.RETRY_AFTER] = "30"
+            raise Refusal(error.http_status, str(error), headers) from None
 
     def _media_address(self, request: web.Request) -> Address:
         """Where the member shall send its media."""
@@ -211,6 +208,12 @@ def _limited(offer: Offer, kind: str) -> Offer:
 
 def _tag(session: Session) -> str:
     return f'"{session.id}"'
+
+
+def _matches(request: web.Request, session: Session) -> bool:
+    """Whether If-Match lets the request through; there are clients that send none."""
+    wanted = request.headers.get(hdrs.IF_MATCH, "*")
+    return not {"*", _tag(session)}.isdisjoint(tag.strip() for tag in wanted.split(","))
 
 
 def _links(servers: list[dict[str, object]]) -> list[str]:

@@ -1,6 +1,7 @@
 """WHIP and WHEP to the letter: every method and status of endpoint and session, what pages of other origins may see."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -345,3 +346,22 @@ async def test_without_https_nobody_publishes_from_another_machine(tmp_path: Pat
         answered = await post(home, "whip", SENDS, **forwarded)
         assert answered.status == status
         assert (await post(home, "whep", HEARS, who="player", **forwarded)).status == 201
+
+
+async def test_whoever_is_removed_while_its_offer_arrives_does_not_come_in(tmp_path: Path) -> None:
+    arriving = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield SENDS[:100].encode()
+        await arriving.wait()
+        yield SENDS[100:].encode()
+
+    headers = {"Content-Type": SDP, "Authorization": f"Bearer {token('obs')}"}
+    async with house(tmp_path) as home:
+        posting = asyncio.create_task(home.http.post(home.url(), data=slowly(), headers=headers))
+        await asyncio.sleep(0.1)
+        home.host._conferences[ROOM].memory.remove("obs", "Obs", "boss")
+        arriving.set()
+        async with await posting as response:
+            assert response.status == 403
+        assert home.host.state()["members"] == 0
