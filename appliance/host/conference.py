@@ -192,7 +192,7 @@ class Conference:
     def _drop_media(self, session: Session) -> None:
         session.silence()
         self._stage.unlisten(session.who)
-        self._stage.release(session.who)
+        self._stage.release(session.who, self._services.now())
         self._services.port.remove(session.peer)
 
     # ---- what a session tells (Watching)
@@ -209,7 +209,7 @@ class Conference:
         self.leave(session, why)
 
     def source_ended(self, session: Session) -> None:
-        self._stage.release(session.who)
+        self._stage.release(session.who, self._services.now())
 
     def _slots_changed(self, holders: Sequence[str | None]) -> None:
         self.broadcast(slots_changed(holders))
@@ -279,7 +279,7 @@ class Conference:
         passes = session.connected and may_speak and not (member.muted or member.admin_muted)
         if session.passes and not passes:
             session.silence()
-            self._stage.release(session.who)
+            self._stage.release(session.who, self._services.now())
         session.passes = passes
 
     # ---- time
@@ -325,7 +325,7 @@ class Conference:
         connecting = self._is_unreachable(session, now)
         if member is not None and member.connecting != connecting:
             if connecting:
-                self._stage.release(session.who)
+                self._stage.release(session.who, self._services.now())
             self.change(session.who, connecting=connecting)
 
     def _is_unreachable(self, session: Session, now: float) -> bool:

@@ -21,7 +21,7 @@ SILENCE_FRAME = b"\xf8\xff\xfe"
 """A 20 ms Opus frame of silence (RFC 6716, 3.1)."""
 
 _TAIL = 3
-"""Frames of it that end a stream whose listener would otherwise invent how it goes on."""
+"""Frames of it that end a stream whose listeners would otherwise invent how it goes on."""
 
 _FRAME = 960
 
@@ -125,11 +125,20 @@ class Lane:
             self._history.clear()
         earlier = self._history.before(place.seq, place.timestamp)
         self._history.keep(place.seq, place.timestamp, payload)
-        packet = Packet(place.seq, place.timestamp, place.marker, level, payload, earlier)
+        self._emit(Packet(place.seq, place.timestamp, place.marker, level, payload, earlier), talker, now)
+
+    def _emit(self, packet: Packet, talker: str | None, now: float) -> None:
         self.fan.send(packet, talker)
         self.spoke = now
         if self.tap is not None:
             self.tap(packet, now)
+
+    def end(self, now: float) -> None:
+        """The talker stopped for good: end its sound in silence, or decoders go on by themselves for a third of a second."""
+        self._history.clear()
+        for _ in range(_TAIL):
+            place = self._clock.append()
+            self._emit(Packet(place.seq, place.timestamp, False, 127, SILENCE_FRAME), None, now)
 
     def remove(self, listener: str) -> None:
         """``listener`` hears the slot no more."""

@@ -100,7 +100,7 @@ class Stage:
         """The level (-dBov) that counts for a packet of ``who``; who claimed too much loses its slot."""
         level, belied = self._hearing.level(who, claimed, payload, who in self._holders, now)
         if belied:
-            self.release(who)
+            self.release(who, now)
         return level
 
     def talk(self, who: str, speech: Speech, now: float) -> bool:
@@ -112,8 +112,10 @@ class Stage:
         self.lanes[slot].send(speech, who, now)
         return True
 
-    def release(self, who: str) -> None:
+    def release(self, who: str, now: float) -> None:
         """``who`` was muted or left: nothing of it is forwarded from now on."""
+        if who in self._holders:
+            self.lanes[self._holders.index(who)].end(now)
         self._slots.release(who)
         self._settle()
 

@@ -249,6 +249,17 @@ def test_the_clock_tells_the_time_between_packets_and_over_a_change() -> None:
     assert clock.at(5.2) == clock.newest[1] == pytest.approx(259 * 960, abs=1)
 
 
+def test_a_frame_of_our_own_comes_right_after_and_a_talker_after_it() -> None:
+    clock = SlotClock()
+    places(clock, Talker(0, 0, frame=480), 0.0, 4)
+    seq, timestamp = clock.newest
+    assert clock.append() == Place(seq + 1, timestamp + 480, False)
+    assert clock.append() == Place(seq + 2, timestamp + 480 + 960, False)
+    assert not clock.misses(4, 1920), "its talker is gone"
+    assert clock.map(700, 7, 0.06) is None
+    assert clock.map(701, 967, 0.08) == Place(seq + 3, timestamp + 480 + 2 * 960, True)
+
+
 def test_talkers_with_short_frames_share_a_slot_with_others() -> None:
     clock = SlotClock()
     short, usual = Talker(0, 0, frame=480), Talker(500, 5, frame=960)

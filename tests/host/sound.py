@@ -38,12 +38,12 @@ def share_of(sound: Sound, hertz: float) -> float:
     return float(spectrum[near].sum() / spectrum.sum())
 
 
-async def hum(member: Member, packets: list[bytes], stop: asyncio.Event) -> int:
-    """Send ``packets`` over and over, one every 20 ms, until told to stop; gives how many."""
+async def hum(member: Member, packets: list[bytes], stop: asyncio.Event, level: int = 18) -> int:
+    """Send ``packets`` over and over as loud as ``level``, one every 20 ms, until told to stop; gives how many."""
     loop = asyncio.get_running_loop()
     begin, sent = loop.time(), 0
     while not stop.is_set():
         await asyncio.sleep(max(0.0, begin + sent * FRAME - loop.time()))
-        member.say(packets[sent % len(packets)], 18)
+        member.say(packets[sent % len(packets)], level)
         sent += 1
     return sent

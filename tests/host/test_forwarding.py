@@ -167,6 +167,21 @@ async def test_people_come_in_muted_and_nothing_passes_until_they_open(tmp_path:
         assert home.count("host_packets_muted") >= 20
 
 
+async def test_who_is_muted_while_talking_ends_in_silence(tmp_path: Path) -> None:
+    async with house(tmp_path) as home, inside(home, "anna", "ben") as ((anna, annas), (ben, bens)):
+        await anna.talk(0.3)
+        await annas.send(type="muted", muted=True)
+        await until(lambda: bens.state("anna") == "muted")
+        await until(lambda: ben.heard[-1].payload == SILENCE)
+        assert [packet.payload == SILENCE for packet in ben.heard[-4:]] == [False, True, True, True]
+        assert [packet.earlier for packet in ben.heard[-3:]] == [()] * 3
+        assert gaps(ben.heard) == 0
+        assert {b.timestamp - a.timestamp for a, b in itertools.pairwise(ben.heard)} == {960}
+        await open_mic(anna, annas)
+        await anna.talk(0.2, tag=b"again")
+        assert gaps(ben.heard) == 0
+
+
 async def test_a_long_mute_does_not_cost_the_keys(tmp_path: Path) -> None:
     """Past the roll-over of the sequence number, of which libsrtp has seen one packet in 64."""
     async with house(tmp_path) as home, inside(home, "anna", "ben") as ((anna, annas), (ben, _)):
