@@ -98,6 +98,8 @@ async def test_everything_a_host_tells_becomes_an_event() -> None:
             protocol.error("role", "That is not for you."),
             {"type": "of a newer host", "anything": 1},
             protocol.slots_changed([None, None, None]),
+            protocol.members_changed([ANNA], ["meeting-room", "nobody"]),
+            protocol.mute_new_changed(True),
             protocol.member_left("anna"),
         )
     )
@@ -112,6 +114,8 @@ async def test_everything_a_host_tells_becomes_an_event() -> None:
         contract.Knocked("Anna"),
         contract.DoorAsked(Door.CLOSED),
         contract.Recording(on=True),
+        contract.MemberLeft("meeting-room"),
+        contract.MemberChanged(ANNA),
         contract.MemberLeft("anna"),
     ]
     assert lost.fault.kind == "network"
