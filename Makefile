@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo core dev speech system outside alsa test pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements lock docs \
+.PHONY: help demo core dev judges speech system outside alsa test pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements lock docs \
 	docs-check bench-demo bench-call bench-mouth-to-ear bench-panel bench-recovery bench-room tools-livekit clean
 
 help: ## this list
@@ -20,6 +20,9 @@ core:
 
 dev:
 	@$(PYTHON) -m tools.bootstrap dev
+
+judges: ## what scores sound in the benchmarks (PESQ, PLCMOS): installed beside the tests
+	@$(PYTHON) -m tools.bootstrap bench
 
 speech: ## the demo's recorded speech, once more if it could not be had
 	@$(PYTHON) -m tools.speech
@@ -90,6 +93,9 @@ bench-mouth-to-ear: alsa ## from one mouth to the other's ear, beside Chromium (
 	@$(PYTHON) -m tools.system bench
 	@$(PYTHON) -m tools.bootstrap bench
 	@$(BIN)/python -m tools.bench.mouth_to_ear $(ARGS)
+
+bench-playout: judges ## the receive buffer: quality at losses and jitter against the codec's ceiling and aiortc
+	@$(BIN)/python -m tools.bench.playout $(ARGS)
 
 bench-panel: dev ## from a press to the gate and to the lamp
 	@$(BIN)/python -m tools.bench.panel $(ARGS)

@@ -1,4 +1,4 @@
-"""Make .venv and install the locked packages: ``python3 -m tools.bootstrap core|dev``, run by the Makefile.
+"""Make .venv and install the locked packages: ``python3 -m tools.bootstrap core|dev|bench``, run by the Makefile.
 
 Runs on the system's own Python with nothing installed. Says beforehand what it fetches and how much, and what goes wrong
 in one sentence with the way out. A stamp makes every later run return at once and without a network.
@@ -16,6 +16,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,12 @@ ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
 TRY_AGAIN, CHANGE_FIRST, BROKEN, INTERRUPTED = 75, 64, 70, 130
 MIB = 1024 * 1024
+
+WHAT = {
+    "core": "the core",
+    "dev": "the core, the tests and the tools",
+    "bench": "what judges sound in the benches",
+}
 
 NO_NETWORK = (
     "Temporary failure in name resolution",
@@ -44,6 +51,16 @@ NO_NETWORK = (
     "timed out",
 )
 """What pip says when there is no way to the package index."""
+
+BUILT = ("pesq",)
+"""Packages of the benches without wheels: built from their locked source, with the locked tools and nothing fetched beside."""
+
+NOT_INSTALLED = {
+    "ensurepip is not available": "python3-venv",
+    "Python.h: No such file": "python3-dev",
+    "gcc' failed: No such file": "build-essential python3-dev",
+}
+"""What tools say when a part of the system is missing, and the Debian packages that have it."""
 
 WRAPPER = """#!/bin/sh
 exec "$(dirname "$(readlink -f "$0")")/python" -P -m appliance "$@"
@@ -62,8 +79,8 @@ class Stop(Exception):
 def main(arguments: list[str]) -> int:
     """Install what is asked for, unless it is there already."""
     wanted = arguments[0] if arguments else "core"
-    if wanted not in ("core", "dev"):
-        say(f"{wanted!r} is neither core nor dev.")
+    if wanted not in WHAT:
+        say(f"{wanted!r} is none of {', '.join(WHAT)}.")
         return CHANGE_FIRST
     try:
         again = usable_python()
@@ -73,6 +90,8 @@ def main(arguments: list[str]) -> int:
         cache.mkdir(exist_ok=True)
         with (cache / "bootstrap.lock").open("w") as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)  # two makes at once: the second waits and finds it done
+            if wanted == "bench":
+                bootstrap(ROOT, "dev")  # it is installed over that
             bootstrap(ROOT, wanted)
             if not speech.tried():
                 say(speech.fetch())
@@ -113,7 +132,7 @@ def usable_python(version: tuple[int, ...] = sys.version_info[:2]) -> str | None
 
 
 def bootstrap(root: Path, wanted: str) -> None:
-    """Bring root/.venv to the state of the lock file of ``wanted`` (core, or dev: core, tests and tools)."""
+    """Bring root/.venv to the state of the lock file of ``wanted``: the core; dev: that and more; bench: what it adds to dev."""
     lock = root / "requirements" / f"{wanted}.lock"
     venv = root / ".venv"
     stamp = read_stamp(venv)
@@ -126,11 +145,14 @@ def bootstrap(root: Path, wanted: str) -> None:
     check_disk(root, size, fresh)
     if fresh:
         make_venv(venv)
-    install(root, venv, lock, size)
+    wheels, built = split(lock.read_text())
+    install(root, venv, wheels, size, "--only-binary", ":all:")
+    if built:
+        install(root, venv, built, size, "--no-binary", ",".join(BUILT), "--no-build-isolation", "--use-pep517")
     link_checkout(venv)
     check_opus(root, venv)
     # A dev install holds the core; a core install over a dev one may have moved shared packages back.
-    stamps = {wanted: digest}
+    stamps = {**(stamp if wanted == "bench" else {}), wanted: digest}
     core = root / "requirements" / "core.lock"
     if wanted == "dev" and core.exists():
         stamps["core"] = hashlib.sha256(core.read_bytes()).hexdigest()
@@ -156,7 +178,7 @@ def size_of(root: Path, wanted: str) -> dict[str, int]:
 
 def announce(root: Path, wanted: str, size: dict[str, int], *, fresh: bool, extra: int) -> None:
     """What will be fetched, and how much, before it is."""
-    what = "the core" if wanted == "core" else "the core, the tests and the tools"
+    what = WHAT[wanted]
     say(f"{what} ({size['packages']} packages) will be installed into {root.name}/.venv, nowhere else:")
     about = "about" if fresh else "at most"
     fetch, disk = mib(size["download"]), mib(size["installed"])
@@ -229,16 +251,30 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", **more}
 
 
-def install(root: Path, venv: Path, lock: Path, size: dict[str, int]) -> None:
+def entries(lock: str) -> dict[str, str]:
+    """Package to its lines in a lock file."""
+    begins = [match.start() for match in re.finditer(r"^[A-Za-z0-9]", lock, re.MULTILINE)]
+    texts = [lock[begin:end] for begin, end in zip(begins, [*begins[1:], len(lock)])]  # noqa: B905 - old Pythons
+    return {re.split(r"[=\[ ;]", text, maxsplit=1)[0]: text for text in texts}
+
+
+def split(lock: str) -> tuple[str, str]:
+    """The lines of a lock file for packages with wheels, and those for packages that are built here."""
+    found = entries(lock)
+    wheels = "".join(text for name, text in found.items() if name not in BUILT)
+    return wheels, "".join(found[name] for name in BUILT if name in found)
+
+
+def install(root: Path, venv: Path, lock: str, size: dict[str, int], *more: str) -> None:
     """Let pip fetch and install exactly what is locked, with progress."""
     downloads = root / ".cache" / "fetching"
     shutil.rmtree(downloads, ignore_errors=True)
     downloads.mkdir(parents=True)
-    log = root / ".cache" / "bootstrap.log"
+    log, wanted = root / ".cache" / "bootstrap.log", downloads / "wanted.lock"
+    wanted.write_text(lock)
     command = [
         *(str(venv / "bin" / "python"), "-m", "pip", "install", "--no-deps", "--require-hashes"),
-        *("--only-binary", ":all:", "--no-input", "--progress-bar", "off", "--retries", "2", "--timeout", "20"),
-        *("-r", str(lock)),
+        *("--no-input", "--progress-bar", "off", "--retries", "2", "--timeout", "20", *more, "-r", str(wanted)),
     ]
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -262,8 +298,9 @@ def explain(output: str, doing: str) -> Stop:
         return Stop(
             TRY_AGAIN, "no way to the Python package index: connect to a network and run the same command again."
         )
-    if "ensurepip is not available" in output:
-        return Stop(CHANGE_FIRST, "this Python cannot make environments yet; type: sudo apt-get install python3-venv")
+    for sign, package in NOT_INSTALLED.items():
+        if sign in output:
+            return Stop(CHANGE_FIRST, f"something of the system is not there yet; type: sudo apt-get install {package}")
     if "No matching distribution found" in output:
         here = f"Python {sys.version_info[0]}.{sys.version_info[1]} on {platform.machine()}"
         return Stop(CHANGE_FIRST, f"a package has no ready-made wheel for {here}: Kontor is tested with 3.11 and 3.13.")

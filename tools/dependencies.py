@@ -27,6 +27,7 @@ GROUPS = {
     "livekit": "With LiveKit: `kontor[livekit]`",
     "telegram": "With Telegram: `kontor[telegram]`",
     "dev": "For the tests",
+    "bench": "For the benchmarks",
 }
 HEAD = """# What Kontor depends on
 

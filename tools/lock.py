@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import dependencies
+from tools.bootstrap import BUILT, entries, split
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
@@ -31,7 +32,9 @@ def main() -> int:
         _run(str(tools / "bin" / "pip"), "install", "-q", "--only-binary", ":all:", UV)
     _compile(tools, "core")
     _compile(tools, "dev", "--group", "dev", "-c", "requirements/core.lock")
-    sizes = {name: {} for name in ("core", "dev")}  # type: dict[str, dict[str, dict[str, int]]]
+    _compile(tools, "bench", "--group", "bench", "-c", "requirements/dev.lock", *_allow_built())
+    _leave_out("bench", "dev")
+    sizes = {name: {} for name in ("core", "dev", "bench")}  # type: dict[str, dict[str, dict[str, int]]]
     for name, by_target in sizes.items():
         for python, machine in TARGETS:
             by_target[f"{python}-{machine}"] = found = _measure(tools, name, python, machine)
@@ -83,16 +86,28 @@ def _compile(tools: Path, name: str, *extra: str) -> None:
     )
 
 
+def _allow_built() -> list[str]:
+    return [word for name in BUILT for word in ("--no-binary", name)]
+
+
+def _leave_out(name: str, base: str) -> None:
+    """Take out of one lock what another has: it is installed over that one."""
+    path, there = REQUIREMENTS / f"{name}.lock", entries((REQUIREMENTS / f"{base}.lock").read_text())
+    path.write_text("".join(text for package, text in entries(path.read_text()).items() if package not in there))
+
+
 def _measure(tools: Path, name: str, python: str, machine: str) -> dict[str, int]:
     with tempfile.TemporaryDirectory() as directory:
+        wheels_only = Path(directory) / "wheels.lock"
+        wheels_only.write_text(split((REQUIREMENTS / f"{name}.lock").read_text())[0])
         platforms = [word for glibc in GLIBC for word in ("--platform", f"{glibc}_{machine}")]
         abis = ["--abi", f"cp{python.replace('.', '')}", "--abi", "abi3", "--abi", "none"]
         _run(
             *(str(tools / "bin" / "pip"), "download", "-q", "--no-deps", "--require-hashes", "--only-binary", ":all:"),
             *("--implementation", "cp", "--python-version", python, *abis, *platforms),
-            *("--dest", directory, "-r", f"requirements/{name}.lock"),
+            *("--dest", directory, "-r", str(wheels_only)),
         )
-        wheels = list(Path(directory).iterdir())
+        wheels = list(Path(directory).glob("*.whl"))
         return {
             "packages": len(wheels),
             "download": sum(wheel.stat().st_size for wheel in wheels),

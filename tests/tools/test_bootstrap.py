@@ -260,7 +260,7 @@ def test_nothing_leads_pip_out_of_the_environment(monkeypatch: pytest.MonkeyPatc
 
 def test_an_unknown_set_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert bootstrap.main(["everything"]) == bootstrap.CHANGE_FIRST
-    assert last_line(capsys) == "kontor: 'everything' is neither core nor dev."
+    assert last_line(capsys) == "kontor: 'everything' is none of core, dev, bench."
 
 
 def test_the_committed_locks_fit_this_python_and_name_no_place() -> None:
@@ -276,3 +276,54 @@ def test_the_committed_locks_fit_this_python_and_name_no_place() -> None:
 
 def last_line(capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out.splitlines()[-1]
+
+
+LOCK = """cython==3.3.1 \\
+    --hash=sha256:aa
+    # via pesq
+pesq==0.0.4 \\
+    --hash=sha256:bb
+setuptools==84.2.1 ; python_version < '4' \\
+    --hash=sha256:cc
+"""
+
+
+def test_what_has_no_wheel_is_parted_from_what_has() -> None:
+    wheels, built = bootstrap.split(LOCK)
+    assert list(bootstrap.entries(wheels)) == ["cython", "setuptools"]
+    assert built == "pesq==0.0.4 \\\n    --hash=sha256:bb\n"
+    assert bootstrap.split("numpy==2.4.6 \\\n    --hash=sha256:dd\n")[1] == ""
+
+
+def test_the_benches_are_installed_over_the_tests_and_built_with_nothing_fetched_beside(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = (checkout / "requirements" / "core.lock").read_text()
+    (checkout / "requirements" / "dev.lock").write_text(locked)
+    (checkout / "requirements" / "bench.lock").write_text(LOCK)
+    (checkout / "requirements" / "sizes.json").write_text(
+        json.dumps({name: {"3.11-x86_64": SIZE} for name in ("core", "dev", "bench")})
+    )
+    assert bootstrap.main(["dev"]) == 0
+    installed: list[tuple[str, tuple[str, ...]]] = []
+    monkeypatch.setattr(
+        bootstrap, "install", lambda _root, _venv, lock, _size, *more: installed.append((lock.split("=")[0], more))
+    )
+    assert bootstrap.main(["bench"]) == 0
+    assert installed == [
+        ("cython", ("--only-binary", ":all:")),
+        ("pesq", ("--no-binary", "pesq", "--no-build-isolation", "--use-pep517")),
+    ]
+    assert set(bootstrap.read_stamp(checkout / ".venv")) == {"core", "dev", "bench"}
+    assert bootstrap.main(["bench"]) == bootstrap.main(["dev"]) == 0
+    assert len(installed) == 2
+
+
+def test_a_missing_compiler_is_told_with_the_line_to_type() -> None:
+    for said in (
+        "x.c:1: fatal error: Python.h: No such file or directory",
+        "error: command 'x-gcc' failed: No such file",
+    ):
+        stop = bootstrap.explain(said, "installing")
+        assert stop.status == bootstrap.CHANGE_FIRST
+        assert str(stop).endswith("python3-dev")
