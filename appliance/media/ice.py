@@ -153,7 +153,8 @@ class Agent:
         # Of several ways only one may be nominated, or each end would take another.
         self._tries += [_Try(way, nominates=len(opened) == 1) for way in opened]
 
-    def _open_relay(self, again: float = _RELAY_AGAIN) -> None:
+    def _open_relay(self, *, follows: bool = False) -> None:
+        again = _FOLLOW_AGAIN if follows else _RELAY_AGAIN
         relaying, now = self._relaying, self._loop.time()
         busy = relaying.opening is not None and not relaying.opening.done()
         if relaying.open is None or busy or now - relaying.tried < again or not self._remote.places:
@@ -261,7 +262,7 @@ class Agent:
         if own is None or len(self._tries) >= _MOST_WAYS or any(tried.way.own == own for tried in self._tries):
             return
         if way.relayed:
-            self._open_relay(again=_FOLLOW_AGAIN)
+            self._open_relay(follows=True)
         else:
             with contextlib.suppress(OSError):
                 self._tries.append(_Try(Direct(way.towards, self._on_media, self._take), nominates=True))

@@ -176,13 +176,13 @@ class Relayed:
 
     def send(self, packet: memoryview | bytes) -> None:
         """Send media, from one thread at a time. Raises OSError when it did not leave."""
+        if self._closed:
+            raise OSError("the way is closed")
         size = len(packet)
         _CHANNEL.pack_into(self._frame, 0, _NUMBER, size)
         self._frame[_CHANNEL.size : _CHANNEL.size + size] = packet
         if self._polled is not None:
             self._polled.send(self._view[: _CHANNEL.size + size])
-        elif self._closed:
-            raise OSError("the way is closed")
         else:
             padded = _CHANNEL.size + size + -size % 4
             try:
