@@ -3,7 +3,9 @@
 Both run on the card's threads and decide nothing. The loudspeaker's block is the clock of the exchange: at each turn the
 answer to the last message is fetched and played, and the next message is sent; so one block is in hand, and nobody is waited
 for. With ``patience`` the message is sent first and its own answer is waited for, so long and no longer: 10 ms less delay,
-at the cost of a hole when link is later than that. When link does not answer, the last block fades to silence.
+at the cost of a hole when link is later than that. When link does not answer, the last block fades to silence. Without
+patience what comes late is played all the same, so that the next such delay leaves no hole; when there was none for two
+seconds, the block too much is faded into the one before.
 """
 
 import time
@@ -29,6 +31,8 @@ PATIENCE = 0.004
 _INT16 = np.float32(1 / 32768)
 _CATCH_UP_EVERY = 50
 """Turns in which a block that always waits behind the gate is seen as delay that a stall has left."""
+_OVERTAKE_EVERY = 200
+"""The same for an answer that always waits: link is late more often than the microphone."""
 _LOOK_EVERY = 5
 """Turns between two looks at what need not be known every 10 ms: levels, news, a new connection. A process that sleeps
 between its blocks finds its caches cold: what it does not touch is what makes it cheap."""
@@ -100,7 +104,10 @@ class Duplex:
         self._pcm = np.zeros(BLOCK, np.int16)
         self._last = np.zeros(BLOCK, np.float32)
         self._fade_out = np.linspace(1.0, 0.0, BLOCK, dtype=np.float32)
+        self._fade_in = 1 - self._fade_out
         self._silent = True
+        self._missed = False
+        self._least_answers = 0
         self._later = np.zeros(BLOCK, np.int16)
         self._least_waiting = 0
 
@@ -126,12 +133,13 @@ class Duplex:
         patience = 0.0
         if self._patience and self._send() and self._unanswered < _WAITED_FOR:
             patience = self._patience
-        answer = self._listener.receive(patience)
+        answer = self._listener.receive(patience, keep=0 if self._patience else 1)
         if answer is not None:
             self.latest, self._unanswered = (answer, self._listener.counts.accepted), 0
         else:
             self._unanswered += 1
         self._play(answer, out)
+        self._overtake(out)
         if not self._patience:
             self._send()
         if looks:
@@ -154,16 +162,33 @@ class Duplex:
     def _play(self, answer: Downlink | None, out: Block) -> None:
         if answer is not None and answer.block is not None and self.facts.door is not Door.CLOSED:
             np.multiply(np.frombuffer(answer.block, "<i2"), _INT16, out=out)
+            if self._missed:
+                np.multiply(out, self._fade_in, out=out)
             np.copyto(self._last, out)
-            self._silent = False
+            self._silent = self._missed = False
             return
         if answer is None and self.answer is not None:
             self._counters.add("downlink_missing")
+            self._missed = True
         if self._silent:
             out.fill(0)
             return
         np.multiply(self._last, self._fade_out, out=out)  # once: no click, and no sound that nobody made
         self._silent = True
+
+    def _overtake(self, out: Block) -> None:
+        """When an answer has waited for two seconds, it is faded into the one before: 10 ms less delay."""
+        self._least_answers = min(self._least_answers, self._listener.waiting)
+        if self.turns % _OVERTAKE_EVERY:
+            return
+        later = self._listener.receive() if self._least_answers else None
+        if later is not None:
+            self._listener.counts.skipped += 1
+            before = out * self._fade_out
+            self._play(later, out)
+            np.multiply(out, self._fade_in, out=out)
+            np.add(out, before, out=out)
+        self._least_answers = self._listener.waiting
 
     def _catch_up(self) -> None:
         """When a block has waited behind the gate for half a second, it is faded into the one before: 10 ms less delay."""
@@ -171,7 +196,7 @@ class Duplex:
         if self.turns % _CATCH_UP_EVERY:
             return
         if self._least_waiting and self._gate.take(self._later):
-            faded = self._pcm * self._fade_out + self._later * (1 - self._fade_out)
+            faded = self._pcm * self._fade_out + self._later * self._fade_in
             np.copyto(self._pcm, faded, casting="unsafe")
             self._gate.dropped += 1
         self._least_waiting = self._gate.waiting

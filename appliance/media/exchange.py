@@ -166,6 +166,7 @@ class Listener:
         self._link: socket.socket | None = None
         self._epoch = 0
         self._unanswered: deque[tuple[int, int]] = deque()
+        self._kept: deque[Downlink] = deque()
         self._out = bytearray(MAX_MESSAGE)
         # One byte more than the largest message: what is too long does not pass as one that fits.
         self._in = bytearray(MAX_MESSAGE + 1)
@@ -225,52 +226,56 @@ class Listener:
         self.counts.sent += 1
         return True
 
-    def receive(self, patience: float = 0.0) -> Downlink | None:
-        """The newest answer that has come; None: there is none. Once per block.
+    def receive(self, patience: float = 0.0, keep: int = 0) -> Downlink | None:
+        """The next answer that has come; None: there is none. Once per block.
 
-        Without ``patience`` nothing is waited for, and this comes before ``send``. With it, it comes after: the answer to
-        what was sent last is waited for, for so many seconds at most.
+        Without ``patience`` nothing is waited for, and this comes before ``send``. With it, it comes after, and the answer
+        to what was sent last is waited for, so many seconds at most.
+
+        :param keep: so many of the newest wait for the next times; of the others the newest is given, the rest skipped.
         """
         link = self._link
         if link is None:
             return None
-        newest = self._drain(link)
-        end = time.monotonic() + patience
-        while self._unanswered and self._link is link:
-            left = end - time.monotonic()
-            if left <= 0 or not self._wait(link, left):
-                break
-            newer = self._drain(link)
-            self.counts.skipped += newest is not None and newer is not None
-            newest = newer or newest
-        if newest is None and self._unanswered:
+        self._drain(link, keep)
+        if patience:
+            end = time.monotonic() + patience
+            while self._unanswered and self._wait(link, end - time.monotonic()):
+                self._drain(link, keep)
+        if self._kept:
+            return self._kept.popleft()
+        if self._unanswered:
             self.counts.missing += 1
-        return newest
+        return None
+
+    @property
+    def waiting(self) -> int:
+        """Answers that wait for the next times."""
+        return len(self._kept)
 
     def _wait(self, link: socket.socket, seconds: float) -> bool:
+        if seconds <= 0 or self._link is not link:
+            return False
         self._poll.register(link, select.POLLIN)
         try:
             return bool(self._poll.poll(seconds * 1000))
         finally:
             self._poll.unregister(link)
 
-    def _drain(self, link: socket.socket) -> Downlink | None:
-        """The newest of what is there."""
-        newest: Downlink | None = None
+    def _drain(self, link: socket.socket, keep: int) -> None:
+        """Read what is there."""
         for _ in range(MOST_READ):
             message = self._read(link)
             if message is None:
-                break
-            more = self._link is link and self._waiting.at(link)
-            self.counts.skipped += newest is not None
-            newest = message
-            if not more:
-                break
-        else:
-            self.counts.floods += 1
-            self._drop()
-            return None
-        return newest
+                return
+            self._kept.append(message)
+            if len(self._kept) > keep + 1:
+                self._kept.popleft()
+                self.counts.skipped += 1
+            if not self._waiting.at(link):
+                return
+        self.counts.floods += 1
+        self._drop()
 
     def _read(self, link: socket.socket) -> Downlink | None:
         """One message, or None: nothing there or the connection is closed."""
@@ -315,6 +320,7 @@ class Listener:
             self._link.close()
         self._link = None
         self._unanswered.clear()
+        self._kept.clear()
 
     def close(self) -> None:
         """Close everything and remove the path, if it is still ours."""

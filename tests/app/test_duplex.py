@@ -185,13 +185,43 @@ def test_with_patience_a_message_is_answered_in_its_own_turn(short_dir: Path) ->
     world.close()
 
 
-def test_what_comes_late_is_played_when_nothing_newer_is_there_and_no_delay_stays(short_dir: Path) -> None:
+def test_with_patience_no_delay_stays_of_what_came_late(short_dir: Path) -> None:
     world = World(short_dir, patience=0.05)
     assert played(world) == 100
     assert played(world, late=0.2) == 100, "the last block fades"
-    assert world.counters.snapshot()["downlink_missing"] == 1
-    assert played(world) == 300, "not 200, which came between"
+    assert world.counters.get("downlink_missing") == 1
+    played(world)
+    assert world.out[-1] * 32768 == pytest.approx(300, abs=1), "fades in: not 200, which came between"
     world.close()
+
+
+def test_what_comes_late_is_played_and_the_next_delay_leaves_no_hole(world: World) -> None:
+    late = [world.exchange(MUSIC)[0] for _ in range(3)]
+    world.turn()
+    late.append(world.uplink())
+    world.turn()
+    late.append(world.uplink())
+    assert world.counters.get("downlink_missing") == 1
+    for message in late[3:]:
+        world.link.send(Downlink(seq=message.seq, block=MUSIC, link=LinkPhase.IN_ROOM))
+    world.turn()
+    assert world.listener.waiting == 1
+    world.uplink()
+    world.turn()
+    assert world.counters.get("downlink_missing") == 1, "one was in hand"
+
+
+def test_an_answer_that_always_waits_is_faded_into_the_one_before(world: World) -> None:
+    world.exchange(MUSIC)
+    world.turn()
+    message = world.uplink()
+    world.turn()
+    for seq in (message.seq, world.uplink().seq):
+        world.link.send(Downlink(seq=seq, block=MUSIC, link=LinkPhase.IN_ROOM))
+    heard = [world.exchange(MUSIC)[1] for _ in range(500)]
+    assert world.listener.waiting == 0
+    assert world.listener.counts.skipped == 1
+    assert np.abs(np.concatenate(heard[5:]) - 0.25).max() < 1e-3, "nobody hears it"
 
 
 def test_a_link_that_does_not_answer_is_waited_for_a_few_times_only(short_dir: Path) -> None:

@@ -12,7 +12,6 @@ import base64
 import contextlib
 import importlib.util
 import json
-import os
 import secrets
 import subprocess
 import sys
@@ -39,6 +38,7 @@ from appliance.health.status import ask
 from appliance.rooms.device_key import DeviceKey
 from tools.bench import graph
 from tools.bench.call import processes
+from tools.bench.priority import prefer
 from tools.bench.quality import Heard, judge
 from tools.measurements import Figure, write
 
@@ -47,8 +47,6 @@ SKIP = 4.0
 SETTLE = 6.0
 """Seconds between a call that is up and its first recording."""
 LOSS = 0.1
-NICE = -15
-"""Of everything that is measured, ours and the peer alike, where it is allowed; the graph itself runs at real time."""
 _SIDES = ("A", "B")
 _CHROMIUM = (
     "--no-sandbox",
@@ -214,9 +212,11 @@ async def devices(house: House, frame_ms: int) -> AsyncIterator[None]:
                 raise TimeoutError("the devices did not come into their room")
             await asyncio.sleep(0.2)
         await asyncio.sleep(SETTLE)
+        before = {place: troubles(place) for place in house.devices.values()}
         yield
-        for place in house.devices.values():
-            print(f"  {place.name}: {troubles(place)}", flush=True)
+        for place, count in before.items():
+            more = {name: value - count.get(name, 0) for name, value in troubles(place).items()}
+            print(f"  {place.name}: {({name: value for name, value in more.items() if value})}", flush=True)
 
 
 def troubles(place: Path) -> dict[str, int]:
@@ -249,6 +249,7 @@ async def pages(house: House) -> AsyncIterator[None]:
                 env={**house.environment, "PULSE_SOURCE": f"mic{side}", "PULSE_SINK": f"spk{side}"},
             )
             stack.push_async_callback(browser.close)
+            prefer()  # it has made a session of its own
             page = await browser.new_page()
             await page.add_init_script(_RAW)
             await page.goto(house.link_of(name))
@@ -378,8 +379,7 @@ def main() -> int:
     if problem:
         print(f"kontor: {problem}", file=sys.stderr)
         return 69
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    prefer()
     with tempfile.TemporaryDirectory(prefix="k") as name:
         folder = Path(name)
         (folder / "graph").mkdir()
