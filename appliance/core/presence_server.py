@@ -7,6 +7,7 @@ from typing import Any
 from appliance.core.presence_client import VERSION, AskedDoor
 from appliance.core.roster import Member, initials, sign_of
 from appliance.core.tokens import Claims
+from appliance.core.wire import dump
 
 _LOUDEST, _SILENT = 0, -127
 
@@ -49,15 +50,23 @@ class Terms:
     """Whoever comes in anew is muted until an admin lets them speak."""
 
 
+def with_members(message: Mapping[str, Any], members: Iterable[str]) -> str:
+    """``message`` as text, with ``members`` that are text already: there may be hundreds, and each is told to hundreds."""
+    return f'{dump(message)[:-1]},"members":[{",".join(members)}]}}'
+
+
 def welcome(
     you: Claims,
     title: str,
-    members: Iterable[Member],
+    members: Iterable[Member] | None,
     slots: Sequence[str | None],
     capabilities: Capabilities | None = None,
     terms: Terms | None = None,
 ) -> dict[str, Any]:
-    """The answer to the hello of the holder of ``you``: everything there is to know of the room."""
+    """The answer to the hello of the holder of ``you``: everything there is to know of the room.
+
+    :param members: None leaves them out, for :func:`with_members`.
+    """
     terms = terms or Terms()
     sign = sign_of(you.identity)
     return {
@@ -72,7 +81,7 @@ def welcome(
             "sign": {"hue": sign.hue, "place": sign.place},
         },
         "room": {"id": you.room, "title": title},
-        "members": [member.as_dict() for member in members],
+        **_those(members),
         "slots": list(slots),
         "capabilities": (capabilities or Capabilities()).as_dict(),
         "ice_servers": [dict(server) for server in terms.ice_servers],
@@ -87,9 +96,18 @@ def member_changed(member: Member) -> dict[str, Any]:
     return {"type": "member", "member": member.as_dict()}
 
 
-def members_changed(members: Iterable[Member], left: Iterable[str]) -> dict[str, Any]:
-    """Several joined, changed or left at a time."""
-    return {"type": "members", "members": [member.as_dict() for member in members], "left": list(left)}
+def member_changed_text(member: str) -> str:
+    """The same of a member that is text already."""
+    return f'{{"type":"member","member":{member}}}'
+
+
+def members_changed(members: Iterable[Member] | None, left: Iterable[str]) -> dict[str, Any]:
+    """Several joined, changed or left at a time; ``members`` as for :func:`welcome`."""
+    return {"type": "members", **_those(members), "left": list(left)}
+
+
+def _those(members: Iterable[Member] | None) -> dict[str, Any]:
+    return {} if members is None else {"members": [member.as_dict() for member in members]}
 
 
 def mute_new_changed(on: bool) -> dict[str, Any]:

@@ -59,6 +59,7 @@ from appliance.core.presence_server import (
     knocked,
     levels_changed,
     member_changed,
+    member_changed_text,
     member_left,
     members_changed,
     mute_new_changed,
@@ -66,6 +67,7 @@ from appliance.core.presence_server import (
     recording,
     slots_changed,
     welcome,
+    with_members,
 )
 from appliance.core.tokens import (
     LEAST_KEY,
@@ -139,6 +141,7 @@ __all__ = [
     "knocked",
     "levels_changed",
     "member_changed",
+    "member_changed_text",
     "member_left",
     "members_changed",
     "mute_new_changed",
@@ -151,4 +154,5 @@ __all__ = [
     "slots_changed",
     "verify",
     "welcome",
+    "with_members",
 ]

@@ -8,29 +8,51 @@ hears of somebody they do not know yet.
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from appliance.core.protocol import CloseCode, dump, member_changed, member_left, members_changed
-from appliance.core.roster import Roster
+from appliance.core.protocol import CloseCode, dump, member_changed_text, member_left, members_changed, with_members
+from appliance.core.roster import Member, Roster
 from appliance.host.watcher import Levels, Watcher
 
 _MOST_AT_ONCE = 200
 """Members in one message: a device takes 1 MiB."""
 
 
-def member_texts(roster: Roster, changed: Collection[str]) -> list[str]:
-    """The messages that bring somebody up to date about ``changed``: what they are now, or that they left."""
-    members = [member for who in changed if (member := roster.get(who)) is not None]
-    left = [who for who in changed if roster.get(who) is None]
-    if len(changed) == 1:
-        return [dump(member_changed(members[0]) if members else member_left(left[0]))]
-    many = range(0, max(len(members), len(left)), _MOST_AT_ONCE)
-    return [dump(members_changed(members[i : i + _MOST_AT_ONCE], left[i : i + _MOST_AT_ONCE])) for i in many]
+class Texts:
+    """The members of a roster as text, each made once for each change: hundreds of newcomers read them all."""
+
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+        self._made: dict[str, tuple[Member, str]] = {}
+
+    def all(self) -> list[str]:
+        """Everybody, in the roster's order."""
+        return [self._of(member) for member in self._roster.members]
+
+    def news(self, changed: Collection[str]) -> list[str]:
+        """The messages that bring somebody up to date about ``changed``: what they are now, or that they left."""
+        members = [self._of(member) for who in changed if (member := self._roster.get(who)) is not None]
+        left = [who for who in changed if self._roster.get(who) is None]
+        for who in left:
+            self._made.pop(who, None)
+        if len(changed) == 1:
+            return [member_changed_text(members[0]) if members else dump(member_left(left[0]))]
+        many = range(0, max(len(members), len(left)), _MOST_AT_ONCE)
+        return [
+            with_members(members_changed(None, left[i : i + _MOST_AT_ONCE]), members[i : i + _MOST_AT_ONCE])
+            for i in many
+        ]
+
+    def _of(self, member: Member) -> str:
+        made = self._made.get(member.id)
+        if made is None or made[0] is not member:
+            made = self._made[member.id] = (member, dump(member.as_dict()))
+        return made[1]
 
 
 class Audience:
     """The watchers of a room, by identity. ``most`` sockets an identity; the oldest is closed for a further one."""
 
     def __init__(self, roster: Roster, most: int) -> None:
-        self._roster = roster
+        self.texts = Texts(roster)
         self._most = most
         self._watchers: dict[str, list[Watcher]] = {}
         self._changed: dict[str, None] = {}
@@ -76,7 +98,7 @@ class Audience:
         if not self._changed:
             return
         changed, self._changed = self._changed, {}
-        texts = member_texts(self._roster, changed)
+        texts = self.texts.news(changed)
         for watcher in self:
             watcher.send_members(texts, changed)
 

@@ -19,6 +19,7 @@ from appliance.core.protocol import (
     slots_changed,
     verify,
     welcome,
+    with_members,
 )
 from appliance.core.roster import Kind, Member, Roster, new_member
 from appliance.core.sdp import Offer
@@ -26,7 +27,7 @@ from appliance.core.state import RoomState
 from appliance.core.tokens import issue
 from appliance.core.units import SILENCE
 from appliance.host.approach import Approach
-from appliance.host.audience import Audience, member_texts
+from appliance.host.audience import Audience
 from appliance.host.config import RoomConfig
 from appliance.host.fan_out import Address
 from appliance.host.port import Ended
@@ -116,9 +117,14 @@ class Conference:
 
         :param unmuted: it speaks from the start: a client that can only send has no way to unmute itself.
         :returns: the session, and the SDP answer.
+        :raises TokenError: its key was revoked, or it was sent out, since its token was looked at.
         :raises RoomFull: there is no place.
         :raises SdpError: the offer has nothing that this member may do.
         """
+        if claims.key_id not in self.store.secrets:
+            raise TokenError("unknown_key")
+        if claims.identity in self.memory.removed:
+            raise TokenError("removed")
         services = self._services
         old = self._sessions.get(claims.identity)
         if old is None and self.roster.count >= services.max_members:
@@ -184,8 +190,9 @@ class Conference:
             if concerns(watcher.claims):
                 watcher.close(code, why)
         ended = [session for session in self._sessions.values() if concerns(session.claims)]
+        if code is CloseCode.BAD_TOKEN:
+            self._services.counters.add("host_ended_tokens", len(ended))
         for session in ended:
-            self._services.counters.add("host_ended_tokens")
             self.leave(session, why)
         return len(ended)
 
@@ -223,15 +230,15 @@ class Conference:
 
     def bring_up_to_date(self, changed: Collection[str]) -> list[str]:
         """The messages that tell what these members are now."""
-        return member_texts(self.roster, changed)
+        return self.audience.texts.news(changed)
 
     def attach(self, watcher: Watcher) -> None:
         """Let ``watcher`` see the room."""
         identity = watcher.claims.identity
         self.audience.add(watcher)
         terms = Terms(self._services.ice_servers(identity), watcher.listen_only, self.memory.mute_new)
-        members, holders = self.roster.members, self._stage.holders
-        watcher.send(dump(welcome(watcher.claims, self.title, members, holders, terms=terms)))
+        greeting = welcome(watcher.claims, self.title, None, self._stage.holders, terms=terms)
+        watcher.send(with_members(greeting, self.audience.texts.all()))
         levels = {who: session.level for who, session in self._sessions.items() if session.level > _SILENT}
         if levels:
             watcher.send_levels(Levels(levels, self._speaking))

@@ -113,7 +113,12 @@ def test_the_welcome_says_on_what_terms_one_comes_in() -> None:
     relay = {"urls": ["turn:relay.example"], "username": "u", "credential": "c"}
     terms = protocol.Terms(ice_servers=[relay], listen_only="no_https", mute_new=True)
     body = protocol.welcome(replace(CLAIMS, role="guest"), "The lobby", [ADA], [None] * 3, terms=terms)
-    assert (body["ice_servers"], body["listen_only"], body["guest"], body["mute_new"]) == ([relay], "no_https", True, True)
+    assert (body["ice_servers"], body["listen_only"], body["guest"], body["mute_new"]) == (
+        [relay],
+        "no_https",
+        True,
+        True,
+    )
     read = parse_server(dump(body))
     assert isinstance(read, Welcome)
     assert read.role == "guest"
@@ -243,3 +248,13 @@ def test_any_change_of_a_host_s_message_is_read_or_a_protocol_error(body: dict[s
     else:
         text = ""
     assert "\n" not in text
+
+
+def test_members_that_are_text_already_make_the_same_message() -> None:
+    texts = [dump(member.as_dict()) for member in (ADA, ROOM)]
+    for bare, whole in (
+        (protocol.welcome(CLAIMS, "The lobby", None, []), protocol.welcome(CLAIMS, "The lobby", [ADA, ROOM], [])),
+        (protocol.members_changed(None, ["bob"]), protocol.members_changed([ADA, ROOM], ["bob"])),
+    ):
+        assert json.loads(protocol.with_members(bare, texts)) == whole
+    assert json.loads(protocol.member_changed_text(texts[0])) == protocol.member_changed(ADA)

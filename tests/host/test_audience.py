@@ -8,7 +8,7 @@ from typing import Any
 from appliance.core.counters import Counters
 from appliance.core.protocol import Claims, slots_changed
 from appliance.core.roster import Roster, new_member
-from appliance.host.audience import Audience, member_texts
+from appliance.host.audience import Audience
 from appliance.host.config import Limits
 from appliance.host.turns import Turns
 from appliance.host.watcher import Levels, Told, Watcher
@@ -47,7 +47,7 @@ class Hall:
         self.watchers: list[Watcher] = []
 
     def tell(self, changed: Collection[str]) -> list[str]:
-        return member_texts(self.roster, changed)
+        return self.audience.texts.news(changed)
 
     def come(self, who: str) -> None:
         self.roster.join(new_member(who, who.title(), "person", "speaker"))
