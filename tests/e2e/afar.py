@@ -31,9 +31,9 @@ SECRET = b"a-secret-that-only-relay-and-host-know"
 class Distant(House):
     """The host as somebody reaches it from elsewhere; use it inside that place's namespace."""
 
-    def __init__(self, http: aiohttp.ClientSession) -> None:
+    def __init__(self, http: aiohttp.ClientSession, scheme: str) -> None:
         self.http = http
-        self.base = f"https://{PUBLIC}:{PORT}"
+        self.base = f"{scheme}://{PUBLIC}:{PORT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ class Afar:
     turn: Turn
     ca_file: Path
     relay_log: Path
+    scheme: str
 
     @asynccontextmanager
     async def seen_from(self, place: str) -> AsyncIterator[Distant]:
@@ -52,17 +53,20 @@ class Afar:
         trusting = ssl.create_default_context(cafile=str(self.ca_file))
         with inside(self.nets.name(place)):
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting)) as http:
-                yield Distant(http)
+                yield Distant(http, self.scheme)
                 await http.close()
                 await asyncio.sleep(0.05)  # TLS says goodbye
 
 
 @asynccontextmanager
-async def afar(folder: Path, transports: tuple[str, ...] = ("udp",), more: str = "") -> AsyncIterator[Afar]:
+async def afar(
+    folder: Path, transports: tuple[str, ...] = ("udp",), more: str = "", scheme: str = "https"
+) -> AsyncIterator[Afar]:
     """The rig: namespaces, relay and host, up when this begins.
 
     :param transports: how the relay is spoken to, of :data:`URLS`.
     :param more: further settings of the host.
+    :param scheme: how the host is spoken to; http is without encryption.
     """
     certificates = folder / "host" / "authority"
     names = authority.general_names([PUBLIC, RELAY])
@@ -71,7 +75,7 @@ async def afar(folder: Path, transports: tuple[str, ...] = ("udp",), more: str =
     authority.store(certificates, own)
     authority.issue(certificates, own, names, now)
     turn = Turn(tuple(URLS[transport] for transport in transports), SECRET)
-    config = _settings(folder, certificates, turn, more)
+    config = _settings(folder, certificates, turn, more, scheme)
     with Nets(PORT) as nets:
         chain_and_key = (certificates / authority.CHAIN, certificates / authority.KEY)
         async with relay(nets, folder, SECRET, chain_and_key) as relay_log:
@@ -79,15 +83,16 @@ async def afar(folder: Path, transports: tuple[str, ...] = ("udp",), more: str =
             command = nets.command("host", sys.executable, "-m", "appliance", "host", "--config", str(config))
             os.environ["PYTHONPATH"] = str(ROOT)
             async with running(*command, log=folder / "host.log"):
-                rig = Afar(nets, folder, turn, certificates / authority.PUBLIC, relay_log)
+                rig = Afar(nets, folder, turn, certificates / authority.PUBLIC, relay_log, scheme)
                 await _answers(rig)
                 yield rig
 
 
-def _settings(folder: Path, certificates: Path, turn: Turn, more: str) -> Path:
+def _settings(folder: Path, certificates: Path, turn: Turn, more: str, scheme: str) -> Path:
     for name, secret in (("room.key", KEY), ("turn.secret", SECRET)):
         (folder / name).write_bytes(secret)
         (folder / name).chmod(0o600)
+    tls = f'[host.tls]\ncertificate = "{certificates}/server.crt"\nkey = "{certificates}/server.key"'
     path = folder / "host.toml"
     path.write_text(f"""schema = 1
 [device]
@@ -97,9 +102,7 @@ runtime_dir = "{folder}/run"
 listen = "{HOST}"
 port = {PORT}
 public_address = "{PUBLIC}"
-[host.tls]
-certificate = "{certificates}/server.crt"
-key = "{certificates}/server.key"
+{tls if scheme == "https" else ""}
 [host.turn]
 urls = [{", ".join(f'"{url}"' for url in turn.urls)}]
 secret_file = "{folder}/turn.secret"

@@ -146,3 +146,15 @@ async def test_the_page_finds_its_way_by_itself(tmp_path: Path) -> None:
         await speaks_and_hears(page, presence, "relay tls")
         rig.nets.let_out("all")
         await speaks_and_hears(page, presence, "srflx", "prflx")
+
+
+@pytest.mark.browser
+async def test_without_https_one_listens_and_both_sides_read_why(tmp_path: Path) -> None:
+    async with afar(tmp_path, scheme="http") as rig, chromium(rig, "member") as page:
+        rig.nets.let_out("all")
+        await page.goto(f"http://203.0.113.1:8443/{ROOM}#{token('page', role='admin')}")
+        await page.locator("#notice b", has_text="Only listening: this page came without encryption.").wait_for()
+        await own_key_says(page, "Listen")
+        await page.locator("#own").click()
+        await own_key_says(page, "Listening")
+        assert "event=listen_only" in (rig.folder / "host.log").read_text()
