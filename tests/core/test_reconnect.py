@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.core.reconnect import FIRST_WAIT, LONGEST_ASKED, Fault, FaultKind, Reconnect, retryable
+from appliance.core.reconnect import FIRST_WAIT, LONGEST_ASKED, Fault, FaultKind, Reconnect, probe_pause, retryable
 
 NETWORK = Fault("network")
 
@@ -17,7 +17,7 @@ def waits(reconnect: Reconnect, n: int, now: float = 0.0) -> list[float]:
     return [wait for wait in found if wait is not None]
 
 
-@pytest.mark.parametrize("kind", ["network", "server", "full"])
+@pytest.mark.parametrize("kind", ["network", "server", "full", "untrusted"])
 def test_what_passes_by_itself_is_tried_again(kind: FaultKind) -> None:
     assert retryable(Fault(kind))
     assert Reconnect(1.5, lambda: 0.5).lost(0.0, Fault(kind)) is not None
@@ -93,3 +93,11 @@ def test_a_server_cannot_send_us_away_for_ever() -> None:
 @given(st.floats(0.2, 60.0), st.integers(1, 3000), st.randoms(use_true_random=False))
 def test_no_wait_is_longer_than_the_cap_or_shorter_than_half_the_first(cap: float, n: int, rng: random.Random) -> None:
     assert all(FIRST_WAIT / 2 <= wait <= cap for wait in waits(Reconnect(cap, rng.random), n))
+
+
+@pytest.mark.parametrize(
+    ("waited", "longest"), [(0.0, 0.25), (59.9, 0.25), (60.0, 0.5), (599.9, 0.5), (600.0, 0.8), (1e9, 0.8)]
+)
+def test_a_server_that_does_not_answer_is_tried_often_and_by_all_at_other_times(waited: float, longest: float) -> None:
+    assert probe_pause(waited, 1.0) == pytest.approx(longest)
+    assert probe_pause(waited, 0.0) == pytest.approx(0.7 * longest)

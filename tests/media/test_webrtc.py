@@ -250,6 +250,39 @@ async def test_the_host_ending_the_connection_is_told_once() -> None:
         assert not device.transport.connected
 
 
+async def test_without_an_answer_for_long_nothing_is_sent_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host's consent has run out (RFC 7675)."""
+    monkeypatch.setattr(webrtc, "CONSENT", 0.5)
+    monkeypatch.setattr(webrtc, "_TEND_EVERY", 0.05)
+    monkeypatch.setattr(ice, "_CONSENT_EVERY", 0.1)
+    async with connected() as (device, peer):
+        await asyncio.sleep(0.8)
+        assert device.lost == [], "checks that are answered are consent"
+        monkeypatch.setattr(peer.ice, "request_received", lambda *_: None)
+        await until(lambda: device.lost)
+        assert device.lost == ["The server has not answered for half a minute."]
+        assert not device.transport.connected
+        assert not device.send(RTP)
+        assert device.transport.silence > 0.5
+
+
+async def test_packets_go_on_from_another_address() -> None:
+    async with connected() as (device, peer):
+        assert device.send(RTP)
+        await until(lambda: peer.rtp)
+        way = device.transport._way
+        assert isinstance(way, ways.Direct)
+        way.own = "192.0.2.1"  # where it left from is gone
+        await until(lambda: device.counts["link_moves"] == 1)
+        assert device.transport._way is not way
+        assert not device.transport.relayed
+        assert device.send(RTP[:2] + bytes.fromhex("1235") + RTP[4:])
+        await until(lambda: len(peer.rtp) == 2)
+        assert device.transport.send_rtcp(RECEIVER_REPORT)
+        await until(lambda: peer.rtcp)
+        await until(lambda: way._socket._socket is None)
+
+
 async def test_closing_is_final_and_tells_nobody() -> None:
     async with connected() as (device, peer):
         device.transport.stop_sending()

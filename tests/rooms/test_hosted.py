@@ -315,6 +315,13 @@ async def test_another_address_ends_the_socket_and_not_the_media(
         assert stay.engine.counters["joins"] == 1
 
 
+async def test_a_clock_that_is_days_off_is_told_and_lets_in(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance.rooms.trust.skew_of", lambda _: -2 * 86_400.0)
+    async with hosting(certificate) as host, staying(url_of(host), fixed_credentials(token())) as stay:
+        await stay.reach(LinkPhase.IN_ROOM)
+        assert stay.reasons[-1] == "This device's clock is about 2 days behind the server's."
+
+
 @pytest.mark.virtual_time
 async def test_after_an_hour_without_a_server_it_is_back_within_a_second(certificate: Path) -> None:
     loop = asyncio.get_running_loop()
