@@ -3,9 +3,9 @@
 Both run on the card's threads and decide nothing. The loudspeaker's block is the clock of the exchange: at each turn the
 answer to the last message is fetched and played, and the next message is sent; so one block is in hand, and nobody is waited
 for. With ``patience`` the message is sent first and its own answer is waited for, so long and no longer: 10 ms less delay,
-at the cost of a hole when link is later than that. When link does not answer, the last block fades to silence. Without
-patience what comes late is played all the same, so that the next such delay leaves no hole; when there was none for two
-seconds, the block too much is faded into the one before.
+at the cost of a hole when link is later than that; then a block is in hand again for a while. When link does not answer, the
+last block fades to silence. What comes late is played all the same, so that the next such delay leaves no hole; when there
+was none for two seconds, the block too much is faded into the one before.
 """
 
 import time
@@ -28,6 +28,8 @@ _WAITED_FOR = 3
 """Turns without an answer after which none is waited for."""
 PATIENCE = 0.004
 """Seconds that sound waits for link in the low-delay profile: less than half of what the loudspeaker still has then."""
+_CALM, _CALMEST = 500, 6000
+"""Turns with a block in hand after a hole that patience has left; twice as many each time, up to a minute."""
 _INT16 = np.float32(1 / 32768)
 _CATCH_UP_EVERY = 50
 """Turns in which a block that always waits behind the gate is seen as delay that a stall has left."""
@@ -80,6 +82,8 @@ class Duplex:
     ) -> None:
         self._gate, self._listener, self._counters, self._clock = gate, listener, counters, clock
         self._patience = patience
+        self._hurries_from = 0
+        self._calm = _CALM
         self.facts = Facts()
         self.microphone = SILENCE
         """Smoothed level of the microphone, dBov. It stays in this process while the gate is closed."""
@@ -130,18 +134,21 @@ class Duplex:
         looks = self.turns % _LOOK_EVERY == 0
         if looks:
             self._listener.poll()
+        hurries = self._patience > 0 and self.turns >= self._hurries_from
         patience = 0.0
-        if self._patience and self._send() and self._unanswered < _WAITED_FOR:
+        if hurries and self._send() and self._unanswered < _WAITED_FOR:
             patience = self._patience
-        answer = self._listener.receive(patience, keep=0 if self._patience else 1)
+        answer = self._listener.receive(patience, keep=1)
         if answer is not None:
             self.latest, self._unanswered = (answer, self._listener.counts.accepted), 0
         else:
             self._unanswered += 1
         self._play(answer, out)
-        self._overtake(out)
-        if not self._patience:
+        self._overtake(out, at_once=hurries)
+        if not hurries:
             self._send()
+        elif answer is None and self.answer is not None:
+            self._calm_down()
         if looks:
             self._look(out)
         self.turns += 1
@@ -176,12 +183,19 @@ class Duplex:
         np.multiply(self._last, self._fade_out, out=out)  # once: no click, and no sound that nobody made
         self._silent = True
 
-    def _overtake(self, out: Block) -> None:
+    def _calm_down(self) -> None:
+        """Link was later than patience allows: take a block in hand for a while."""
+        if self.turns - self._hurries_from > _CALMEST:
+            self._calm = _CALM
+        self._hurries_from = self.turns + self._calm
+        self._calm = min(_CALMEST, 2 * self._calm)
+
+    def _overtake(self, out: Block, *, at_once: bool) -> None:
         """When an answer has waited for two seconds, it is faded into the one before: 10 ms less delay."""
         self._least_answers = min(self._least_answers, self._listener.waiting)
-        if self.turns % _OVERTAKE_EVERY:
+        if self.turns % _OVERTAKE_EVERY and not at_once:
             return
-        later = self._listener.receive() if self._least_answers else None
+        later = self._listener.receive() if self._least_answers or (at_once and self._listener.waiting) else None
         if later is not None:
             self._listener.counts.skipped += 1
             before = out * self._fade_out

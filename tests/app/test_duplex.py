@@ -165,7 +165,7 @@ def answering(world: World, late: float = 0.0) -> threading.Thread:
     def answer() -> None:
         message = world.uplink()
         time.sleep(late)
-        world.link.send(Downlink(seq=message.seq, block=np.full(BLOCK, message.seq * 100, "<i2").tobytes()))
+        world.link.send(Downlink(seq=message.seq, block=np.full(BLOCK, message.seq * 10, "<i2").tobytes()))
 
     thread = threading.Thread(target=answer)
     thread.start()
@@ -181,17 +181,24 @@ def played(world: World, late: float = 0.0) -> float:
 
 def test_with_patience_a_message_is_answered_in_its_own_turn(short_dir: Path) -> None:
     world = World(short_dir, patience=0.5)
-    assert [played(world) for _ in range(4)] == [100, 200, 300, 400]
+    assert [played(world) for _ in range(4)] == [10, 20, 30, 40]
     world.close()
 
 
-def test_with_patience_no_delay_stays_of_what_came_late(short_dir: Path) -> None:
+def test_after_a_hole_a_block_is_in_hand_and_later_no_more(short_dir: Path) -> None:
     world = World(short_dir, patience=0.05)
-    assert played(world) == 100
-    assert played(world, late=0.2) == 100, "the last block fades"
+    assert played(world) == 10
+    assert played(world, late=0.2) == 10, "the last block fades"
     assert world.counters.get("downlink_missing") == 1
     played(world)
-    assert world.out[-1] * 32768 == pytest.approx(300, abs=1), "fades in: not 200, which came between"
+    assert world.out[-1] * 32768 == pytest.approx(20, abs=1), "fades in"
+    while world.duplex.turns < 501:
+        before = played(world)
+    assert before == 5000, "one is in hand"
+    assert world.counters.get("downlink_missing") == 1
+    played(world)
+    assert world.out[-1] * 32768 == pytest.approx(5020, abs=1), "fades from one to the next"
+    assert played(world) == 5030, "none is in hand"
     world.close()
 
 
