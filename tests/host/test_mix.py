@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -73,6 +74,11 @@ def unbroken(heard: list[Heard]) -> bool:
     return all((b.seq - a.seq) & 0xFFFF == 1 for a, b in pairwise(heard))
 
 
+def shared(some: list[Heard], others: list[Heard]) -> int:
+    """How many packets are, byte for byte, those of others too."""
+    return len({packet.payload for packet in some} & {packet.payload for packet in others})
+
+
 async def test_a_member_of_one_stream_hears_everybody_in_it(tmp_path: Path) -> None:
     async with house(tmp_path) as home, inside(home, "anna", "ben") as ((anna, _), (ben, _)):
         assert not running()
@@ -98,7 +104,7 @@ async def test_a_member_of_one_stream_hears_everybody_in_it(tmp_path: Path) -> N
                 assert share_of(sound, TONES[2]) < 1e-3
             assert {packet.kind for packet in paul.heard} == {OPUS}
             assert lena.heard[-1].earlier == ((FRAME, lena.heard[-2].payload),)
-            assert lena.heard[-1].payload == next(p.payload for p in paul.heard if p.at >= lena.heard[-1].at - 0.01)
+            assert shared(lena.heard[-40:], paul.heard) > 35
             await lena.leave()
             await paul.leave()
             await until(lambda: not running())
@@ -130,7 +136,7 @@ async def test_a_member_of_one_stream_that_talks_hears_the_others_and_not_itself
         await humming
         assert unbroken(solo.heard)
         assert unbroken(paul.heard)
-        assert solo.heard[-1].payload == paul.heard[-1].payload
+        assert shared(solo.heard[-10:], paul.heard) > 8
         assert {packet.slot for packet in solo.heard} == {0}
 
 
@@ -148,6 +154,40 @@ async def test_the_clock_of_the_mix_does_not_wait_for_packets(tmp_path: Path) ->
         await until(lambda: len(lena.heard) > 15)
         gaps = sorted(b.at - a.at for a, b in pairwise(lena.heard) if b.timestamp - a.timestamp == FRAME)
         assert gaps[len(gaps) // 2] == pytest.approx(FRAME_SECONDS, abs=0.01)
+
+
+async def test_a_mix_that_breaks_ends_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> list[Frame]:
+        raise MemoryError("no more sound")
+
+    async with house(tmp_path) as home, Member(home, "lena", slots=1, role="listener") as lena:
+        monkeypatch.setattr(Band, "play", broken)
+        await lena.connect()
+        with pytest.raises(MemoryError, match="no more sound"):
+            await asyncio.wait_for(home.host.wait(), 5)
+
+
+async def test_a_mix_that_comes_too_late_leaves_out_what_is_past(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play, pauses = Band.play, [0.6]
+
+    def slow(band: Band, outputs: Sequence[int], now: float) -> list[Frame]:
+        if pauses and now > begin + 0.2:
+            time.sleep(pauses.pop())
+        return play(band, outputs, now)
+
+    monkeypatch.setattr(Band, "play", slow)
+    begin = time.monotonic()
+    async with house(tmp_path) as home, Member(home, "lena", slots=1, role="listener") as lena:
+        await lena.connect()
+        await until(lambda: home.count("host_mix_late"))
+        assert home.count("host_mix_late") >= 15
+        count = len(lena.heard)
+        await until(lambda: len(lena.heard) > count)
+        assert unbroken(lena.heard)
+        shown = ((lena.heard[-1].timestamp - lena.heard[0].timestamp) & 0xFFFFFFFF) / RATE
+        assert shown == pytest.approx(lena.heard[-1].at - lena.heard[0].at, abs=0.25), "its clock is that of the wall"
 
 
 async def test_who_takes_the_mix_moves_reports_and_is_reported_to(tmp_path: Path) -> None:

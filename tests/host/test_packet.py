@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.host.packet import payload_of, read_header
+from appliance.host.packet import Header, payload_of, read_frames, read_header
 from appliance.host.srtp import Datagram
-from appliance.media import rtp
+from appliance.media import red, rtp
 
 
 def lying(data: bytes) -> Datagram:
@@ -85,3 +85,40 @@ def test_padding_that_lies_leaves_nothing() -> None:
         header = read_header(packet, None)
         assert header is not None
         assert payload_of(packet, header) == (b"abc\x00" if padding == 0 else b"")
+
+
+def header_of(payload_type: int, seq: int = 5, timestamp: int = 1000) -> Header:
+    return Header(payload_type, seq, timestamp, 1, None, 12, False)
+
+
+frames = st.lists(st.tuples(st.integers(1, red.MOST_OFFSET), st.binary(min_size=1, max_size=40)), max_size=4)
+
+
+@given(st.integers(0, 65_535), st.integers(0, 2**32 - 1), st.binary(min_size=1, max_size=40), frames)
+def test_frames_of_redundant_audio_get_the_numbers_that_they_had(
+    seq: int, timestamp: int, newest: bytes, earlier: list[tuple[int, bytes]]
+) -> None:
+    payload = memoryview(red.build(111, newest, earlier))
+    read = read_frames(payload, header_of(63, seq, timestamp), 111, 63)
+    assert read is not None
+    assert bytes(read[0]) == newest
+    count = len(earlier)
+    assert [copy.seq for copy in read[1]] == [(seq - count + i) & 0xFFFF for i in range(count)]
+    assert [(timestamp - copy.timestamp) & 0xFFFFFFFF for copy in read[1]] == [offset for offset, _ in earlier]
+    assert [bytes(copy.payload) for copy in read[1]] == [data for _, data in earlier]
+
+
+def test_only_types_that_were_agreed_on_are_read() -> None:
+    payload = memoryview(red.build(111, b"new", [(960, b"old")]))
+    assert read_frames(memoryview(b"opus"), header_of(111), 111, None) == (b"opus", [])
+    for header, opus, redundant in ((header_of(0), 111, 63), (header_of(63), 111, None), (header_of(63), 96, 63)):
+        assert read_frames(payload, header, opus, redundant) is None
+    nothing_old = memoryview(red.build(111, b"new", [(960, b"")]))
+    assert read_frames(nothing_old, header_of(63), 111, 63) == (b"new", [])
+
+
+@given(st.binary(max_size=80), st.sampled_from([63, 111, 5]))
+def test_junk_is_no_frame_or_part_of_what_came(payload: bytes, kind: int) -> None:
+    read = read_frames(memoryview(payload), header_of(kind), 111, 63)
+    if read is not None:
+        assert all(bytes(part) in payload for part in (read[0], *(copy.payload for copy in read[1])))
