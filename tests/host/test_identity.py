@@ -401,3 +401,58 @@ async def test_a_key_that_is_revoked_while_a_request_comes_in_opens_nothing(tmp_
                 writer.close()
                 conference.memory.allow("anna")
         assert home.host.state()["members"] == 0
+
+
+# ---- who cannot unmute themselves
+
+
+class Publisher(Member):
+    """One that only sends, as other programs do by WHIP."""
+
+    @property
+    def media_url(self) -> str:
+        return self.house.url(f"/rooms/{self.room}/whip")
+
+
+async def test_an_admin_mutes_a_publisher_and_it_is_not_heard(tmp_path: Path) -> None:
+    async with (
+        house(tmp_path) as home,
+        inside(home, "anna") as ((anna, _),),
+        inside(home, "boss", role="admin") as ((_, boss),),
+        Publisher(home, "obs") as obs,
+    ):
+        await obs.connect()
+        await until(lambda: boss.state("obs") == "listening")
+        await obs.talk(0.2)
+        await until(lambda: anna.heard_of("obs"))
+        await boss.send(type="mute", member="obs")
+        await until(lambda: boss.state("obs") == "admin_muted")
+        anna.heard.clear()
+        await obs.talk(0.2)
+        assert not anna.heard
+        await boss.send(type="unmute", member="obs")
+        await until(lambda: boss.state("obs") == "listening")
+        await obs.talk(0.2)
+        await until(lambda: anna.heard_of("obs"))
+
+
+async def test_a_publisher_that_is_new_or_a_guest_waits_to_be_let_speak(tmp_path: Path) -> None:
+    rooms = (replace(ONE_ROOM[0], mute_new=True),)
+    async with (
+        house(tmp_path, rooms=rooms) as home,
+        inside(home, "boss", role="admin") as ((boss, office),),
+        Publisher(home, "obs") as obs,
+        Publisher(home, "gus", role="guest") as gus,
+    ):
+        await obs.connect()
+        await gus.connect()
+        await until(lambda: office.state("obs") == "admin_muted" and office.state("gus") == "listening")
+        await obs.talk(0.2)
+        await gus.talk(0.2)
+        assert not boss.heard
+        await office.send(type="unmute", member="obs")
+        await office.send(type="admit", member="gus")
+        await until(lambda: office.state("obs") == "listening" and role(office, "gus") == "speaker")
+        await obs.talk(0.2)
+        await gus.talk(0.2)
+        await until(lambda: boss.heard_of("obs") and boss.heard_of("gus"))

@@ -10,8 +10,8 @@ export const SILENCE = -127;
 const CELL = 3000;
 export const CELLS = 20;
 
-/** Whether anything can come from a member: a closed microphone has no level. @param {Member} [member] */
-const isOpen = (member) => Boolean(member && !member.muted && !member.admin_muted);
+/** Whether anything can come from a member: a closed microphone has no level, and no guest is heard. @param {Member} [member] */
+const isOpen = (member) => Boolean(member && !member.muted && !member.admin_muted && member.role !== "guest");
 
 export class Model {
 	/** @type {Map<string, Member>} */
@@ -105,7 +105,7 @@ export class Model {
 	/** What a member is doing, a key of the `state.` words. @param {Member} member */
 	stateOf(member) {
 		if (this.speaking.has(member.id)) return "speaking";
-		return member.role === "guest" && member.state === "muted" ? "guest" : member.state;
+		return member.role === "guest" && ["muted", "listening"].includes(member.state) ? "guest" : member.state;
 	}
 
 	/** Whether a message of the host is about ourselves. @param {any} m */

@@ -107,6 +107,9 @@ async def test_an_admin_removes_by_two_presses(visit: Visit) -> None:
 async def test_a_member_admits_a_guest(visit: Visit) -> None:
     await visit.open()
     await visit.wait_text("#members .tile .second", "Guest, listening")
+    await visit.host.change("gus", muted=False, state="listening")  # a program that only sends, and is not heard
+    await visit.wait_text("#members .tile .second", "Guest, listening")
+    assert await visit.page.locator("#members .tile", has_text="Gus").locator('[data-state="muted"]').count() == 1
     await menu(visit, "Gus")
     await visit.page.get_by_role("button", name="Admit").click()
     await visit.host.heard({"type": "admit", "member": "gus"})
