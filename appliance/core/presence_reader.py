@@ -49,6 +49,8 @@ class Welcome:
     members: tuple[Member, ...]
     slots: Slots
     capabilities: Capabilities
+    open_network: bool = False
+    """We came without https: we may only listen, whatever our role elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,7 @@ def _welcome(fields: Fields) -> Welcome:
             admin_mute=flag(able, "admin_mute"),
             volumes=flag(able, "volumes"),
         ),
+        open_network=fields.get("listen_only") == "no_https",
     )
 
 

@@ -54,6 +54,8 @@ CAPABILITIES = Capabilities(
     most_members=protocol.MOST_MEMBERS,
 )
 
+_NOT_HEARD = "Nobody hears this device: without https in [room] url it may only listen."
+
 
 @dataclass(frozen=True, slots=True)
 class HostedSettings:
@@ -304,7 +306,8 @@ class HostedEngine:
         self._absent_since = None
         if not self._in_room:
             self._in_room, self._why = True, ""
-            self._tell(contract.PhaseChanged(LinkPhase.IN_ROOM, trust.clock_words(signalling.skew)))
+            unheard = _NOT_HEARD if said.open_network else ""
+            self._tell(contract.PhaseChanged(LinkPhase.IN_ROOM, unheard or trust.clock_words(signalling.skew)))
         await self._media.watch()
 
     def _take(self, message: ServerMessage) -> None:

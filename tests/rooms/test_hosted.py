@@ -12,6 +12,7 @@ from aiohttp import web
 from appliance.core import protocol
 from appliance.core.lamps import LinkPhase
 from appliance.core.reconnect import Fault
+from appliance.host.approach import Approach
 from appliance.host.config import HostConfig, RoomConfig
 from appliance.host.server import Host
 from appliance.rooms.contract import PhaseChanged, RoomEvent, RoomRefused
@@ -313,6 +314,15 @@ async def test_another_address_ends_the_socket_and_not_the_media(
         await asyncio.sleep(0.5)
         assert stay.phases == [LinkPhase.CONNECTING, LinkPhase.IN_ROOM]
         assert stay.engine.counters["joins"] == 1
+
+
+async def test_a_device_that_may_only_listen_for_want_of_https_is_told(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.host.services.approach_of", lambda *_, **__: Approach("198.51.100.7", secure=False))
+    async with hosting(certificate) as host, staying(url_of(host), fixed_credentials(token())) as stay:
+        await stay.reach(LinkPhase.IN_ROOM)
+        assert stay.reasons[-1] == "Nobody hears this device: without https in [room] url it may only listen."
 
 
 async def test_a_clock_that_is_days_off_is_told_and_lets_in(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
