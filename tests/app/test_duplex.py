@@ -192,6 +192,7 @@ def test_after_a_hole_a_block_is_in_hand_and_later_no_more(short_dir: Path) -> N
     assert world.counters.get("downlink_missing") == 1
     played(world)
     assert world.out[-1] * 32768 == pytest.approx(20, abs=1), "fades in"
+    before = 0.0
     while world.duplex.turns < 501:
         before = played(world)
     assert before == 5000, "one is in hand"
