@@ -63,9 +63,9 @@ async def test_a_listener_who_may_speak_joins_anew_with_a_microphone(visit: Visi
     await visit.page.wait_for_timeout(650)
     await visit.own.click()
     await visit.own_is("live")
-    await visit.host.push(
-        {"type": "members", "members": [member("mira", "Mira Koch", 0, 6, role="listener")], "left": []}
-    )
+    me = next(one for one in visit.host.members if one["id"] == "mira")
+    me["role"] = "listener"
+    await visit.host.push({"type": "members", "members": [me], "left": []})
     await visit.own_is("listening")
     assert await visit.packets_within(0.3) == 0
 
