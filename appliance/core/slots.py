@@ -8,7 +8,7 @@ All times are seconds of one monotonic clock, timestamps count samples at 48 kHz
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from appliance.core.serial import sequence_distance, timestamp_distance
 from appliance.core.units import RATE, SLOTS
@@ -148,6 +148,8 @@ slow. Faster, and every packet that the network delayed would leave its mark."""
 MOST_PAUSE = 2**30
 """Samples (six hours) that a slot's timestamp moves at most over a pause; half of its range would look like the past."""
 
+Jump: TypeAlias = Literal["sequence", "timestamp"]
+
 MOST_LATE = 512
 """Packets that one may come late and still be forwarded."""
 
@@ -191,6 +193,7 @@ class SlotClock:
         self._spurt = 0
         self._seen = 0  # bit k: the packet k before the newest was mapped
         self._step = 0
+        self._jump: Jump | None = None
 
     @property
     def newest(self) -> tuple[int, int]:
@@ -243,12 +246,18 @@ class SlotClock:
             return self._late(-ahead, moved)
         at = self._at + moved / RATE
         if ahead > MOST_LOST or abs(at - now) > MOST_DRIFT:
+            self._jump = "sequence" if ahead > MOST_LOST else "timestamp"
             return self._begin(seq, timestamp, now)
         if ahead == 1 and 0 < moved <= _LONGEST:
             self._length = moved
         self._at = at + (now - at) * FOLLOW
         self._spurt += ahead
         return self._advance(ahead, moved, seq, timestamp, False)
+
+    def take_jump(self) -> Jump | None:
+        """Which of the holder's numbers jumped with the last packet, if one did; asked once. It was fitted in anew."""
+        jump, self._jump = self._jump, None
+        return jump
 
     def _begin(self, seq: int, timestamp: int, now: float) -> Place | None:
         unit = min(self._length, _FRAME)

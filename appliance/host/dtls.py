@@ -37,7 +37,7 @@ class DtlsError(Exception):
     """The handshake failed; the text says how, in a few words."""
 
 
-class Flood(DtlsError):
+class Endless(DtlsError):
     """Datagrams without end, and still no handshake."""
 
 
@@ -105,7 +105,7 @@ class Handshake:
         if not self._done:
             self._datagrams += 1
             if self._datagrams > _MOST_DATAGRAMS:
-                raise Flood("too many datagrams")
+                raise Endless("too many datagrams")
             return self._advance()
         self._drain()
         return None

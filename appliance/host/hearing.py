@@ -106,6 +106,7 @@ class Hearing:
         if decoder is None:
             self._counters.add("host_levels_unmeasured")
             return SILENT
+        self._counters.add("host_levels_measured")
         return self._decode(decoder, payload)
 
     def _decode(self, decoder: Decoder, payload: memoryview) -> int:

@@ -117,8 +117,18 @@ class Lane:
                     self._counters.add("host_frames_recovered")
                     self._send(place, speech.level, bytes(copy.payload), talker, now)
         place = self._clock.map(speech.seq, speech.timestamp, now)
+        if place is None or place.marker:
+            self._count(place)
         if place is not None:
             self._send(place, speech.level, bytes(speech.payload), talker, now)
+
+    def _count(self, place: Place | None) -> None:
+        """A packet did not follow the one before it."""
+        jump = self._clock.take_jump()
+        if jump is not None:
+            self._counters.add(f"host_{jump}_jumps")
+        elif place is None:
+            self._counters.add("host_packets_late")
 
     def _send(self, place: Place, level: int, payload: bytes, talker: str, now: float) -> None:
         if place.marker:

@@ -137,7 +137,8 @@ class Listener:
         loop = asyncio.get_running_loop()
         server: Server = doors.main
         try:
-            if context is not None and doors.plain is not None and await _first_byte(connection) != _HANDSHAKE:
+            first = await _first_byte(connection)
+            if context is not None and doors.plain is not None and first != _HANDSHAKE:
                 context = None
                 if not _is_ours(connection, address):
                     server = doors.plain

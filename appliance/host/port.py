@@ -20,7 +20,7 @@ from OpenSSL import SSL
 from appliance.core.counters import Counters
 from appliance.host import stun
 from appliance.host.config import Rate
-from appliance.host.dtls import DtlsError, Flood, ForeignCertificate, Handshake, Keys
+from appliance.host.dtls import DtlsError, Endless, ForeignCertificate, Handshake, Keys
 from appliance.host.fan_out import Address
 from appliance.host.limits import Bucket, Buckets
 from appliance.host.srtp import Datagram, Inbound, Outbound
@@ -197,6 +197,9 @@ class Port:
                 self._on_error(error)
 
     def _take(self, packet: Datagram, address: Address, now: float) -> None:
+        if packet.size == len(packet.data):  # it may have been longer still
+            self._counters.add("host_datagrams_oversize")
+            return
         kind = packet.data[0] if packet.size else 0xFF
         if 128 <= kind <= 191 and packet.size >= 12:
             peer = self._by_address.get(address)
@@ -332,7 +335,7 @@ class Port:
 
     def _fail(self, peer: Peer, error: DtlsError) -> None:
         """A handshake failed; the next datagram begins another one."""
-        self._counters.add("host_dtls_flooded" if isinstance(error, Flood) else "host_dtls_failures")
+        self._counters.add("host_dtls_endless" if isinstance(error, Endless) else "host_dtls_failures")
         self._flush(peer)  # the alert that says why
         peer.handshake = None
         peer.failures += 1

@@ -29,6 +29,10 @@ _MOST_GREETING_OF_ONE = 64
 _ENDS = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
 
 
+class _Flood(ProtocolError):
+    """More than anybody has to say."""
+
+
 class Presence:
     """Serves the presence sockets of all rooms."""
 
@@ -60,7 +64,8 @@ class Presence:
                 else:
                     await _close(socket, CloseCode.TRY_AGAIN)
         except ProtocolError as refusal:
-            self._services.counters.add("host_presence_junk")
+            flooded = isinstance(refusal, _Flood)
+            self._services.counters.add("host_presence_flooded" if flooded else "host_presence_junk")
             await _close(socket, refusal.code)
         except TokenError as refusal:
             self._services.counters.add("host_refused")
@@ -74,6 +79,7 @@ class Presence:
     async def _converse(self, request: web.Request, socket: web.WebSocketResponse, approach: Approach) -> None:
         conference = self._conferences.get(request.match_info["room"])
         if conference is None:
+            self._services.counters.add("host_rooms_unknown")
             await _close(socket, CloseCode.UNKNOWN_ROOM)
             return
         if conference.is_crowded or self._greets_too_many(approach.address):
@@ -111,7 +117,7 @@ class Presence:
         """The claims of whoever says hello in time; None when the socket is closed already."""
         try:
             async with asyncio.timeout(self._services.times.hello):
-                message = await _receive(socket)
+                message = await _receive(socket, self._bound())
         except TimeoutError:
             await _close(socket, CloseCode.NO_HELLO)
             return None
@@ -123,38 +129,47 @@ class Presence:
         return conference.verify(hello.token, approach=approach)
 
     async def _listen(self, socket: web.WebSocketResponse, watcher: Watcher, conference: Conference) -> None:
-        services = self._services
-        allowance = Bucket(services.limits.messages, services.now())
-        while (text := await _receive(socket, watcher, services.now)) is not None:
+        bound = self._bound()
+
+        def heard(kind: WSMsgType) -> None:
+            bound(kind)
+            if kind is WSMsgType.PONG:
+                watcher.pong_at = self._services.now()
+
+        while (text := await _receive(socket, heard)) is not None:
             if watcher.closing:
                 continue
-            if not allowance.take(services.now()):
-                raise ProtocolError("Too many messages.")
             message = parse_client(text)
             if isinstance(message, Hello):
                 raise ProtocolError("There is one hello.")
             conference.handle(watcher, message)
 
+    def _bound(self) -> Callable[[WSMsgType], None]:
+        """Called with the kind of each frame of a socket; raises :class:`_Flood` when there are too many."""
+        allowance = Bucket(self._services.limits.messages, self._services.now())
 
-async def _receive(
-    socket: web.WebSocketResponse, watcher: Watcher | None = None, now: Callable[[], float] | None = None
-) -> str | None:
-    """The next message; None when the socket has ended.
+        def one_more(_kind: WSMsgType) -> None:
+            if not allowance.take(self._services.now()):
+                raise _Flood("Too many messages.")
 
-    :raises ProtocolError: a binary frame.
+        return one_more
+
+
+async def _receive(socket: web.WebSocketResponse, heard: Callable[[WSMsgType], None]) -> str | None:
+    """The next message; None when the socket has ended. ``heard`` is told the kind of each frame, pings and pongs too.
+
+    :raises ProtocolError: a binary frame, or what ``heard`` raises.
     """
     while True:
         message: WSMessage = await socket.receive()
-        if message.type is WSMsgType.TEXT:
-            return str(message.data)
         if message.type in _ENDS:
             return None
+        heard(message.type)
+        if message.type is WSMsgType.TEXT:
+            return str(message.data)
         if message.type is WSMsgType.PING:
             await socket.pong(message.data)
-        elif message.type is WSMsgType.PONG:
-            if watcher is not None and now is not None:
-                watcher.pong_at = now()
-        else:
+        elif message.type is not WSMsgType.PONG:
             raise ProtocolError("Messages are text.")
 
 

@@ -92,6 +92,7 @@ class Requests:
         try:
             self._handle(watcher, message)
         except Refused as refusal:
+            self._services.counters.add("host_requests_refused")
             watcher.send(dump(error(refusal.code, str(refusal))))
 
     def _handle(self, watcher: Watcher, message: ClientMessage) -> None:
@@ -201,6 +202,8 @@ class Requests:
         if self._room.roster.knock(who.id, self._services.now()):
             self._services.tell(EventName.KNOCKED, room=self._room.id, member=who.id)
             self._room.broadcast(knocked(who))
+        else:
+            self._services.counters.add("host_knocks_ignored")
 
     def _report(self, member: Member, site: dict[str, Any]) -> None:
         if member.kind != "site":

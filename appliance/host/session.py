@@ -245,7 +245,8 @@ class Session:
     def _forward(self, packet: Datagram, header: Header, now: float) -> None:
         read = read_frames(payload_of(packet, header), header, self._payload_type, self._red)
         if read is None or not 0 < len(read[0]) <= MOST_PAYLOAD:
-            self._counters.add("host_datagrams_junk")
+            is_redundant = header.payload_type == self._red
+            self._counters.add("host_redundancy_junk" if is_redundant else "host_payloads_refused")
             return
         payload, copies = read
         began = header.source != self._source

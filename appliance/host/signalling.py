@@ -103,8 +103,6 @@ class Signalling:
         try:
             # Whoever only sends sees nothing of the room: it has no way to unmute itself.
             return conference.join(claims, offer, self._media_address(request), unmuted=only_sends)
-        except TokenError as error:  # it was good when the request began
-            raise Refusal(error.http_status, str(error)) from None
         except RoomFull:
             raise Refusal(503, "The room is full.", {hdrs.RETRY_AFTER: str(_FULL_AGAIN)}) from None
 
@@ -146,6 +144,7 @@ class Signalling:
     def _conference(self, request: web.Request) -> Conference:
         conference = self._conferences.get(request.match_info["room"])
         if conference is None:
+            self._services.counters.add("host_rooms_unknown")
             raise Refusal(404, "There is no such room.")
         return conference
 

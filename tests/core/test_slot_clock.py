@@ -446,3 +446,16 @@ def test_nothing_that_comes_breaks_the_clock(steps: list[tuple[bool, int, int, f
             assert 0 <= place.timestamp < 2**32
     # A well behaved talker gets through afterwards.
     assert sum(place is not None for place in places(clock, Talker(5, 5), now, 150)) >= 98
+
+
+@pytest.mark.parametrize(
+    ("jump", "seq", "timestamp"),
+    [("sequence", MOST_LOST + 1, 960), ("timestamp", 1, RATE * 2), ("timestamp", 1, -RATE * 2), (None, 1, 960)],
+)
+def test_numbers_that_jump_are_fitted_in_anew_and_told_once(jump: str | None, seq: int, timestamp: int) -> None:
+    clock = SlotClock()
+    clock.map(100, 10 * RATE, 1.0)
+    place = clock.map(100 + seq, 10 * RATE + timestamp, 1.02)
+    assert place is not None
+    assert (place.seq, place.marker) == (2, jump is not None)
+    assert (clock.take_jump(), clock.take_jump()) == (jump, None)

@@ -112,7 +112,7 @@ async def test_a_handshake_in_fragments_without_end_is_given_up(
         await until(lambda: mallory.checks_answered)
         for _ in range(100):
             mallory.send_raw(record)
-        await until(lambda: home.count("host_dtls_flooded") == 4)
+        await until(lambda: home.count("host_dtls_endless") == 4)
         await until(lambda: home.told(EventName.MEMBER_LEFT))
         assert home.told(EventName.MEMBER_LEFT)[0].fields["why"] == "handshake failed"
 

@@ -19,7 +19,8 @@ def frame(number: int, tag: bytes = b"frame") -> bytes:
 
 
 def number(payload: bytes) -> int:
-    return int(struct.unpack("!I", payload[-4:])[0])
+    """-1 is the silence that ends whoever is muted while talking."""
+    return -1 if payload == SILENCE else int(struct.unpack("!I", payload[-4:])[0])
 
 
 async def say(member: Member, begin: int, end: int, lost: frozenset[int] = frozenset(), copies: int = 1) -> None:
@@ -161,10 +162,10 @@ async def test_a_pause_of_the_talker_is_told_by_the_timestamps_and_bridged_by_no
 
 
 async def junk_of(home: House, member: Member, *payloads: bytes) -> int:
-    before = home.count("host_datagrams_junk")
+    before = home.count("host_redundancy_junk")
     for payload in payloads:
         member.say(payload, LEVEL, RED)
-    await until(lambda: home.count("host_datagrams_junk") == before + len(payloads))
+    await until(lambda: home.count("host_redundancy_junk") == before + len(payloads))
     return len(payloads)
 
 

@@ -235,6 +235,7 @@ async def test_a_connection_that_says_nothing_ends(tmp_path: Path, monkeypatch: 
 
 async def test_a_request_that_drips_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("appliance.host.entrance._IDLE", 0.5)
+    monkeypatch.setattr("appliance.host.listener._FIRST_BYTE", 0.5)
     async with house(tmp_path) as home:
         assert 0.3 < await ends(home.host.address, b"GET /health HTTP/1.1\r\n", b"X-A: b\r\n") < 5
         assert 0.3 < await ends(home.host.address, b"") < 5
