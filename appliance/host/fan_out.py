@@ -132,6 +132,7 @@ class FanOut:
         self._ends = [0] * (MOST_REDUNDANCY + 1)
         self._seq: int | None = None
         self._paused: _Paused | None = None
+        self._full_at = 0
         self._rows = np.zeros((0, _STRIDE), np.uint8)
         self._columns = np.zeros(0, _ROW)
         self._allot(_FIRST_ROWS)
@@ -285,9 +286,13 @@ class FanOut:
             self._paused = _Paused(talker, (self._last + int(offset[self._row[talker]])) & 0xFFFF)
 
     def _send_rows(self, begin: int, end: int) -> None:
-        if begin < end:
-            for first, last in self._protect(begin, end):
-                self._counters.add("host_packets_out", self._flush(first, last))
+        for first, last in self._protect(begin, end) if begin < end else ():
+            # Where the socket was full is where the next packet begins: it must not always be the same who miss it.
+            middle = self._full_at if first < self._full_at < last else first
+            if self._flush(middle, last):
+                self._flush(first, middle)
+            else:
+                self._counters.add("host_packets_dropped", middle - first)
 
     def _fill_all(self, packet: Packet) -> None:
         begin = 0
@@ -320,14 +325,8 @@ class FanOut:
         columns = self._columns[begin:end]
         columns["packets"] += 1
         columns["octets"] += self._lengths[begin:end].view(np.uint32) - np.uint32(HEADER)
-        codes = list(
-            map(
-                lib.srtp_protect,
-                self._srtp[begin:end],
-                self._pointers[begin:end],
-                self._length_pointers[begin:end],
-            )
-        )
+        srtp, pointers, lengths = self._srtp[begin:end], self._pointers[begin:end], self._length_pointers[begin:end]
+        codes = list(map(lib.srtp_protect, srtp, pointers, lengths))
         self._vectors["length"][begin:end] = self._lengths[begin:end]
         at = begin
         if any(codes):
@@ -339,22 +338,22 @@ class FanOut:
         if at < end:
             yield at, end
 
-    def _flush(self, begin: int, end: int) -> int:
-        """Hand rows to the kernel without waiting; give how many it took."""
-        sent = 0
+    def _flush(self, begin: int, end: int) -> bool:
+        """Hand rows to the kernel without waiting; whether it had room for all."""
         while begin < end:
             count = min(end - begin, _MOST_AT_ONCE)
             taken = _libc.sendmmsg(self._descriptor, self._messages_at + begin * _MMSGHDR.itemsize, count, 0)
             if taken <= 0:
                 if ctypes.get_errno() in (errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM):
                     self._counters.add("host_packets_dropped", end - begin)  # full: what is late is worth nothing
-                    return sent
+                    self._full_at = begin
+                    return False
                 self._counters.add("host_packets_dropped")  # refused (no route, filtered): the next may pass
                 taken = 1
             else:
-                sent += taken
+                self._counters.add("host_packets_out", taken)
             begin += taken
-        return sent
+        return True
 
     def _allot(self, capacity: int) -> None:
         """Make room for ``capacity`` rows, keeping those there are."""

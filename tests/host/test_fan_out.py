@@ -1,5 +1,7 @@
 """The fan-out: what each of many listeners really gets, deciphered with its own key."""
 
+import ctypes
+import errno
 import secrets
 import socket
 import struct
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.core.counters import Counters
-from appliance.host import srtp
+from appliance.host import fan_out, srtp
 from appliance.host.fan_out import MOST_PAYLOAD, FanOut, Packet, Stream
 from appliance.media import red
 
@@ -185,6 +187,34 @@ def test_an_address_that_cannot_be_reached_is_skipped(bench: Bench) -> None:
     bench.send(1)
     assert bench.outcome() == (2, 1)
     assert len(bench.listeners["c"].read()) == 1
+
+
+class Narrow:
+    """A kernel that takes three packets, and then has no room until it is asked anew for another packet."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._send = fan_out._libc.sendmmsg
+        self.room = 3
+        monkeypatch.setattr(fan_out, "_libc", self)
+
+    def sendmmsg(self, descriptor: int, messages: int, count: int, flags: int) -> int:
+        if self.room == 0:
+            ctypes.set_errno(errno.EAGAIN)
+            return -1
+        sent = int(self._send(descriptor, messages, min(count, self.room), flags))
+        self.room -= sent
+        return sent
+
+
+def test_when_the_socket_is_full_others_miss_the_next_packet(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abcdefgh":
+        bench.add(name)
+    narrow = Narrow(monkeypatch)
+    for seq in range(8):
+        narrow.room = 3
+        bench.send(seq)
+    assert bench.outcome() == (24, 40)
+    assert [len(listener.read()) for listener in bench.listeners.values()] == [3] * 8
 
 
 def frames(packet: bytes) -> list[tuple[int, int, bytes]]:
