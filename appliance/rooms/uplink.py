@@ -89,13 +89,16 @@ class _Stream:
     The exchange thread sends; the loop reports. What they share is single numbers.
     """
 
-    def __init__(self, way: Way, section: sdp.MediaSection) -> None:
+    def __init__(self, way: Way, section: sdp.MediaSection | None) -> None:
         self.way = way
-        self._opus = section.opus if section.opus is not None else sdp.DEVICE_OPUS
-        self.redundant = section.red is not None and section.prefers_red
+        self.may_speak = section is not None
+        """Where nobody listens, reports are all that leaves."""
+        opus, copies = (section.opus, section.red) if section is not None else (None, None)
+        self._opus = opus if opus is not None else sdp.DEVICE_OPUS
+        self.redundant = copies is not None and section is not None and section.prefers_red
         """Whether the other end wants frames again."""
-        kind = section.red if section.red is not None and self.redundant else self._opus
-        level_id = section.extensions.get(sdp.LEVEL_URI)
+        kind = copies if copies is not None and self.redundant else self._opus
+        level_id = section.extensions.get(sdp.LEVEL_URI) if section is not None else None
         self._marked = kind | 0x80
         self._unmarked = kind
         self._sequence = secrets.randbits(15)  # the lower half, so that it does not wrap at once (RFC 3711, 3.3.1)
@@ -187,7 +190,7 @@ class Uplink:
 
     def attach(self, way: Way, answer: sdp.Answer) -> None:
         """Packets may leave by ``way`` from now on."""
-        self._attached = _Stream(way, answer.listening[0])
+        self._attached = _Stream(way, answer.listening[0] if answer.listening else None)
 
     def detach(self) -> None:
         """Say goodbye. No packet leaves any more once this returns."""
@@ -220,7 +223,7 @@ class Uplink:
             self._protection = None
             self._proof.entered(None)
             self._close()
-        block = pcm if stream is not None else None
+        block = pcm if stream is not None and stream.may_speak else None
         self._proof.entered(block)
         self._time += BLOCK
         if block is None or stream is None:

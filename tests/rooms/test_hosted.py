@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from aiohttp import web
 
@@ -323,6 +324,11 @@ async def test_a_device_that_may_only_listen_for_want_of_https_is_told(
     async with hosting(certificate) as host, staying(url_of(host), fixed_credentials(token())) as stay:
         await stay.reach(LinkPhase.IN_ROOM)
         assert stay.reasons[-1] == "Nobody hears this device: without https in [room] url it may only listen."
+        for _ in range(20):
+            stay.engine.send(np.full(480, 9000, np.int16))
+        await asyncio.sleep(1.5)
+        assert stay.phases[-1] is LinkPhase.IN_ROOM, "its reports go on"
+        assert stay.engine.counters.get("packets_sent", 0) == 0
 
 
 async def test_a_clock_that_is_days_off_is_told_and_lets_in(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
