@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo core dev judges speech system outside alsa test pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements lock docs \
-	docs-check bench-demo bench-call bench-mouth-to-ear bench-panel bench-recovery bench-room tools-livekit clean
+	docs-check bench-demo bench-call bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room tools-livekit clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

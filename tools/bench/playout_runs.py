@@ -11,18 +11,18 @@ from aiortc.jitterbuffer import JitterBuffer
 from aiortc.rtp import RtpPacket
 from numpy.typing import NDArray
 
+from appliance.core import sdp
 from appliance.core.units import BLOCK, RATE, Pcm
-from appliance.media import red
+from appliance.media import red, rtp
 from appliance.media.opus import Decoder, Encoder, has_fec
-from appliance.media.playout import Playout
-from appliance.media.rtp import Rtp
+from appliance.rooms.downlink import Downlink
+from appliance.settings.model import AudioSettings
 
 FRAME = 2 * BLOCK
 BITRATE = 32_000
-COMPLEXITY = 9
-"""The product's; see settings/model.py."""
-_SOURCE, _FIRST, _START = 7, 1000, 48_000
-_OPUS, _RED = 111, 63
+COMPLEXITY = AudioSettings().complexity
+"""The product's."""
+_SOURCE, _FIRST, _START = 101, 1000, 48_000
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ def network(packets: int, seed: int, loss: float = 0.0, burst: int = 1, jitter: 
     return Network(lost, rng.random(packets) * jitter)
 
 
-def encoded(pcm: Pcm, protection: Protection) -> list[bytes]:
+def encoded(pcm: Pcm, protection: Protection, complexity: int) -> list[bytes]:
     """One Opus packet for each 20 ms."""
-    encoder = Encoder(20, BITRATE, complexity=COMPLEXITY, fec=protection.fec, expected_loss=protection.expected_loss)
+    encoder = Encoder(20, BITRATE, complexity, protection.fec, protection.expected_loss)
     return [encoder.encode(pcm[at : at + FRAME]) for at in range(0, pcm.size - FRAME + 1, FRAME)]
 
 
@@ -71,7 +71,7 @@ def _payloads(packets: Sequence[bytes], blocks: int) -> list[bytes]:
     if not blocks:
         return list(packets)
     return [
-        red.build(_OPUS, packet, [(back * FRAME, packets[i - back]) for back in range(min(blocks, i), 0, -1)])
+        red.build(sdp.DEVICE_OPUS, packet, [(back * FRAME, packets[i - back]) for back in range(min(blocks, i), 0, -1)])
         for i, packet in enumerate(packets)
     ]
 
@@ -86,43 +86,55 @@ class Heard:
     """What a listener got."""
 
     pcm: Pcm
-    delays: list[float]
+    delays: NDArray[np.float64]
     """The buffer's own delay at each block, ms; NaN while unknown."""
+    targets: NDArray[np.float64]
+    """What it aimed at, ms."""
     counts: dict[str, int]
-    targets: list[float]
+
+
+def _connected(low_delay: bool) -> Downlink:
+    """A device's way down, as negotiated with our host."""
+    fingerprint = ":".join(["AB"] * 32)
+    offer = sdp.build_offer(sdp.LocalTransport("ufrag", "p" * 22, fingerprint), (), ssrc=42)
+    host = sdp.HostTransport("host", "h" * 22, fingerprint, "192.0.2.1", 4000, 1)
+    downlink = Downlink(low_delay)
+    downlink.attach(sdp.parse_answer(sdp.build_answer(sdp.parse_offer(offer), host, [_SOURCE, 102, 103])))
+    return downlink
 
 
 def ours(packets: Sequence[bytes], net: Network, blocks: int = 0, more: float = 0.5, low_delay: bool = False) -> Heard:
-    """Through our playout, pulled every 10 ms until ``more`` seconds after the last packet was sent."""
-    playout = Playout(Decoder(), low_delay=low_delay)
-    payloads = _payloads(packets, blocks)
-    arrivals = _arrivals(net)
+    """Through a device's downlink, asked for a block every 10 ms until ``more`` seconds after the last packet was sent."""
+    downlink = _connected(low_delay)
+    playout = downlink._slots[0].playout  # noqa: SLF001 - its delay is what is measured
+    arrivals, payloads, buffer = _arrivals(net), _payloads(packets, blocks), bytearray(4096)
     ticks = round((len(packets) * 0.02 + more) * 100)
-    pcm, delays, targets = np.zeros(ticks * BLOCK, np.int16), [], []
-    coming = 0
+    pcm, delays, targets = np.zeros((ticks, BLOCK), np.int16), np.full(ticks, np.nan), np.zeros(ticks)
+    block, coming = np.zeros(BLOCK, np.float32), 0
     for tick in range(ticks):
         now = 0.003 + tick * 0.01
         while coming < len(arrivals) and arrivals[coming][0] <= now:
             at, i = arrivals[coming]
-            _push(playout, payloads[i], i, at, redundant=bool(blocks))
+            downlink.push(_wire(buffer, payloads[i], i, redundant=bool(blocks)), at)
             coming += 1
-        playout.pull(pcm[tick * BLOCK : (tick + 1) * BLOCK], now)
-        delays.append(np.nan if playout.delay_ms is None else playout.delay_ms)
-        targets.append(playout.target_ms)
-    return Heard(pcm, delays, playout.counts, targets)
+        downlink.mix(block, now)
+        pcm[tick] = np.rint(block * 32767)
+        delays[tick] = np.nan if playout.delay_ms is None else playout.delay_ms
+        targets[tick] = playout.target_ms
+    return Heard(pcm.ravel(), delays, targets, playout.counts)
 
 
-def _push(playout: Playout, payload: bytes, i: int, at: float, redundant: bool) -> None:
-    """As the downlink does: the newest frame, then what came with it."""
-    sequence, timestamp = (_FIRST + i) & 0xFFFF, _START + i * FRAME
-    if not redundant:
-        playout.push(Rtp(_OPUS, i == 0, sequence, timestamp, _SOURCE, payload), at)
-        return
-    *earlier, newest = red.split(payload)
-    playout.push(Rtp(_OPUS, i == 0, sequence, timestamp, _SOURCE, bytes(newest.payload)), at)
-    for back, frame in enumerate(reversed(earlier), 1):
-        copy = Rtp(_OPUS, False, (sequence - back) & 0xFFFF, timestamp - frame.offset, _SOURCE, bytes(frame.payload))
-        playout.push_redundant(copy, at)
+def _wire(buffer: bytearray, payload: bytes, i: int, redundant: bool) -> memoryview:
+    size = rtp.build_into(
+        buffer,
+        payload_type=sdp.DEVICE_RED if redundant else sdp.DEVICE_OPUS,
+        marker=i == 0,
+        sequence=_FIRST + i,
+        timestamp=_START + i * FRAME,
+        ssrc=_SOURCE,
+        payload=payload,
+    )
+    return memoryview(buffer)[:size]
 
 
 def ceiling(packets: Sequence[bytes], net: Network, protection: Protection) -> Pcm:
