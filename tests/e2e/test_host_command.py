@@ -114,3 +114,16 @@ async def test_a_host_without_a_room_or_with_a_taken_port_is_refused(short_dir: 
     async with host(config):
         await until(lambda: is_up(config))
         assert "[host] listen and port" in await kontor("host", "--config", str(config), code=78)
+
+
+async def test_rooms_in_several_processes_are_looked_after_alike(short_dir: Path, free_port: int) -> None:
+    config = settings(short_dir, free_port, 'processes = 2\n[[host.rooms]]\nid = "a"\n[[host.rooms]]\nid = "b"\n')
+    async with host(config):
+        await until(lambda: is_up(config))
+        state = json.loads(await kontor("host", "state", "--json", "--config", str(config)))
+        assert [room["id"] for room in state["rooms"]] == ["a", "b"]
+        for room in ("a", "b"):
+            made = (await kontor("host", "key", "new", room, "--config", str(config))).split()[0]
+            link = await kontor("host", "link", room, "--name", "Ada", "--json", "--config", str(config))
+            assert json.loads(link)["key_id"] == made
+            assert "Nobody is here." in await kontor("host", "member", "list", room, "--config", str(config))
