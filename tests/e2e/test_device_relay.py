@@ -76,6 +76,10 @@ def allocations(rig: Afar) -> int:
     return sum(f":{DEVICE}>" in line and "ALLOCATE processed, success" in line for line in lines)
 
 
+async def more_allocations(rig: Afar, before: int) -> None:
+    await until(lambda: allocations(rig) > before, 20, "the relay is not asked")
+
+
 async def test_a_device_finds_its_way_by_itself(short_dir: Path) -> None:
     async with afar(short_dir, ("udp", "tcp"), listed(short_dir)) as rig, stock(rig, "inet", "near", 880) as (near, _):
         rig.nets.let_out("all")
@@ -85,7 +89,7 @@ async def test_a_device_finds_its_way_by_itself(short_dir: Path) -> None:
             for lets in ("relay", "nothing"):
                 before = allocations(rig)
                 rig.nets.let_out(lets)
-                await until(lambda before=before: allocations(rig) > before, 20, "the relay is not asked")
+                await more_allocations(rig, before)
                 for heard in near.sound:
                     heard.clear()
                 await asyncio.gather(hears(near, 440), hears_on(short_dir))
