@@ -13,6 +13,9 @@ _WINDOW = 2 * RATE
 _HOP = RATE // 2
 _LATEST = RATE
 """Delays that are looked for, samples."""
+_PIECE = scores.PIECE * RATE
+_STRETCH = _PIECE + 3 * RATE // 2
+"""A piece, the second before it that scores.py leaves out, and the delay."""
 _QUIET = 5e-3
 _SURE = 25.0
 """How much the peak of the correlation must stand out of its median."""
@@ -26,8 +29,8 @@ class Heard:
     """ms, one for each window of 2 s in which somebody spoke."""
     lost: int
     """Windows in which what was said was not found."""
-    pesq: float
-    """Mean of segments of 8 s, 1.0 to 4.64."""
+    pesq: tuple[float, ...]
+    """One for each 8 s, 1.0 to 4.64."""
 
 
 def _weighted(said: npt.NDArray[np.float64], heard: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -56,10 +59,16 @@ def _pcm(samples: Block) -> Pcm:
     return (np.clip(samples, -1, 1) * 32767).astype(np.int16)
 
 
+def _pesq(said: Pcm, heard: Pcm) -> Iterator[float]:
+    """Each stretch is judged by itself: what the machine does to one of them is not in the others."""
+    for start in range(0, said.size - _STRETCH + 1, _PIECE):
+        yield scores.pesq(said[start : start + _STRETCH], heard[start : start + _STRETCH])
+
+
 def judge(said: Block, heard: Block, skip: float) -> Heard:
     """Judge one direction; its first ``skip`` seconds do not count."""
     first = int(skip * RATE)
     said, heard = said[first:], heard[first:]
     windows = list(delays(said, heard))
     found = [delay for delay in windows if delay is not None]
-    return Heard(tuple(found), len(windows) - len(found), scores.pesq(_pcm(said), _pcm(heard)))
+    return Heard(tuple(found), len(windows) - len(found), tuple(_pesq(_pcm(said), _pcm(heard))))
