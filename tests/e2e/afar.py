@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-import os
 import ssl
 import sys
 from collections.abc import AsyncIterator
@@ -80,8 +79,10 @@ async def afar(
         chain_and_key = (certificates / authority.CHAIN, certificates / authority.KEY)
         async with relay(nets, folder, SECRET, chain_and_key) as relay_log:
             # The commands run where they are told to; nothing of this process moves.
-            command = nets.command("host", sys.executable, "-m", "appliance", "host", "--config", str(config))
-            os.environ["PYTHONPATH"] = str(ROOT)
+            path = f"PYTHONPATH={ROOT}"
+            command = nets.command(
+                "host", "env", path, sys.executable, "-m", "appliance", "host", "--config", str(config)
+            )
             async with running(*command, log=folder / "host.log"):
                 rig = Afar(nets, folder, turn, certificates / authority.PUBLIC, relay_log, scheme)
                 await _answers(rig)

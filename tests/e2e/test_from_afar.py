@@ -1,6 +1,7 @@
 """A colleague at home: https by an own authority, addresses translated on both sides, UDP to the relay alone or none at all."""
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import time
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 
 from appliance.host.relay import ice_servers
-from tests.e2e.afar import Afar, Distant, afar
-from tests.e2e.nets import inside
+from appliance.media.relay import RelayServer, through
+from tests.e2e.afar import PORT, Afar, Distant, afar
+from tests.e2e.nets import PUBLIC, RELAY, RELAY_PORT, inside
 from tests.host.harness import ROOM, token
 from tests.host.member import Presence
 from tests.host.sound import share_of
@@ -82,6 +84,19 @@ async def test_through_the_relay_alone_one_speaks_and_hears(tmp_path: Path, tran
             await asyncio.gather(hears(far, 440), hears(near, 880))
         log = rig.relay_log.read_text(errors="replace")
         assert f"user <{login['username']}>: incoming packet ALLOCATE processed, success" in log
+
+
+async def test_yesterdays_credentials_open_no_relay(tmp_path: Path) -> None:
+    async with afar(tmp_path) as rig:
+        for age, opens in ((0, True), (2 * rig.turn.lifetime, False)):
+            (login,) = ice_servers(rig.turn, "far", time.time() - age)
+            server = RelayServer(RELAY, RELAY_PORT, username=login["username"], credential=login["credential"])
+            way = through([server], None)
+            assert way is not None
+            with inside(rig.nets.name("member")), contextlib.nullcontext() if opens else pytest.raises(ConnectionError):
+                opened = await way((PUBLIC, PORT), lambda _: None, lambda *_: None)
+                opened.close()
+                await opened.closed()
 
 
 @asynccontextmanager
