@@ -143,6 +143,7 @@ async def test_nothing_of_a_muted_time_is_sent_again(tmp_path: Path) -> None:
         assert not {number(payload) for payload in frames} & set(range(10, 20))
         first = next(packet for packet in ben.heard if number(packet.payload) == 20)
         assert first.earlier == ()
+        assert unbroken(ben.heard[:13]), "ten frames, and three of silence"
 
 
 async def test_a_pause_of_the_talker_is_told_by_the_timestamps_and_bridged_by_no_copy(tmp_path: Path) -> None:
