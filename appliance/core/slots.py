@@ -148,14 +148,17 @@ slow. Faster, and every packet that the network delayed would leave its mark."""
 MOST_PAUSE = 2**30
 """Samples (six hours) that a slot's timestamp moves at most over a pause; half of its range would look like the past."""
 
-Jump: TypeAlias = Literal["sequence", "timestamp"]
-
 MOST_LATE = 512
 """Packets that one may come late and still be forwarded."""
+
+_LONG_AGO = -1024
+"""Numbers that far back are no late packet, as SRTP would not let it pass: they jumped over more than half of the range."""
 
 MOST_LOST = 512
 """Packets that may be missing before one. A larger jump is fitted in anew: listeners who lose a packet near a jump of half the
 range would lose count of the wraps (SRTP's roll-over counter), and hear nothing of the slot any more."""
+
+Jump: TypeAlias = Literal["sequence", "timestamp"]
 
 _SEEN = (1 << MOST_LATE + 1) - 1
 
@@ -242,11 +245,12 @@ class SlotClock:
             return self._begin(seq, timestamp, now)
         ahead = sequence_distance(seq, self._source_seq)
         moved = timestamp_distance(timestamp, self._source_timestamp)
-        if ahead <= 0:
+        if _LONG_AGO < ahead <= 0:
             return self._late(-ahead, moved)
         at = self._at + moved / RATE
-        if ahead > MOST_LOST or abs(at - now) > MOST_DRIFT:
-            self._jump = "sequence" if ahead > MOST_LOST else "timestamp"
+        jumps = ahead > MOST_LOST or ahead <= _LONG_AGO
+        if jumps or abs(at - now) > MOST_DRIFT:
+            self._jump = "sequence" if jumps else "timestamp"
             return self._begin(seq, timestamp, now)
         if ahead == 1 and 0 < moved <= _LONGEST:
             self._length = moved

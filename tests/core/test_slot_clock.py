@@ -286,14 +286,14 @@ def test_a_large_loss_is_a_gap_and_a_jump_is_none() -> None:
     assert clock.map(2 + MOST_LOST, 3 * 960, 0.06) == Place(3 + MOST_LOST, 4 * 960, False)
     assert clock.step == MOST_LOST
     now = 0.06
-    for jump in (MOST_LOST + 1, 20_000, 32_767):
+    for jump in (MOST_LOST + 1, 20_000, 32_767, 32_769, 2**16 - 1024):
         before = clock.newest
         seq = (clock._source_seq + jump) & 0xFFFF
         now += FRAME
         assert clock.map(seq, clock._source_timestamp + 960, now) == Place(before[0] + 1, before[1] + 960, True)
         assert clock.step == 1
-    # From half of the range on it is behind.
-    assert clock.map((clock._source_seq + 32_769) & 0xFFFF, clock._source_timestamp, now + FRAME) is None
+    # Nearer than that it is behind.
+    assert clock.map((clock._source_seq - 1023) & 0xFFFF, clock._source_timestamp, now + FRAME) is None
 
 
 def test_a_lost_packet_does_not_make_the_next_talker_wait() -> None:
