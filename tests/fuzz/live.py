@@ -225,26 +225,30 @@ def _device() -> Iterator[Run]:
             writer.close()
             await writer.wait_closed()
 
-    async def join(port: int) -> None:
-        async with aiohttp.ClientSession(trust_env=False) as http:
-            signalling = Signalling(http, URL(f"http://127.0.0.1:{port}"), ROOM)
-            if b"nonce" in answer:
-                made = await signalling.device_token("box", lambda _: bytes(64))
-                assert made.isprintable()
-            else:
-                joined = await signalling.join(_TOKEN, _OUR_OFFER)
-                assert joined.location.port == port, "the token goes to nobody else"
+    async def session() -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(trust_env=False, connector=aiohttp.TCPConnector(force_close=True))
+
+    async def join(http: aiohttp.ClientSession, port: int) -> None:
+        signalling = Signalling(http, URL(f"http://127.0.0.1:{port}"), ROOM)
+        if b"nonce" in answer:
+            made = await signalling.device_token("box", lambda _: bytes(64))
+            assert made.isprintable()
+        else:
+            joined = await signalling.join(_TOKEN, _OUR_OFFER)
+            assert joined.location.port == port, "the token goes to nobody else"
 
     with own_loop() as loop:
         server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0))
         port = server.sockets[0].getsockname()[1]
+        http = loop.run_until_complete(session())
 
         def run(data: bytes) -> None:
             nonlocal answer
             answer = _http_bytes(data)
-            loop.run_until_complete(join(port))
+            loop.run_until_complete(join(http, port))
 
         yield run
+        loop.run_until_complete(http.close())
         server.close()
         loop.run_until_complete(server.wait_closed())
         loop.run_until_complete(asyncio.sleep(0.05))

@@ -32,7 +32,7 @@ from tests.rooms.test_uplink import REDUNDANT
 _LEVEL, _MID = 2, 1
 
 
-def _speech(frame_ms: int = 20, count: int = 12) -> tuple[bytes, ...]:
+def _speech(frame_ms: int = 20, count: int = 6) -> tuple[bytes, ...]:
     encoder = Encoder(frame_ms)
     pcm = (synthetic(count * frame_ms / 1000 + 0.1) * 32_767).astype(np.int16)
     n = encoder.samples
@@ -262,19 +262,18 @@ def _reports() -> Iterator[Run]:
 
 def _rows() -> tuple[bytes, ...]:
     """Streams: plain, redundant, with a loss and a switch of the talker, with reports in between."""
-    plain = [_packet(n, frame, marker=n == 0) for n, frame in enumerate(FRAMES)]
-    redundant = [_packet(n, _redundant(n, min(n, 2)), sdp.DEVICE_RED) for n in range(len(FRAMES))]
-    other = [_packet(40_000 + n, frame, ssrc=2, marker=n == 0) for n, frame in enumerate(SHORT)]
-    rests = [_packet(n * 20, SILENT[n % len(SILENT)]) for n in range(6)]
-    return tuple(
-        map(mutate.join, (plain, redundant, plain[:3] + plain[5:] + other + plain, plain[:4] + list(REPORTS) + rests))
-    )
+    plain = [_packet(n, frame, marker=n == 0) for n, frame in enumerate(FRAMES[:6])]
+    redundant = [_packet(n, _redundant(n, min(n, 2)), sdp.DEVICE_RED) for n in range(6)]
+    other = [_packet(40_000 + n, frame, ssrc=2, marker=n == 0) for n, frame in enumerate(SHORT[:3])]
+    rests = [_packet(n * 20, SILENT[n % len(SILENT)]) for n in range(4)]
+    rows = (plain, redundant, plain[:2] + plain[4:] + other, plain[:2] + list(REPORTS[:3]) + rests)
+    return tuple(map(mutate.join, rows))
 
 
 def targets() -> list[Target]:
     """All of this file."""
     binary, rows = mutate.binary, _rows()
-    payloads = (*FRAMES[:6], *SHORT[:2], *SILENT, b"\xff\x41" + bytes(200), struct.pack("!BB", 0x03, 0xC1) + bytes(40))
+    payloads = (*FRAMES, *SHORT[:2], *SILENT, b"\xff\x41" + bytes(200), struct.pack("!BB", 0x03, 0xC1) + bytes(40))
     return [
         Target("rtp", binary, PACKETS, simple(_rtp)),
         Target("rtcp", binary, REPORTS, simple(_rtcp)),

@@ -81,7 +81,7 @@ def test_memory_is_bounded(target: Target) -> None:
         resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         tracemalloc.start()
         try:
-            for data in islice(inputs, 400):
+            for data in islice(inputs, 300):
                 check(target, run, data)
             gc.collect()
             kept, peak = tracemalloc.get_traced_memory()
