@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from appliance.app.host import host_config
+from appliance.app.host import allow_descriptors, host_config
 from appliance.app.process import NotAllowed, beat, make_folders, until_stopped
 from appliance.app.supervisor import Child, Supervisor, kontor
 from appliance.core.events import EventName
@@ -81,6 +81,7 @@ async def main(options: Sequence[str], settings: Settings, stop: asyncio.Event, 
     :raises NotAllowed: the settings name no room, or an address that cannot be had.
     """
     config = host_config(settings)
+    allow_descriptors()
     make_folders(settings.device.state_dir, settings.device.runtime_dir)
     try:  # once, here: the shards would make one each
         await asyncio.to_thread(load_or_make, config.certificate_path)

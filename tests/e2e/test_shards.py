@@ -71,7 +71,7 @@ async def watches(http: aiohttp.ClientSession, port: int, room: str) -> aiohttp.
 
 async def test_a_shard_that_is_killed_comes_back_alone(short_dir: Path, free_port: int) -> None:
     async with front(short_dir, free_port) as host, aiohttp.ClientSession() as http:
-        sockets = {}
+        sockets: dict[str, aiohttp.ClientWebSocketResponse | None] = {}
 
         async def both() -> bool:
             for room in ROOMS:
