@@ -101,10 +101,13 @@ class Lab:
         _run(*self.inside("router", "sysctl", "-q", "-w", f"net.ipv4.ip_forward={on}"))
 
     def roam(self, place: str, link: Link) -> None:
-        """Another cable is in: the other address is gone, and so is the way by it."""
+        """The other address is gone, and one on this link is there, with a way by it. Both links carry all the time."""
         net = 1 + 2 * MEMBERS.index(place) + (link == "cable")
         other = "wifi" if link == "cable" else "cable"
-        steps = f"link set {other} down\nlink set {link} up\nroute replace default via 10.9.{net}.1 dev {link}\n"
+        steps = (
+            f"address flush dev {other}\naddress replace 10.9.{net}.2/24 dev {link}\n"
+            f"route replace default via 10.9.{net}.1 dev {link}\n"
+        )
         subprocess.run(["ip", "-n", self._names[place], "-batch", "-"], input=steps, text=True, check=True, timeout=10)
 
     def move_host(self, net: int) -> None:

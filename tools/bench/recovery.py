@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tools.bench.lab import HOST, PORT, ROOM, Lab
@@ -27,6 +27,8 @@ _PATIENCE = 45.0
 """Seconds after which somebody who is not back is left alone."""
 _NOTICED = 1.0
 """Seconds after the return in which a silence has begun, if there is one."""
+_GAP = 0.12
+"""Seconds; what is shorter is no silence, but a look that came too soon after the last."""
 _SETTLE = 4.0
 _DOWN = 1.0
 """Seconds that the host is away when it is started anew."""
@@ -47,28 +49,42 @@ class Ear:
             self._changed.notify_all()
 
     def back(self, began: float, since: float, limit: float) -> float | None:
-        """Seconds from ``since`` to the sound that ends the silence which began after ``began``.
+        """Seconds from ``since`` to the sound that ends the last silence which began after ``began``.
 
-        :returns: 0 when there was no silence that one could hear; None: it lasts longer than ``limit``.
+        :returns: 0 when there was no silence, or it ended before; None: it lasts longer than ``limit``.
         """
         time.sleep(max(0.0, since + _NOTICED - time.monotonic()))
         with self._changed:
-            silent = next((at for at, heard in self._heard if at >= began and not heard), None)
-            if silent is None:
-                return 0.0
             while True:
-                first = next((at for at, heard in self._heard if at >= max(silent, since) and heard), None)
-                if first is not None:
-                    return first - since
+                gaps = list(self._gaps(began))
+                if not gaps or gaps[-1][1] is not None:
+                    ends = [end for start, end in gaps if end is not None and start <= since + _NOTICED]
+                    return max(0.0, ends[-1] - since) if ends else 0.0
                 if not self._changed.wait(max(0.0, since + limit - time.monotonic())):
                     return None
+
+    def _gaps(self, began: float) -> Iterator[tuple[float, float | None]]:
+        """Silences since ``began`` that are long enough: from the first look without sound to the next with it."""
+        start: float | None = None
+        for at, heard in self._heard:
+            if at < began:
+                continue
+            if not heard:
+                start = at if start is None else start
+            elif start is not None:
+                if at - start >= _GAP:
+                    yield start, at
+                start = None
+        if start is not None and self._heard[-1][0] - start >= _GAP:
+            yield start, None
 
 
 def watch_devices(lab: Lab, ear: Ear, ending: threading.Event) -> None:
     """The device hears "birch", and "birch" hears the device: sound flows when both do."""
     while not ending.wait(_EVERY):
-        heard = lab.level("amber") > _LOUD and lab.level("birch") > _LOUD
-        ear.note(time.monotonic(), heard)
+        levels = [lab.status(name, "sound").get("loudspeaker") for name in ("amber", "birch")]
+        if None not in levels:  # on a busy machine an answer may be late: then nothing was seen
+            ear.note(time.monotonic(), min(levels) > _LOUD)
 
 
 def watch_lines(process: subprocess.Popen[bytes], ear: Ear) -> None:
