@@ -13,6 +13,10 @@ from tools.bench.light_member import ROOM
 from tools.bench.room_load import KEY
 
 
+_MANY = Rate(1000.0, 2000.0)
+"""All members come from one address here."""
+
+
 async def main() -> None:
     """Serve until standard input ends; the first line says where."""
     with tempfile.TemporaryDirectory(prefix="k") as folder:
@@ -21,7 +25,7 @@ async def main() -> None:
                 certificate_path=Path(folder) / "host.pem",
                 rooms=(RoomConfig(ROOM, "Bench", {"k": bytes.fromhex(os.environ[KEY])}),),
                 max_members=2000,
-                limits=Limits(joins=Rate(1000.0, 1000.0)),
+                limits=Limits(joins=_MANY, address_joins=_MANY, address_sockets=_MANY),
             ),
             lambda _event: None,
         )
