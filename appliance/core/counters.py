@@ -109,6 +109,7 @@ HELP: Mapping[str, str] = MappingProxyType(
         "host_levels_unmeasured": "packets without a level that counted as silence because too many are measured",
         "host_presence_junk": "presence connections closed for junk or size",
         "host_presence_flooded": "presence connections closed because too much came on them",
+        "host_hellos_missing": "presence connections closed because nobody said hello in time",
         "host_requests_refused": "requests of members that they may not make, or not now",
         "host_knocks_ignored": "knocks right after another one of the same member",
         "host_messages_dropped": "presence messages dropped because a member reads too slowly",

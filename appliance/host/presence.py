@@ -119,6 +119,7 @@ class Presence:
             async with asyncio.timeout(self._services.times.hello):
                 message = await _receive(socket, self._bound())
         except TimeoutError:
+            self._services.counters.add("host_hellos_missing")
             await _close(socket, CloseCode.NO_HELLO)
             return None
         if message is None:

@@ -19,7 +19,7 @@ TONE = 440.0
 LEVEL = 15
 """-dBov of the tone; nobody else says that."""
 
-LONGEST = 0.5
+LONGEST = 1.0
 """Seconds that a packet may keep a listener waiting on a machine that is busy with other things."""
 
 _AFTERWARDS = 30
