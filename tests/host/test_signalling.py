@@ -21,6 +21,7 @@ from appliance.host.config import DeviceConfig, Limits, Rate, Times
 from tests.host.dtls_client import identity
 from tests.host.harness import KEY, OTHER_ROOM, ROOM, House, house, token
 from tests.host.member import Member
+from tests.host.steady import tone_between
 from tests.support import until
 
 
@@ -229,7 +230,7 @@ async def test_a_device_gets_a_token_for_its_answer_and_joins_as_a_site(tmp_path
 
 async def test_a_challenge_is_good_once_for_a_minute_and_for_one_device(tmp_path: Path) -> None:
     other = DeviceConfig("room-8", "Room 8", ROOM, DEVICE.public_key)
-    async with house(tmp_path, devices=(DEVICE, other), times=Times(nonce=0.3)) as home:
+    async with house(tmp_path, devices=(DEVICE, other), times=Times(nonce=0.3)) as home, tone_between(home) as room:
         nonce = await nonce_for(home)
         assert (await ask(home, "token", answered(nonce)))[0] == 200
         assert (await ask(home, "token", answered(nonce)))[0] == 401
@@ -238,10 +239,13 @@ async def test_a_challenge_is_good_once_for_a_minute_and_for_one_device(tmp_path
         late = await nonce_for(home)
         await asyncio.sleep(0.35)
         assert (await ask(home, "token", answered(late)))[0] == 401
+        faults = ("host_challenges_replayed", "host_challenges_forged", "host_challenges_expired")
+        await room.counts(*faults, "host_refused")
+        assert [room.counted()[name] for name in faults] == [2, 1, 1]
 
 
 async def test_wrong_answers_get_nothing_and_learn_nothing(tmp_path: Path) -> None:
-    async with house(tmp_path, devices=(DEVICE,)) as home:
+    async with house(tmp_path, devices=(DEVICE,)) as home, tone_between(home) as room:
         stranger = Ed25519PrivateKey.from_private_bytes(b"s" * 32)
         refusals = [
             await ask(home, "token", answered(await nonce_for(home), key=stranger)),
@@ -256,7 +260,13 @@ async def test_wrong_answers_get_nothing_and_learn_nothing(tmp_path: Path) -> No
         assert len({body["text"] for _, body in refusals}) == 1
         status, _ = await ask(home, "token", answered(await nonce_for(home), room=OTHER_ROOM))
         assert status == 403
-        assert home.count("host_refused") == 8
+        await room.counts("host_challenges_forged", "host_devices_unknown", "host_tokens_foreign", "host_refused")
+        assert room.counted() == {
+            "host_challenges_forged": 5,
+            "host_devices_unknown": 2,
+            "host_tokens_foreign": 1,
+            "host_refused": 8,
+        }
 
 
 @pytest.mark.parametrize(

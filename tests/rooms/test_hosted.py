@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -200,6 +201,17 @@ async def test_a_host_that_stops_in_order_is_found_again(certificate: Path) -> N
     finally:
         await stay.end()
         await again.stop()
+
+
+@pytest.mark.parametrize(("days", "words"), [(1, "ahead of"), (-1, "behind")])
+async def test_a_clock_that_is_a_day_off_is_told_and_keeps_nobody_out(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, days: int, words: str
+) -> None:
+    wrong = SimpleNamespace(time=lambda: time.time() + days * 86_400)
+    monkeypatch.setattr("appliance.rooms.trust.time", wrong)
+    async with hosting(certificate) as host, staying(url_of(host), fixed_credentials(token())) as stay:
+        await stay.reach(LinkPhase.IN_ROOM)
+        assert stay.reasons[-1] == f"This device's clock is about a day {words} the server's."
 
 
 async def test_what_ends_first_ends_the_others() -> None:

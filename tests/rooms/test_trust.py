@@ -105,6 +105,15 @@ async def test_a_clock_that_is_behind(tmp_path: Path) -> None:
     )
 
 
+async def test_a_clock_that_is_ahead(tmp_path: Path) -> None:
+    async with https(tmp_path, made=NOW - 500 * DAY, date=formatdate((NOW - DAY).timestamp(), usegmt=True)) as url:
+        lost = await fault(url, tmp_path / authority.PUBLIC)
+    assert str(lost) == (
+        "This device's clock is about a day ahead of the server's."
+        " That may be why: the server's certificate has expired."
+    )
+
+
 async def test_no_https_there(tmp_path: Path) -> None:
     app = web.Application()
     runner = web.AppRunner(app)
