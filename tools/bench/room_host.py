@@ -12,7 +12,6 @@ from appliance.host.server import Host
 from tools.bench.light_member import ROOM
 from tools.bench.room_load import KEY
 
-
 _MANY = Rate(1000.0, 2000.0)
 """All members come from one address here."""
 
