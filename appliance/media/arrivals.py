@@ -24,6 +24,8 @@ class Held(NamedTuple):
     samples: int
     marker: bool
     payload: bytes
+    arrived: float
+    """When it came, by the owner's clock."""
     restored: bool = False
     """It came as a copy in a later packet (RFC 2198), not by itself."""
 
@@ -55,7 +57,6 @@ class Arrivals:
         self._last: int | None = None
         self.ended: int | None = None
         """The extended timestamp at which the packet that was taken out last ended."""
-        self._taken = 0
         self._missing: dict[int, None] = {}
         self._refused: set[int] = set()
         self._by_copy: set[int] = set()  # those played last whose copy was played
@@ -93,13 +94,12 @@ class Arrivals:
         forward = timestamp_distance(packet.timestamp, timestamp & 0xFFFF_FFFF)
         return abs(step) <= _JUMP and (step <= 0 or forward >= -_BACK)
 
-    def take(self, packet: Rtp, samples: int, played_to: int | None) -> tuple[Verdict, int]:
+    def take(self, packet: Rtp, samples: int, played_to: int | None, now: float) -> tuple[Verdict, int]:
         """Judge a packet of this stream, and let it wait if it may; with its extended timestamp.
 
         :param played_to: the extended timestamp that was reached; None: nothing is played.
         """
         number, timestamp = self._extended(packet)
-        self._taken = number
         held = self._held.get(number)
         copied = number in self._by_copy or (held is not None and held.restored)
         if held is not None and not copied:
@@ -114,25 +114,19 @@ class Arrivals:
             self.reordered += number < self._newest[0]
             if passed:
                 return Verdict.COPIED, timestamp
-        self._held[number] = Held(number, timestamp, samples, packet.marker, packet.payload)
+        self._held[number] = Held(number, timestamp, samples, packet.marker, packet.payload, now)
         if self._newest is None or number > self._newest[0]:
             self._newest = (number, timestamp)
         return Verdict.COPIED if copied else Verdict.HELD, timestamp
 
-    @property
-    def missing_before(self) -> bool:
-        """Whether the packet right before the one that was just taken is neither there nor was played."""
-        before = self._taken - 1
-        return before not in self._held and self._last is not None and before > self._last
-
-    def restore(self, packet: Rtp, samples: int, played_to: int | None) -> int | None:
+    def restore(self, packet: Rtp, samples: int, played_to: int | None, now: float) -> int | None:
         """Let a copy of an earlier packet take its place, if that is empty and not yet played; its extended timestamp if so."""
         number, timestamp = self._extended(packet)
         known = number in self._held or (self._last is not None and number <= self._last)
         played = played_to is not None and timestamp < played_to
         if known or (played and self._newest is not None and number < self._newest[0]):
             return None
-        self._held[number] = Held(number, timestamp, samples, packet.marker, packet.payload, restored=True)
+        self._held[number] = Held(number, timestamp, samples, packet.marker, packet.payload, now, restored=True)
         self.redundant += 1
         if self._newest is None or number > self._newest[0]:
             self._newest = (number, timestamp)

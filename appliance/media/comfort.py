@@ -9,17 +9,18 @@ from numpy.typing import NDArray
 
 from appliance.core.levels import dbov
 from appliance.core.units import BLOCK, Block, Pcm
-from appliance.media.pcm_queue import PAST
 
 LOUDEST = -40.0
 """dBov. What is louder is no background."""
+SEEN = 720
+"""Samples that are looked at together: 15 ms, a packet of 20 ms less its beginning, which may be a fade."""
 _SIZE = 2 * BLOCK
 _BINS = _SIZE // 2 + 1
 _BANDS = 40
-_EDGES = np.unique(np.round(np.linspace(0, np.sqrt(PAST // 2), _BANDS + 1) ** 2).astype(int))
+_EDGES = np.unique(np.round(np.linspace(0, np.sqrt(SEEN // 2), _BANDS + 1) ** 2).astype(int))
 _WIDTHS = np.diff(_EDGES)
-_CENTRES = (_EDGES[:-1] + _EDGES[1:]) / 2 * (_SIZE / PAST)
-_SEEN = np.hanning(PAST)
+_CENTRES = (_EDGES[:-1] + _EDGES[1:]) / 2 * (_SIZE / SEEN)
+_WINDOW = np.hanning(SEEN)
 _SLOPE: NDArray[np.float32] = np.sin((np.arange(_SIZE) + 0.5) * np.pi / _SIZE).astype(np.float32)
 _OLD = 0.5  # how much of what was learnt before is kept
 
@@ -44,12 +45,13 @@ class Comfort:
         self._power = None
         self._running = False
 
-    def learn(self, past: Pcm) -> None:
-        """Take the sound before a pause, shape (1920,), for background, unless it is too loud for that."""
-        if not past.any() or dbov(past) > LOUDEST:
+    def learn(self, last: Pcm) -> None:
+        """Take the end of the sound before a pause for background, unless it is too loud for that, or too short."""
+        pieces = last[last.size % SEEN :].reshape(-1, SEEN)[-2:]
+        if not pieces.any() or dbov(pieces.ravel()) > LOUDEST:
             return
-        power = np.abs(np.fft.rfft(past * _SEEN)) ** 2 / (_SEEN @ _SEEN)
-        bands = np.add.reduceat(power[: PAST // 2], _EDGES[:-1]) / _WIDTHS
+        power = (np.abs(np.fft.rfft(pieces * _WINDOW)) ** 2).mean(axis=0) / (_WINDOW @ _WINDOW)
+        bands = np.add.reduceat(power[: SEEN // 2], _EDGES[:-1]) / _WIDTHS
         self._power = bands if self._power is None else _OLD * self._power + (1 - _OLD) * bands
         # Of a spectrum of _SIZE random bins, real and imaginary part each have half the power.
         self._shape = np.sqrt(np.interp(np.arange(_BINS), _CENTRES, self._power) * (_SIZE / 2))

@@ -42,6 +42,8 @@ _ABOVE_QUIET = 4.0
 _BLOCK_MS = 10.0
 _URGENT = 40.0
 """ms off the target from which any splice is better than the delay, or than the packets that come too late."""
+_LOST_COUNT = 5.0
+"""Frames in time that a lost one counts as that comes again: who sends it again wants it heard, and the wait has an end."""
 _PATIENCE = 3 * RATE
 """Samples. The longer the delay is off its target, the less a splice has to be like the sound; after so many any will do."""
 _RATHER_NOT = 3
@@ -148,10 +150,10 @@ class Playout:
             self._change_stream(packet.ssrc)
         if not self._playing and not self._arrivals.waiting:
             self._wait_for_more(now)
-        verdict, timestamp = self._arrivals.take(packet, samples, self._next if self._playing else None)
+        verdict, timestamp = self._arrivals.take(packet, samples, self._next if self._playing else None, now * 1000)
         if verdict is Verdict.DUPLICATE:
             return
-        self._measure(packet, verdict, timestamp, samples, now * 1000)
+        self._measure(verdict, timestamp, now * 1000)
         self._last_arrival = now
         self._keep_below_cap()
 
@@ -166,12 +168,12 @@ class Playout:
             return
         if not self._playing and not self._arrivals.waiting:
             self._wait_for_more(now)
-        timestamp = self._arrivals.restore(packet, samples, self._next if self._playing else None)
+        timestamp = self._arrivals.restore(packet, samples, self._next if self._playing else None, now * 1000)
         if timestamp is not None:
             self._timing.available(now * 1000, timestamp / _PER_MS)
             self._keep_below_cap()
 
-    def _measure(self, packet: Rtp, verdict: Verdict, timestamp: int, samples: int, now: float) -> None:
+    def _measure(self, verdict: Verdict, timestamp: int, now: float) -> None:
         """What a packet that came at ``now`` (ms) tells of the network, the delay and the clocks."""
         place = timestamp / _PER_MS
         self._drift.arrived(now, place)
@@ -181,8 +183,6 @@ class Playout:
             )
         if verdict is not Verdict.COPIED:
             self._timing.available(now, place)
-        if self._arrivals.missing_before and has_fec(packet.payload):
-            self._timing.available(now, place - samples / _PER_MS)
 
     def _left_of_block(self, now: float) -> float:
         """How much of the block that was taken last is still to be heard, ms; 0 when nobody tells."""
@@ -312,7 +312,15 @@ class Playout:
             self._sound.conceal(gap)
         self._next += gap
 
+    def _reckon_with_losses(self, held: Held) -> None:
+        """What was lost and came again says how long the next such frame has to be waited for."""
+        if held.restored:
+            self._timing.available(held.arrived, held.timestamp / _PER_MS, _LOST_COUNT)
+        elif not held.marker and not self._arrivals.follows(held) and has_fec(held.payload):
+            self._timing.available(held.arrived, (held.timestamp - held.samples) / _PER_MS, _LOST_COUNT)
+
     def _play(self, held: Held) -> None:
+        self._reckon_with_losses(held)
         self._dtx |= self._pauses(held)
         self._arrivals.pop(held)
         self._next = held.timestamp + held.samples

@@ -40,6 +40,7 @@ class Rendering:
         self._comfort = Comfort()
         self._noise = np.zeros(BLOCK, np.int16)
         self._rest = 0  # blocks of comfort noise left
+        self._real = 0  # samples of the talker in a row, at the end of the queue
 
     def begin(self) -> None:
         """What was before is silence."""
@@ -111,6 +112,7 @@ class Rendering:
                 fade: NDArray[np.float32] = np.arange(left, left - samples, -1, dtype=np.float32)
                 made[:] = made * np.clip(fade / (FADE_TO - _FADE_FROM), 0, 1)
         self.queue.append(made)
+        self._real = 0
         self.invented += samples
         self.concealed += samples
 
@@ -122,6 +124,7 @@ class Rendering:
                 self._comfort.make(self._noise)
                 splice.add_falling(self._noise, pcm)
         self._rest = self.invented = 0
+        self._real = min(PAST, self._real + pcm.size)
         self.queue.append(pcm)
 
     def let_go(self, playing: bool) -> None:
@@ -148,7 +151,8 @@ class Rendering:
     def rest(self) -> None:
         """The talker pauses and the sender says nothing: the background goes on as noise, for a second at most."""
         if self.invented < FADE_TO:
-            self._comfort.learn(self.queue.around(PAST - len(self.queue), len(self.queue)))
+            waiting = len(self.queue)
+            self._comfort.learn(self.queue.around(PAST, waiting)[PAST + waiting - self._real :])
             self._soften()
         self.invented = FADE_TO
         if self._comfort.known:
@@ -166,6 +170,7 @@ class Rendering:
         splice.cross_fade(self.scratch[: splice.OVERLAP], self._noise[: splice.OVERLAP], self.scratch[: splice.OVERLAP])
         self.queue.append(self.scratch[: splice.OVERLAP])
         self.queue.append(self._noise[splice.OVERLAP :])
+        self._real = 0
 
     # Sound comes out
 

@@ -20,13 +20,11 @@ MOST = 140.0
 """The largest delay aimed at, ms."""
 CAP = 200.0
 """A packet that would wait longer than this makes older ones be dropped, ms."""
-_WINDOW = 256  # transits kept: five seconds of 20 ms packets
+_WINDOW = 512  # transits kept: ten seconds of 20 ms packets
 _EVERY = 8  # packets between two looks at them
 _TRUSTED = 32  # transits before the aim may become smaller
-_FALL, _FALL_SHARE = (
-    0.2,
-    0.03,
-)  # ms, or share, by which the aim comes down at a look: it does not follow what comes and goes
+_FALL, _FALL_SHARE = 0.2, 0.08
+"""ms, or part of the way, that the aim comes down at a look: it does not follow what comes and goes."""
 _CAUGHT_UP = 20.0
 _LONGEST_CATCH = 2000.0
 _AVERAGED = 16
@@ -57,6 +55,7 @@ class Timing:
     def __init__(self, profile: Profile = NORMAL) -> None:
         self._profile = profile
         self._transits = np.zeros(_WINDOW)
+        self._weights = np.zeros(_WINDOW)
         self._count = 0
         self._best = 0.0
         self._catching_up: float | None = None  # since when
@@ -100,12 +99,13 @@ class Timing:
         if len(self._places) > _AVERAGED:
             self._sum -= self._places.popleft()
 
-    def available(self, now: float, place: float) -> None:
-        """The frame at ``place`` could be had from ``now`` on, in whatever way."""
+    def available(self, now: float, place: float, weight: float = 1.0) -> None:
+        """The frame at ``place`` could be had from ``now`` on, in whatever way; it counts as ``weight`` frames."""
         transit = now - place
         if self._after_outage(now, transit):
             return
         self._transits[self._count % _WINDOW] = transit
+        self._weights[self._count % _WINDOW] = weight
         self._count += 1
         if self._count % _EVERY == 0 or self._count == 1:
             self._measure()
@@ -130,10 +130,13 @@ class Timing:
         return True
 
     def _measure(self) -> None:
-        late = np.sort(self._transits[: min(self._count, _WINDOW)])
+        size = min(self._count, _WINDOW)
+        order = np.argsort(self._transits[:size])
+        late = self._transits[order]
         self._best = float(late[0])
         late -= self._best
-        cost = late + np.arange(late.size - 1, -1, -1) * (self._profile.late / late.size)
+        covered = np.cumsum(self._weights[order])
+        cost = late + (covered[-1] - covered) * (self._profile.late / size)
         self.jitter = float(late[np.argmin(cost)])
         target = min(MOST, max(self._profile.least, self.jitter + self._profile.margin))
         self.target = max(target, self.target - self._may_fall(self.target - target))

@@ -5,8 +5,9 @@ import pytest
 
 from appliance.core.levels import dbov
 from appliance.core.units import BLOCK, Pcm
-from appliance.media.comfort import Comfort
-from appliance.media.pcm_queue import PAST
+from appliance.media.comfort import SEEN, Comfort
+
+PAST = 2 * SEEN
 
 
 def background(colour: int, level: float, seconds: float = 1.0) -> Pcm:
@@ -60,6 +61,7 @@ def test_what_is_loud_is_no_background_and_silence_is_none() -> None:
     comfort = Comfort()
     comfort.learn(background(8, -20)[:PAST])
     comfort.learn(np.zeros(PAST, np.int16))
+    comfort.learn(background(8, -50)[: SEEN - 1])
     assert not comfort.known
     comfort.learn(background(8, -50)[:PAST])
     assert comfort.known

@@ -146,10 +146,12 @@ def test_losses_that_nothing_brings_back_cost_no_delay() -> None:
     assert playout.target_ms == 20
 
 
-def test_rare_losses_are_not_worth_the_delay() -> None:
+def test_a_rare_loss_is_not_worth_a_longer_delay_for_long() -> None:
     playout = ruler_playout()
-    sent = Talker(marker=False).ruled(1000, fec=True)
-    play(playout, lose(sent, [i % 300 == 299 for i in range(1000)]), 19)
+    sent = lose(Talker(marker=False).ruled(2000, fec=True), [i == 500 for i in range(2000)])
+    play(playout, sent[:900], 18)
+    assert playout.target_ms == pytest.approx(30, abs=1)
+    play(playout, sent[900:], 20, start=18)
     assert playout.target_ms == 20
 
 
