@@ -75,9 +75,9 @@ def test_after_a_second_without_anything_there_is_silence() -> None:
     gone = round((sent[-1].at + 1.3) * 100)
     assert not any(played.heard[gone:])
     assert not played.pcm[gone * BLOCK :].any()
-    last = [dbov(block) for block in played.blocks[gone - 40 : gone]]
+    last = [dbov(block) for block in played.blocks[gone - 80 : gone]]
     assert np.median(last[:15]) == pytest.approx(coded(room(3)), abs=4)
-    assert min(last[-10:]) < BACKGROUND - 10  # it dies away
+    assert min(last) < BACKGROUND - 10  # it dies away
 
 
 def test_a_sender_without_dtx_that_stops_leaves_no_noise() -> None:
