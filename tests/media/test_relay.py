@@ -2,19 +2,23 @@
 
 import asyncio
 import base64
+import datetime as dt
 import hashlib
 import hmac
 import signal
 import socket
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
+from appliance.host import authority
 from appliance.media import relay
 from appliance.media.relay import Relayed, RelayServer, through
 from appliance.media.ways import Address, Way
@@ -39,7 +43,8 @@ class Ear:
 
 
 @asynccontextmanager
-async def coturn(folder: Path) -> AsyncIterator[int]:
+async def coturn(folder: Path, tls_port: int = 0) -> AsyncIterator[int]:
+    """On 127.0.0.1; with ``tls_port`` also over TLS, by the authority in ``folder``."""
     program = need("turnserver", "Debian's coturn is the relay")
     port, log = ports.free_port(), folder / "turn.log"
     config = folder / "turn.conf"
@@ -51,7 +56,9 @@ use-auth-secret
 static-auth-secret={SECRET.decode()}
 realm=kontor
 no-cli
-no-tls
+{f"tls-listening-port={tls_port}" if tls_port else "no-tls"}
+cert={folder}/{authority.CHAIN}
+pkey={folder}/{authority.KEY}
 no-dtls
 log-file=stdout
 pidfile={folder}/turn.pid
@@ -126,6 +133,30 @@ async def test_media_and_all_else_go_both_ways(tmp_path: Path, transport: Litera
         sock.sendto(MEDIA, relayed)
         await asyncio.sleep(0.1)
         assert len(ear.media) == 2, "the allocation is given back"
+
+
+async def test_over_tls_the_relay_proves_who_it_is(tmp_path: Path) -> None:
+    names, now = authority.general_names(["127.0.0.1"]), dt.datetime.now(dt.UTC)
+    own = authority.make(names, now)
+    authority.store(tmp_path, own)
+    authority.issue(tmp_path, own, names, now)
+    ear, tls_port = Ear(), ports.free_port()
+    believes = ssl.create_default_context(cafile=tmp_path / authority.PUBLIC)
+    async with coturn(tmp_path, tls_port), peer() as (sock, place):
+        there = replace(server(tls_port, "tcp"), tls=True)
+        opens, doubts = through([there], believes), through([there], ssl.create_default_context())
+        assert opens is not None
+        assert doubts is not None
+        with pytest.raises(OSError, match="no relay"):
+            await doubts(place, ear.on_media, ear.on_other)
+        way = await opens(place, ear.on_media, ear.on_other)
+        way.send(MEDIA)
+        data, relayed = await received(sock)
+        sock.sendto(data, relayed)
+        await until(lambda: ear.media)
+        assert ear.media[0][0] == MEDIA
+        way.close()
+        await way.closed()
 
 
 async def test_over_udp_the_polling_thread_reads_media_itself(tmp_path: Path) -> None:
