@@ -26,7 +26,7 @@ LOST_AFTER = 50
 """Turns (10 ms) without an answer after which link counts as lost."""
 _WAITED_FOR = 3
 """Turns without an answer after which none is waited for."""
-PATIENCE = 0.004
+PATIENCE = 0.006
 """Seconds that sound waits for link in the low-delay profile: less than half of what the loudspeaker still has then."""
 _CALM, _CALMEST = 500, 6000
 """Turns with a block in hand after a hole that patience has left; twice as many each time, up to a minute."""

@@ -3,7 +3,7 @@
 **How little waits.** The microphone is read in periods of 5 ms, so that a block is handed on within 5 ms of its last sample
 even where the card's own turn is another one (a sound server's). The loudspeaker's thread takes a turn when a block was
 captured: so the microphone's block goes on at once, and with one clock the loudspeaker always holds the same. That is
-``ahead``: what it has to play when the next block is written, 10 ms in the low-delay profile, else 15. A second under-run
+``ahead``: what it has to play when the next block is written, 15 ms in the low-delay profile, else 20. A second under-run
 within a minute adds 2.5 ms, up to 30. Two clocks drift: then a turn is left out, or taken when the loudspeaker would run dry.
 
 This is a first form: a card that breaks ends the part (:attr:`AlsaCard.ended`), and with it the process.
@@ -25,11 +25,13 @@ PERIOD = BLOCK // 2
 """Samples between two turns of the card."""
 _PERIODS = 8
 """What the card may hold: room for a stall, not delay."""
-AHEAD = 15 * RATE // 1000
-AHEAD_LOW_DELAY = 10 * RATE // 1000
+AHEAD = 20 * RATE // 1000
+AHEAD_LOW_DELAY = 15 * RATE // 1000
 """Samples that the loudspeaker still has when a block is written."""
 _MORE = RATE // 400
 _MOST = 30 * RATE // 1000
+STARTING = 3.0
+"""Seconds after opening whose under-runs say nothing: much is done for the first time."""
 _OFTEN = 60.0
 """Seconds within which a second under-run is no accident."""
 _DRY = RATE // 1000
@@ -125,6 +127,7 @@ class _Loudspeaker:
         self.ahead = ahead
         self.underruns = 0
         self._ran_dry = -_OFTEN
+        self._steady = time.monotonic() + STARTING
 
     def fill(self) -> int:
         """Samples that wait to be played; none after an under-run."""
@@ -145,9 +148,10 @@ class _Loudspeaker:
             return True
         self.underruns += 1
         now = time.monotonic()
-        if now - self._ran_dry < _OFTEN:
-            self.ahead = min(_MOST, self.ahead + _MORE)
-        self._ran_dry = now
+        if now > self._steady:
+            if now - self._ran_dry < _OFTEN:
+                self.ahead = min(_MOST, self.ahead + _MORE)
+            self._ran_dry = now
         return False
 
     def close(self) -> None:

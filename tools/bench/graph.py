@@ -49,6 +49,11 @@ def real_time(priority: int) -> list[str]:
     return words if allowed else []
 
 
+def ordinary() -> list[str]:
+    """The words before a command that is not to have the priority of whoever starts it."""
+    return ["chrt", "-o", "0"] if shutil.which("chrt") else []
+
+
 class Graph:
     """The running graph. ``microphones`` are fed at ``NAME:input_MONO``, ``loudspeakers`` heard at ``NAME:monitor_MONO``."""
 

@@ -106,7 +106,7 @@ _LOSSY = "10 % of all datagrams lost at random, on the way to the host and on th
 _PEER = "two Chromiums on the same host's page"
 
 
-def figures(found: Results, said: str, seconds: float) -> list[Figure]:
+def figures(found: Results, how: str) -> list[Figure]:
     """The rows of the table."""
     ours, low, lossy = found.ours, found.low, found.ours_loss
     peer, peer_lossy = found.chromium, found.chromium_loss
@@ -119,7 +119,7 @@ def figures(found: Results, said: str, seconds: float) -> list[Figure]:
         value, than = round(rates.pesq, 2), round(other.pesq, 2)
         return Figure(f"mouth.{name}", value, "MOS", f">= {than}", _PEER, than, note)
 
-    note = f"{seconds:.0f} s, both ways at once, encoder complexity 9 as Chromium's, sound at real time; {said}"
+    note = f"both ways at once, encoder complexity 9 as Chromium's; {how}"
     return [
         late("median_ms", ours.median, 105, peer.median, note),
         late("p95_ms", ours.p95, peer.p95, peer.p95),
@@ -154,7 +154,7 @@ def main() -> int:
     if problem:
         print(f"kontor: {problem}", file=sys.stderr)
         return 69
-    prefer()
+    preferred = prefer()
     with tempfile.TemporaryDirectory(prefix="k") as name:
         folder = Path(name)
         (folder / "graph").mkdir()
@@ -166,7 +166,7 @@ def main() -> int:
             found = asyncio.run(bench(house, given.seconds))
         finally:
             sounds.stop()
-    write("mouth-to-ear", figures(found, house.said, given.seconds))
+    write("mouth-to-ear", figures(found, f"{given.seconds:.0f} s; {preferred}; {house.said}"))
     return 0
 
 
