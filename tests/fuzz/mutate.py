@@ -273,7 +273,7 @@ def split(data: bytes) -> list[bytes]:
 
 def records(rng: random.Random, example: bytes, examples: Sequence[bytes]) -> bytes:
     """Packets lost, doubled, out of order, and changed inside."""
-    row, other = split(example), split(rng.choice(examples))
+    row, other = split(example) or [b""], split(rng.choice(examples))
     for _ in range(rng.choice((1, 2, 3, 6))):
         at = rng.randrange(len(row))
         match rng.randrange(7):
