@@ -57,6 +57,11 @@ class Relay(asyncio.DatagramProtocol):
         if self._transport is not None and self._random.random() >= self.loss:
             self._transport.sendto(data, sender)
 
+    def close(self) -> None:
+        """Close the ways to the target."""
+        for way in self._ways.values():
+            way.close()
+
 
 def _address(text: str) -> tuple[str, int]:
     host, port = text.rsplit(":", 1)
@@ -74,6 +79,7 @@ async def main(listen: str, target: str) -> None:
         relay.loss = float(line)
     pipe.close()
     transport.close()
+    relay.close()
 
 
 if __name__ == "__main__":
