@@ -251,7 +251,10 @@ class SlotClock:
         jumps = ahead > MOST_LOST or ahead <= _LONG_AGO
         if jumps or abs(at - now) > MOST_DRIFT:
             self._jump = "sequence" if jumps else "timestamp"
-            return self._begin(seq, timestamp, now)
+            place = self._begin(seq, timestamp, now)
+            if place is None:
+                self._skip(seq, timestamp)
+            return place
         if ahead == 1 and 0 < moved <= _LONGEST:
             self._length = moved
         self._at = at + (now - at) * FOLLOW
@@ -273,6 +276,11 @@ class SlotClock:
         self._spurt = 0
         self._length = _FRAME
         return self._advance(1, min(moved, MOST_PAUSE), seq, timestamp, True)
+
+    def _skip(self, seq: int, timestamp: int) -> None:
+        """Leave a packet out of a burst that is already a second ahead; what comes next in time follows without a gap."""
+        self._source_seq, self._source_timestamp = seq, timestamp
+        self._spurt, self._seen = 0, 1
 
     def _late(self, behind: int, moved: int) -> Place | None:
         # Before the spurt's first packet there is no room left: the numbers there were those of the talker before.
