@@ -57,17 +57,16 @@ def approach_of(request: web.Request, proxy: Proxy, *, tls: bool) -> Approach:
     :param proxy: whose headers are believed.
     :param tls: whether we serve https ourselves, so that what reaches us directly is encrypted.
     """
-    peer = _end(request, "peername")
-    forwarded = _forwarded_for(request)
-    if peer is None:  # a front of ours: the last entry is who connected to it
+    near, forwarded, fronted = _end(request, "peername"), _forwarded_for(request), _is_fronted(request)
+    if fronted:  # the last entry is who connected to the front
         near, forwarded = (_parse(forwarded[0]) if forwarded else None), forwarded[1:]
-    else:
-        near = peer
     trusted = _networks(proxy.trusted)
     by_proxy = near is not None and _within(near, trusted)
     sender = _sender(near, forwarded, trusted) if by_proxy else near
-    encrypted = _says_https(request) if by_proxy or peer is None else tls
+    encrypted = _says_https(request) if by_proxy or fronted else tls and near is not None
     here = sender is not None and (sender.is_loopback or (not by_proxy and sender == _reached(request)))
+    # A proxy on this machine that nobody told us of: whoever is behind it may come from anywhere, in the clear.
+    here = here and (by_proxy or not forwarded)
     return Approach(
         address="" if sender is None else str(sender),
         secure=encrypted or here,
@@ -88,8 +87,13 @@ def reached(request: web.Request) -> str | None:
     return None if found is None else str(found)
 
 
+def _is_fronted(request: web.Request) -> bool:
+    """Whether the request came over a Unix socket. One whose sender is gone meanwhile has no address either, and did not."""
+    return request.transport is not None and isinstance(request.transport.get_extra_info("sockname"), str)
+
+
 def _reached(request: web.Request) -> _Address | None:
-    if _end(request, "peername") is None:
+    if _is_fronted(request):
         return _parse(request.headers.get(REACHED, ""))
     return _end(request, "sockname")
 

@@ -38,9 +38,7 @@ def approach(
     [
         ("198.51.100.7", False, "198.51.100.7", False),
         ("198.51.100.7", True, "198.51.100.7", True),
-        ("127.0.0.9", False, "127.0.0.9", True),
-        ("192.0.2.250", False, "192.0.2.250", True),
-        ("::1", False, "::1", True),
+        ("127.0.0.9", True, "127.0.0.9", True),
         ("::ffff:198.51.100.7", False, "198.51.100.7", False),
         ("fe80::1%eth0", True, "fe80::1", True),
     ],
@@ -48,6 +46,21 @@ def approach(
 def test_what_comes_straight_to_us_is_what_it_looks_like(peer: str, tls: bool, address: str, secure: bool) -> None:
     forged = approach((peer, 5), tls=tls, proxy=Proxy(), X_Forwarded_For="203.0.113.1", X_Forwarded_Proto="https")
     assert (forged.address, forged.secure, forged.name) == (address, secure, None)
+
+
+@pytest.mark.parametrize("here", ["127.0.0.9", "::1", "192.0.2.250"])
+def test_behind_a_proxy_on_this_machine_that_is_not_trusted_nobody_counts_as_on_this_machine(here: str) -> None:
+    assert approach((here, 5), proxy=Proxy()) == Approach(here, secure=True, local=True)
+    assert approach((here, 5), proxy=Proxy(), X_Forwarded_For="203.0.113.1") == Approach(here, secure=False)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_whoever_is_gone_already_is_not_taken_for_a_front_of_ours(tls: bool) -> None:
+    headers = {"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "https", "X-Forwarded-User": "Ada"}
+    gone = make_mocked_request("GET", "/", headers=headers)
+    gone.protocol.transport = None
+    assert gone.transport is None
+    assert approach_of(gone, PROXY, tls=tls) == Approach("", secure=False)
 
 
 def test_whom_a_trusted_proxy_heard_is_believed_and_nothing_before_that() -> None:
