@@ -37,7 +37,10 @@ _TIMEOUT = aiohttp.ClientTimeout(total=20.0, sock_connect=2.0)
 _SOCKET = aiohttp.ClientTimeout(total=None, sock_connect=2.0)
 _HEALTH = aiohttp.ClientTimeout(total=1.0)
 _FRAME = 8 * 1024 * 1024
-"""Bytes of a WebSocket message that passes here; what is too much is the shard's to say."""
+"""Bytes of a shard's WebSocket message,"""
+
+_MOST_FRAME = 64 * 1024
+"""and of one from outside: as much as a shard reads. Strangers may open thousands of sockets, each with one in memory."""
 
 _MOST_DEVICE_BODY = 4096
 _ENDS = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
@@ -145,7 +148,9 @@ class Front:
         """The request's headers, with what a shard has to know of the connection (see approach.py)."""
         headers = _end_to_end(request.headers)
         peer = request.transport.get_extra_info("peername") if request.transport is not None else None
-        near = str(peer[0]) if isinstance(peer, tuple) else ""
+        if not isinstance(peer, tuple):  # gone; in its place a shard would believe what it wrote itself
+            raise Refusal(400, "The sender of this request is gone.")
+        near = str(peer[0])
         headers.add(hdrs.X_FORWARDED_FOR, near)
         if is_trusted(near, self._proxy):
             for value in request.headers.getall(hdrs.X_FORWARDED_PROTO, ()):
@@ -160,7 +165,7 @@ class Front:
     # ---- one WebSocket
 
     async def _converse(self, request: web.Request, shard: Shard) -> web.StreamResponse:
-        outer = web.WebSocketResponse(max_msg_size=_FRAME, autoping=False, timeout=1.0, compress=False)
+        outer = web.WebSocketResponse(max_msg_size=_MOST_FRAME, autoping=False, timeout=1.0, compress=False)
         await outer.prepare(request)
         try:
             async with self._inner_socket(request, shard) as inner:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from appliance.core.events import Event
 from appliance.host.config import HostConfig, Proxy, RoomConfig
-from appliance.host.front import Shard
+from appliance.host.front import Front, Shard
 from appliance.host.front_server import FrontServer
+from appliance.host.http import Refusal
 from appliance.host.server import Host
 from tests.host.harness import KEY, OTHER_ROOM, ROOM, House, token
 from tests.host.member import Member, Presence, inside
@@ -132,8 +134,11 @@ async def test_a_device_is_sent_to_the_shard_of_its_room(short_dir: Path) -> Non
             assert answer.status == 400
 
 
-@pytest.mark.parametrize("spoofed", ["X-Forwarded-For", "Kontor-Reached"])
-async def test_nobody_writes_the_headers_of_the_front(short_dir: Path, spoofed: str) -> None:
+@pytest.mark.parametrize(
+    ("spoofed", "talks"),
+    [("Kontor-Reached", True), ("X-Forwarded-For", False)],  # the last as a proxy here would that nobody told us of
+)
+async def test_nobody_writes_the_headers_of_the_front(short_dir: Path, spoofed: str, talks: bool) -> None:
     async with street(short_dir) as home, Member(home, "ada") as ada:
         headers = {
             "Authorization": f"Bearer {ada.token}",
@@ -146,7 +151,7 @@ async def test_nobody_writes_the_headers_of_the_front(short_dir: Path, spoofed: 
             assert answer.status == 201, text
             ada.accept(text)
         assert ada.to[0] == "127.0.0.1"
-        assert "a=recvonly" in text or "a=sendrecv" in text  # from this machine one may talk
+        assert ("a=recvonly" in text or "a=sendrecv" in text) == talks  # from this machine one may
 
 
 async def test_a_front_that_cannot_have_its_port_says_so(short_dir: Path) -> None:
@@ -155,3 +160,25 @@ async def test_a_front_that_cannot_have_its_port_says_so(short_dir: Path) -> Non
         other = FrontServer(config, [], home.events.append)
         with pytest.raises(OSError, match="in use"):
             await other.start()
+
+
+async def test_what_strangers_send_is_not_heaped_up_in_the_front(short_dir: Path) -> None:
+    async with street(short_dir) as home:
+        url = home.url(f"/rooms/{ROOM}/presence")
+        async with home.http.ws_connect(url) as socket:
+            await socket.send_str("x" * 70_000)
+            answer = await socket.receive()
+            assert (answer.type, socket.close_code) == (aiohttp.WSMsgType.CLOSE, 1009)
+
+
+async def test_nothing_is_handed_on_of_somebody_who_is_gone(short_dir: Path) -> None:
+    front = Front([Shard(short_dir / "none.http", frozenset({ROOM}))], Proxy(), tls=lambda _: False)
+    gone = make_mocked_request("POST", f"/rooms/{ROOM}/token", headers={"X-Forwarded-For": "127.0.0.1"})
+    gone.match_info["room"] = ROOM
+    gone.protocol.transport = None
+    await front.open()
+    try:
+        with pytest.raises(Refusal, match="gone"):
+            await front.room(gone)
+    finally:
+        await front.close()
