@@ -39,6 +39,8 @@ _BELOW, _ABOVE = -2.0, 12.0
 """ms off the target that are left alone: below it packets come too late; above it a splice would lead below."""
 _ABOVE_QUIET = 4.0
 """The same where it is quiet and a change of any length is not heard."""
+_LOOK = 4
+"""Packets between two looks whether it is quiet, while that is all that is waited for."""
 _BLOCK_MS = 10.0
 _URGENT = 40.0
 """ms off the target from which any splice is better than the delay, or than the packets that come too late."""
@@ -344,9 +346,10 @@ class Playout:
     def _adapt(self) -> None:
         """Bring the delay to the target, a few ms at a time, where it is not heard or cannot wait."""
         excess = self._timing.excess
-        if _BELOW <= excess <= _ABOVE_QUIET:
+        if _BELOW <= excess <= _ABOVE:
             self._off = 0
-            return
+            if excess <= _ABOVE_QUIET or self._since_change % _LOOK:
+                return
         self._decode_ahead()
         pcm = self._sound.queue.view
         if pcm.size < stretch.NEEDED:

@@ -21,9 +21,9 @@ MOST = 140.0
 CAP = 200.0
 """A packet that would wait longer than this makes older ones be dropped, ms."""
 _WINDOW = 512  # transits kept: ten seconds of 20 ms packets
-_EVERY = 8  # packets between two looks at them
+_EVERY, _EVERY_EARLY = 16, 8  # packets between two looks at them
 _TRUSTED = 32  # transits before the aim may become smaller
-_FALL, _FALL_SHARE = 0.2, 0.08
+_FALL, _FALL_SHARE = 0.3, 0.1
 """ms, or part of the way, that the aim comes down at a look: it does not follow what comes and goes."""
 _CAUGHT_UP = 20.0
 _LONGEST_CATCH = 2000.0
@@ -107,7 +107,7 @@ class Timing:
         self._transits[self._count % _WINDOW] = transit
         self._weights[self._count % _WINDOW] = weight
         self._count += 1
-        if self._count % _EVERY == 0 or self._count == 1:
+        if self._count % (_EVERY if self._count > _WINDOW else _EVERY_EARLY) == 0 or self._count == 1:
             self._measure()
 
     def _after_outage(self, now: float, transit: float) -> bool:

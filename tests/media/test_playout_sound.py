@@ -132,6 +132,6 @@ def test_in_the_pauses_of_a_voice_the_delay_comes_down_to_the_target() -> None:
     playout = Playout(Decoder())
     played = play(playout, late(Talker().send(packets), rough), 19)
     assert np.nanmean(played.delays[300:600]) > 50
-    assert playout.target_ms < 30
+    assert playout.target_ms < 35
     assert played.delays[-1] <= playout.target_ms + 5
     assert all(played.heard[10:])
