@@ -14,7 +14,9 @@ from appliance.core.counters import Counters
 from appliance.core.losses import ListenerLosses
 from appliance.core.serial import timestamp_distance
 from appliance.core.slots import Place, SlotClock
+from appliance.host.config import Rate
 from appliance.host.fan_out import MOST_REDUNDANCY, FanOut, Packet
+from appliance.host.limits import Bucket
 from appliance.media.red import MOST_LENGTH, MOST_OFFSET
 
 SILENCE_FRAME = b"\xf8\xff\xfe"
@@ -24,6 +26,10 @@ _TAIL = 3
 """Frames of it that end a stream whose listeners would otherwise invent how it goes on."""
 
 _FRAME = 960
+
+_RECOVERED = Rate(per_second=100.0, burst=100.0)
+"""Frames brought back in one slot: as many as there are where each lasts 10 ms. Packets are counted as they come in; without
+this, one that brings seven frames would go out eightfold to everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,7 @@ class Lane:
         self.fan = FanOut(descriptor, counters)
         self.losses = ListenerLosses()
         self.tap: Callable[[Packet, float], None] | None = None
+        self._allowance = Bucket(_RECOVERED, now)
         self.spoke = now
         """When the last packet went out."""
 
@@ -112,15 +119,21 @@ class Lane:
             self.switch()
         for copy in speech.copies:
             if self._clock.misses(copy.seq, copy.timestamp):
-                place = self._clock.map(copy.seq, copy.timestamp, now)
-                if place is not None:
-                    self._counters.add("host_frames_recovered")
-                    self._send(place, speech.level, bytes(copy.payload), talker, now)
+                self._recover(copy, speech.level, talker, now)
         place = self._clock.map(speech.seq, speech.timestamp, now)
         if place is None or place.marker:
             self._count(place)
         if place is not None:
             self._send(place, speech.level, bytes(speech.payload), talker, now)
+
+    def _recover(self, copy: Copy, level: int, talker: str, now: float) -> None:
+        if not self._allowance.take(now):
+            self._counters.add("host_packets_flood")
+            return
+        place = self._clock.map(copy.seq, copy.timestamp, now)
+        if place is not None:
+            self._counters.add("host_frames_recovered")
+            self._send(place, level, bytes(copy.payload), talker, now)
 
     def _count(self, place: Place | None) -> None:
         """A packet did not follow the one before it."""

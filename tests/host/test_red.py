@@ -1,10 +1,14 @@
 """Redundant audio (RFC 2198) up and down, over real sockets: what each kind of member gets of each kind of talker."""
 
 import asyncio
+import socket
 import struct
 from itertools import pairwise
 from pathlib import Path
 
+from appliance.core.counters import Counters
+from appliance.host.fan_out import Packet
+from appliance.host.lane import Copy, Lane, Speech
 from appliance.media import red
 from tests.host.frames import SILENCE, loud, tagged
 from tests.host.harness import House, house
@@ -177,3 +181,21 @@ async def test_payloads_that_are_no_redundant_audio_are_counted(tmp_path: Path) 
         assert await junk_of(home, anna, foreign, cut, b"\xef", bytes([OPUS]), b"\xff" * 60)
         await say(anna, 0, 3)
         await until(lambda: len(ben.heard) == 3)
+
+
+def test_a_talker_that_brings_back_frames_without_end_is_not_sent_out_eightfold() -> None:
+    """Packets of 8 frames, one sample apart, 200 a second, and so few that a clock would notice."""
+    counters, out = Counters(), list[Packet]()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
+        lane = Lane(media.fileno(), counters, 0.0)
+        lane.tap = lambda packet, _: out.append(packet)
+        for i in range(2000):
+            seq = timestamp = 8 * i
+            copies = [
+                Copy((seq - back) & 0xFFFF, (timestamp - back) & 0xFFFFFFFF, memoryview(b"copy"))
+                for back in range(7, 0, -1)
+            ]
+            lane.send(Speech(seq, timestamp, LEVEL, memoryview(b"frame"), False, copies), "mallory", 1.0 + i * 0.005)
+    assert counters.get("host_frames_recovered") <= 1100
+    assert counters.get("host_packets_flood") > 10_000
+    assert len(out) <= 3100
