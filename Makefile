@@ -89,7 +89,7 @@ bench-demo: dev system ## a fresh clone to the page, as a new user would
 bench-call: dev ## what a call costs the device
 	@$(BIN)/python -m tools.bench.call $(ARGS)
 
-bench-mouth-to-ear: alsa ## from one mouth to the other's ear, beside Chromium (ARGS="--seconds 20" for a short run)
+bench-mouth-to-ear: alsa judges ## from one mouth to the other's ear, beside Chromium (ARGS="--seconds 20" for a short run)
 	@$(PYTHON) -m tools.system bench
 	@$(PYTHON) -m tools.bootstrap bench
 	@$(BIN)/python -m tools.bench.mouth_to_ear $(ARGS)
