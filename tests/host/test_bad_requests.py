@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,20 @@ async def test_more_connections_of_one_address_than_its_share(tmp_path: Path) ->
         for connection in standing:
             connection.close()
         await until(lambda: room.counted().get("host_connections_failed", 0) > 50)
+
+
+async def test_a_key_that_is_revoked_ends_the_stay_and_opens_nothing(tmp_path: Path) -> None:
+    async with house(tmp_path) as home, tone_between(home) as room:
+        conference = home.host._conferences[ROOM]
+        key = await conference.store.add_key(time.time())
+        async with Member(home, "eve", key=key.secret, key_id=key.id) as eve, eve.presence() as eves:
+            await eve.connect()
+            await conference.store.revoke_key(key.id, time.time())
+            assert conference.revoke(key.id) == 1
+            await until(lambda: eves.code == 4401)
+            await until(lambda: eve.dtls.closed and room.bens.member("eve") is None)
+            assert (await eve.post()).status == 401
+        await room.counts("host_ended_tokens", "host_tokens_revoked", "host_refused")
 
 
 # ---- presence without end
