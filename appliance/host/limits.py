@@ -1,11 +1,32 @@
 """Bounding what one sender may ask for."""
 
 import contextlib
+import functools
+import ipaddress
 from collections import Counter, OrderedDict
 from collections.abc import Hashable, Iterator
 
 from appliance.core.counters import Counters
 from appliance.host.config import Limits, Rate
+
+_NETWORK = 64
+"""Bits of an IPv6 address that a network is given: whoever is in it may take any of the other 2**64."""
+
+
+@functools.lru_cache(maxsize=4096)
+def sender_of(address: str) -> str:
+    """Who is bounded when ``address`` asks for too much: the address itself, with IPv6 its whole network."""
+    if ":" not in address:
+        return address
+    try:
+        found = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    if found.is_link_local or found.is_loopback:
+        return address  # neighbours, who all have the same network
+    return str(ipaddress.IPv6Network((int(found), _NETWORK), strict=False))
 
 
 class Bucket:
@@ -72,6 +93,7 @@ class Gate:
     @contextlib.contextmanager
     def socket(self, address: str, now: float) -> Iterator[bool]:
         """Whether one more presence socket is taken, which is open within this."""
+        address = sender_of(address)
         taken = self._open[address] < self._most_open and self._sockets.take(address, now)
         if not taken:
             self._counters.add("host_presence_limited")
@@ -86,7 +108,7 @@ class Gate:
                 del self._open[address]
 
     def _take(self, buckets: Buckets, counter: str, address: str, now: float) -> bool:
-        if buckets.take(address, now):
+        if buckets.take(sender_of(address), now):
             return True
         self._counters.add(counter)
         return False

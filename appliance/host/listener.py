@@ -9,12 +9,14 @@ import errno
 import ipaddress
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp.web import Server
 
 from appliance.core.counters import Counters
+from appliance.host.limits import sender_of
 
 _BACKLOG = 1024
 _AT_ONCE = 64
@@ -23,6 +25,9 @@ _FIRST_BYTE = 10.0
 """Seconds within which a connection has to say something, and then to finish its TLS handshake."""
 _BREATH = 0.5
 """Seconds without taking connections after the machine refused us one more."""
+_COUNTED = 0.25
+"""Seconds that a count of the connections is good for; those that come meanwhile are added. To look at thousands for each new
+one would hold up every packet of sound."""
 _HANDSHAKE = 0x16
 """A TLS record that begins a handshake (RFC 8446, 5.1); no HTTP request begins so."""
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -55,6 +60,9 @@ class Listener:
         self._socket: socket.socket | None = None
         self._greeting: dict[asyncio.Task[None], str] = {}
         self._breath: asyncio.TimerHandle | None = None
+        self._standing: Counter[str] = Counter()
+        self._total = 0
+        self._counted_at = float("-inf")
 
     def open(self, host: str, port: int) -> None:
         """Listen at an address.
@@ -120,16 +128,25 @@ class Listener:
             self._breath = loop.call_later(_BREATH, lambda: loop.add_reader(listening, self._accept))
 
     def _is_full(self, address: str) -> bool:
-        doors = self._doors
-        served = [*doors.main.connections, *(doors.plain.connections if doors.plain else ())]
-        count = len(served) + len(self._greeting)
-        if count < self._most // 2 or self._exempt(address):
-            return count >= self._most
-        own = sum(peer == address for peer in self._greeting.values())
-        for protocol in served:
+        now = asyncio.get_running_loop().time()
+        if now - self._counted_at >= _COUNTED:
+            self._counted_at, self._standing = now, self._count()
+            self._total = self._standing.total()
+        sender = sender_of(address)
+        crowded = self._total >= self._most // 2 and not self._exempt(address)
+        if self._total >= self._most or (crowded and self._standing[sender] >= self._most // 8):
+            return True
+        self._standing[sender] += 1
+        self._total += 1
+        return False
+
+    def _count(self) -> Counter[str]:
+        """How many connections each sender has."""
+        doors, found = self._doors, Counter(map(sender_of, self._greeting.values()))
+        for protocol in (*doors.main.connections, *(doors.plain.connections if doors.plain else ())):
             name = protocol.transport.get_extra_info("peername") if protocol.transport is not None else None
-            own += isinstance(name, tuple) and name[0] == address
-        return count >= self._most or own >= self._most // 8
+            found[sender_of(name[0]) if isinstance(name, tuple) else ""] += 1
+        return found
 
     async def _greet(self, connection: socket.socket, address: str) -> None:
         """Find out what a connection speaks, and hand it on."""

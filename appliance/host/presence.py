@@ -12,7 +12,7 @@ from appliance.core.protocol import Claims, CloseCode, Hello, ProtocolError, Tok
 from appliance.host.approach import Approach
 from appliance.host.conference import Conference
 from appliance.host.http import Refusal
-from appliance.host.limits import Bucket
+from appliance.host.limits import Bucket, sender_of
 from appliance.host.services import Services
 from appliance.host.turns import Turns
 from appliance.host.watcher import Told, Watcher
@@ -82,14 +82,15 @@ class Presence:
             self._services.counters.add("host_rooms_unknown")
             await _close(socket, CloseCode.UNKNOWN_ROOM)
             return
-        if conference.is_crowded or self._greets_too_many(approach.address):
+        if conference.is_crowded or self._greets_too_many(sender_of(approach.address)):
             await _close(socket, CloseCode.TRY_AGAIN)
             return
-        self._greeting[approach.address] += 1
+        sender = sender_of(approach.address)
+        self._greeting[sender] += 1
         try:
             claims = await self._greet(socket, conference, approach)
         finally:
-            self._greeting[approach.address] -= 1
+            self._greeting[sender] -= 1
             self._greeting += Counter()  # forgets who has none
         if claims is None:
             return
@@ -107,8 +108,8 @@ class Presence:
             with contextlib.suppress(asyncio.CancelledError):
                 await writer
 
-    def _greets_too_many(self, address: str) -> bool:
-        too_many = self._greeting.total() >= _MOST_GREETING or self._greeting[address] >= _MOST_GREETING_OF_ONE
+    def _greets_too_many(self, sender: str) -> bool:
+        too_many = self._greeting.total() >= _MOST_GREETING or self._greeting[sender] >= _MOST_GREETING_OF_ONE
         if too_many:
             self._services.counters.add("host_presence_limited")
         return too_many
