@@ -28,7 +28,7 @@ _PATIENCE = 45.0
 _NOTICED = 1.0
 """Seconds after the return in which a silence has begun, if there is one."""
 _GAP = 0.12
-"""Seconds; what is shorter is no silence, but a look that came too soon after the last."""
+"""Seconds; of a peer, what is shorter is no silence, but a look that came too soon after the last."""
 _SETTLE = 4.0
 _DOWN = 1.0
 """Seconds that the host is away when it is started anew."""
@@ -36,9 +36,13 @@ PEERS = {"page": "our page in Chromium", "plain": "plain aiortc client"}
 
 
 class Ear:
-    """Whether somebody hears sound, and when."""
+    """Whether somebody hears sound, and when.
 
-    def __init__(self) -> None:
+    :param gap: seconds from which a silence counts as one.
+    """
+
+    def __init__(self, gap: float = 0.0) -> None:
+        self._gap = gap
         self._heard: list[tuple[float, bool]] = []
         self._changed = threading.Condition()
 
@@ -72,10 +76,10 @@ class Ear:
             if not heard:
                 start = at if start is None else start
             elif start is not None:
-                if at - start >= _GAP:
+                if at - start >= self._gap:
                     yield start, at
                 start = None
-        if start is not None and self._heard[-1][0] - start >= _GAP:
+        if start is not None and self._heard[-1][0] - start >= self._gap:
             yield start, None
 
 
@@ -102,7 +106,7 @@ class Trials:
 
     def __init__(self, lab: Lab, peers: Sequence[str]) -> None:
         self._lab = lab
-        self._ears = {"device": Ear(), **{peer: Ear() for peer in peers}}
+        self._ears = {"device": Ear(), **{peer: Ear(_GAP) for peer in peers}}
         self._ending = threading.Event()
         self._back_at = 0.0
         lab.host()
