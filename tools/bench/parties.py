@@ -31,7 +31,7 @@ from tools.bench.quality import Heard, judge
 
 SKIP = 4.0
 """Seconds of a recording that are not judged: playouts find their place."""
-SETTLE = 6.0
+SETTLE = 12.0
 """Seconds between a call that is up and its first recording."""
 _SIDES = ("A", "B")
 _CHROMIUM = (
