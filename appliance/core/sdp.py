@@ -63,6 +63,9 @@ DEVICE_OPUS = 111
 DEVICE_RED = 63
 """Payload type of Opus with redundancy (RFC 2198) in our own offers."""
 
+_MOST_EXTENSIONS = 64
+"""Header extensions of one section; browsers offer a dozen."""
+
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 _FINGERPRINT = re.compile(r"(?:[0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}")
 
@@ -118,7 +121,10 @@ def _redundancy(part: Part, codecs: Mapping[str, str], formats: Sequence[str], o
 def _extensions(session: Part, part: Part, *, named: bool) -> Mapping[str, int]:
     """URI to id. Only ids of one-byte headers (RFC 8285); the first id of a URI counts. Without a mid none is sent."""
     found: dict[str, int] = {}
-    for value in session.all("extmap") + part.all("extmap"):
+    values = session.all("extmap") + part.all("extmap")
+    if len(values) > _MOST_EXTENSIONS:
+        raise SdpError(f"A section has more than {_MOST_EXTENSIONS} header extensions.")
+    for value in values:
         head, _, rest = value.partition(" ")
         ident = read_number(head.partition("/")[0], 65535, "extension id")
         uri = rest.partition(" ")[0]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 MOST_BYTES = 64 * 1024
 MOST_SECTIONS = 16
 MOST_LINE = 2048
+MOST_LINES = 1024
+"""A browser with cameras writes some 250. Each attribute is looked at once for each section and more."""
 MOST_CANDIDATES = 128
 
 # Every pattern here and in sdp.py is a plain run of characters, so that none can backtrack.
@@ -105,6 +107,8 @@ def _lines(text: str | bytes) -> list[str]:
     if "\r" in text or _CONTROL.search(text):
         raise SdpError("The description has control characters.")
     lines = [line for line in text.split("\n") if line]
+    if len(lines) > MOST_LINES:
+        raise SdpError(f"The description has more than {MOST_LINES} lines.")
     if any(len(line) > MOST_LINE for line in lines):
         raise SdpError(f"The description has a line of more than {MOST_LINE} characters.")
     if any(line[1:2] != "=" for line in lines):
