@@ -125,6 +125,7 @@ class RoomStore:
         self.memory = RoomMemory(config.mute_new, self._changed)
         self._folder = folder_of(state_dir, config.id) if state_dir is not None else None
         self._hold(tuple(RoomKey(name, secret) for name, secret in config.keys.items()))
+        self._writing_keys = asyncio.Lock()
         self._is_dirty = False
         self._writing: asyncio.Task[None] | None = None
         if self._folder is not None:
@@ -169,8 +170,9 @@ class RoomStore:
         :raises OSError: it could not be written; everything is as before then.
         """
         made = new_key(now)
-        await self._write_keys((made, *self._keys))
-        self._hold((made, *self._keys))
+        async with self._writing_keys:
+            await self._write_keys((made, *self._keys))
+            self._hold((made, *self._keys))  # without one that was revoked while the disk was slow
         return made
 
     async def revoke_key(self, key_id: str, now: float) -> None:
@@ -180,7 +182,8 @@ class RoomStore:
         """
         left = tuple(key for key in self._keys if key.id != key_id)
         self._hold(left or (new_key(now),))
-        await self._write_keys(self._keys)
+        async with self._writing_keys:  # after what is being written still has the key
+            await self._write_keys(self._keys)
 
     async def _write_keys(self, keys: tuple[RoomKey, ...]) -> None:
         if self._folder is not None:

@@ -1,6 +1,7 @@
 """Who may do what: guests, roles, removal, mute for whoever is new, links that end, keys that are revoked, limits."""
 
 import asyncio
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from appliance.core.events import EventName
 from appliance.host.config import HostConfig, Limits, Proxy, Rate, RoomConfig
 from appliance.host.memory import MOST, RoomMemory
-from appliance.host.room_store import StoreError, folder_of, read_keys
+from appliance.host.room_store import RoomKey, RoomStore, StoreError, folder_of, read_keys, write_keys
 from appliance.host.server import Host
 from tests.host.harness import KEY, OTHER_ROOM, ROOM, House, house
 from tests.host.member import Member, Presence, inside, open_mic
@@ -453,3 +454,30 @@ async def test_a_publisher_that_is_new_or_a_guest_waits_to_be_let_speak(tmp_path
         await obs.talk(0.2)
         await gus.talk(0.2)
         await until(lambda: boss.heard_of("obs") and boss.heard_of("gus"))
+
+
+async def test_a_key_that_is_revoked_while_another_is_being_written_stays_revoked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RoomStore(RoomConfig(ROOM, "Studio"), tmp_path, time.time())
+    old = store.keys[0].id
+    began, goes_on = threading.Event(), threading.Event()
+
+    def slow_disk(folder: Path, keys: tuple[RoomKey, ...]) -> None:
+        began.set()
+        assert goes_on.wait(10)
+        write_keys(folder, keys)
+
+    monkeypatch.setattr("appliance.host.room_store.write_keys", slow_disk)
+    first, second = (asyncio.create_task(store.add_key(time.time())) for _ in range(2))
+    await until(began.is_set)
+    revoking = asyncio.create_task(store.revoke_key(old, time.time()))
+    await until(lambda: old not in store.secrets, what="it is still good while the disk is slow")
+    await asyncio.sleep(0.05)
+    goes_on.set()
+    made = [(await first).id, (await second).id]
+    await revoking
+    held = [key.id for key in store.keys]
+    assert old not in held
+    assert {*made} <= {*held}
+    assert [key.id for key in read_keys(folder_of(tmp_path, ROOM))] == held
