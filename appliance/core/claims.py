@@ -47,6 +47,11 @@ class ClaimCheck:
         return now < self._doubted_until
 
     @property
+    def is_blank(self) -> bool:
+        """Whether no claim was belied so far: nothing is lost when it is forgotten."""
+        return self._doubt == DOUBT
+
+    @property
     def begins(self) -> bool:
         """Whether the packet that is to be decoded is the first of a look: the decoder knows nothing of it yet."""
         return self._seen == 0

@@ -29,6 +29,11 @@ _IDLE = 2.0
 _MOST_KNOWN = 256
 """Members whose record is kept, also when they come in anew."""
 
+_KEPT = 50.0
+_SWEEP = 10.0
+"""Seconds after which whoever is not known for false claims is forgotten, and between looks for them: of who spoke, nothing is
+kept for longer than a minute."""
+
 
 class _Ears:
     """Decoders, each lent to one member while that one sends."""
@@ -44,6 +49,11 @@ class _Ears:
         if decoder is not None:
             self._lent[who] = (decoder, now)
         return decoder
+
+    def forget(self, before: float) -> None:
+        """Take back what was not used since ``before``, with the sound that is in it."""
+        for who in [who for who, (_, used) in self._lent.items() if used < before]:
+            del self._lent[who]
 
     def _free(self, now: float) -> Decoder | None:
         if len(self._lent) < self._most:
@@ -61,7 +71,8 @@ class Hearing:
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
-        self._checks: OrderedDict[str, ClaimCheck] = OrderedDict()
+        self._checks: OrderedDict[str, tuple[ClaimCheck, float]] = OrderedDict()
+        self._swept_at = 0.0
         self._looking = _Ears(SLOTS)
         self._measuring = _Ears(MOST_MEASURED)
         self._pcm = np.zeros(MOST_SAMPLES, np.int16)
@@ -74,7 +85,7 @@ class Hearing:
         :param claimed: what the packet says of itself (-dBov); None when it says nothing.
         :param forwarded: ``who`` has a slot.
         """
-        check = self._check(who)
+        check = self._check(who, now)
         if claimed is None or check.doubts(now):
             return self._measured(who, payload, now), False
         if not forwarded or not check.looks(now):
@@ -90,10 +101,21 @@ class Hearing:
             return level, True
         return claimed, False
 
-    def _check(self, who: str) -> ClaimCheck:
-        check = self._checks.get(who)
-        if check is None:
-            check = self._checks[who] = ClaimCheck()
+    def forget(self, now: float) -> None:
+        """Forget who was heard before the last minute; called now and then, also when nobody speaks."""
+        if now - self._swept_at < _SWEEP:
+            return
+        self._swept_at = now
+        old = [who for who, (check, heard) in self._checks.items() if now - heard > _KEPT and check.is_blank]
+        for who in old:
+            del self._checks[who]
+        self._looking.forget(now - _KEPT)
+        self._measuring.forget(now - _KEPT)
+
+    def _check(self, who: str, now: float) -> ClaimCheck:
+        known = self._checks.get(who)
+        check = known[0] if known is not None else ClaimCheck()
+        self._checks[who] = (check, now)
         self._checks.move_to_end(who)
         if len(self._checks) > _MOST_KNOWN:
             self._checks.popitem(last=False)

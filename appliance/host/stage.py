@@ -120,9 +120,10 @@ class Stage:
         self._settle()
 
     def expire(self, now: float) -> None:
-        """Free the slots of those who fell silent. Raises what has ended the mix, if something has."""
+        """Free the slots of those who fell silent, forget who spoke long ago. Raises what has ended the mix, if something has."""
         self._slots.expire(now)
         self._settle()
+        self._hearing.forget(now)
         self.mix.check()
 
     def _settle(self, talker: str | None = None, slot: int | None = None) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,6 +62,18 @@ def test_speech_of_every_kind_of_encoder_is_believed() -> None:
                 claimed = round(-20 * np.log10(max(1e-6, np.sqrt(np.mean((pcm / 32_768) ** 2)))))
                 hearing.level("a", claimed, memoryview(encoder.encode(pcm)), True, i * frame_ms / 1000)
         assert counters.get("host_claims_belied") == 0, (frame_ms, bitrate)
+
+
+def test_of_who_spoke_nothing_is_kept_beyond_a_minute_but_for_false_claims() -> None:
+    hearing: Any = Hearing(Counters())
+    levels(hearing, "honest", loud(20), 20, 20)
+    levels(hearing, "liar", SILENCE, 0, 20)
+    assert hearing.level("unclaimed", None, memoryview(loud(20)), False, 1.0)[0] < 30
+    hearing.forget(45.0)
+    assert set(hearing._checks) == {"honest", "liar", "unclaimed"}
+    hearing.forget(60.0)
+    assert set(hearing._checks) == {"liar"}
+    assert not hearing._looking._lent and not hearing._measuring._lent, "decoders have the last sound in them"
 
 
 def test_only_so_many_are_measured_at_a_time_and_the_rest_count_as_silent() -> None:
