@@ -15,7 +15,7 @@ from appliance.commands.part import add_config, load_settings
 from appliance.core.exits import Exit
 from appliance.core.roster import Role
 from appliance.core.tokens import Claims, issue
-from appliance.settings import HostedRoom, HostSettings, identity_of, page_url
+from appliance.settings import HostedRoom, HostSettings, Settings, identity_of, page_url
 from appliance.settings.problems import did_you_mean
 
 _DAY = 86_400
@@ -56,7 +56,7 @@ def run(given: argparse.Namespace) -> int:
     if settings is None:
         return Exit.CONFIGURATION
     try:
-        made = _link(given, settings.host, Path(settings.device.state_dir), time.time())
+        made = _link(given, settings, time.time())
     except _NoLink as error:
         print(f"kontor host link: {error}", file=sys.stderr)
         return error.exit
@@ -68,12 +68,13 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _link(given: argparse.Namespace, host: HostSettings, state_dir: Path, now: float) -> Mapping[str, str | int]:
+def _link(given: argparse.Namespace, settings: Settings, now: float) -> Mapping[str, str | int]:
+    host = settings.host
     room = _room(given.room, host)
     identity = given.id or identity_of(given.name)
-    if any(device.id == identity for device in host.devices):
+    if identity in _devices(settings):
         raise _NoLink(f'"{identity}" is a device of this server, name another --id.')
-    keys = _keys(room, state_dir, now)
+    keys = _keys(room, Path(settings.device.state_dir), now)
     key_id = given.key or next(iter(keys))
     if key_id not in keys:
         raise _NoLink(f'the room has no key "{key_id}", it has: {", ".join(keys)}.')
@@ -93,6 +94,14 @@ def _link(given: argparse.Namespace, host: HostSettings, state_dir: Path, now: f
         "key_id": key_id,
         "expires": expires,
     }
+
+
+def _devices(settings: Settings) -> set[str]:
+    """Those that may come in: whoever came by a link with the same identity would take their place."""
+    from appliance.app.one_box import is_member
+
+    own = {settings.device.identity} if is_member(settings) else set()
+    return own | {device.id for device in settings.host.devices}
 
 
 def _keys(room: HostedRoom, state_dir: Path, now: float) -> Mapping[str, bytes]:

@@ -102,6 +102,17 @@ def test_refuses_what_makes_no_link(config: str, capsys: Output) -> None:
     assert '"identity"' in refused(capsys, "lobby", *name, "--id", "A B")
 
 
+def test_the_device_of_a_box_that_is_its_own_server_is_not_replaced_by_a_person(config: str, capsys: Output) -> None:
+    own = ("lobby", "--name", "Attic Two", "--config", config)
+    with Path(config).open("a") as file:
+        file.write('[device]\nname = "Attic Two"\n')
+    assert kontor(*own) == 0, "here it is a device of no server of ours"
+    capsys.readouterr()
+    with Path(config).open("a") as file:
+        file.write("[host]\nenabled = true\n")
+    assert refused(capsys, *own).endswith('"attic-two" is a device of this server, name another --id.')
+
+
 def test_a_port_that_is_not_known_asks_for_the_address(config: str, capsys: Output) -> None:
     with Path(config).open("a") as file:
         file.write("[host]\nport = 0\n")
