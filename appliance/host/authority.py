@@ -195,11 +195,11 @@ def renew(folder: Path, now: dt.datetime) -> dt.datetime | None:
         return None
     try:
         old = x509.load_pem_x509_certificate((folder / CHAIN).read_bytes())
-    except (OSError, ValueError) as error:
-        raise CertificateError(f"{folder / CHAIN} cannot be read: make it with kontor host certificate.") from error
-    if old.not_valid_after_utc - now > _DUE:
-        return None
-    names = old.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        if old.not_valid_after_utc - now > _DUE:
+            return None
+        names = old.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, x509.ExtensionNotFound) as error:
+        raise CertificateError(f"{folder / CHAIN} cannot be used: make it with kontor host certificate.") from error
     return issue(folder, authority, list(names), now).not_valid_after_utc
 
 

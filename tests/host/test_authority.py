@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
-from appliance.host import authority
+from appliance.host import authority, certificate
 from appliance.host.authority import CHAIN, KEY, PUBLIC, general_names
 from appliance.host.authority_page import qr_svg
 from appliance.host.certificate import CertificateError
@@ -78,6 +79,15 @@ def test_it_is_renewed_in_time_for_the_same_names(tmp_path: Path) -> None:
     (tmp_path / CHAIN).unlink()
     with pytest.raises(CertificateError, match="kontor host certificate"):
         authority.renew(tmp_path, later)
+
+
+def test_a_foreign_certificate_in_its_place_is_no_end_of_the_host(tmp_path: Path) -> None:
+    authority.store(tmp_path, authority.make(general_names(NAMES), NOW))
+    nameless = certificate.make().certificate
+    (tmp_path / CHAIN).write_bytes(nameless.public_bytes(serialization.Encoding.PEM))
+    assert authority.renew(tmp_path, NOW) is None
+    with pytest.raises(CertificateError, match="kontor host certificate"):
+        authority.renew(tmp_path, nameless.not_valid_after_utc)
 
 
 def test_it_is_kept_private_and_never_replaced_in_silence(tmp_path: Path) -> None:
