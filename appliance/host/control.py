@@ -5,6 +5,7 @@ Errors are one sentence.
 """
 
 import contextlib
+import errno
 import logging
 import os
 import socket
@@ -20,6 +21,7 @@ from appliance.core.roster import Member
 from appliance.host.conference import Conference
 from appliance.host.config import DeviceConfig
 from appliance.host.http import Refusal, json_response
+from appliance.host.private_socket import listen_privately
 from appliance.host.requests import Refused
 from appliance.host.room_store import MOST_KEYS
 from appliance.host.services import Services
@@ -235,28 +237,16 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _listen(path: Path) -> socket.socket:
-    """A socket at ``path`` that nobody but this user may open, not even for a moment.
+    """The socket, for this user alone.
 
     :raises ControlError: it cannot be had, or somebody listens there.
     """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(os.fspath(path))
-        except OSError:  # nobody is there: at most a name that was left
-            with contextlib.suppress(FileNotFoundError):
-                path.unlink()
-        else:
-            raise ControlError(f"another host is running: it listens at {path}.")
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
     try:
-        listening.bind(os.fspath(path))
+        return listen_privately(path)
     except OSError as error:
-        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ControlError(f"another host is running: it listens at {path}.") from error
         raise ControlError(f"the socket {path} cannot be made: {error.strerror or error}.") from error
-    finally:
-        os.umask(before)
-    return listening
 
 
 def _silent() -> logging.Logger:

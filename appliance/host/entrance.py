@@ -19,6 +19,7 @@ from appliance.host.certificate import CertificateError
 from appliance.host.config import HostConfig
 from appliance.host.http import Refusal
 from appliance.host.listener import Doors, Listener
+from appliance.host.private_socket import listen_privately
 from appliance.host.tls import Tls
 
 _GOODBYE = 1.5
@@ -66,7 +67,7 @@ class Entrance:
             self._tls = await asyncio.to_thread(Tls, chain, key, self._tell)
         main = await self._serve(app)
         if config.unix_path is not None:
-            await web.UnixSite(self._runners[0], config.unix_path).start()
+            await web.SockSite(self._runners[0], listen_privately(config.unix_path)).start()
             return
         plain = await self._serve(self._plain()) if self._tls else None
         doors = Doors(main, plain, lambda: self._tls.context if self._tls else None)

@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import os
+import socket
+import stat
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -182,3 +185,25 @@ async def test_nothing_is_handed_on_of_somebody_who_is_gone(short_dir: Path) -> 
             await front.room(gone)
     finally:
         await front.close()
+
+
+async def test_only_our_own_user_may_speak_to_a_shard_whatever_the_umask(short_dir: Path) -> None:
+    before = os.umask(0)
+    try:
+        async with street(short_dir):
+            assert {stat.S_IMODE((short_dir / f"{room.id}.http").stat().st_mode) for room in ROOMS} == {0o600}
+    finally:
+        os.umask(before)
+
+
+async def test_a_shard_takes_the_place_of_one_that_was_killed_and_of_no_other(short_dir: Path) -> None:
+    config = HostConfig(certificate_path=short_dir / "host.pem", rooms=ROOMS[:1], unix_path=short_dir / "one.http")
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(short_dir / "one.http"))
+    first, second = (Host(config, lambda _: None) for _ in range(2))
+    await first.start()
+    try:
+        with pytest.raises(OSError, match="in use"):
+            await second.start()
+    finally:
+        await first.stop()
