@@ -144,7 +144,11 @@ class Listener:
         """How many connections each sender has."""
         doors, found = self._doors, Counter(map(sender_of, self._greeting.values()))
         for protocol in (*doors.main.connections, *(doors.plain.connections if doors.plain else ())):
-            name = protocol.transport.get_extra_info("peername") if protocol.transport is not None else None
+            transport = protocol.transport
+            tells = (
+                transport is not None and not transport.is_closing()
+            )  # asyncio's TLS forgets the name while it closes
+            name = transport.get_extra_info("peername") if transport is not None and tells else None
             found[sender_of(name[0]) if isinstance(name, tuple) else ""] += 1
         return found
 
