@@ -29,7 +29,7 @@ async def test_a_connection_that_is_closing_counts_and_stops_nobody() -> None:
     connections = [SimpleNamespace(transport=transport) for transport in (Closed(), Open(), None)]
     main = SimpleNamespace(connections=connections)
     context: ssl.SSLContext | None = None
-    listener = Listener(cast(Doors, Doors(cast(Any, main), None, lambda: context)), Counters(), 100, lambda _: False)
+    listener = Listener(Doors(cast(Any, main), None, lambda: context), Counters(), 100, lambda _: False)
     assert not listener._is_full("192.0.2.9")
     assert listener._standing["192.0.2.7"] == 1
     assert listener._standing[""] == 2
