@@ -209,7 +209,11 @@ def bench(folder: Path, *, quick: bool) -> list[Figure]:
         for seconds in (1, 2) if quick else (1, 2, 15, 60):
             rows += figures(f"recovery.cut{seconds}_s", trials.cut(seconds), "")
             print(rows[-1], flush=True)
-        rows += figures("recovery.roam_s", trials.roam(), "from Wi-Fi to cable, the old address gone")
+        rows += figures(
+            "recovery.roam_s",
+            trials.roam(),
+            "from Wi-Fi to cable, the old address gone; 0 is a gap that concealment filled",
+        )
         rows += figures("recovery.host_restart_s", trials.restart_host(), f"killed, away for {_DOWN:.0f} s")
         counters = trials.end()
     rows.append(
