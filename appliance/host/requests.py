@@ -98,6 +98,8 @@ class Requests:
     def _handle(self, watcher: Watcher, message: ClientMessage) -> None:
         match message:
             case SetMuted(muted):
+                if not muted and watcher.listen_only is not None:  # its token could be read on the way
+                    raise Refused("forbidden", _CANNOT["listener"])
                 self._set_muted(self._own(watcher), muted)
             case SetHand(up):
                 self._set_hand(self._own(watcher), up)

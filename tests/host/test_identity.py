@@ -481,3 +481,22 @@ async def test_a_key_that_is_revoked_while_another_is_being_written_stays_revoke
     assert old not in held
     assert {*made} <= {*held}
     assert [key.id for key in read_keys(folder_of(tmp_path, ROOM))] == held
+
+
+async def test_over_an_open_network_nobody_is_unmuted_whose_link_could_be_read_there(tmp_path: Path) -> None:
+    async with (
+        house(tmp_path, proxy=Proxy(("127.0.0.0/8",))) as home,
+        inside(home, "anna") as ((anna, seen),),
+    ):
+        await seen.send(type="muted", muted=True)
+        await until(lambda: (seen.member("anna") or {})["muted"])
+        headers = {"X-Forwarded-For": "198.51.100.7", "X-Forwarded-Proto": "http"}
+        url = home.url(f"/rooms/{ROOM}/presence")
+        async with home.http.ws_connect(url, headers=headers) as eve:
+            await eve.send_json({"type": "hello", "v": 1, "token": anna.token})
+            assert (await eve.receive_json())["listen_only"] == "no_https"
+            await eve.send_json({"type": "muted", "muted": False})
+            while (answer := await eve.receive_json())["type"] != "error":
+                pass
+            assert answer["code"] == "forbidden"
+        assert home.host._conferences[ROOM].roster.members[0].muted
