@@ -119,7 +119,7 @@ def figures(found: Results, how: str) -> list[Figure]:
         value, than = round(rates.pesq, 2), round(other.pesq, 2)
         return Figure(f"mouth.{name}", value, "MOS", f">= {than}", _PEER, than, note)
 
-    note = f"both ways at once, encoder complexity 9 as Chromium's; {how}"
+    note = f"both ways at once, {how}"
     return [
         late("median_ms", ours.median, 105, peer.median, note),
         late("p95_ms", ours.p95, peer.p95, peer.p95),

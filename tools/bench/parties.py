@@ -99,7 +99,6 @@ backend = "alsa"
 capture = "mic{side}"
 playback = "spk{side}"
 frame_ms = {frame_ms}
-complexity = 9
 [panel]
 kind = "virtual"
 """)
