@@ -114,6 +114,7 @@ class Entrance:
             shutdown_timeout=_GOODBYE,
             keepalive_timeout=_IDLE,
             lingering_time=2.0,
+            auto_decompress=False,  # before anybody looks at it, a few bytes would become as many megabytes as one likes
         )
         self._runners.append(runner)
         await runner.setup()

@@ -44,6 +44,8 @@ async def read_body(request: web.Request, content_type: str, seconds: float) -> 
     """
     if request.content_type != content_type:
         raise Refusal(415, f"The body has to be {content_type}.")
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+        raise Refusal(415, "The body must not be compressed.", {hdrs.ACCEPT_ENCODING: "identity"})
     if (request.content_length or 0) > MOST_BODY:
         raise Refusal(413, f"The body is larger than {MOST_BODY} bytes.")
     try:

@@ -1,5 +1,7 @@
 """Who is bounded, and that keeping count costs no more than it is worth."""
 
+import zlib
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,6 +12,7 @@ from appliance.core.counters import Counters
 from appliance.host.config import Limits, Rate
 from appliance.host.limits import Gate, sender_of
 from appliance.host.listener import Doors, Listener
+from tests.host.harness import house, token
 
 
 @pytest.mark.parametrize(
@@ -50,6 +53,9 @@ class _Connection:
         self.transport = self
         self._address = address
 
+    def is_closing(self) -> bool:
+        return False
+
     def get_extra_info(self, _name: str) -> tuple[str, int]:
         _Connection.looks += 1
         return self._address, 1
@@ -74,3 +80,14 @@ async def test_one_network_holds_an_eighth_once_half_is_taken_and_a_proxy_as_muc
     listener: Any = crowded([f"198.51.100.{n}" for n in range(40)], 80)
     assert [listener._is_full(f"2001:db8::{n}") for n in range(12)] == [False] * 10 + [True] * 2
     assert [listener._is_full("192.0.2.1") for _ in range(32)] == [False] * 30 + [True] * 2
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/devices/challenge", "application/json"), (None, "application/sdp")])
+async def test_compressed_bodies_are_refused_and_not_blown_up(tmp_path: Path, path: str | None, kind: str) -> None:
+    """60 KiB became 62 MB, and held up all sound for 200 ms, before anybody asked who sends them."""
+    headers = {"Content-Type": kind, "Content-Encoding": "deflate", "Authorization": f"Bearer {token('anna')}"}
+    async with house(tmp_path) as home:
+        for body in (zlib.compress(b'{"device": "room-7"}'), zlib.compress(bytes(8_000_000))):
+            async with home.http.post(home.url(path) if path else home.url(), data=body, headers=headers) as answer:
+                assert (answer.status, answer.headers["Accept-Encoding"]) == (415, "identity")
+                assert await answer.text() == "The body must not be compressed.\n"
