@@ -20,6 +20,7 @@ from yarl import URL
 from appliance.core.wire import ProtocolError, read_object
 from appliance.host.approach import REACHED, is_trusted
 from appliance.host.config import Proxy
+from appliance.host.cors import OPEN
 from appliance.host.http import MOST_BODY, Refusal, json_response, read_body
 
 _HOP_BY_HOP = frozenset(
@@ -93,6 +94,12 @@ class Front:
 
     async def room(self, request: web.Request) -> web.StreamResponse:
         """``/rooms/{room}/…``: to the shard that holds the room."""
+        try:
+            return await self._room(request)
+        except Refusal as refusal:  # pages of other origins are to read it, as they would what the shard says
+            raise Refusal(refusal.status, str(refusal), {**OPEN, **(refusal.headers or {})}) from None
+
+    async def _room(self, request: web.Request) -> web.StreamResponse:
         shard = self._by_room.get(request.match_info["room"])
         if shard is None:
             raise Refusal(404, "There is no such room.")

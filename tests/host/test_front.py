@@ -85,7 +85,7 @@ async def test_what_a_shard_refuses_comes_through_as_it_is(short_dir: Path) -> N
             assert answer.status == 403
             assert (await answer.text()).endswith(".\n")
         async with home.http.post(home.url("/rooms/nowhere/media"), data="v=0", headers=headers) as answer:
-            assert answer.status == 404
+            assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (404, "*")
         async with home.http.post(url, data="x" * 70_000, headers=headers) as answer:
             assert answer.status == 413
         async with Presence(house=home, hello="junk") as presence:
@@ -116,6 +116,7 @@ async def test_while_a_shard_is_away_its_room_is_told_to_come_again_and_the_othe
             assert presence.code in {1001, 1012}
             answer = await ada.post()
             assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+            assert answer.headers["Access-Control-Allow-Origin"] == "*"
         async with home.http.get(home.url("/health")) as health:
             assert health.status == 503
         await cem.talk(0.3)
