@@ -4,6 +4,7 @@ It is served without encryption too, since nobody can trust the host before havi
 fingerprint: the page says to compare it with what ``kontor host certificate`` printed.
 """
 
+import asyncio
 import html
 import io
 from collections.abc import Mapping, Sequence
@@ -13,10 +14,17 @@ import segno
 from aiohttp import hdrs, web
 
 from appliance.host.authority import Authority
+from appliance.host.config import Rate
 from appliance.host.http import Refusal
+from appliance.host.limits import Bucket
 from appliance.host.pages import HEADERS
 
 _MOST_HOST = 255
+
+_CODES = Rate(per_second=1.0, burst=8.0)
+"""Codes that are made: for whoever asks, and by whatever name they call us, at up to 20 ms each."""
+_MOST_CODES = 16
+"""Codes that are kept."""
 
 _Language = Mapping[str, str]
 
@@ -116,6 +124,8 @@ class AuthorityPage:
 
     def __init__(self, authority: Authority | None) -> None:
         self._authority = authority
+        self._codes: dict[str, bytes] = {}
+        self._allowance = Bucket(_CODES, 0.0)
 
     def routes(self) -> list[web.RouteDef]:
         """What it serves."""
@@ -144,10 +154,21 @@ class AuthorityPage:
     async def code(self, request: web.Request) -> web.Response:
         """``GET /certificate/code.svg``: where this page is without encryption."""
         self._there()
-        body = qr_svg(f"http://{host_of(request)}/certificate")
+        body = await self._code(f"http://{host_of(request)}/certificate")
         return web.Response(
             body=body, content_type="image/svg+xml", headers={**HEADERS, hdrs.CACHE_CONTROL: "no-store"}
         )
+
+    async def _code(self, page: str) -> bytes:
+        made = self._codes.get(page)
+        if made is None:
+            if not self._allowance.take(asyncio.get_running_loop().time()):
+                raise Refusal(429, "Too many pictures were asked for; wait a little.", {hdrs.RETRY_AFTER: "2"})
+            made = await asyncio.to_thread(qr_svg, page)
+            self._codes[page] = made
+            if len(self._codes) > _MOST_CODES:
+                del self._codes[next(iter(self._codes))]
+        return made
 
     def _there(self) -> Authority:
         if self._authority is None:

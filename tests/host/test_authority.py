@@ -5,13 +5,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from appliance.host import authority, certificate
+from appliance.host import authority, authority_page, certificate
 from appliance.host.authority import CHAIN, KEY, PUBLIC, general_names
-from appliance.host.authority_page import qr_svg
+from appliance.host.authority_page import AuthorityPage, qr_svg
 from appliance.host.certificate import CertificateError
+from appliance.host.http import Refusal
 from tests.support import need
 
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
@@ -119,3 +121,30 @@ def test_the_code_reads_as_what_it_was_made_of(tmp_path: Path) -> None:
     subprocess.run(["rsvg-convert", "-o", tmp_path / "code.png", tmp_path / "code.svg"], check=True)
     read = subprocess.run([zbarimg, "-q", "--raw", tmp_path / "code.png"], check=True, capture_output=True, text=True)
     assert read.stdout.strip() == text
+
+
+async def test_codes_are_kept_and_not_made_for_every_name_that_somebody_makes_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[str] = []
+
+    def draw(text: str) -> bytes:
+        made.append(text)
+        return text.encode()
+
+    monkeypatch.setattr(authority_page, "qr_svg", draw)
+    page = AuthorityPage(authority.make(general_names(NAMES), NOW))
+
+    async def code(host: str) -> int:
+        try:
+            answer = await page.code(make_mocked_request("GET", "/certificate/code.svg", headers={"Host": host}))
+        except Refusal as refusal:
+            return refusal.status
+        assert answer.body == f"http://{host}/certificate".encode()
+        return answer.status
+
+    assert [await code("kontor.lan") for _ in range(30)] == [200] * 30
+    assert made == ["http://kontor.lan/certificate"]
+    assert {await code(f"{n}.lan") for n in range(30)} == {200, 429}
+    assert len(made) < 12
+    assert await code("kontor.lan") == 200, "whoever is called by its name is not kept waiting"
