@@ -91,3 +91,14 @@ async def test_compressed_bodies_are_refused_and_not_blown_up(tmp_path: Path, pa
             async with home.http.post(home.url(path) if path else home.url(), data=body, headers=headers) as answer:
                 assert (answer.status, answer.headers["Accept-Encoding"]) == (415, "identity")
                 assert await answer.text() == "The body must not be compressed.\n"
+
+
+async def test_a_type_of_many_parameters_is_not_even_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+    monkeypatch.setattr("aiohttp.helpers.parse_content_type", parsed.append)
+    async with house(tmp_path) as home:
+        for kind in ("application/json;" + "a=b;" * 1900, "application/json; charset=" + "u" * 200):
+            headers = {"Content-Type": kind}
+            async with home.http.post(home.url("/devices/challenge"), data=b"{}", headers=headers) as answer:
+                assert answer.status == 415
+    assert not parsed
