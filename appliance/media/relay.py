@@ -18,6 +18,7 @@ from typing import Literal, Protocol
 from aioice import stun, turn
 
 from appliance.media.ice import OpenRelay
+from appliance.media.names import look_up
 from appliance.media.polled import PolledSocket
 from appliance.media.srtp import MOST_BYTES
 from appliance.media.ways import Address, OnMedia, OnOther, Way, own_address
@@ -125,9 +126,7 @@ class Relayed:
         :raises OSError: the relay is not there, or refuses.
         """
         kind = socket.SOCK_STREAM if server.transport == "tcp" else socket.SOCK_DGRAM
-        found = await self._loop.getaddrinfo(server.host, server.port, type=kind)
-        host, port, *_ = found[0][4]
-        self.towards = (str(host), int(port))
+        self.towards = (await look_up(server.host, server.port, kind))[0]
         self.own = own_address(*self.towards) or ""
         try:
             self._client = await (self._over_tcp(server, tls) if kind == socket.SOCK_STREAM else self._over_udp(server))
@@ -288,21 +287,29 @@ def through(servers: Sequence[RelayServer], tls: ssl.SSLContext | None) -> OpenR
             return ways[index]
 
         tasks = [asyncio.create_task(attempt(index), name="relay-open") for index in range(len(servers))]
-        opened: Relayed | None = None
         try:
-            async with asyncio.timeout(_OPEN_SECONDS):
-                for first in asyncio.as_completed(tasks):
-                    with contextlib.suppress(OSError):
-                        opened = await first
-                        return opened
-            raise ConnectionError("no relay lets us through")
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            others = [way for way in ways if way is not opened]
-            for way in others:
-                way.close()
-            await asyncio.gather(*(way.closed() for way in others))
+            opened = await _first_open(tasks)
+            await _end_all(tasks, [way for way in ways if way is not opened])
+        except BaseException:  # cancelled too: a better way was found meanwhile
+            await _end_all(tasks, ways)
+            raise
+        return opened
 
     return open_one
+
+
+async def _first_open(attempts: Sequence[asyncio.Task[Relayed]]) -> Relayed:
+    async with asyncio.timeout(_OPEN_SECONDS):
+        for first in asyncio.as_completed(attempts):
+            with contextlib.suppress(OSError):
+                return await first
+    raise ConnectionError("no relay lets us through")
+
+
+async def _end_all(attempts: Sequence[asyncio.Task[Relayed]], ways: Sequence[Relayed]) -> None:
+    for attempt in attempts:
+        attempt.cancel()
+    await asyncio.gather(*attempts, return_exceptions=True)
+    for way in ways:
+        way.close()
+    await asyncio.gather(*(way.closed() for way in ways))

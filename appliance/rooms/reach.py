@@ -12,7 +12,6 @@ import ipaddress
 import random
 import socket
 import ssl
-import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -21,6 +20,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from appliance.core.reconnect import probe_pause
+from appliance.media import names
 from appliance.media.ways import Address, own_address
 
 _ATTEMPT = 3.0
@@ -56,7 +56,7 @@ class Reach:
     ) -> None:
         self._host, self._port = url.host or "", url.port or 0
         self._tls = tls
-        self._look_up, self._connect, self._rng = look_up or _look_up, connect or _connect, rng
+        self._look_up, self._connect, self._rng = look_up or names.look_up, connect or _connect, rng
         self._known: list[Address] = []
         self._poked = asyncio.Event()
         with contextlib.suppress(ValueError):
@@ -207,35 +207,6 @@ class _Resolver(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing is kept."""
-
-
-async def _look_up(host: str, port: int) -> list[Address]:
-    """In a thread that nobody waits for: one that the network holds up must not hold up the end of the process."""
-    loop = asyncio.get_running_loop()
-    found: asyncio.Future[list[Address]] = loop.create_future()
-
-    def tell(error: OSError | None, places: list[Address]) -> None:
-        if found.done():
-            return
-        if error is not None:
-            found.set_exception(error)
-        else:
-            found.set_result(places)
-
-    def look() -> None:
-        error, places = None, []
-        try:
-            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            places = [(str(address[0]), int(address[1])) for *_, address in answers]
-        except OSError as failure:
-            error = failure
-        except UnicodeError:
-            error = socket.gaierror(socket.EAI_NONAME, "not a name")
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(tell, error, places)
-
-    threading.Thread(target=look, name="look-up", daemon=True).start()
-    return await found
 
 
 async def _connect(place: Address) -> None:

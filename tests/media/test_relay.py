@@ -269,3 +269,25 @@ async def test_a_slow_tcp_connection_drops_what_it_cannot_take(monkeypatch: pyte
 
 def test_without_relays_there_is_no_way_through_one() -> None:
     assert through([], None) is None
+
+
+async def test_who_is_not_waited_for_any_more_leaves_no_relay_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, closing = list[Relayed](), asyncio.Event()
+
+    async def at_once(self: Relayed, server: RelayServer, tls: ssl.SSLContext | None) -> None:
+        opened.append(self)
+
+    async def slowly(self: Relayed) -> None:
+        closing.set()
+        await asyncio.sleep(0.2)
+
+    monkeypatch.setattr(Relayed, "open", at_once)
+    monkeypatch.setattr(Relayed, "closed", slowly)
+    opens, ear = through([server(1), server(2)], None), Ear()
+    assert opens is not None
+    opening = asyncio.create_task(opens(("192.0.2.1", 5), ear.on_media, ear.on_other))
+    await closing.wait()
+    opening.cancel()
+    await asyncio.wait([opening])
+    assert opening.cancelled()
+    assert [way._closed for way in opened] == [True], "a direct way was found meanwhile"
