@@ -106,9 +106,9 @@ class Reach:
         if self._named and now - round_.looked >= _LOOK_UP_AGAIN and len(round_.look_ups) < _MOST_LOOK_UPS:
             round_.looked = now
             round_.look_ups.add(asyncio.create_task(self._find(), name="look-up"))
-        if len(round_.attempts) < _MOST_ATTEMPTS:
-            for place in self._known:
-                round_.attempts[asyncio.create_task(self._try(place), name="reach")] = place
+        round_.make_room(len(self._known))
+        for place in self._known:
+            round_.attempts[asyncio.create_task(self._try(place), name="reach")] = place
 
     async def _first(self, round_: "_Round", seconds: float) -> None:
         """Wait for the first of what runs to end, or for a poke."""
@@ -152,6 +152,12 @@ class _Round:
         self.news = False
         """A look-up has found something since the last attempts."""
         self.why = "The server does not answer."
+
+    def make_room(self, places: int) -> None:
+        """The oldest attempts give way: where there are many addresses, they must not keep newer ones from starting."""
+        for task in list(self.attempts)[: max(0, len(self.attempts) + places - _MOST_ATTEMPTS)]:
+            del self.attempts[task]
+            task.cancel()
 
     def collect(self) -> Address | None:
         """Look at what has ended: the address that took us, if one did."""

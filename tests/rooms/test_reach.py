@@ -72,6 +72,17 @@ async def test_it_is_there_within_a_second_of_the_networks_return(seconds: float
 
 
 @pytest.mark.virtual_time
+@pytest.mark.parametrize("seconds", [1.0, 2.0, 2.5, 15.0])
+async def test_many_addresses_do_not_make_it_late(seconds: float) -> None:
+    network = Network()
+    network.named = [(f"192.0.2.{last}", 443) for last in range(1, 5)]
+    back = asyncio.create_task(later(seconds, lambda: network.up.add(HERE)))
+    await network.reach().arrive(lambda _: None)
+    assert asyncio.get_running_loop().time() - await back < 0.5
+    assert network.most <= 24
+
+
+@pytest.mark.virtual_time
 async def test_a_server_that_moved_is_found_where_its_name_leads_now() -> None:
     network = Network(HERE)
     reach = network.reach()
