@@ -172,6 +172,8 @@ class Arrivals:
         self.ended = held.timestamp + held.samples
         if held.restored:
             self._by_copy.add(held.number)
+        if len(self._refused) > _HISTORY:
+            self._refused = {number for number in self._refused if number > old}
         if len(self._by_copy) > _HISTORY:
             self._by_copy = {number for number in self._by_copy if number > old}
         while self._missing and (oldest := next(iter(self._missing))) < old:

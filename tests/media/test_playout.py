@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from appliance.core.counters import HELP
 from appliance.core.units import BLOCK
+from appliance.media.arrivals import Arrivals
 from appliance.media.playout import Playout
 from appliance.media.rtp import Rtp
 from tests.media.play import (
@@ -357,3 +358,21 @@ def test_many_packets_of_one_moment_are_bounded() -> None:
         playout.push(s.packet, s.at)
     assert playout._arrivals.waiting <= 121
     assert len(playout._arrivals._refused) <= 121
+
+
+def test_packets_that_were_overtaken_before_a_leap_are_forgotten() -> None:
+    arrivals = Arrivals()
+    arrivals.clear(7)
+
+    def packet(number: int) -> Rtp:
+        return Rtp(111, False, number & 0xFFFF, number * 960 & 0xFFFF_FFFF, 7, b"opus")
+
+    for leap in range(0, 60_000, 2000):
+        arrivals.take(packet(leap), 960, None, 0.0)
+        for late in range(max(0, leap - 1999), leap - 1900):
+            arrivals.take(packet(late), 960, (1 << 32) + leap * 960, 0.0)
+        first = arrivals.first()
+        assert first is not None
+        arrivals.pop(first)
+    assert arrivals.late > 2000
+    assert len(arrivals._refused) < 200
