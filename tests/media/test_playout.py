@@ -369,8 +369,8 @@ def test_packets_that_were_overtaken_before_a_leap_are_forgotten() -> None:
 
     for leap in range(0, 60_000, 2000):
         arrivals.take(packet(leap), 960, None, 0.0)
-        for late in range(max(0, leap - 1999), leap - 1900):
-            arrivals.take(packet(late), 960, (1 << 32) + leap * 960, 0.0)
+        for overtaken in range(max(0, leap - 1999), leap - 1900):
+            arrivals.take(packet(overtaken), 960, (1 << 32) + leap * 960, 0.0)
         first = arrivals.first()
         assert first is not None
         arrivals.pop(first)
