@@ -9,6 +9,7 @@ relay of our own (relay.py), which loses datagrams both ways when it is told to.
 import argparse
 import asyncio
 import importlib.util
+import math
 import subprocess
 import sys
 import tempfile
@@ -112,6 +113,7 @@ def figures(found: Results, how: str) -> list[Figure]:
     peer, peer_lossy = found.chromium, found.chromium_loss
 
     def late(name: str, value: float, goal: float, other: float, note: str = "") -> Figure:
+        goal = min(goal, other)  # below Chromium in any case
         return Figure(f"mouth.{name}", round(value, 1), "ms", f"<= {goal:.1f}", _PEER, round(other, 1), note)
 
     def good(name: str, rates: Rates, other: Rates, note: str = "") -> Figure:
@@ -122,10 +124,10 @@ def figures(found: Results, how: str) -> list[Figure]:
     note = f"both ways at once, {how}"
     return [
         late("median_ms", ours.median, 105, peer.median, note),
-        late("p95_ms", ours.p95, peer.p95, peer.p95),
+        late("p95_ms", ours.p95, math.inf, peer.p95),
         late("low_delay_median_ms", low.median, 80, peer.median, "packets of 10 ms; there is no front end yet"),
-        late("low_delay_p95_ms", low.p95, peer.p95, peer.p95),
-        late("loss10_median_ms", lossy.median, peer_lossy.median, peer_lossy.median, _LOSSY),
+        late("low_delay_p95_ms", low.p95, math.inf, peer.p95),
+        late("loss10_median_ms", lossy.median, math.inf, peer_lossy.median, _LOSSY),
         good("pesq", ours, peer, "no loss"),
         good("low_delay_pesq", low, peer, "no loss"),
         good("pesq_loss10", lossy, peer_lossy, _LOSSY),

@@ -55,13 +55,14 @@ class Ear:
     def back(self, began: float, since: float, limit: float) -> float | None:
         """Seconds from ``since`` to the sound that ends the last silence which began after ``began``.
 
-        :returns: 0 when there was no silence, or it ended before; None: it lasts longer than ``limit``.
+        :returns: 0 when there was no silence, or it ended before; None: it lasts longer than ``limit``, or nobody looks.
         """
         time.sleep(max(0.0, since + _NOTICED - time.monotonic()))
         with self._changed:
             while True:
                 gaps = list(self._gaps(began))
-                if not gaps or gaps[-1][1] is not None:
+                looked = bool(self._heard) and self._heard[-1][0] >= since + _NOTICED
+                if looked and (not gaps or gaps[-1][1] is not None):
                     ends = [end for start, end in gaps if end is not None and start <= since + _NOTICED]
                     return max(0.0, ends[-1] - since) if ends else 0.0
                 if not self._changed.wait(max(0.0, since + limit - time.monotonic())):
