@@ -25,6 +25,7 @@ SECONDS = 15.0
 JOINS = 20
 SIZES = ((100, 1), (400, 1), (800, 1), (100, 3), (400, 3), (800, 3))
 LISTENERS = 400
+_RED = "the same with redundancy (RFC 2198)"
 _PAGES = "100 pages open, which are told levels 15 times a second, and 100 listeners of one talker"
 BRIDGED = 50
 """Listeners of the AudioBridge: more than it carries on one core would only queue."""
@@ -41,6 +42,8 @@ class Measured:
     packets: float
     p99: float
     """ms."""
+    troubles: str = ""
+    """What did not go as it should, in words."""
 
     @property
     def us_per_packet(self) -> float:
@@ -85,14 +88,16 @@ class Room:
         load.stdin.write(b"go\n")
         got = await said(load)
         cpu = cpu_seconds(self.pid) - before
-        _complain(got, listeners)
-        return Measured(listeners, cpu, seconds, got["packets"], got["p99"])
+        return Measured(listeners, cpu, seconds, got["packets"], got["p99"], _troubles(got))
 
 
-def _complain(got: dict[str, float], listeners: int) -> None:
-    """A run in which anything was lost is none."""
-    if got["gaps"] or got["refused"] or not got["decoded_least"]:
-        print(f"kontor: {listeners} listeners: {got}", flush=True)
+def _troubles(got: dict[str, float]) -> str:
+    """A figure of a run in which anything was lost says so."""
+    names = {"gaps": "gaps in what arrived", "refused": "packets that could not be deciphered"}
+    found = [f"{got[name]:.0f} {words}" for name, words in names.items() if got[name]]
+    if not got["decoded_least"]:
+        found.append("a listener who decoded nothing")
+    return ", ".join(found)
 
 
 async def said(load: asyncio.subprocess.Process) -> dict[str, float]:
@@ -139,6 +144,9 @@ class Storm:
     join_ms: float
     rss_kib: float
     p99: float
+    joins: float
+    """Members that came a second, while others listened."""
+    troubles: str
 
 
 async def storm(seconds: float) -> Storm:
@@ -153,8 +161,8 @@ async def storm(seconds: float) -> Storm:
             async with home.load(seconds + 1, JOINS) as joining:
                 await asyncio.sleep(1)
                 talk = await home.talk(load, LISTENERS, seconds)
-                await said(joining)
-    return Storm(1000 * cpu / joined, rss, talk.p99)
+                joins = (await said(joining))["joins"] / (seconds + 1)
+    return Storm(1000 * cpu / joined, rss, talk.p99, joins, talk.troubles)
 
 
 async def watched(listeners: int, pages: int, seconds: float) -> float:
@@ -168,24 +176,31 @@ async def watched(listeners: int, pages: int, seconds: float) -> float:
 
 def _ours(sizes: dict[tuple[int, int], Measured], red: Measured, storming: Storm, pages: float) -> list[Figure]:
     main = sizes[LISTENERS, 1]
-    note = f"{LISTENERS} listeners, one talker, no redundancy asked for, {SECONDS:.0f} s"
+    note = _both(f"{LISTENERS} listeners, one talker, no redundancy asked for, {SECONDS:.0f} s", main.troubles)
+    joining = _both(f"while {storming.joins:.0f} a second join", storming.troubles)
     figures = [
-        Figure("room.us_per_packet", round(main.us_per_packet, 2), "µs", "", "experiment", 7.6, note),
-        Figure("room.listeners_per_core", round(main.per_core), "listeners", "", "experiment", 2500),
+        Figure("room.us_per_packet", round(main.us_per_packet, 2), "µs", note=note),
+        Figure("room.listeners_per_core", round(main.per_core), "listeners"),
         Figure("room.forward_p99_ms", round(main.p99, 2), "ms", "<= 10", note="to the last of every 20th listener"),
-        Figure("room.forward_joins_p99_ms", round(storming.p99, 2), "ms", "<= 10", note=f"while {JOINS} a second join"),
+        Figure("room.forward_joins_p99_ms", round(storming.p99, 2), "ms", "<= 10", note=joining),
         Figure("room.join_cpu_ms", round(storming.join_ms, 2), "ms", "<= 2", note="HTTP, ICE and DTLS of one member"),
         Figure("room.rss_per_member_kib", round(storming.rss_kib), "KiB"),
         Figure("room.core_100_pages", round(100 * pages, 1), "% of a core", note=_PAGES),
-        Figure("room.us_per_packet_red", round(red.us_per_packet, 2), "µs", note="the same with redundancy (RFC 2198)"),
+        Figure("room.us_per_packet_red", round(red.us_per_packet, 2), "µs", note=_both(_RED, red.troubles)),
     ]
     for (listeners, talkers), found in sizes.items():
         if (listeners, talkers) != (LISTENERS, 1):
             name = f"{listeners}_{talkers}"
-            figures.append(Figure(f"room.us_per_packet_{name}", round(found.us_per_packet, 2), "µs"))
+            figures.append(
+                Figure(f"room.us_per_packet_{name}", round(found.us_per_packet, 2), "µs", note=found.troubles)
+            )
             figures.append(Figure(f"room.listeners_per_core_{name}", round(found.per_core), "listeners"))
             figures.append(Figure(f"room.forward_p99_ms_{name}", round(found.p99, 2), "ms"))
     return figures
+
+
+def _both(note: str, troubles: str) -> str:
+    return f"{note}; {troubles}" if troubles else note
 
 
 def _ratios(ours: Measured, theirs: dict[str, Cost]) -> list[Figure]:

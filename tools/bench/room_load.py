@@ -253,11 +253,14 @@ async def _read(socket_: aiohttp.ClientWebSocketResponse) -> None:
 
 async def join_and_leave(way: Way, seconds: float, rate: float) -> None:
     """Join ``rate`` members a second; each stays for two."""
+    joins = 0
     async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as group:
 
         async def visit(number: int) -> None:
+            nonlocal joins
             with contextlib.suppress(TimeoutError):
                 member = await Member(way, f"v{os.getpid()}-{number}").connect(http)
+                joins += 1
                 await asyncio.sleep(2)
                 await member.leave(http)
 
@@ -266,7 +269,7 @@ async def join_and_leave(way: Way, seconds: float, rate: float) -> None:
             await asyncio.sleep(max(0.0, begin + count / rate - time.monotonic()))
             group.create_task(visit(count))
             count += 1
-    say({"joins": count})
+    say({"joins": joins})
 
 
 async def watch(way: Way, seconds: float, number: int) -> None:
