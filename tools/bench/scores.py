@@ -53,14 +53,14 @@ def pieces(said: Pcm, heard: Pcm, seconds: float = PIECE, start: float = 1.0) ->
 
 def pesq(said: Pcm, heard: Pcm) -> float:
     """Mean opinion score of PESQ wideband, 1.0 to 4.64."""
-    from pesq import pesq as judge  # type: ignore[import-untyped]  # noqa: PLC0415 - installed for benchmarks only
+    from pesq import pesq as judge  # noqa: PLC0415 - installed for benchmarks only
 
     return float(np.mean([judge(JUDGED, one, other, "wb") for one, other, _ in pieces(said, heard)]))
 
 
 @functools.cache
 def _plcmos() -> Any:
-    from speechmos import plcmos as model  # type: ignore[import-untyped]  # noqa: PLC0415 - installed for benchmarks only
+    from speechmos import plcmos as model  # noqa: PLC0415 - installed for benchmarks only
 
     return model
 
