@@ -285,7 +285,7 @@ async def test_who_is_not_waited_for_any_more_leaves_no_relay_behind(monkeypatch
     monkeypatch.setattr(Relayed, "closed", slowly)
     opens, ear = through([server(1), server(2)], None), Ear()
     assert opens is not None
-    opening = asyncio.create_task(opens(("192.0.2.1", 5), ear.on_media, ear.on_other))
+    opening = asyncio.ensure_future(opens(("192.0.2.1", 5), ear.on_media, ear.on_other))
     await closing.wait()
     opening.cancel()
     await asyncio.wait([opening])
