@@ -43,6 +43,9 @@ _FRAME = 8 * 1024 * 1024
 _MOST_FRAME = 64 * 1024
 """and of one from outside: as much as a shard reads. Strangers may open thousands of sockets, each with one in memory."""
 
+_SLOW = 15.0
+"""Seconds that one message may wait for its reader; whoever does not read at all would hold a socket for ever."""
+
 _MOST_DEVICE_BODY = 4096
 _ENDS = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
 _RESTARTS = 1012
@@ -176,7 +179,9 @@ class Front:
         await outer.prepare(request)
         try:
             async with self._inner_socket(request, shard) as inner:
-                await _first_to_end(_pump(outer, inner), _pump(inner, outer))
+                too_slow = await _first_to_end(_pump(outer, inner), _pump(inner, outer))
+                if too_slow and request.transport is not None:
+                    request.transport.abort()
                 code = inner.close_code or outer.close_code or _RESTARTS
         except (aiohttp.ClientError, TimeoutError, OSError):
             code = _RESTARTS
@@ -201,31 +206,41 @@ _Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
 
 
 async def _pump(source: _Socket, target: _Socket) -> None:
-    """Hand on what ``source`` says until it ends. Waits while ``target`` is slow, so that nothing is heaped up here."""
+    """Hand on what ``source`` says until it ends. Waits while ``target`` is slow, so that nothing is heaped up here.
+
+    :raises TimeoutError: ``target`` is too slow.
+    """
     while True:
         message = await source.receive()
         if message.type in _ENDS:
             return
         with contextlib.suppress(ConnectionError, RuntimeError):
-            match message.type:
-                case WSMsgType.TEXT:
-                    await target.send_str(message.data)
-                case WSMsgType.BINARY:
-                    await target.send_bytes(message.data)
-                case WSMsgType.PING:
-                    await target.ping(message.data)
-                case WSMsgType.PONG:
-                    await target.pong(message.data)
+            async with asyncio.timeout(_SLOW):
+                await _hand_on(message, target)
 
 
-async def _first_to_end(*pumps: Coroutine[Any, Any, None]) -> None:
+async def _hand_on(message: aiohttp.WSMessage, target: _Socket) -> None:
+    match message.type:
+        case WSMsgType.TEXT:
+            await target.send_str(message.data)
+        case WSMsgType.BINARY:
+            await target.send_bytes(message.data)
+        case WSMsgType.PING:
+            await target.ping(message.data)
+        case WSMsgType.PONG:
+            await target.pong(message.data)
+
+
+async def _first_to_end(*pumps: Coroutine[Any, Any, None]) -> bool:
+    """Run all until one ends; whether that was because nobody read."""
     tasks = [asyncio.create_task(pump) for pump in pumps]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    return any(isinstance(end, TimeoutError) for end in ends)
 
 
 async def _body(request: web.Request) -> bytes:

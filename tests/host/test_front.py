@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from appliance.core.events import Event
@@ -208,3 +209,51 @@ async def test_a_shard_takes_the_place_of_one_that_was_killed_and_of_no_other(sh
             await second.start()
     finally:
         await first.stop()
+
+
+async def test_whoever_never_reads_does_not_hold_its_socket_for_ever(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.host.front._SLOW", 0.2)
+
+    async def talk(shard: web.WebSocketResponse) -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await shard.send_str("x" * 10_000)
+
+    async def chatter(request: web.Request) -> web.WebSocketResponse:
+        shard = web.WebSocketResponse()
+        await shard.prepare(request)
+        talking = asyncio.create_task(talk(shard))
+        await shard.receive()
+        talking.cancel()
+        await asyncio.wait([talking])
+        return shard
+
+    app = web.Application()
+    app.add_routes([web.get(f"/rooms/{ROOM}/presence", chatter)])
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.UnixSite(runner, str(short_dir / "one.http")).start()
+    front = FrontServer(
+        HostConfig(certificate_path=short_dir / "host.pem", rooms=ROOMS[:1]),
+        [Shard(short_dir / "one.http", frozenset({ROOM}))],
+        lambda _: None,
+    )
+    await front.start()
+    reader, writer = await asyncio.open_connection(*front.address, limit=1024)
+    try:
+        key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        head = (
+            f"GET /rooms/{ROOM}/presence HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{key}\r\n"
+        )
+        writer.write(head.encode())
+        assert b"101" in await reader.readline()
+        (site,) = front._entrance._runners  # type: ignore[union-attr]
+        assert site.server is not None
+        await until(lambda: not site.server.connections, what="its socket stands")  # type: ignore[union-attr]
+    finally:
+        writer.transport.abort()
+        await front.stop()
+        await runner.cleanup()
+        await asyncio.sleep(0)
