@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -201,6 +202,26 @@ def renew(folder: Path, now: dt.datetime) -> dt.datetime | None:
     except (OSError, ValueError, x509.ExtensionNotFound) as error:
         raise CertificateError(f"{folder / CHAIN} cannot be used: make it with kontor host certificate.") from error
     return issue(folder, authority, list(names), now).not_valid_after_utc
+
+
+def mend(folder: Path, now: dt.datetime) -> bool:
+    """Sign the certificate in ``folder`` anew when its key is another's: the power went between the two files.
+
+    :returns: whether that was so.
+    :raises CertificateError: authority or certificate cannot be used.
+    """
+    authority = load(folder)
+    try:
+        chain = x509.load_pem_x509_certificate((folder / CHAIN).read_bytes())
+        key = serialization.load_pem_private_key((folder / KEY).read_bytes(), password=None)
+        if authority is None or key.public_key() == chain.public_key():
+            return False
+        chain.verify_directly_issued_by(authority.certificate)
+        names = chain.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        issue(folder, authority, list(names), now)
+    except (OSError, ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        return False
+    return True
 
 
 def _permits(tree: x509.GeneralName, name: x509.GeneralName) -> bool:

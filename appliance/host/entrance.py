@@ -63,8 +63,7 @@ class Entrance:
         """
         config = self._config
         if config.tls is not None:
-            chain, key = (Path(path) for path in config.tls)
-            self._tls = await asyncio.to_thread(Tls, chain, key, self._tell)
+            self._tls = await asyncio.to_thread(self._certificate, *map(Path, config.tls))
         main = await self._serve(app)
         if config.unix_path is not None:
             await web.SockSite(self._runners[0], listen_privately(config.unix_path)).start()
@@ -122,6 +121,20 @@ class Entrance:
             raise RuntimeError("aiohttp gave no server.")
         return runner.server
 
+    def _certificate(self, chain: Path, key: Path) -> Tls:
+        try:
+            return Tls(chain, key, self._tell)
+        except CertificateError:
+            if not (self._own_folder and authority.mend(self._own_folder, dt.datetime.now(dt.UTC))):
+                raise
+            return Tls(chain, key, self._tell)
+
+    @property
+    def _own_folder(self) -> Path | None:
+        """The folder of our own authority, when the certificate in use is in it."""
+        folder = self._config.authority
+        return folder if self._config.tls is not None and Path(self._config.tls[0]).parent == folder else None
+
     def _plain(self) -> web.Application:
         app = web.Application(client_max_size=1024, middlewares=[self._guard])
         app.add_routes([*self._open_routes, web.route("*", "/{path:.*}", _to_https)])
@@ -129,10 +142,9 @@ class Entrance:
 
     async def _renew(self) -> NoReturn:
         """Renew what our own authority signed, long before it ends."""
-        folder = self._config.authority
-        used = self._config.tls is not None and folder is not None and Path(self._config.tls[0]).parent == folder
+        folder = self._own_folder
         while True:
-            if used and folder is not None:
+            if folder is not None:
                 try:
                     end = await asyncio.to_thread(authority.renew, folder, dt.datetime.now(dt.UTC))
                 except (CertificateError, OSError) as error:

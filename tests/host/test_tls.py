@@ -150,6 +150,27 @@ def test_a_start_with_files_that_cannot_be_used_is_refused_with_the_way_out(tmp_
         Tls(tmp_path / CHAIN, tmp_path / KEY, print)
 
 
+async def test_when_the_power_went_between_key_and_certificate_a_new_pair_is_signed(tmp_path: Path) -> None:
+    folder = tmp_path / "authority"
+    folder.mkdir()
+    own_authority(folder)
+    other = tmp_path / "other"
+    other.mkdir()
+    own_authority(other)
+    (folder / KEY).write_bytes((other / KEY).read_bytes())
+    files: dict[str, Any] = {"authority": folder, "tls": (folder / CHAIN, folder / KEY)}
+    async with house(tmp_path, **files) as home:
+        made = authority.load(folder)
+        assert made is not None
+        trusted = ssl.create_default_context(cadata=made.pem.decode())
+        async with home.http.get(home.url("/health").replace("http:", "https:"), ssl=trusted) as answer:
+            assert answer.status == 200
+    (folder / CHAIN).write_bytes((other / CHAIN).read_bytes())
+    with pytest.raises(CertificateError, match="PEM"):
+        async with house(tmp_path, **files):
+            pass
+
+
 # ---- plain HTTP on the same port
 
 
