@@ -76,8 +76,8 @@ class HeldMedia:
         :raises Lost: the host refuses, or media does not find its way.
         """
         self.let_go()
-        self._ended = asyncio.Event()
-        transport = DeviceTransport(self._downlink.push, self._heard_report, lambda _: self._ended.set(), self._count)
+        ended = self._ended = asyncio.Event()  # of this one: what the one before has still to tell is no matter
+        transport = DeviceTransport(self._downlink.push, self._heard_report, lambda _: ended.set(), self._count)
         try:
             joined = self.joined = await signalling.join(token, transport.offer())
             opens = relay.through(joined.relays, signalling.tls)
