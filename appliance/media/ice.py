@@ -105,7 +105,7 @@ class Agent:
         self._remote = Remote("", "", ())
         self._relaying = _Relaying()
         self._tries: list[_Try] = []
-        self._closing: list[Way] = []
+        self._closing: set[asyncio.Task[None]] = set()
         self._checks: dict[bytes, tuple[_Try, bool]] = {}
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._used = asyncio.Event()
@@ -237,7 +237,9 @@ class Agent:
     def _close(self, tries: list[_Try]) -> None:
         for one in tries:
             one.way.close()
-        self._closing += [one.way for one in tries if one.way.relayed]
+            ending = asyncio.create_task(one.way.closed(), name="way-close")
+            self._closing.add(ending)
+            ending.add_done_callback(self._closing.discard)
 
     # ---- staying up
 
@@ -330,5 +332,4 @@ class Agent:
         self._close(tries)
         self._checks.clear()
         self._queue.put_nowait(None)
-        closing, self._closing = self._closing, []
-        await asyncio.gather(*(way.closed() for way in closing))
+        await asyncio.gather(*self._closing)

@@ -297,6 +297,7 @@ async def test_when_the_way_of_before_answers_the_relay_is_let_go() -> None:
         device.agent.tend(2.0)
         await until(lambda: relays.opened[0].ended)
         assert len(device.ways) == 1
+        await until(lambda: not device.agent._closing, what="nothing is kept of it")
 
 
 # ---- what comes
