@@ -102,6 +102,8 @@ class Conference:
 
     def _read(self, token: str, *, expiry: bool) -> Claims:
         claims = verify(token, self.store.secrets, self._services.unix_now() if expiry else 0.0, self.id)
+        if claims.kind == "person" and claims.identity in self._services.devices:
+            raise TokenError("unknown_key")  # a link that is older than the device: it would take its place
         if expiry and claims.identity in self.memory.removed:
             raise TokenError("removed")
         return claims

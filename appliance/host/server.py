@@ -164,6 +164,7 @@ class Host:
             limits=config.limits,
             max_members=config.max_members,
             signs={device.id: device.sign for device in config.devices if device.sign is not None},
+            devices=frozenset(device.id for device in config.devices),
             turn=config.turn,
             proxy=config.proxy,
             tls=config.tls is not None,

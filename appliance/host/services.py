@@ -1,6 +1,6 @@
 """What every part of a host works with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,8 @@ class Services:
     """Signs that do not follow from the identity."""
     gate: Gate
     """What one address may ask for."""
+    devices: Collection[str] = frozenset()
+    """Identities of devices, by which no link lets anybody in."""
     turn: Turn | None = None
     proxy: Proxy = field(default_factory=Proxy)
     tls: bool = False

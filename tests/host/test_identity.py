@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from appliance.core.events import EventName
-from appliance.host.config import HostConfig, Limits, Proxy, Rate, RoomConfig
+from appliance.host.config import DeviceConfig, HostConfig, Limits, Proxy, Rate, RoomConfig
 from appliance.host.memory import MOST, RoomMemory
 from appliance.host.room_store import RoomKey, RoomStore, StoreError, folder_of, read_keys, write_keys
 from appliance.host.server import Host
@@ -500,3 +500,18 @@ async def test_over_an_open_network_nobody_is_unmuted_whose_link_could_be_read_t
                 pass
             assert answer["code"] == "forbidden"
         assert home.host._conferences[ROOM].roster.members[0].muted
+
+
+async def test_a_link_that_is_older_than_a_device_of_that_name_does_not_take_its_place(tmp_path: Path) -> None:
+    devices = (DeviceConfig("attic", "Attic", ROOM, bytes(32)),)
+    async with (
+        house(tmp_path, devices=devices) as home,
+        Member(home, "attic", kind="site") as device,
+        Member(home, "attic") as person,
+    ):
+        await device.connect()
+        assert (await person.post()).status == 401
+        async with person.presence() as presence:
+            assert presence.code == 4401
+        assert home.count("host_replaced") == 0
+        assert home.host._conferences[ROOM].roster.members[0].kind == "site"
