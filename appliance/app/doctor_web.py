@@ -6,7 +6,6 @@ import errno
 import ipaddress
 import json
 import os
-import socket
 import ssl
 from collections.abc import Callable, Mapping
 
@@ -15,6 +14,7 @@ from cryptography import x509
 from yarl import URL
 
 from appliance.app.doctor_findings import Finding, Target
+from appliance.media import names
 from appliance.rooms import trust
 
 _SECONDS = 5.0
@@ -54,8 +54,8 @@ async def _name(target: Target, note: Note) -> bool:
         return True
     try:
         async with asyncio.timeout(_SECONDS):
-            found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    except (OSError, TimeoutError, UnicodeError):
+            found = await names.look_up(target.host, target.port)
+    except (OSError, TimeoutError):
         note(
             Finding(
                 "name",
@@ -65,7 +65,7 @@ async def _name(target: Target, note: Note) -> bool:
             )
         )
         return False
-    addresses = ", ".join(dict.fromkeys(str(entry[4][0]) for entry in found))
+    addresses = ", ".join(dict.fromkeys(address for address, _ in found))
     note(Finding("name", "good", f"{target.host} is {addresses}."))
     return True
 
