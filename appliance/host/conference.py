@@ -40,6 +40,9 @@ from appliance.host.watcher import Levels, Watcher
 
 _SILENT = round(SILENCE)
 
+_SLOTS_EVERY = 0.1
+"""Seconds between two messages of who has which slot: one member that mutes itself on and off could fill all queues by them."""
+
 _TELLING = 0.001
 """Seconds between two messages of changes and levels for each watcher: telling one costs a tenth of that."""
 
@@ -73,7 +76,8 @@ class Conference:
         self._sessions: dict[str, Session] = {}
         self.requests = Requests(self, services, store.memory)
         self._speaking: frozenset[str] = frozenset()
-        self._ping_due = self._tell_due = services.now()
+        self._ping_due = self._tell_due = self._slots_due = services.now()
+        self._slots_owed = False
 
         if store.made is not None:
             services.tell(EventName.ROOM_KEY_MADE, room=self.id, key=store.made.id)
@@ -215,8 +219,14 @@ class Conference:
     def source_ended(self, session: Session) -> None:
         self._stage.release(session.who, self._services.now())
 
-    def _slots_changed(self, holders: Sequence[str | None]) -> None:
-        self.broadcast(slots_changed(holders))
+    def _slots_changed(self, _holders: Sequence[str | None]) -> None:
+        self._slots_owed = True
+        self._tell_slots(self._services.now())
+
+    def _tell_slots(self, now: float) -> None:
+        if self._slots_owed and now >= self._slots_due:
+            self._slots_owed, self._slots_due = False, now + _SLOTS_EVERY
+            self.broadcast(slots_changed(self._stage.holders))
 
     # ---- presence
 
@@ -291,6 +301,7 @@ class Conference:
     def tick(self, now: float) -> None:
         """Called some 15 times a second."""
         self._stage.expire(now)
+        self._tell_slots(now)
         for session in list(self._sessions.values()):
             if now >= session.attend_due:
                 session.attend_due = now + self._services.times.report / 2

@@ -388,3 +388,22 @@ async def test_an_error_of_ours_closes_one_socket_and_is_told(tmp_path: Path, mo
             await until(lambda: annas.code == 1011)
         assert bens.code is None
         assert home.told(EventName.BAD_REQUEST)[0].fields["error"] == "ZeroDivisionError"
+
+
+async def test_a_member_that_mutes_itself_on_and_off_does_not_flood_everybody(tmp_path: Path) -> None:
+    limits = Limits(messages=Rate(1000.0, 1000.0))
+    async with house(tmp_path, limits=limits) as home, inside(home, "anna", "ben") as ((anna, annas), (_, bens)):
+
+        async def toggle() -> None:
+            for at in range(200):
+                await annas.send(type="muted", muted=at % 2 == 0)
+                await asyncio.sleep(0.005)
+
+        before = home.count("host_slot_changes")
+        begin = asyncio.get_running_loop().time()
+        await asyncio.gather(anna.talk(1.5, level=5), toggle())
+        taken = asyncio.get_running_loop().time() - begin
+        assert home.count("host_slot_changes") - before > 40
+        assert len(bens.of("slots")) <= 10 * taken + 2
+        await anna.talk(0.4, level=5)
+        await until(lambda: bens.of("slots")[-1]["slots"].count("anna") == 1, what="the last change is told too")
