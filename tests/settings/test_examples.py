@@ -1,7 +1,9 @@
 """What docs/operate.md and examples/ show is accepted: settings by the loader, commands by the command line, units by systemd."""
 
+import os
 import re
 import shlex
+import stat
 import subprocess
 from pathlib import Path
 
@@ -66,3 +68,26 @@ def test_scripts_are_understood_by_the_shell() -> None:
     subprocess.run(["/bin/sh", "-n", script], check=True)
     without = subprocess.run([script], capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin"})
     assert without.returncode != 0 and "KONTOR_NAME" in without.stderr
+
+
+def test_what_acme_brings_can_be_read_by_the_group_of_the_server_and_by_nobody_else(tmp_path: Path) -> None:
+    programs, state, to = tmp_path / "bin", tmp_path / "state", tmp_path / "etc" / "tls"
+    programs.mkdir()
+    lego = programs / "lego"
+    made = f"{state}/certificates/kontor.example.org"
+    lego.write_text(f"#!/bin/sh\nmkdir -p {state}/certificates\necho key > {made}.key\necho chain > {made}.crt\n")
+    lego.chmod(0o755)
+    environment = {
+        "PATH": f"{programs}:/usr/bin:/bin",
+        "STATE_DIRECTORY": str(state),
+        "KONTOR_NAME": "kontor.example.org",
+        "KONTOR_MAIL": "admin@example.org",
+        "KONTOR_DNS": "none",
+        "KONTOR_TLS": str(to),
+        "KONTOR_GROUP": str(os.getgid()),
+    }
+    for _ in range(2):
+        subprocess.run([ROOT / "examples" / "acme" / "kontor-acme"], check=True, env=environment, umask=0o022)
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (to, *to.iterdir())}
+        assert modes == {"tls": 0o750, "server.key": 0o640, "server.crt": 0o640}
+        assert to.stat().st_gid == os.getgid()
