@@ -25,6 +25,7 @@ from tools.bench.parties import House, Network, devices, pages, straight, write_
 from tools.bench.priority import prefer
 from tools.bench.quality import Heard
 from tools.measurements import Figure, write
+from tools.system import find
 
 LOSS = 0.1
 
@@ -140,11 +141,11 @@ def figures(found: Results, how: str) -> list[Figure]:
 
 def missing() -> str:
     """What has to be installed first, in one sentence, or nothing."""
-    packages = graph.missing()
+    packages = graph.missing() + ([] if find("chromium") else ["chromium"])
     modules = [name for name in ("alsaaudio", "pesq") if importlib.util.find_spec(name) is None]
     if packages:
         return f"missing {', '.join(packages)}; type: python3 -m tools.system bench"
-    return f"missing {', '.join(modules)}; type: python3 -m tools.bootstrap bench" if modules else ""
+    return f"missing {', '.join(modules)}; type: make alsa judges" if modules else ""
 
 
 def main() -> int:

@@ -28,6 +28,7 @@ from appliance.rooms.device_key import DeviceKey
 from tools.bench import graph
 from tools.bench.call import processes
 from tools.bench.quality import Heard, judge
+from tools.system import find
 
 SKIP = 4.0
 """Seconds of a recording that are not judged: playouts find their place."""
@@ -197,7 +198,7 @@ async def pages(house: House) -> AsyncIterator[None]:
     async with async_playwright() as playwright, contextlib.AsyncExitStack() as stack:
         for side, name in zip(_SIDES, ("anna", "bert"), strict=True):
             browser = await playwright.chromium.launch(
-                executable_path="/usr/bin/chromium",
+                executable_path=find("chromium"),
                 args=list(_CHROMIUM),
                 ignore_default_args=["--mute-audio"],
                 env={**house.environment, "PULSE_SOURCE": f"mic{side}", "PULSE_SINK": f"spk{side}"},
