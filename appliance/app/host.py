@@ -1,6 +1,7 @@
 """Puts ``kontor host`` together: rooms, keys and devices of the settings become a running host."""
 
 import asyncio
+import contextlib
 import ipaddress
 import resource
 from pathlib import Path
@@ -84,7 +85,8 @@ def allow_descriptors() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        with contextlib.suppress(OSError, ValueError):  # a sandbox may forbid it: a smaller room is better than none
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def main(settings: Settings, stop: asyncio.Event, journal: Journal, config: HostConfig | None = None) -> None:
