@@ -2,9 +2,9 @@
 """The device's media connection: ICE (ice.py), DTLS from aiortc, SRTP by pylibsrtp (srtp.py), without a peer connection.
 
 The only file that imports aiortc. :data:`PRIVATE_PARTS` lists what it and srtp.py use of foreign libraries that is private,
-and tests/media/test_webrtc.py fails when something of it changes. What a packet goes through is ours: ready RTP packets are
-protected in place and handed to the socket by the thread that made them; what comes is deciphered in place and given on
-without a queue or a task.
+and tests/media/test_webrtc_libraries.py fails when something of it changes. What a packet goes through is ours: ready RTP
+packets are protected in place and handed to the socket by the thread that made them; what comes is deciphered in place and
+given on without a queue or a task.
 """
 
 import asyncio
@@ -140,7 +140,7 @@ class DeviceTransport:
         self._loop = asyncio.get_running_loop()
         self._certificate = _Certificate.generateCertificate()
         self._ice = Agent(self._media, self._go, count)
-        # It stands in for an RTCIceTransport; test_webrtc.py watches what the DTLS transport takes from it.
+        # It stands in for an RTCIceTransport; test_webrtc_libraries.py watches what the DTLS transport takes from it.
         self._dtls = RTCDtlsTransport(cast(RTCIceTransport, self._ice), [self._certificate])
         self._outgoing: Outgoing | None = None
         self._incoming: Incoming | None = None
