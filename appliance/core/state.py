@@ -28,7 +28,9 @@ class Codec:
     """bit/s."""
     complexity: int
     fec: bool
+    """Whether the encoder adds FEC where frames are not sent again (RFC 2198)."""
     dtx: bool
+    """Whether silence is not sent."""
 
 
 @dataclass(frozen=True, slots=True)
