@@ -47,12 +47,12 @@ class Way(Protocol):
 def own_address(host: str, port: int) -> str | None:
     """The own address that the kernel would send from to ``host``; sends nothing. None: there is no way there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((host, port))
-        except OSError:
-            return None
-        return str(probe.getsockname()[0])
+            return str(probe.getsockname()[0])
+    except OSError:  # also of a system without IPv6, or out of descriptors
+        return None
 
 
 class Direct:

@@ -12,7 +12,7 @@ from aioice import stun as wire
 from appliance.host import stun
 from appliance.media import ice
 from appliance.media.ice import Agent, Remote
-from appliance.media.ways import Address, Direct, OnMedia, OnOther, Way
+from appliance.media.ways import Address, Direct, OnMedia, OnOther, Way, own_address
 from tests.support import until
 
 UFRAG, PASSWORD = "host", "p" * 22
@@ -370,3 +370,12 @@ async def test_a_flood_of_handshakes_waits_in_a_bounded_queue() -> None:
         await device.agent.close()
         with pytest.raises(ConnectionError):
             await device.agent._recv()
+
+
+def test_a_system_that_makes_no_such_socket_has_no_address_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> socket.socket:
+        raise OSError(97, "Address family not supported by protocol")
+
+    assert own_address("127.0.0.1", 9) == "127.0.0.1"
+    monkeypatch.setattr(socket, "socket", refused)
+    assert own_address("2001:db8::1", 9) is None
