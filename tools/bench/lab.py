@@ -13,7 +13,6 @@ All of it is made by :meth:`Lab.__enter__` and gone after :meth:`Lab.__exit__`; 
 import base64
 import contextlib
 import datetime as dt
-import ipaddress
 import os
 import secrets
 import shutil
@@ -25,13 +24,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from appliance.app.sound import VIRTUAL_PANEL
 from appliance.core.protocol import Claims, issue
 from appliance.health.status import ask
+from appliance.host import authority
 from appliance.rooms.device_key import DeviceKey
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,7 +127,11 @@ class Lab:
 
     def _write(self) -> None:
         """All settings, keys and certificates."""
-        authority(self.folder)
+        tls = self.folder / "tls"
+        names = authority.general_names([NAME, HOST, "10.9.7.2"])  # the last: where a host is moved to
+        own = authority.make(names, now := dt.datetime.now(dt.UTC))
+        authority.store(tls, own)
+        authority.issue(tls, own, names, now)
         (self.folder / "room.key").write_bytes(self._secret + b"\n")
         (self.folder / "room.key").chmod(0o600)
         devices = ""
@@ -151,8 +151,8 @@ runtime_dir = "{self.folder}/host-run"
 listen = "0.0.0.0"
 port = {PORT}
 [host.tls]
-certificate = "{self.folder}/host-tls.pem"
-key = "{self.folder}/host-tls.key"
+certificate = "{tls / authority.CHAIN}"
+key = "{tls / authority.KEY}"
 [[host.rooms]]
 id = "{ROOM}"
 title = "Lab"
@@ -169,7 +169,7 @@ runtime_dir = "{self.folder / name}"
 [room]
 url = "{self.url if name == "amber" else f"https://{HOST}:{PORT}"}"
 id = "{ROOM}"
-ca_file = "{self.folder}/ca.pem"
+ca_file = "{self.folder / "tls" / authority.PUBLIC}"
 {self._more if name == "amber" else ""}
 [audio]
 microphone = "{_TONES[name]}"
@@ -235,48 +235,6 @@ kind = "virtual"
         """A link's token."""
         expires = int(time.time()) + 3600
         return issue(Claims(ROOM, identity, identity.title(), "speaker", "person", expires, "k"), self._secret)
-
-
-def authority(folder: Path) -> None:
-    """``ca.pem``, and ``host-tls.pem`` with ``host-tls.key`` signed by it, for :data:`HOST` and :data:`NAME`."""
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca_name, name = (x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)]) for text in ("Lab CA", NAME))
-    now = dt.datetime.now(dt.UTC)
-    names = x509.SubjectAlternativeName(
-        [x509.DNSName(NAME), *(x509.IPAddress(ipaddress.ip_address(f"10.9.{net}.2")) for net in (0, 7))]
-    )
-
-    def signed(subject: x509.Name, public: ec.EllipticCurvePublicKey, *more: x509.ExtensionType) -> x509.Certificate:
-        made = x509.CertificateBuilder().subject_name(subject).issuer_name(ca_name).public_key(public)
-        made = made.serial_number(x509.random_serial_number())
-        made = made.not_valid_before(now - dt.timedelta(hours=1))
-        made = made.not_valid_after(now + dt.timedelta(days=2))
-        for extension in more:
-            made = made.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
-        return made.sign(ca_key, hashes.SHA256())
-
-    usage = x509.KeyUsage(
-        digital_signature=False,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=True,
-        crl_sign=True,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    own = x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
-    by = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
-    pem = serialization.Encoding.PEM
-    ca = signed(ca_name, ca_key.public_key(), x509.BasicConstraints(ca=True, path_length=0), usage, own)
-    leaf = signed(name, key.public_key(), names, by)
-    (folder / "ca.pem").write_bytes(ca.public_bytes(pem))
-    (folder / "host-tls.pem").write_bytes(leaf.public_bytes(pem))
-    file = folder / "host-tls.key"
-    file.touch(0o600)
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    file.write_bytes(private)
 
 
 def _listens(pid: int, port: int) -> bool:
