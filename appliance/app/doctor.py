@@ -57,7 +57,9 @@ def by_settings(settings: Settings) -> Target:
         if room.token_file:
             credentials = fixed_credentials(room.token_file.read().decode("ascii").strip())
         else:
-            credentials = device_credentials(device.identity, DeviceKey.load_or_make(device.state_dir).sign)
+            # A device that never ran has no key: to be told that it is not known, any will do, and none is left here.
+            key = DeviceKey.load(device.state_dir) or DeviceKey.make()
+            credentials = device_credentials(device.identity, key.sign)
     except (OSError, ValueError) as error:
         raise NotAllowed(f"the device's key or token: {error}") from error
     url = URL(place.url)

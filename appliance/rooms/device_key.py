@@ -18,26 +18,47 @@ class DeviceKey:
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
 
     @classmethod
-    def load_or_make(cls, folder: Path) -> "DeviceKey":
-        """The key in ``folder``, made when it is not there yet.
+    def make(cls) -> "DeviceKey":
+        """A new key, which is nowhere but here."""
+        return cls(Ed25519PrivateKey.generate().private_bytes_raw())
+
+    @classmethod
+    def load(cls, folder: Path) -> "DeviceKey | None":
+        """The key in ``folder``; None when it is not there yet.
 
         :raises ValueError: the file is no key; the text says what to do.
-        :raises OSError: it cannot be read or written.
+        :raises OSError: it cannot be read.
         """
         path = folder / _NAME
         try:
-            text = path.read_bytes()
+            seed = base64.b64decode(path.read_bytes(), validate=False)
         except FileNotFoundError:
-            key = Ed25519PrivateKey.generate()
-            atomic_write(path, base64.b64encode(key.private_bytes_raw()) + b"\n")
-            return cls(key.private_bytes_raw())
-        try:
-            seed = base64.b64decode(text, validate=False)
+            return None
         except ValueError:
             seed = b""
         if len(seed) != _SEED:
             raise ValueError(f"{path} is damaged: remove it, and register the new key that is made with the server")
         return cls(seed)
+
+    @classmethod
+    def load_or_make(cls, folder: Path) -> "DeviceKey":
+        """The key in ``folder``, made when it is not there yet.
+
+        :raises ValueError: see :meth:`load`.
+        :raises OSError: it cannot be read or written.
+        """
+        found = cls.load(folder)
+        if found is None:
+            found = cls.make()
+            found.store(folder)
+        return found
+
+    def store(self, folder: Path) -> None:
+        """Keep it in ``folder``.
+
+        :raises OSError: it cannot be written.
+        """
+        atomic_write(folder / _NAME, base64.b64encode(self._key.private_bytes_raw()) + b"\n")
 
     @property
     def public(self) -> bytes:

@@ -216,6 +216,7 @@ def test_a_device_looks_at_its_server_and_a_server_at_itself(tmp_path: Path) -> 
     device = target(tmp_path, '[room]\nurl = "https://kontor.example.org"\nid = "a"\n')
     assert (device.url, device.room, device.port) == (URL("https://kontor.example.org"), "a", 443)
     assert device.credentials is not None and device.runtime == tmp_path
+    assert [path.name for path in tmp_path.iterdir()] == ["kontor.toml"], "a look makes no key, of whoever looks"
     secret = tmp_path / "turn.secret"
     secret.write_text("s" * 20)
     secret.chmod(0o600)
