@@ -35,7 +35,6 @@ _AGAIN = "1"
 """Seconds after which a shard that was away may be there again."""
 
 _TIMEOUT = aiohttp.ClientTimeout(total=20.0, sock_connect=2.0)
-_SOCKET = aiohttp.ClientTimeout(total=None, sock_connect=2.0)
 _HEALTH = aiohttp.ClientTimeout(total=1.0)
 _FRAME = 8 * 1024 * 1024
 """Bytes of a shard's WebSocket message,"""
