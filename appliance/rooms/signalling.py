@@ -29,7 +29,7 @@ Sign = Callable[[bytes], bytes]
 
 _FAULTS: Mapping[int, tuple[FaultKind, str]] = {
     401: ("refused", "The room does not accept this key."),
-    403: ("refused", "This key is for another room, or may not do this."),
+    403: ("refused", "This key is for another room, or its member was taken out of this one."),
     404: ("gone", "The server has no such room."),
     503: ("full", "The room is full."),
 }
