@@ -33,6 +33,8 @@ _TOLD = 0.2
 """Seconds in which sound has surely read what an answer says."""
 _REMIND_EVERY = 1.0
 _COUNTS = 2**32
+_ASK_AGAIN = 30.0
+"""Seconds between two questions to a room that has refused us."""
 _STOPPED = (Sign.STEADY, Sign.OFF, Sign.OFF, Sign.STEADY)
 """The lamps of a device whose sound does not run."""
 _PHASE_EVENTS = {
@@ -64,6 +66,7 @@ class Link:
         self._levels: dict[str, float] = {}
         self._speaking: frozenset[str] = frozenset()
         self._why = ""
+        self._refused = False
         self._heard: Uplink | None = None
         """What sound said last, or None: it says nothing."""
         self._last: Uplink | None = None
@@ -94,12 +97,16 @@ class Link:
             self._journal.tell(EventName.LINK_STOPPED)
 
     async def _room(self) -> None:
-        """Be in the room. When it refuses us for good, stay and show it: a hand or a new setting has to help."""
-        try:
-            await self._engine.run(self._report)
-        except RoomRefused as refusal:
-            self._report(contract.PhaseChanged(LinkPhase.REFUSED, str(refusal)))
-            await asyncio.Event().wait()
+        """Be in the room. When it refuses us, show that, and ask now and then: an admin may let this device in from afar."""
+        while True:
+            try:
+                await self._engine.run(self._report)
+            except RoomRefused as refusal:
+                self._report(contract.PhaseChanged(LinkPhase.REFUSED, str(refusal)))
+                self._refused = True
+                await (asyncio.sleep(_ASK_AGAIN) if refusal.ask_again else asyncio.Event().wait())
+            else:
+                return  # the engine has ended, and with it the process
 
     async def _proof(self) -> None:
         """A violation is the one fault after which link must not go on: sound closes, link ends and comes back."""
@@ -147,6 +154,9 @@ class Link:
         self._change(**{field: getattr(self._answering.says, field) + 1})
 
     def _phase_changed(self, event: contract.PhaseChanged) -> None:
+        if self._refused and event.phase in (LinkPhase.CONNECTING, LinkPhase.RECONNECTING):
+            return  # asking again is no news: refused it stays until we are let in
+        self._refused = False
         self._why = event.why
         if event.phase in _PHASE_EVENTS and event.phase is not self._answering.says.link:
             self._journal.tell(_PHASE_EVENTS[event.phase], why=event.why)

@@ -138,7 +138,7 @@ class Engine(Protocol):
     async def run(self, report: Callable[[RoomEvent], None]) -> None:
         """Be in the room until cancelled: join, stay, come back after every loss. Returns only on a fatal refusal.
 
-        :raises RoomRefused: the room does not want this site (wrong key, no such room); trying again is no use.
+        :raises RoomRefused: the room does not want this site (wrong key, no such room); trying again at once is no use.
         """
 
     async def leave(self) -> None:
@@ -174,4 +174,12 @@ class Engine(Protocol):
 
 
 class RoomRefused(Exception):
-    """The room refuses this site for good; the text is one sentence without secrets."""
+    """The room refuses this site; the text is one sentence without secrets.
+
+    :param ask_again: whether somebody may change their mind, so that asking now and then is of use. Not when a newer session
+        of the same identity took over: the two would take turns for ever.
+    """
+
+    def __init__(self, why: str, *, ask_again: bool = False) -> None:
+        super().__init__(why)
+        self.ask_again = ask_again

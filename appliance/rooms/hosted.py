@@ -230,7 +230,7 @@ class HostedEngine:
         seconds = self._reconnect.lost(asyncio.get_running_loop().time(), fault)
         if seconds is None:
             self._tell(*self._roomful.empty(), contract.PhaseChanged(LinkPhase.REFUSED, str(lost)))
-            raise RoomRefused(str(lost))
+            raise RoomRefused(str(lost), ask_again=fault.kind != "replaced")
         self._trouble(str(lost))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):

@@ -221,6 +221,24 @@ async def test_a_refusal_stays_and_shows(short_dir: Path) -> None:
         assert world.lines.lines("link_refused")
 
 
+async def test_a_room_that_refused_is_asked_again(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance.app.link._ASK_AGAIN", 0.05)
+    world = World(short_dir)
+    async with running(world) as engine:
+        assert engine.end
+        first = engine.end
+        first.set_exception(RoomRefused("the room does not know this device", ask_again=True))
+        await until(lambda: world.link.state().phase is LinkPhase.REFUSED)
+        await until(lambda: engine.end is not first, what="the room is not asked again")
+        engine.report(contract.PhaseChanged(LinkPhase.CONNECTING))
+        engine.report(contract.PhaseChanged(LinkPhase.RECONNECTING, "the server does not answer"))
+        assert world.link.state().phase is LinkPhase.REFUSED  # shown until we are let in
+        engine.report(contract.PhaseChanged(LinkPhase.IN_ROOM))
+        assert world.link.state().phase is LinkPhase.IN_ROOM
+        engine.report(contract.PhaseChanged(LinkPhase.RECONNECTING))
+        assert world.link.state().phase is LinkPhase.RECONNECTING
+
+
 def ended(world: World) -> "asyncio.Future[None]":
     assert world.engine.end is not None
     return world.engine.end

@@ -122,6 +122,17 @@ async def test_a_token_that_is_refused_twice_is_refused(certificate: Path) -> No
         assert credentials.asked == 2
 
 
+async def test_a_refusal_is_no_end_when_somebody_changes_their_mind(certificate: Path) -> None:
+    credentials = Refusing(2)
+    async with hosting(certificate) as host, staying(url_of(host), credentials) as stay:
+        with pytest.raises(RoomRefused) as refusal:
+            await asyncio.wait_for(asyncio.shield(stay.task), 5)
+        assert refusal.value.ask_again
+        stay.task = asyncio.create_task(stay.engine.run(stay.events.append))
+        await stay.reach(LinkPhase.IN_ROOM)
+        assert await members(host) == 1
+
+
 async def test_it_tries_until_a_server_is_there_and_says_why_not(free_port: int) -> None:
     async with staying(f"http://127.0.0.1:{free_port}", fixed_credentials(token())) as stay:
         await stay.reach(LinkPhase.RECONNECTING)
