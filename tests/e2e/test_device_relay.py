@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -50,8 +49,8 @@ microphone = "tone:440"
 [panel]
 kind = "virtual"
 """)
-    os.environ.update({VIRTUAL_PANEL: "1", "PYTHONPATH": str(ROOT)})
-    command = rig.nets.command("member", sys.executable, "-m", "appliance", "run", "--config", str(config))
+    given = ("env", f"{VIRTUAL_PANEL}=1", f"PYTHONPATH={ROOT}")
+    command = rig.nets.command("member", *given, sys.executable, "-m", "appliance", "run", "--config", str(config))
     async with running(*command, log=folder / f"{DEVICE}.log"):
         yield
 
