@@ -14,8 +14,9 @@ from appliance.media.rtp import Bye, ReportBlock, Rtcp, SenderReport, parse_rtcp
 
 CNAME = "room"
 
-_FOR_PEOPLE = 2
-"""One report in so many is made for people: a page that hears nothing for 3 s takes the room for lost. A device gets each."""
+_FOR_PEOPLE, _FOR_LISTENERS = 2, 10
+"""One report in so many is made for people, who take a room for lost that says nothing for 3 s, and for those who only listen
+and have sound to tell them that it is there (RFC 3550, 6.2: one in 5 s will do). A device gets each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +101,14 @@ class Reports:
 
     # ---- what it is told
 
-    @property
-    def due(self) -> bool:
-        """Whether this turn is one for a report; asked once a turn."""
+    def due(self, *, hears: bool) -> bool:
+        """Whether this turn is one for a report; asked once a turn.
+
+        :param hears: whether it is sent sound now.
+        """
         self._turn += 1
-        return self._is_site or self._turn % _FOR_PEOPLE == 0
+        every = _FOR_LISTENERS if hears and self._reception is None else _FOR_PEOPLE
+        return self._is_site or self._turn % every == 0
 
     def build(self, sending: Sequence[Sending], listeners_lose: float, now: float, unix_now: float) -> bytes:
         """One compound packet: reports of what we send and receive, with our name.

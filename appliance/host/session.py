@@ -203,7 +203,7 @@ class Session:
 
         :param unix_now: seconds since 1970 at the time of ``now``.
         """
-        if not self._reports.due:
+        if not self._reports.due(hears=self._stage.hears(self.who, now)):
             return ()
         sending = self._stage.sending(self.who, self._ssrcs, now)
         return (self._reports.build(sending, self._stage.listeners_lose(self.who, now), now, unix_now),)

@@ -17,6 +17,8 @@ from appliance.host.srtp import Outbound
 
 _ACTIVE = 10.0
 """Seconds after its last packet that a slot is still reported on; listeners get a report every five."""
+_FLOWS = 0.5
+"""Seconds; packets of speech come every 20 ms."""
 
 
 class Stage:
@@ -68,6 +70,13 @@ class Stage:
         self.mix.remove(who)
         for lane in self.lanes:
             lane.remove(who)
+
+    def hears(self, who: str, now: float) -> bool:
+        """Whether packets of somebody else go to ``who`` now."""
+        return any(
+            holder is not None and holder != who and now - lane.spoke < _FLOWS and who in lane.fan
+            for lane, holder in zip(self.lanes, self.holders, strict=True)
+        )
 
     def sending(self, who: str, ssrcs: Sequence[int], now: float) -> list[Sending]:
         """The streams to ``who``, in the order of ``ssrcs``, in which something went out lately."""
