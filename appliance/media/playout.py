@@ -35,7 +35,7 @@ _LONGEST_DTX = RATE
 """Samples. A longer gap in the timestamps is a talker who was away."""
 _QUIET = -50.0
 """dBov, below which a few ms more or less are not heard."""
-_BELOW, _ABOVE = -2.0, 12.0
+_BELOW, _ABOVE = -6.0, 12.0
 """ms off the target that are left alone: below it packets come too late; above it a splice would lead below."""
 _ABOVE_QUIET = 4.0
 """The same where it is quiet and a change of any length is not heard."""

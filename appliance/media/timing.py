@@ -44,7 +44,7 @@ class Profile(NamedTuple):
     """ms of delay that are worth it to have all frames in time instead of none."""
 
 
-NORMAL = Profile(first=40.0, least=20.0, margin=10.0, late=2500.0)
+NORMAL = Profile(first=40.0, least=30.0, margin=20.0, late=2500.0)
 LOW_DELAY = Profile(first=20.0, least=12.0, margin=6.0, late=1500.0)
 """For packets of 10 ms on a good network: what is rarely late may be late."""
 

@@ -29,7 +29,7 @@ def test_without_a_file_everything_has_its_default() -> None:
 
 def test_later_files_have_the_last_word_key_by_key() -> None:
     settings = loaded("[audio]\nframe_ms = 10\nbitrate = 24000", "[audio]\nbitrate = 64000", '[room]\nid = "x"')
-    assert (settings.audio.frame_ms, settings.audio.bitrate, settings.audio.complexity) == (10, 64000, 7)
+    assert (settings.audio.frame_ms, settings.audio.bitrate, settings.audio.complexity) == (10, 64000, 8)
     assert settings.room.id == "x"
 
 
