@@ -39,6 +39,7 @@ TESTS = SOUND | {
     "certutil": "libnss3-tools",
     "zbarimg": "zbar-tools",
     "rsvg-convert": "librsvg2-bin",
+    "systemd-analyze": "systemd",
 }
 """What the suite runs for real: a program each, and the package that has it."""
 
