@@ -21,7 +21,7 @@ from appliance.core.wire import ProtocolError, read_object
 from appliance.host.approach import REACHED, is_trusted
 from appliance.host.config import Proxy
 from appliance.host.cors import OPEN
-from appliance.host.http import MOST_BODY, Refusal, json_response, read_body
+from appliance.host.http import Refusal, json_response, read_body, read_bounded
 
 _HOP_BY_HOP = frozenset(
     {
@@ -34,7 +34,9 @@ _HOP_BY_HOP = frozenset(
 _AGAIN = "1"
 """Seconds after which a shard that was away may be there again."""
 
-_TIMEOUT = aiohttp.ClientTimeout(total=20.0, sock_connect=2.0)
+_SECONDS = 20.0
+"""For a body to come, and for a shard to answer."""
+_TIMEOUT = aiohttp.ClientTimeout(total=_SECONDS, sock_connect=2.0)
 _HEALTH = aiohttp.ClientTimeout(total=1.0)
 _FRAME = 8 * 1024 * 1024
 """Bytes of a shard's WebSocket message,"""
@@ -107,12 +109,12 @@ class Front:
             raise Refusal(404, "There is no such room.")
         if request.headers.get(hdrs.UPGRADE, "").lower() == "websocket":
             return await self._converse(request, shard)
-        body = await _body(request)
+        body = await read_bounded(request, _SECONDS)
         return await self._pass_on(request, shard, body)
 
     async def device(self, request: web.Request) -> web.StreamResponse:
         """``/devices/…``: to the shard that holds the device's room. One that nobody knows is refused by any."""
-        body = await read_body(request, "application/json", _TIMEOUT.total or 0.0)
+        body = await read_body(request, "application/json", _SECONDS)
         try:
             device = read_object(body, _MOST_DEVICE_BODY).get("device")
         except ProtocolError as error:
@@ -240,19 +242,6 @@ async def _first_to_end(*pumps: Coroutine[Any, Any, None]) -> bool:
             task.cancel()
         ends = await asyncio.gather(*tasks, return_exceptions=True)
     return any(isinstance(end, TimeoutError) for end in ends)
-
-
-async def _body(request: web.Request) -> bytes:
-    """The body of any request, bounded; what it has to be is the shard's to say."""
-    if (request.content_length or 0) > MOST_BODY:
-        raise Refusal(413, f"The body is larger than {MOST_BODY} bytes.")
-    try:
-        async with asyncio.timeout(_TIMEOUT.total):
-            return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise Refusal(413, f"The body is larger than {MOST_BODY} bytes.") from None
-    except TimeoutError:
-        raise Refusal(408, "The body did not come in time.") from None
 
 
 def _inner(request: web.Request) -> URL:

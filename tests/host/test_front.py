@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import os
 import socket
 import stat
@@ -92,6 +93,13 @@ async def test_what_a_shard_refuses_comes_through_as_it_is(short_dir: Path) -> N
         async with Presence(house=home, hello="junk") as presence:
             await until(lambda: presence.code)
             assert presence.code == 4401
+
+
+async def test_a_compressed_body_is_not_opened(short_dir: Path) -> None:
+    async with street(short_dir) as home:
+        headers = {"Content-Type": "application/sdp", "Content-Encoding": "gzip"}
+        async with home.http.post(home.url(), data=gzip.compress(bytes(60_000)), headers=headers) as answer:
+            assert (answer.status, answer.headers["Accept-Encoding"]) == (415, "identity")
 
 
 async def test_pings_pass_in_both_directions(short_dir: Path) -> None:
