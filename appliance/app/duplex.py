@@ -15,11 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from appliance.audio.gate import Gate
+from appliance.audio.port import Side
 from appliance.core.controls import Door
 from appliance.core.counters import Counters
 from appliance.core.lamps import LampSigns, Sign
 from appliance.core.levels import Smoother, Speaking, dbov
-from appliance.core.units import BLOCK, SILENCE, Block
+from appliance.core.units import BLOCK, SILENCE, Block, Blocks
 from appliance.media.exchange import Downlink, Listener, Uplink
 
 LOST_AFTER = 50
@@ -70,7 +71,7 @@ class Facts:
 
 
 class Duplex:
-    """``captured`` and ``wanted`` are the card's callbacks; the rest may be read from any thread."""
+    """The card's user (:class:`~appliance.audio.port.CardUser`); what has no underscore may be read from any thread."""
 
     def __init__(
         self,
@@ -97,6 +98,8 @@ class Duplex:
         """Blocks played; it stands still when the card's thread does."""
         self.news: Callable[[], None] = lambda: None
         """Called on the playback thread when link says something new, levels apart; must not block."""
+        self.card_changed: Callable[[bool], None] = lambda _running: None
+        """Called on any thread when the card runs, or is lost; must not block."""
         self._said: tuple[object, ...] | None = None
         self._seq = 0
         self._level = -127
@@ -121,13 +124,24 @@ class Duplex:
         latest = self.latest
         return latest[0] if latest else None
 
-    def captured(self, block: Block) -> None:
-        """One block from the microphone, shape (480,)."""
+    def captured(self, microphones: Blocks, _position: int, _time: float) -> None:
+        """One block of every microphone, shape (n, 480); the first of them is heard."""
+        block = microphones[0]
         self._gate.put(block)
         if self.turns % _LOOK_EVERY == 0:
             now = self._clock()
             self.microphone = self._heard.update(dbov(block), now)
             self.talking = self._speaking.update(self.microphone, now)
+
+    def played(self, _position: int, _time: float) -> None:
+        """When the block of the last :meth:`wanted` is heard."""
+
+    def jumped(self, side: Side) -> None:
+        """Positions and delays of ``side`` begin anew."""
+
+    def changed(self, running: bool) -> None:
+        """The card runs, or is lost."""
+        self.card_changed(running)
 
     def wanted(self, out: Block) -> None:
         """Fill the block that is played next, shape (480,), and send the next message to link."""

@@ -127,16 +127,14 @@ class Sound:
         await status.start()
 
         self.duplex.news = partial(self._later, loop, self._news.set)
+        self.duplex.card_changed = partial(self._later, loop, self._card_changed)
         self.desk.changed = self._news.set
         self.desk.opening = self._opening
-
-        def card_changed(running: bool) -> None:
-            self._later(loop, self._card_changed, running)
 
         # With a real card only: a virtual one has no buffer that runs dry, and must not hold up what runs beside it.
         real = self._settings.audio.backend == "alsa" and real_time(_PRIORITY)
         try:
-            self._card.start(self.duplex.captured, self.duplex.wanted, card_changed)
+            self._card.start(self.duplex)
             self._panel.start(self.desk.hands(loop))
             loop.call_soon(self.desk.apply, Event.STARTED)
             tune()

@@ -18,8 +18,8 @@ from concurrent.futures import Future
 import alsaaudio
 import numpy as np
 
-from appliance.audio.port import Captured, CardChanged, Wanted
-from appliance.core.units import BLOCK, BLOCK_SECONDS, RATE, Block
+from appliance.audio.port import CardFacts, CardUser
+from appliance.core.units import BLOCK, BLOCK_SECONDS, RATE, Block, Blocks
 
 PERIOD = BLOCK // 2
 """Samples between two turns of the card."""
@@ -84,11 +84,12 @@ class _Microphone:
 
     def __init__(self, device: str) -> None:
         self._pcm, self._channels = _open(alsaaudio.PCM_CAPTURE, device, "capture")
-        self._block = np.zeros(BLOCK, np.float32)
+        self._blocks = np.zeros((1, BLOCK), np.float32)
+        self._block = self._blocks[0]
         self._filled = 0
         self.overruns = 0
 
-    def read(self, captured: Captured) -> None:
+    def read(self, captured: Callable[[Blocks], None]) -> None:
         """Wait for one period; hand on the block that it completes."""
         frames, data = self._pcm.read()
         if frames < 0:
@@ -106,7 +107,7 @@ class _Microphone:
             samples, frames, self._filled = samples[room:], frames - room, self._filled + room
             if self._filled == BLOCK:
                 self._filled = 0
-                captured(self._block)
+                captured(self._blocks)
 
     def close(self) -> None:
         """Close the device."""
@@ -188,14 +189,20 @@ class AlsaCard:
             "playback_underruns": loudspeaker.underruns if loudspeaker else 0,
         }
 
-    def start(self, captured: Captured, wanted: Wanted, changed: CardChanged) -> None:
+    @property
+    def facts(self) -> CardFacts | None:
+        if self._microphone is None or self._loudspeaker is None:
+            return None
+        return CardFacts(self._capture, self._playback, 1, "S16_LE", RATE, PERIOD)
+
+    def start(self, user: CardUser) -> None:
         self.ended.set_running_or_notify_cancel()  # from here on a waiter that gives up does not cancel it
 
         def hear() -> None:
-            self._hear(captured, changed)
+            self._hear(user)
 
         def play() -> None:
-            self._play(wanted)
+            self._play(user)
 
         self._threads = [
             threading.Thread(target=self._guarded, args=(work,), name=name, daemon=True)
@@ -228,14 +235,14 @@ class AlsaCard:
             else:
                 self.ended.set_exception(error)
 
-    def _hear(self, captured: Captured, changed: CardChanged) -> None:
+    def _hear(self, user: CardUser) -> None:
         microphone = self._microphone = _Microphone(self._capture)
 
-        def count(block: Block) -> None:
-            captured(block)
+        def count(blocks: Blocks) -> None:
+            user.captured(blocks, BLOCK * self._captured_blocks, time.monotonic())
             self._captured_blocks += 1
             if self._captured_blocks == 1:
-                changed(True)
+                user.changed(True)
             self._turn.release()
 
         try:
@@ -244,19 +251,19 @@ class AlsaCard:
         finally:
             microphone.close()
 
-    def _play(self, wanted: Wanted) -> None:
+    def _play(self, user: CardUser) -> None:
         loudspeaker = self._loudspeaker = _Loudspeaker(self._playback, self._ahead)
         try:
             if not self._turn.acquire(timeout=_FIRST_BLOCK):
                 raise CardError(f'[audio] capture = "{self._capture}" gives no sound')
-            self._turns(loudspeaker, wanted)
+            self._turns(loudspeaker, user)
         finally:
             loudspeaker.close()
 
-    def _turns(self, loudspeaker: _Loudspeaker, wanted: Wanted) -> None:
+    def _turns(self, loudspeaker: _Loudspeaker, user: CardUser) -> None:
         played, heard, alone, running = np.zeros(BLOCK, np.float32), 0, 0, False
         while not self._ending.is_set():
-            wanted(played)
+            user.wanted(played)
             if not running:  # only now: the first time takes longest
                 self._begin(loudspeaker)
             running = loudspeaker.write(played)

@@ -1,6 +1,6 @@
 """A sound card that is not there: for the demo and the tests.
 
-It is paced by the monotonic clock, calls the same two callbacks from a thread of its own, can be lost and found like a USB
+It is paced by the monotonic clock, calls its user from a thread of its own as a real card does, can be lost and found like a USB
 array, and never waits for whoever uses it. The microphone plays a WAV file, a tone or silence; the loudspeaker can record.
 """
 
@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from appliance.audio.port import Captured, CardChanged, Wanted
+from appliance.audio.port import CardFacts, CardUser, Side
 from appliance.core.units import BLOCK, BLOCK_SECONDS, RATE, Block
 
 _LATE = 0.2
@@ -165,9 +165,13 @@ class VirtualCard:
     def counts(self) -> Mapping[str, int]:
         return {"playback_underruns": self.late}
 
-    def start(self, captured: Captured, wanted: Wanted, changed: CardChanged) -> None:
-        self._changed = changed
-        self._thread = threading.Thread(target=self._run, args=(captured, wanted), name="audio", daemon=True)
+    @property
+    def facts(self) -> CardFacts:
+        return CardFacts("virtual", "virtual", 1, "FLOAT_LE", RATE, BLOCK)
+
+    def start(self, user: CardUser) -> None:
+        self._user = user
+        self._thread = threading.Thread(target=self._run, args=(user,), name="audio", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -181,38 +185,52 @@ class VirtualCard:
     def unplug(self) -> None:
         """Take the card away: no capture, while the clock goes on."""
         self._present = False
-        self._changed(False)
+        self._user.changed(False)
 
     def plug(self) -> None:
         """Put the card back."""
         self._present = True
-        self._changed(True)
+        self._user.changed(True)
 
-    def _run(self, captured: Captured, wanted: Wanted) -> None:
+    def _run(self, user: CardUser) -> None:
         self.ended.set_running_or_notify_cancel()  # from here on a waiter that gives up does not cancel it
         try:
-            self._changed(True)
-            self._turns(captured, wanted)
+            user.changed(True)
+            self._turns(user)
             self.ended.set_result(None)
         except BaseException as error:  # noqa: BLE001 - whatever it is, sound must end with it and not go on deaf
             self.ended.set_exception(error)
 
-    def _turns(self, captured: Captured, wanted: Wanted) -> None:
-        heard, played = np.zeros(BLOCK, np.float32), np.zeros(BLOCK, np.float32)
-        due = self._clock()
+    def _turns(self, user: CardUser) -> None:
+        heard, played = np.zeros((1, BLOCK), np.float32), np.zeros(BLOCK, np.float32)
+        due, position, whole = self._clock(), 0, True
         while not self._ending.is_set():
-            due += BLOCK_SECONDS
-            wait = due - self._clock()
-            if wait > 0:
-                self._sleep(wait)
-            elif wait < -_LATE:
-                missed = int(-wait / BLOCK_SECONDS)
-                self.skipped += missed
-                self.late += 1
-                due += missed * BLOCK_SECONDS
-            if self._present:
-                self._source.read(heard)
-                captured(heard)
-            wanted(played)
-            if self._recorder and self._present:
-                self._recorder.write(played)
+            missed = self._wait(due + BLOCK_SECONDS)
+            due += (1 + missed) * BLOCK_SECONDS
+            present = self._present
+            if present and not (whole and missed == 0):
+                position = 0
+                user.jumped(Side.CAPTURE)
+                user.jumped(Side.PLAYBACK)
+            whole = present
+            if present:
+                self._source.read(heard[0])
+                user.captured(heard, position, due)
+            user.wanted(played)
+            if present:
+                user.played(position, due)
+                position += BLOCK
+                if self._recorder:
+                    self._recorder.write(played)
+
+    def _wait(self, due: float) -> int:
+        """Sleep until the next block is due; how many blocks are given up because this machine is too late."""
+        wait = due - self._clock()
+        if wait > 0:
+            self._sleep(wait)
+        if wait >= -_LATE:
+            return 0
+        missed = int(-wait / BLOCK_SECONDS)
+        self.skipped += missed
+        self.late += 1
+        return missed

@@ -22,5 +22,8 @@ SLOTS = 3
 Block: TypeAlias = NDArray[np.float32]
 """Shape (480,), range [-1, 1]: audio inside the house."""
 
+Blocks: TypeAlias = NDArray[np.float32]
+"""Shape (n, 480): the blocks of n microphones, captured at the same time."""
+
 Pcm: TypeAlias = NDArray[np.int16]
 """Shape (n,), int16: audio at the edges (codec, exchange, sound card)."""

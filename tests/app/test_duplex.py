@@ -37,7 +37,7 @@ class World:
         self.listener.close()
 
     def turn(self, heard: np.ndarray = TALK) -> np.ndarray:
-        self.duplex.captured(heard)
+        self.duplex.captured(heard[np.newaxis], 0, self.now)
         self.duplex.wanted(self.out)
         self.now += 0.01
         return self.out.copy()
@@ -90,7 +90,7 @@ def test_a_block_missing_from_the_microphone_is_silence_and_no_close(world: Worl
 def test_closing_raises_the_epoch_and_stops_what_waits(world: World) -> None:
     world.gate.open()
     world.exchange()
-    world.duplex.captured(TALK)
+    world.duplex.captured(TALK[np.newaxis], 0, world.now)
     world.gate.close()
     world.duplex.wanted(world.out)
     message = world.uplink()
@@ -243,7 +243,7 @@ def test_a_link_that_does_not_answer_is_waited_for_a_few_times_only(short_dir: P
 
 def test_a_block_that_always_waits_behind_the_gate_is_faded_into_the_next(world: World) -> None:
     world.gate.open()
-    world.duplex.captured(TALK)
+    world.duplex.captured(TALK[np.newaxis], 0, world.now)
     for _ in range(120):
         world.exchange()
     assert world.gate.waiting == 0

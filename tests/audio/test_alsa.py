@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from appliance.core.units import BLOCK, RATE, Block
+from tools.bench.card_user import Calls
 
 
 class Library(ModuleType):
@@ -117,7 +118,7 @@ def run(alsa: Any, seconds: float, **more: Any) -> SimpleNamespace:
         out.fill(0.5)
 
     got.card = alsa.AlsaCard("mic", "spk", **more)
-    got.card.start(captured, wanted, lambda running: None)
+    got.card.start(Calls(captured, wanted))
     time.sleep(seconds)
     got.card.stop()
     return got
@@ -199,7 +200,7 @@ def test_a_late_user_is_an_under_run_and_the_second_one_makes_room(
         time.sleep(next(stalls, 0))
 
     card = alsa.AlsaCard("mic", "spk")
-    card.start(lambda block: None, wanted, lambda running: None)
+    card.start(Calls(wanted=wanted))
     end = time.monotonic() + 5
     while card.counts["playback_underruns"] < 2 and time.monotonic() < end:
         time.sleep(0.01)
@@ -230,7 +231,7 @@ def test_lost_sound_of_the_microphone_is_counted(library: Library, alsa: Any) ->
 
 def test_a_microphone_that_gives_nothing_any_more_ends_the_card(library: Library, alsa: Any) -> None:
     card = alsa.AlsaCard("mic", "spk")
-    card.start(lambda block: None, lambda out: None, lambda running: None)
+    card.start(Calls())
     time.sleep(0.1)
     for device in library.opened:
         device.lost.set()

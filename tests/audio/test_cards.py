@@ -15,6 +15,7 @@ from appliance.core.units import BLOCK, Block
 from tests.audio.sound_server import Server, alsa_card
 from tests.support.need import need
 from tools.bench import graph
+from tools.bench.card_user import Calls
 
 Make = Callable[[], SoundCard]
 
@@ -66,7 +67,7 @@ def left_of(card: SoundCard, before: set[threading.Thread]) -> set[threading.Thr
 
 def test_blocks_come_and_are_asked_for_at_the_pace_of_the_clock(make: Make) -> None:
     card, user, before = make(), User(), set(threading.enumerate())
-    card.start(user.captured, user.wanted, user.changes.append)
+    card.start(Calls(user.captured, user.wanted, user.changes.append))
     user.until(20)
     asked, began = len(user.asked), time.monotonic()
     user.until(asked + 100)
@@ -82,7 +83,7 @@ def test_blocks_come_and_are_asked_for_at_the_pace_of_the_clock(make: Make) -> N
 
 def test_an_end_takes_no_time_and_nothing_is_called_after_it(make: Make) -> None:
     card, user = make(), User()
-    card.start(user.captured, user.wanted, user.changes.append)
+    card.start(Calls(user.captured, user.wanted, user.changes.append))
     user.until(5)
     began = time.monotonic()
     card.stop()
@@ -99,8 +100,8 @@ def test_an_error_in_a_callback_ends_the_card_and_leaves_no_thread(make: Make, b
     def fails(block: Block) -> None:
         raise RuntimeError("no exchange")
 
-    calls = {"captured": user.captured, "wanted": user.wanted} | {broken: fails}
-    card.start(calls["captured"], calls["wanted"], user.changes.append)
+    failing = Calls(fails, user.wanted) if broken == "captured" else Calls(user.captured, fails)
+    card.start(failing)
     assert isinstance(card.ended.exception(5), RuntimeError)
     card.stop()
     assert not left_of(card, before)
@@ -115,7 +116,7 @@ def test_a_slow_user_is_counted_and_does_not_end_the_card(make: Make) -> None:
         if len(user.asked) > 20:
             time.sleep(next(stalls, 0))
 
-    card.start(user.captured, wanted, user.changes.append)
+    card.start(Calls(user.captured, wanted, user.changes.append))
     user.until(60)
     assert card.counts["playback_underruns"] >= 1
     assert not card.ended.done()
@@ -125,7 +126,7 @@ def test_a_slow_user_is_counted_and_does_not_end_the_card(make: Make) -> None:
 def test_what_is_played_is_heard(server: Server) -> None:
     card, tone = alsa_card("mic", "spk"), np.sin(2 * np.pi * 1000 * np.arange(BLOCK) / 48_000).astype(np.float32) / 4
     heard: list[np.ndarray] = []
-    card.start(lambda block: heard.append(block.copy()), lambda out: np.copyto(out, tone), lambda running: None)
+    card.start(Calls(lambda block: heard.append(block.copy()), lambda out: np.copyto(out, tone)))
     end = time.monotonic() + 10
     while len(heard) < 150 and time.monotonic() < end:
         time.sleep(0.02)
@@ -138,7 +139,7 @@ def test_what_is_played_is_heard(server: Server) -> None:
 
 def test_a_device_that_is_not_there_is_named(server: Server, tmp_path: Path) -> None:
     card, before = alsa_card("mic", "nowhere"), set(threading.enumerate())
-    card.start(lambda block: None, lambda out: None, lambda running: None)
+    card.start(Calls())
     error = card.ended.exception(5)
     assert error is not None
     assert '[audio] playback = "nowhere" cannot be opened' in str(error)
@@ -152,7 +153,7 @@ def test_a_sound_server_that_dies_ends_the_card(tmp_path: Path) -> None:
     before = set(threading.enumerate())
     with Server(tmp_path) as server:
         card, user = alsa_card("mic", "spk"), User()
-        card.start(user.captured, user.wanted, user.changes.append)
+        card.start(Calls(user.captured, user.wanted, user.changes.append))
         user.until(20)
         server.kill()
         assert card.ended.exception(10) is not None

@@ -12,6 +12,7 @@ import pytest
 from appliance.audio.virtual import Recorder, Silence, Tone, VirtualCard, microphone, read_wav
 from appliance.core.levels import dbov
 from appliance.core.units import BLOCK, RATE, Block
+from tools.bench.card_user import Calls
 
 
 def write_wav(path: Path, samples: np.ndarray, rate: int = RATE, channels: int = 1, width: int = 2) -> Path:
@@ -118,7 +119,7 @@ class Clock:
 
 def run_card(clock: Clock, wanted: Callable[[Block], None], recorder: Recorder | None = None) -> VirtualCard:
     card = VirtualCard(Silence(), recorder, clock, clock.sleep)
-    card.start(lambda block: None, wanted, lambda running: None)
+    card.start(Calls(wanted=wanted))
     assert clock.done.wait(5)
     card.stop()
     assert card.ended.result(1) is None
@@ -146,7 +147,7 @@ def test_unplugged_card_keeps_the_clock_and_hears_nothing() -> None:
     played: list[int] = []
     changes: list[bool] = []
     card = VirtualCard(Tone(440))
-    card.start(lambda block: heard.append(dbov(block)), lambda out: played.append(1), changes.append)
+    card.start(Calls(lambda block: heard.append(dbov(block)), lambda out: played.append(1), changes.append))
     while not heard:
         time.sleep(0.002)
     card.unplug()
@@ -168,6 +169,6 @@ def test_a_thread_that_breaks_is_seen() -> None:
         raise RuntimeError("no exchange")
 
     card = VirtualCard(Silence())
-    card.start(lambda block: None, broken, lambda running: None)
+    card.start(Calls(wanted=broken))
     assert isinstance(card.ended.exception(2), RuntimeError)
     card.stop()

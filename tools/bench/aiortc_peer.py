@@ -18,6 +18,7 @@ from av import AudioFrame
 
 from appliance.audio.virtual import VirtualCard, microphone
 from appliance.core.units import BLOCK, RATE, Block, Pcm
+from tools.bench.card_user import Calls
 
 _MOST_WAITING = 20
 
@@ -77,7 +78,7 @@ async def main(path: str, role: str) -> None:
     source, sink = Microphone(), Loudspeaker()
     connection.on("track", lambda track: tasks.add(asyncio.ensure_future(sink.listen(track))))
     connection.addTrack(source)
-    VirtualCard(microphone(path)).start(source.captured, sink.wanted, lambda _running: None)
+    VirtualCard(microphone(path)).start(Calls(source.captured, sink.wanted))
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
 

@@ -31,6 +31,7 @@ from appliance.health.journal import Journal
 from appliance.panel.memory import MuteMemory
 from appliance.panel.port import Hands
 from appliance.panel.virtual import VirtualPanel
+from tools.bench.card_user import Calls
 from tools.measurements import Figure, write
 
 PRESSES = 1000
@@ -172,7 +173,7 @@ async def measure(folder: Path) -> Bench:
         bench.gate.take(heard)
         out.fill(0)
 
-    bench.card.start(bench.gate.put, wanted, lambda _running: None)
+    bench.card.start(Calls(bench.gate.put, wanted))
     bench.panel.start(bench.hands(asyncio.get_running_loop()))
     await asyncio.sleep(0)
     for event in (Event.AUDIO_FOUND, Event.STARTED):
