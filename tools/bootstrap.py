@@ -1,4 +1,4 @@
-"""Make .venv and install the locked packages: ``python3 -m tools.bootstrap core|dev|bench``, run by the Makefile.
+"""Make .venv and install the locked packages: ``python3 -m tools.bootstrap core|dev|bench|training``, run by the Makefile.
 
 Runs on the system's own Python with nothing installed. Says beforehand what it fetches and how much, and what goes wrong
 in one sentence with the way out. A stamp makes every later run return at once and without a network.
@@ -34,7 +34,10 @@ WHAT = {
     "core": "the core",
     "dev": "the core, the tests and the tools",
     "bench": "what judges sound in the benches",
+    "training": "what the residual gain is trained with",
 }
+BESIDE = {"bench": ("dev",), "training": ("dev", "bench")}
+"""What is installed first: a lock of these holds only what those do not."""
 
 NO_NETWORK = (
     "Temporary failure in name resolution",
@@ -90,9 +93,8 @@ def main(arguments: list[str]) -> int:
         cache.mkdir(exist_ok=True)
         with (cache / "bootstrap.lock").open("w") as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)  # two makes at once: the second waits and finds it done
-            if wanted == "bench":
-                bootstrap(ROOT, "dev")  # it is installed over that
-            bootstrap(ROOT, wanted)
+            for base in (*BESIDE.get(wanted, ()), wanted):
+                bootstrap(ROOT, base)
             if not speech.tried():
                 say(speech.fetch())
     except Stop as stop:
@@ -132,7 +134,7 @@ def usable_python(version: tuple[int, ...] = sys.version_info[:2]) -> str | None
 
 
 def bootstrap(root: Path, wanted: str) -> None:
-    """Bring root/.venv to the state of the lock file of ``wanted``: the core; dev: that and more; bench: what it adds to dev."""
+    """Bring root/.venv to the state of the lock file of ``wanted``: the core; dev: that and more; bench, training: what they add."""
     lock = root / "requirements" / f"{wanted}.lock"
     venv = root / ".venv"
     stamp = read_stamp(venv)
@@ -152,7 +154,7 @@ def bootstrap(root: Path, wanted: str) -> None:
     link_checkout(venv)
     check_opus(root, venv)
     # A dev install holds the core; a core install over a dev one may have moved shared packages back.
-    stamps = {**(stamp if wanted == "bench" else {}), wanted: digest}
+    stamps = {**(stamp if wanted in BESIDE else {}), wanted: digest}
     core = root / "requirements" / "core.lock"
     if wanted == "dev" and core.exists():
         stamps["core"] = hashlib.sha256(core.read_bytes()).hexdigest()

@@ -24,10 +24,12 @@ TARGET = ROOT / "docs" / "dependencies.md"
 GROUPS = {
     "core": "The core: what `make demo` installs, and a device or host needs",
     "device": "With a sound card and a panel: `kontor[device]`",
+    "plot": "With pictures of `kontor doctor`: `kontor[plot]`",
     "livekit": "With LiveKit: `kontor[livekit]`",
     "telegram": "With Telegram: `kontor[telegram]`",
     "dev": "For the tests",
     "bench": "For the benchmarks",
+    "training": "For training the residual gain",
 }
 HEAD = """# What Kontor depends on
 
@@ -48,7 +50,8 @@ DEBIAN = """
 | caddy, nginx | Apache-2.0, BSD-2-Clause | the reverse proxies that the examples are tested with |
 | iproute2, nftables | GPL-2.0 | networks with address translation, made and removed by the tests |
 | janus | GPL-3.0 | a peer of `make bench-room` |
-| pipewire, wireplumber | MIT | the sound card of `make bench-mouth-to-ear` |
+| libspeexdsp1 | BSD-3-Clause | a peer of `make bench-audio` |
+| pipewire, wireplumber | MIT | the sound card of `make bench-mouth-to-ear` and of the tests |
 | python3-venv | PSF-2.0 | makes the environment that everything is installed into |
 """
 

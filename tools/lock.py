@@ -34,7 +34,10 @@ def main() -> int:
     _compile(tools, "dev", "--group", "dev", "-c", "requirements/core.lock")
     _compile(tools, "bench", "--group", "bench", "-c", "requirements/dev.lock", *_allow_built())
     _leave_out("bench", "dev")
-    sizes = {name: {} for name in ("core", "dev", "bench")}  # type: dict[str, dict[str, dict[str, int]]]
+    _compile(tools, "training", "--group", "training", "-c", "requirements/dev.lock", "-c", "requirements/bench.lock")
+    _leave_out("training", "dev")
+    _leave_out("training", "bench")
+    sizes = {name: {} for name in ("core", "dev", "bench", "training")}  # type: dict[str, dict[str, dict[str, int]]]
     for name, by_target in sizes.items():
         for python, machine in TARGETS:
             by_target[f"{python}-{machine}"] = found = _measure(tools, name, python, machine)
