@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from appliance.core.arrays import by_name, parse_geometry
 from appliance.settings.model import Settings
 from appliance.settings.problems import did_you_mean
 
@@ -63,9 +64,33 @@ def _devices(settings: Settings) -> Iterator[Clash]:
             yield Clash("host.devices[].room", "is no room of this server", hint, item, ("host.rooms",))
 
 
+def _microphones(settings: Settings) -> Iterator[Clash]:
+    audio = settings.audio
+    places = len(parse_geometry(audio.geometry_mm)) if audio.geometry_mm else 0
+    if audio.array != "auto":
+        array = by_name(audio.array)
+        if places and places != len(array.microphones):
+            words = f"has {places} microphones, but audio.array has {len(array.microphones)}"
+            yield Clash("audio.geometry_mm", words, beside=("audio.array",))
+        if 0 < audio.channels < max(array.microphones) + 1:
+            words = f"is too few: the microphones of audio.array are on {max(array.microphones) + 1} channels"
+            yield Clash("audio.channels", words, beside=("audio.array",))
+    elif 0 < audio.channels < places:
+        words = f"has {places} microphones, but audio.channels is {audio.channels}"
+        yield Clash("audio.geometry_mm", words, beside=("audio.channels",))
+
+
 def _runtime_dir(settings: Settings) -> Iterator[Clash]:
     if len(os.fsencode(settings.device.runtime_dir)) > LONGEST_RUNTIME_DIR:
         yield Clash("device.runtime_dir", f"must be a path of at most {LONGEST_RUNTIME_DIR} bytes")
 
 
-CHECKS: tuple[Callable[[Settings], Iterator[Clash]], ...] = (_tls, _turn, _proxy, _rooms, _devices, _runtime_dir)
+CHECKS: tuple[Callable[[Settings], Iterator[Clash]], ...] = (
+    _tls,
+    _turn,
+    _proxy,
+    _rooms,
+    _devices,
+    _microphones,
+    _runtime_dir,
+)

@@ -10,12 +10,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
+from appliance.core.arrays import ARRAYS, MOST_MICROPHONES
 from appliance.core.controls import Door, MuteControl
 from appliance.settings.kinds import Choice, FilePath, Flag, MaybePath, MaybeSecret, Text, Whole, identifier, one_of
 from appliance.settings.model_host import HostSettings
 from appliance.settings.secrets import SecretFile
 from appliance.settings.setting import Effect, section, setting
-from appliance.settings.special import Fingerprint, MicrophoneName, Url
+from appliance.settings.special import Fingerprint, Geometry, MicrophoneName, Url
 
 
 class EngineName(StrEnum):
@@ -32,6 +33,26 @@ class AudioBackend(StrEnum):
 
     VIRTUAL = "virtual"
     ALSA = "alsa"
+
+
+class Echo(StrEnum):
+    """How the loudspeaker is kept out of what is sent."""
+
+    AUTO = "auto"
+    FULL_DUPLEX = "full_duplex"
+    SAFE = "safe"
+    HALF_DUPLEX = "half_duplex"
+    HARDWARE = "hardware"
+    OFF = "off"
+
+
+class Noise(StrEnum):
+    """How much of the noise of the room is taken away."""
+
+    OFF = "off"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
 
 
 class Relay(StrEnum):
@@ -183,6 +204,42 @@ class AudioSettings:
         Text(200),
         "default",
         about="The ALSA device that the loudspeaker is written to, for backend alsa.",
+        effect=Effect.RESTART,
+    )
+    channels: int = setting(
+        Whole(0, MOST_MICROPHONES),
+        0,
+        about="How many channels of the card are captured, for backend alsa. 0 takes as many as the array has.",
+        effect=Effect.RESTART,
+    )
+    array: str = setting(
+        Choice({name: name for name in ("auto", *(array.name for array in ARRAYS))}),
+        "auto",
+        about="Which microphone array it is. auto knows it by its USB id; what it does not know counts as one microphone.",
+        effect=Effect.RESTART,
+    )
+    geometry_mm: str = setting(
+        Geometry(),
+        "",
+        about='Where the microphones of an array of your own stand, channel by channel: "32,0; 0,32; -32,0; 0,-32".',
+        effect=Effect.RESTART,
+    )
+    echo: Echo = setting(
+        one_of(Echo),
+        Echo.AUTO,
+        about="How the loudspeaker is kept out of what is sent. auto is full_duplex, or hardware where the array does it.",
+        effect=Effect.RESTART,
+    )
+    noise: Noise = setting(
+        one_of(Noise),
+        Noise.MEDIUM,
+        about="How much of the noise of the room (fans, keyboards) is taken away.",
+        effect=Effect.RESTART,
+    )
+    gain_control: bool = setting(
+        Flag(),
+        True,
+        about="Whether quiet and distant talkers are brought to the same loudness as close ones.",
         effect=Effect.RESTART,
     )
     frame_ms: Literal[10, 20] = setting(

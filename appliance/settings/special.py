@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import SplitResult, urlsplit
 
+from appliance.core.arrays import GeometryError, parse_geometry
 from appliance.core.tokens import LEAST_KEY
 from appliance.settings.kinds import IDENTIFIER, resolved
 from appliance.settings.problems import Refused
@@ -205,6 +206,32 @@ class MicrophoneName:
 
     def _refuse(self) -> str:
         raise Refused(self.allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Where the microphones of an array stand, or "" when that is known otherwise."""
+
+    secret: bool = field(default=False, init=False)
+    allowed: str = field(default='must be the places of 1 to 8 microphones like "32,0; 0,32; -32,0", or ""', init=False)
+
+    def convert(self, value: object, _where: Where, /) -> str:
+        """The text as it is; :func:`~appliance.core.arrays.parse_geometry` reads it."""
+        if not isinstance(value, str):
+            raise Refused(self.allowed)
+        if value:
+            try:
+                parse_geometry(value)
+            except GeometryError as error:
+                raise Refused(self.allowed, f"Here {error}.") from None
+        return value
+
+    def plain(self, value: str) -> object:
+        return value
+
+    def json_schema(self) -> dict[str, object]:
+        place = r"[-+0-9.]+ *, *[-+0-9.]+( *, *[-+0-9.]+)?"
+        return {"type": "string", "pattern": f"^( *{place} *(; *{place} *){{0,7}};? *)?$"}
 
 
 @dataclass(frozen=True, slots=True)

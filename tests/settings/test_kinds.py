@@ -9,7 +9,7 @@ import pytest
 
 from appliance.core.controls import Door, MuteControl
 from appliance.core.roster import sign_of
-from appliance.settings import AudioBackend, EngineName, Hue, LogLevel, PanelKind, Relay, page_url
+from appliance.settings import AudioBackend, Echo, EngineName, Hue, LogLevel, Noise, PanelKind, Relay, page_url
 from tests.settings.support import FOLDER, loaded, only, room
 from tests.settings.test_model import SETTINGS
 
@@ -43,6 +43,13 @@ TAKEN: list[tuple[str, str, Any]] = [
     ("audio.bitrate", "8000", 8000),
     ("audio.bitrate", "128_000", 128000),
     ("audio.complexity", "0", 0),
+    ("audio.channels", "8", 8),
+    ("audio.array", '"respeaker_usb_4"', "respeaker_usb_4"),
+    ("audio.geometry_mm", '""', ""),
+    ("audio.geometry_mm", '"32,0; 0,32,1.5; -32,0;"', "32,0; 0,32,1.5; -32,0;"),
+    ("audio.echo", '"half_duplex"', Echo.HALF_DUPLEX),
+    ("audio.noise", '"off"', Noise.OFF),
+    ("audio.gain_control", "false", False),
     ("panel.kind", '"virtual"', PanelKind.VIRTUAL),
     ("panel.mute", '"momentary"', MuteControl.MOMENTARY),
     ("panel.push_to_talk", "true", True),
@@ -103,6 +110,12 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("audio.microphone", '"tone:"', '"tone:440" (1 to 23999 Hz)', ""),
     ("audio.microphone", '"talk.mp3"', "the path of a WAV file", ""),
     ("audio.microphone", "440", "the path of a WAV file", ""),
+    ("audio.channels", "9", "must be a whole number from 0 to 8", ""),
+    ("audio.array", '"respeaker"', '"respeaker_usb_4"', "Did you mean"),
+    ("audio.geometry_mm", '"32"', "must be the places of 1 to 8 microphones", "Here microphone 1 is not"),
+    ("audio.geometry_mm", "32", "must be the places of 1 to 8 microphones", ""),
+    ("audio.geometry_mm", '"0,0; 0,0"', "1 to 8 microphones", "Here microphones 1 and 2 stand in the same place."),
+    ("audio.echo", '"full"', '"full_duplex"', ""),
     ("audio.record", "true", 'must be a path, or "" for none', ""),
     ("audio.frame_ms", "20.0", "must be 10 or 20 (ms)", ""),
     ("audio.frame_ms", '"20"', "must be 10 or 20 (ms)", ""),

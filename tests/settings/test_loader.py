@@ -157,6 +157,30 @@ def test_the_runtime_folder_leaves_room_for_sockets() -> None:
     assert only(f'[device]\nruntime_dir = "/{"ä" * 40}"').allowed == "must be a path of at most 80 bytes"
 
 
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ('array = "respeaker_usb_4"\nchannels = 4', "audio.channels", "are on 5 channels"),
+        (
+            'array = "respeaker_usb_4"\ngeometry_mm = "9,0; 0,9"',
+            "audio.geometry_mm",
+            "has 2 microphones, but audio.array has 4",
+        ),
+        (
+            'geometry_mm = "9,0; 0,9; -9,0"\nchannels = 2',
+            "audio.geometry_mm",
+            "has 3 microphones, but audio.channels is 2",
+        ),
+    ],
+)
+def test_array_channels_and_geometry_fit_each_other(text: str, key: str, words: str) -> None:
+    problem = only(f"[audio]\n{text}")
+    assert problem.key == key
+    assert words in problem.allowed
+    assert loaded('[audio]\ngeometry_mm = "9,0; 0,9"\nchannels = 6').audio.channels == 6
+    assert only('[audio]\ngeometry_mm = "9,0; 0,9"\nchannels = 9').key == "audio.channels", "and no more of it"
+
+
 def test_relative_paths_start_at_the_folder_of_their_file() -> None:
     sources = [
         source('[audio]\nmicrophone = "talk.wav"', folder=Path("/boot")),
