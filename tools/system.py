@@ -1,4 +1,4 @@
-"""Debian's packages that tests and benchmarks run beside ours: ``python3 -m tools.system tests|bench|NAME…``.
+"""Debian's packages that tests and benchmarks run beside ours: ``python3 -m tools.system tests|bench|kernel|NAME…``.
 
 Installed where we may, as root or with a sudo that asks nothing; else it says what to type. For ``tests`` their absence is no
 failure here: what needs them skips with its reason, and fails in CI.
@@ -49,6 +49,12 @@ BENCH = SOUND | {
 }
 """The same for benchmarks."""
 
+KERNEL = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "depmod": "kmod",
+}
+"""What runs a kernel of its own for the tests of cards and pins."""
+
 _PLACES = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 
 
@@ -63,7 +69,7 @@ def main(arguments: list[str]) -> int:
     """Install what is missing of the named sets or packages; 75 when a named package is missing still."""
     wanted: dict[str, str] = {}
     for name in arguments or ["tests"]:
-        wanted.update({"tests": TESTS, "bench": BENCH}.get(name) or {name: name})
+        wanted.update({"tests": TESTS, "bench": BENCH, "kernel": KERNEL}.get(name) or {name: name})
     missing = sorted({package for program, package in wanted.items() if find(program) is None})
     if missing and debian.available() and debian.elevation() is not None:
         print(f"kontor: installing Debian's {', '.join(missing)}.", flush=True)

@@ -1,0 +1,188 @@
+"""Debian's newest kernel with every module, unpacked below .cache/kernel: ``python3 -m tools.kernel.fetch``.
+
+It comes from the mirror that apt is set up with on this machine, from another suite than the machine's own: gpio-sim and the
+drivers of a Raspberry Pi 5 are in the kernels of backports alone. apt checks signatures and hashes as always, with lists of
+its own; nothing is installed and the machine's settings are not touched. Needs no root.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import debian
+from tools.system import find
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PLACE = ROOT / ".cache" / "kernel"
+SUITE = "trixie-backports"
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+META = "linux-image-amd64"
+"""Debian's name for the newest kernel; what it depends on has the version in its name."""
+WANTED = re.compile(r"linux-(?:image|base|binary|modules)-\d[^ ,]*-amd64")
+BUSYBOX = "busybox-static"
+"""The first programs that run in the guest; of the machine's own suite."""
+MODULES = Path("usr/lib/modules")
+
+
+class KernelMissingError(Exception):
+    """No kernel can be had; one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """What lies in the cache: ``root`` is a file system with usr/lib/modules/RELEASE, made as dpkg would."""
+
+    root: Path
+    release: str
+
+    @property
+    def image(self) -> Path:
+        return self.root / MODULES / self.release / "vmlinuz"
+
+    @property
+    def busybox(self) -> Path:
+        return self.root / "busybox"
+
+
+def cached() -> Kernel | None:
+    """The kernel fetched last, if there is one."""
+    try:
+        told = json.loads((PLACE / "kernel.json").read_text())
+        kernel = Kernel(PLACE / told["folder"], told["release"])
+    except (OSError, ValueError, KeyError):
+        return None
+    return kernel if kernel.image.exists() and kernel.busybox.exists() else None
+
+
+def kernel() -> Kernel:
+    """The kernel in the cache, fetched if it is not there.
+
+    :raises KernelMissingError: it cannot be had on this machine; says why.
+    """
+    return cached() or _fetch()
+
+
+def _fetch() -> Kernel:
+    for program in ("apt-get", "dpkg-deb", "depmod"):
+        if find(program) is None:
+            raise KernelMissingError(f"a kernel for the guest needs Debian's {program}")
+    PLACE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=PLACE, prefix="fetching-") as name:
+        folder = Path(name)
+        print(f"kontor: fetching Debian's kernel of {SUITE} (120 MB).", flush=True)
+        options = _other_suite(folder / "apt")
+        _apt(["apt-get", "update", *options], folder)
+        packages = _versioned(options, folder)
+        _apt(["apt-get", "download", *options, *packages], folder)
+        _apt(["apt-get", "download", "-o", "APT::Sandbox::User=root", BUSYBOX], folder)
+        return _unpack(folder)
+
+
+def _other_suite(place: Path) -> list[str]:
+    """Options that make apt look at :data:`SUITE` of the machine's own mirror, with lists of its own."""
+    debian.update()
+    form = "$(REPO_URI) $(LABEL)"
+    told = _apt(["apt-get", "indextargets", "--format", form, "Created-By: Packages"], Path("/"))
+    mirrors = [uri for uri, _, label in (line.partition(" ") for line in told.splitlines()) if label == "Debian"]
+    if not mirrors:
+        raise KernelMissingError("apt on this machine knows no mirror of Debian's")
+    for empty in ("lists/partial", "cache/archives/partial"):
+        (place / empty).mkdir(parents=True)
+    (place / "status").touch()
+    signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
+    (place / "sources.list").write_text(f"deb {signed}{mirrors[0]} {SUITE} main\n")
+    settings = {
+        "Dir::Etc::SourceList": place / "sources.list",
+        "Dir::Etc::SourceParts": "/dev/null",
+        "Dir::Etc::Preferences": "/dev/null",
+        "Dir::Etc::PreferencesParts": "/dev/null",
+        "Dir::State::Lists": place / "lists",
+        "Dir::State::Status": place / "status",
+        "Dir::Cache": place / "cache",
+        "APT::Sandbox::User": "root",
+        "APT::Architecture": "amd64",
+        "Acquire::Languages": "none",
+    }
+    return [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+
+
+def _versioned(options: list[str], folder: Path) -> list[str]:
+    """The packages with a version in their names that the newest kernel consists of."""
+    found: dict[str, None] = {}
+    queue = [META]
+    while queue:
+        told = _apt(["apt-cache", *options, "show", "--no-all-versions", queue.pop()], folder)
+        depends = re.search(r"^Depends: (.*)$", told, re.MULTILINE)
+        fresh = [name for name in WANTED.findall(depends[1] if depends else "") if name not in found]
+        found.update(dict.fromkeys(fresh))
+        queue += fresh
+    if not found:
+        raise KernelMissingError(f"{META} of {SUITE} names no kernel")
+    return list(found)
+
+
+def _unpack(folder: Path) -> Kernel:
+    """Unpack what was downloaded, make the index of modules, put it all in its place."""
+    root, packages = folder / "root", sorted(folder.glob("*.deb"))
+    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in packages}
+    for path in packages:
+        if path.name.startswith(BUSYBOX):
+            _run(["dpkg-deb", "-x", str(path), str(folder / "busybox")])
+        else:
+            _run(["dpkg-deb", "-x", str(path), str(root)])
+    busybox = next(path for path in (folder / "busybox").rglob("bin/busybox") if path.is_file())
+    shutil.copy(busybox, root / "busybox")
+    if not (root / "lib").exists():
+        (root / "lib").symlink_to("usr/lib")  # where kmod looks
+    release = next(path.parent.name for path in (root / MODULES).glob("*/vmlinuz"))
+    _run([find("depmod") or "depmod", "-b", str(root), release])
+    name = f"{release}-{hashlib.sha256(json.dumps(hashes).encode()).hexdigest()[:12]}"
+    if not (PLACE / name).exists():
+        root.rename(PLACE / name)
+    told = {"folder": name, "release": release, "sha256": hashes}
+    (folder / "kernel.json").write_text(json.dumps(told, indent=1) + "\n")
+    os.replace(folder / "kernel.json", PLACE / "kernel.json")
+    return Kernel(PLACE / name, release)
+
+
+def _apt(command: list[str], folder: Path) -> str:
+    return _run(command, cwd=folder)
+
+
+@functools.cache
+def _environment() -> dict[str, str]:
+    return {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
+
+
+def _run(command: list[str], cwd: Path | None = None) -> str:
+    done = subprocess.run(command, cwd=cwd, env=_environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        what = " ".join(word for word in command[:2] if not word.startswith("/"))
+        told = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise KernelMissingError(f"{what} failed: {told}")
+    return done.stdout
+
+
+def main() -> int:
+    """Fetch, and tell."""
+    try:
+        there = kernel()
+    except KernelMissingError as error:
+        print(f"kontor: {error}", flush=True)
+        return 75
+    print(f"kontor: kernel {there.release} is in {there.root.relative_to(ROOT)}.", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""What code in the guest may ask for: modules, and devices that QEMU plugs and unplugs."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tools.kernel.agent import ASKS, port
+from tools.kernel.channel import Channel
+
+
+@functools.cache
+def _asks() -> Channel:
+    return Channel(port(ASKS))
+
+
+def monitor(command: str, **arguments: Any) -> Any:
+    """Have QEMU do something to this machine (QMP); gives its answer when it is done.
+
+    :raises RuntimeError: QEMU refuses.
+    """
+    _asks().send({"execute": command, "arguments": arguments})
+    answer = _asks().receive() or {}
+    if "error" in answer:
+        raise RuntimeError(f"{command}: {answer['error']}")
+    return answer.get("return")
+
+
+def plug(driver: str, name: str, **properties: Any) -> None:
+    """Put a device in; on USB the guest then finds it by itself. ``name`` is for :func:`unplug`."""
+    monitor("device_add", driver=driver, id=name, **properties)
+
+
+def unplug(name: str) -> None:
+    """Pull a device out."""
+    monitor("device_del", id=name)
+
+
+def modprobe(*words: str) -> None:
+    """Load a module, with its parameters; or unload it (``-r``). Raises CalledProcessError."""
+    subprocess.run(["modprobe", *words], check=True)
+
+
+def kernel_log(lines: int = 20) -> str:
+    """The last lines of the kernel's own journal."""
+    done = subprocess.run(["dmesg"], capture_output=True, text=True, check=False)
+    return "\n".join(done.stdout.splitlines()[-lines:])
+
+
+def write(path: str, text: str) -> None:
+    """Write to a file of /sys or /proc."""
+    Path(path).write_text(text)
