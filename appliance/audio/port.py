@@ -34,6 +34,8 @@ class CardFacts:
     """Samples between two turns of the capture stream."""
     usb_id: str = ""
     """Vendor and product, four hexadecimal digits each: 2886:0018; empty: it is no USB device, or not known."""
+    card: str = ""
+    """What the captured card calls itself (its name in /proc/asound/cards); empty: not known."""
 
 
 class CardUser(Protocol):
