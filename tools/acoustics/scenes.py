@@ -60,7 +60,7 @@ class Scenario:
     seconds: float = 26.0
 
 
-_NOISE = {"far": (0.0, 6.0), "near": (6.0, 18.0), "seconds": 18.0}
+_NOISE = {"far": (0.0, 8.0), "near": (8.0, 18.0), "seconds": 18.0}
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
@@ -248,7 +248,7 @@ def _heard(sent: Block, delays: Delays, ppm: float) -> Block:
     late = np.zeros_like(sent)
     for number, (start, delay) in enumerate(delays):
         end = int(delays[number + 1][0] * RATE) if number + 1 < len(delays) else count
-        shift = int(round(delay * RATE))
+        shift = round(delay * RATE)
         begin = int(start * RATE) + shift
         late[begin:end] = sent[begin - shift : end - shift]
     if not ppm:
