@@ -34,6 +34,8 @@ class EventName(StrEnum):
     DOOR_CHANGED = "door_changed"
     AUDIO_FOUND = "audio_found"
     AUDIO_LOST = "audio_lost"
+    FRONT_END_STARTED = "front_end_started"
+    FRONT_END_DEGRADED = "front_end_degraded"
     MUTE_RESTORED = "mute_restored"
     MUTE_STORE_DAMAGED = "mute_store_damaged"
     MUTED_BY_ADMIN = "muted_by_admin"
@@ -109,6 +111,7 @@ _FROM_OUTSIDE = Rule(Severity.NOTICE, most=5)
 _EXCEPTIONS = {
     EventName.AUDIO_LOST: _ERROR,
     EventName.MUTE_STORE_DAMAGED: _ERROR,
+    EventName.FRONT_END_DEGRADED: _WARNING,
     EventName.VIOLATION: _ERROR,
     EventName.LINK_REFUSED: _ERROR,
     EventName.TASK_FAILED: _ERROR,

@@ -1,0 +1,9 @@
+class Result:
+    @property
+    def audio(self) -> bytes: ...
+    @property
+    def is_speech(self) -> bool: ...
+
+class AudioProcessor:
+    def __init__(self, auto_gain: int = 0, noise_suppression: int = 0) -> None: ...
+    def Process10ms(self, audio: bytes) -> Result: ...  # noqa: N802 - its own name
