@@ -10,6 +10,9 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance.audio.alignment import Aligner
+from appliance.audio.kalman import KalmanCanceller
+from appliance.audio.port import Side
 from appliance.core.units import BLOCK, RATE, Block, Blocks
 
 Pcm = NDArray[np.int16]
@@ -34,8 +37,8 @@ class CardChain(Protocol):
     def played(self, position: int, time: float, /) -> None:
         """When it will be heard."""
 
-    def jumped(self, side: int, /) -> None:
-        """Playback (0) or capture (1) begins anew."""
+    def jumped(self, side: Side, /) -> None:
+        """One of the two streams begins anew."""
 
     def captured(self, microphones: Blocks, position: int, time: float, out: Block, /) -> None:
         """Microphones came; fill what is sent."""
@@ -105,10 +108,63 @@ class Speex:
         out[:] = self._out.astype(np.float32) / 32768
 
 
+class Aligned:
+    """A chain behind the product's alignment, and nothing else of the front end: for tuning one stage."""
+
+    def __init__(self, chain: Chain) -> None:
+        self.chain = chain
+        self.aligner = Aligner()
+        self._reference = np.zeros(BLOCK, np.float32)
+
+    @property
+    def direction(self) -> float | None:
+        """The chain's, if it has one."""
+        direction: float | None = getattr(self.chain, "direction", None)
+        return direction
+
+    def wrote(self, block: Block) -> None:
+        """As CardChain."""
+        self.aligner.wrote(block)
+
+    def played(self, position: int, time: float) -> None:
+        """As CardChain."""
+        self.aligner.played(position, time)
+
+    def jumped(self, side: Side) -> None:
+        """As CardChain."""
+        self.aligner.jumped(side)
+
+    def captured(self, microphones: Blocks, position: int, time: float, out: Block) -> None:
+        """Align, process, let the aligner listen."""
+        before = self.aligner.jumps
+        self.aligner.reference(position, time, self._reference)
+        if self.aligner.jumps != before and hasattr(self.chain, "jumped"):
+            self.chain.jumped(self.aligner.shift)
+        self.chain.process(microphones, self._reference, out)
+        self.aligner.heard(self._reference, microphones[0])
+
+
+class Kalman:
+    """Our linear canceller alone, on the first microphone."""
+
+    def __init__(self) -> None:
+        self._canceller = KalmanCanceller(1)
+        self._echo = np.zeros((1, BLOCK), np.float32)
+
+    def process(self, microphones: Blocks, reference: Block, out: Block) -> None:
+        """What is left of the first microphone."""
+        self._canceller.process(microphones[:1], reference, out[None], self._echo)
+
+    def jumped(self, _shift: int | None) -> None:
+        """Begin anew."""
+        self._canceller.reset()
+
+
 ROWS: dict[str, Callable[[], Chain | CardChain]] = {
     "none": Nothing,
     "aec3": WebRtc,
     "speex": Speex,
+    "kalman": lambda: Aligned(Kalman()),
 }
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
+from appliance.audio.port import Side
 from appliance.core.units import BLOCK, RATE, Block
 from tools.acoustics.chains import CardChain, Chain, make
 from tools.acoustics.scenes import Call, Scene, scene
@@ -61,7 +62,7 @@ def _tell(chain: CardChain, call: Call, written: Block, heard: Block, out: Block
     elif call.kind == "played":
         chain.played(call.position, call.time)
     elif call.kind == "jumped":
-        chain.jumped(call.block)
+        chain.jumped(Side.CAPTURE if call.block else Side.PLAYBACK)
     else:
         part = out[call.block * BLOCK : (call.block + 1) * BLOCK]
         chain.captured(heard[call.block], call.position, call.time, part)
