@@ -9,70 +9,182 @@ Enzner, "State-space architecture of the partitioned-block-based acoustic echo c
 Overlap and save: two blocks of the reference give one block of echo, without delay. Above :data:`HIGHEST` nothing is
 cancelled: there is little of a voice there, and the gain that follows takes it out.
 
-All microphones share their certainty, and with it the gain: they stand a few centimetres apart, hear the same loudspeaker
-and learn from the same reference.
+**One certainty for all microphones.** They stand a few centimetres apart, hear the same loudspeaker and learn from the same
+reference: they share their variances, and with them the gain.
+
+**Doubt from the echo that is left.** Such a filter soon believes that it knows the room, and then learns no more. How much
+echo is left is measured instead: the magnitude of the error is regressed on that of the estimated echo (the leakage of
+Valin, "On adjusting the learning rate in frequency domain echo cancellation with double-talk", IEEE TASLP 15, 2007). What a
+near talker says does not go along with the echo and so does not count. The process noise is that leakage, less while the
+error is larger than it explains: so the filter is quick at the start and after somebody has moved the device, and still
+while two talk at once.
 """
 
+from typing import TypeAlias
+
 import numpy as np
+from numpy.typing import NDArray
 
 from appliance.core.units import BLOCK, RATE, Block, Blocks
 
 HIGHEST = 8000
 """Hz up to which echo is estimated."""
+TAIL = 0.28
+"""Seconds of the room that are estimated."""
 _WINDOW = 2 * BLOCK
 _BINS = HIGHEST * _WINDOW // RATE + 1
 _SHORT = 2 * (_BINS - 1)
-"""Length of a transform that holds these bins alone: the filter at 16 kHz."""
-_FORGETTING = np.float32(0.9999**2)
-"""How much of the room is the same a block later (the state transition, squared)."""
-_DOUBT = 0.02
-"""Variance of a filter that knows nothing yet."""
-_ERROR_KEPT = np.float32(0.9)
+"""Length of a transform that holds these bins alone: the filter at twice :data:`HIGHEST`."""
+_FIRST_DOUBT = 0.02
+"""Variance of the first partition of a filter that knows nothing; a loudspeaker half a metre off is about as loud."""
+_DECAY = 0.8
+"""Decibels by which each later partition is expected to be quieter: a room of 0.75 s."""
+_NOISE_KEPT = np.float32(0.9)
 _LEAST_NOISE = np.float32(1e-7)
-_AUDIBLE = 1e-6
-"""Mean power of the reference's bins below which there is nothing to learn from."""
-_CONSTRAINED = 5
+_WINDOWED = np.float32(0.4)
+"""Of the power in a bin, what the window of one block in two leaves in the error."""
+_LEARNT = np.float32(0.2)
+"""Of the doubt, what a block takes away; half of the above, since neighbouring blocks and bins say the same in part."""
+_PROCESS_NOISE = np.float32(0.1)
+_LEAST_PROCESS_NOISE = np.float32(5e-6)
+_MEAN_MOVES = np.float32(0.03)
+_LEAK_MOVES, _LEAK_MOVES_FAST = 0.005, 0.02
+_MUCH_LEAKS = 0.1
+"""Leakage that the quick estimate has to show before it counts: the path has changed."""
+_LEAST_LEAK = 1e-3
+_AUDIBLE = np.float32(1e-5)
+"""Mean power of the reference's bins, of its last block, below which there is nothing to learn from: -80 dBFS."""
+_CONSTRAINED = 4
 """Partitions a block whose filter is cut to its own length: those in turn, since it costs most."""
-_DIVERGED = 2.0
-"""Error over microphone, in power, above which the filter adds echo instead of taking it away."""
-_DIVERGED_BLOCKS = 10
+_LOUDEST = 16.0 * BLOCK
+"""Energy of a block that no sound has: it is junk."""
+_WORSE = 1.5
+"""Error over microphones, in power, above which the filter adds echo instead of taking it away."""
+_WORSE_BLOCKS = 20
+
+_Reals: TypeAlias = NDArray[np.float32]
+_Complexes: TypeAlias = NDArray[np.complex64]
+
+
+def _power(bins: _Complexes, out: _Reals) -> None:
+    """Squared magnitudes of shape (n, b) averaged over the first axis, into shape (b,)."""
+    parts = bins.view(np.float32)
+    np.einsum("nb,nb->b", parts[:, 0::2], parts[:, 0::2], out=out)
+    out += np.einsum("nb,nb->b", parts[:, 1::2], parts[:, 1::2])
+    out *= np.float32(1 / len(bins))
+
+
+class _Leakage:
+    """How much of the estimated echo is left in the error, as a ratio of powers."""
+
+    def __init__(self) -> None:
+        self._mean = np.zeros((2, _BINS), np.float32)
+        self._now = np.zeros((2, _BINS), np.float32)
+        self.reset()
+
+    def reset(self) -> None:
+        """Nothing is known: all of it."""
+        self._mean.fill(0)
+        self._slow = self._fast = (1e-6, 1e-6)
+        self._error, self._echo = 1e-9, 0.0
+        self.ratio = 1.0
+        self.explains = 1.0
+
+    def update(self, error: _Reals, echo: _Reals) -> None:
+        """Take the power of the error and of the estimated echo, shape (bins,) each."""
+        np.sqrt(error, out=self._now[0])
+        np.sqrt(echo, out=self._now[1])
+        self._now -= self._mean
+        self._mean += _MEAN_MOVES * self._now  # the difference is to the mean before: the same but for a factor
+        together, alone = float(np.dot(self._now[0], self._now[1])), float(np.dot(self._now[1], self._now[1]))
+        self._slow = _towards(self._slow, together, alone, _LEAK_MOVES)
+        self._fast = _towards(self._fast, together, alone, _LEAK_MOVES_FAST)
+        ratio, fast = _squared_slope(self._slow), _squared_slope(self._fast)
+        if fast > _MUCH_LEAKS and fast > ratio:
+            ratio = fast
+        self.ratio = max(ratio, _LEAST_LEAK)
+        self._error += 0.3 * (float(error.sum()) - self._error)
+        self._echo += 0.3 * (float(echo.sum()) - self._echo)
+        self.explains = min(1.0, self.ratio * self._echo / (self._error + 1e-9))
+
+
+def _towards(sums: tuple[float, float], together: float, alone: float, moves: float) -> tuple[float, float]:
+    return sums[0] + moves * (together - sums[0]), sums[1] + moves * (alone - sums[1])
+
+
+def _squared_slope(sums: tuple[float, float]) -> float:
+    slope = min(1.0, max(0.0, sums[0] / (sums[1] + 1e-12)))
+    return slope * slope
 
 
 class KalmanCanceller:
     """The echo of one reference in n microphones."""
 
-    def __init__(self, microphones: int, *, tail: float = 0.2) -> None:
+    def __init__(self, microphones: int, *, tail: float = TAIL) -> None:
         """:param tail: seconds of the room that are estimated."""
         n, partitions = microphones, max(1, round(tail * RATE / BLOCK))
         self._partitions = partitions
+        decay = np.power(10, -_DECAY / 10 * np.arange(partitions))
+        self._most_doubt = np.repeat(_FIRST_DOUBT * decay[:, np.newaxis], _BINS, axis=1).astype(np.float32)
+        self._doubt = self._most_doubt.copy()
         self._reference = np.zeros(_WINDOW, np.float32)
-        self._bins = np.zeros(BLOCK + 1, np.complex64)
+        self._reference_bins = np.zeros(BLOCK + 1, np.complex64)
         self._history = np.zeros((partitions, _BINS), np.complex64)
+        self._powers = np.zeros((partitions, _BINS), np.float32)
         self._filters = np.zeros((partitions, n, _BINS), np.complex64)
-        self._doubt = np.full((partitions, _BINS), _DOUBT, np.float32)
-        self._noise = np.full(_BINS, 1e-4, np.float32)
+        self._sizes = np.zeros((partitions, _BINS), np.float32)
         self._products = np.zeros((partitions, n, _BINS), np.complex64)
+        self._steps = np.zeros((partitions, _BINS), np.complex64)
+        self._gain = np.zeros((partitions, _BINS), np.float32)
+        self._scratch = np.zeros((partitions, _BINS), np.float32)
         self._echo_bins = np.zeros((n, BLOCK + 1), np.complex64)
         self._echo_samples = np.zeros((n, _WINDOW), np.float32)
         self._padded = np.zeros((n, _WINDOW), np.float32)
         self._error_bins = np.zeros((n, BLOCK + 1), np.complex64)
-        self._power = np.zeros((partitions, _BINS), np.float32)
-        self._gain = np.zeros((partitions, _BINS), np.float32)
+        self._short_bins = np.zeros((n, _BINS), np.complex64)
+        self._taps = np.zeros((n, _SHORT), np.float32)
+        self._error_power = np.zeros(_BINS, np.float32)
+        self._echo_power = np.zeros(_BINS, np.float32)
+        self._noise = np.zeros(_BINS, np.float32)
+        self._total = np.zeros(_BINS, np.float32)
+        self._leakage = _Leakage()
+        self.divergences = 0
+        self.junk = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the room, and what was played."""
+        for array in (self._reference, self._history, self._powers):
+            array.fill(0)
+        self._forget_room()
+
+    def _forget_room(self) -> None:
+        self._filters.fill(0)
+        self._sizes.fill(0)
+        self._doubt[:] = self._most_doubt
+        self._noise.fill(1e-4)
+        self._leakage.reset()
         self._next = 0
         self._worse = 0
-        self._heard, self._left = 1e-9, 1e-9
-        self.divergences = 0
+        self._heard = self._left = 1e-6
 
     @property
     def converged(self) -> float:
-        """Decibels of echo taken away lately, near talkers and noise included: what is sure to be reached."""
-        return float(10 * np.log10(self._heard / self._left))
+        """Decibels, 0 to 30, by which the echo is quieter in the errors than in the microphones. Near talkers do not count."""
+        return float(-10 * np.log10(self._leakage.ratio))
+
+    @property
+    def leakage(self) -> float:
+        """What is left of the echo, as a ratio of powers to the estimated echo, 0.001 to 1."""
+        return self._leakage.ratio
 
     def process(self, microphones: Blocks, reference: Block, errors: Blocks, echoes: Blocks) -> None:
         """Cancel one block.
 
+        A block that is no sound (not finite, or far beyond full scale) counts as silence.
+
         :param microphones: shape (n, 480).
-        :param reference: shape (480,), what the loudspeaker played when they heard this.
+        :param reference: shape (480,), what the loudspeaker played when they heard this, or up to ``tail`` before.
         :param errors: shape (n, 480), filled with the microphones without the echo.
         :param echoes: shape (n, 480), filled with the echo.
         """
@@ -81,73 +193,112 @@ class KalmanCanceller:
         np.add.reduce(self._products, axis=0, out=self._echo_bins[:, :_BINS])
         np.fft.irfft(self._echo_bins, _WINDOW, axis=-1, out=self._echo_samples)
         echoes[:] = self._echo_samples[:, BLOCK:]
+        heard = float(np.vdot(microphones, microphones))
+        if not heard < _LOUDEST * len(microphones):
+            self.junk += 1
+            errors.fill(0)
+            echoes.fill(0)
+            return
         np.subtract(microphones, echoes, out=errors)
-        self._watch(microphones, errors)
-        power = self._power[0]
-        np.square(self._history[0].real, out=power)
-        power += self._history[0].imag ** 2
-        if power.mean() > _AUDIBLE:
+        if self._harms(heard, float(np.vdot(errors, errors))):
+            self.divergences += 1
+            self._forget_room()
+            errors[:] = microphones
+            echoes.fill(0)
+        elif self._powers[0].mean() > _AUDIBLE:
             self._learn(errors)
             self._constrain()
 
     def _push(self, reference: Block) -> None:
+        """Move the reference's history on by one block."""
         self._reference[:BLOCK] = self._reference[BLOCK:]
-        self._reference[BLOCK:] = reference
-        np.fft.rfft(self._reference, out=self._bins)
+        if float(np.vdot(reference, reference)) < _LOUDEST:
+            self._reference[BLOCK:] = reference
+        else:
+            self.junk += 1
+            self._reference[BLOCK:] = 0
+        np.fft.rfft(self._reference, out=self._reference_bins)
         self._history[1:] = self._history[:-1]
-        self._history[0] = self._bins[:_BINS]
-        self._power[1:] = self._power[:-1]
+        self._history[0] = self._reference_bins[:_BINS]
+        self._powers[1:] = self._powers[:-1]
+        _power(self._history[:1], self._powers[0])
 
     def _learn(self, errors: Blocks) -> None:
-        """The Kalman update of all filters. The half in it is what the window of one block in two leaves of a bin."""
+        """The Kalman update of all filters, the same gain for each microphone."""
         self._padded[:, BLOCK:] = errors
         np.fft.rfft(self._padded, axis=-1, out=self._error_bins)
         error = self._error_bins[:, :_BINS]
-        square = np.square(error.real)
-        square += np.square(error.imag)
-        self._noise *= _ERROR_KEPT
-        self._noise += (1 - _ERROR_KEPT) * square.mean(axis=0)
-        np.multiply(self._doubt, self._power, out=self._gain)
-        total = np.float32(0.5) * self._gain.sum(axis=0) + self._noise + _LEAST_NOISE
-        np.divide(self._doubt, total, out=self._gain)
-        step = self._gain * self._history.conj()
-        np.multiply(step[:, np.newaxis], error, out=self._products)
+        _power(error, self._error_power)
+        _power(self._echo_bins[:, :_BINS], self._echo_power)
+        self._echo_power *= np.float32(0.5)  # it is of two blocks, the error of one
+        self._leakage.update(self._error_power, self._echo_power)
+        self._noise *= _NOISE_KEPT
+        self._noise += (1 - _NOISE_KEPT) * self._error_power
+
+        np.multiply(self._doubt, self._powers, out=self._gain)
+        np.add.reduce(self._gain, axis=0, out=self._total)
+        self._total *= _WINDOWED
+        self._total += self._noise
+        self._total += _LEAST_NOISE
+        np.divide(self._doubt, self._total, out=self._gain)
+        np.conjugate(self._history, out=self._steps)
+        self._steps *= self._gain
+        np.multiply(self._steps[:, np.newaxis], error, out=self._products)
         self._filters += self._products
-        self._gain *= self._power
-        self._gain *= np.float32(-0.5) * _FORGETTING
-        self._gain += _FORGETTING
+
+        self._gain *= self._powers
+        self._gain *= -_LEARNT
+        self._gain += np.float32(1)
         self._doubt *= self._gain
-        size = np.square(self._filters.real)
-        size += np.square(self._filters.imag)
-        self._doubt += (1 - _FORGETTING) * size.mean(axis=1)
+        process_noise = _PROCESS_NOISE * np.float32(self._leakage.ratio * self._leakage.explains) + _LEAST_PROCESS_NOISE
+        np.multiply(self._sizes, process_noise, out=self._scratch)
+        self._doubt += self._scratch
+        np.minimum(self._doubt, self._most_doubt, out=self._doubt)
 
     def _constrain(self) -> None:
-        """Cut some partitions to one block each, at the rate that their bins stand for."""
-        chosen = (self._next + np.arange(min(_CONSTRAINED, self._partitions))) % self._partitions
-        self._next = (self._next + len(chosen)) % self._partitions
-        taps = np.fft.irfft(self._filters[chosen], _SHORT, axis=-1)
-        taps[..., _SHORT // 2 :] = 0
-        self._filters[chosen] = np.fft.rfft(taps, axis=-1)
+        """Cut some partitions to one block each, at the rate that their bins stand for, and measure them."""
+        for _ in range(min(_CONSTRAINED, self._partitions)):
+            filters = self._filters[self._next]
+            np.fft.irfft(filters, _SHORT, axis=-1, out=self._taps)
+            self._taps[:, _SHORT // 2 :] = 0
+            np.fft.rfft(self._taps, axis=-1, out=filters)
+            _power(filters, self._sizes[self._next])
+            self._next = (self._next + 1) % self._partitions
 
-    def _watch(self, microphones: Blocks, errors: Blocks) -> None:
-        """Begin anew when the filter does harm, or when a number in it is none."""
-        heard, left = float(np.vdot(microphones, microphones)), float(np.vdot(errors, errors))
-        if not np.isfinite(left) or left > _DIVERGED * heard + 1e-3:
-            self._worse += 1
-        else:
-            self._worse = 0
-            self._heard += 0.02 * (heard - self._heard) + 1e-12
-            self._left += 0.02 * (left - self._left) + 1e-12
-        if self._worse >= _DIVERGED_BLOCKS or not np.isfinite(left):
-            self.divergences += 1
-            self.reset()
-            errors[:] = 0 if not np.isfinite(heard) else microphones
-            self._heard = self._left = 1e-9
+    def _harms(self, heard: float, left: float) -> bool:
+        """Whether there has been more in the errors than in the microphones for a while, or a number in them is none."""
+        if not np.isfinite(left):
+            return True
+        self._heard += 0.1 * (heard - self._heard)
+        self._left += 0.1 * (left - self._left)
+        self._worse = self._worse + 1 if self._left > _WORSE * self._heard + 1e-6 else 0
+        return self._worse > _WORSE_BLOCKS
 
-    def reset(self) -> None:
-        """Forget the room, and what was played."""
-        for array in (self._reference, self._history, self._filters, self._power):
-            array.fill(0)
-        self._doubt.fill(_DOUBT)
-        self._noise.fill(1e-4)
-        self._worse = 0
+    def doubt(self) -> None:
+        """Something has changed, unknown what: keep the room, and learn it as quickly as at the start."""
+        np.multiply(self._sizes, np.float32(0.3), out=self._scratch)
+        np.maximum(self._doubt, self._scratch, out=self._doubt)
+        np.minimum(self._doubt, self._most_doubt, out=self._doubt)
+        self._leakage.reset()
+
+    def shift(self, samples: int) -> None:
+        """The echo comes so many samples later than before (earlier, when negative): move the room by as much.
+
+        What leaves the filter at either end is lost. Costs some milliseconds.
+        """
+        partitions, n, _ = self._filters.shape
+        length = partitions * BLOCK
+        if abs(samples) >= length:
+            self._forget_room()
+            return
+        whole = np.zeros((partitions, n, BLOCK + 1), np.complex64)
+        whole[..., :_BINS] = self._filters
+        taps = np.fft.irfft(whole, _WINDOW, axis=-1)[..., :BLOCK].swapaxes(0, 1).reshape(n, length)
+        moved = np.zeros((n, length), np.float32)
+        moved[:, max(0, samples) : length + min(0, samples)] = taps[:, max(0, -samples) : length - max(0, samples)]
+        blocks = np.zeros((partitions, n, _WINDOW), np.float32)
+        blocks[..., :BLOCK] = moved.reshape(n, partitions, BLOCK).swapaxes(0, 1)
+        self._filters[:] = np.fft.rfft(blocks, axis=-1)[..., :_BINS]
+        for partition in range(partitions):
+            _power(self._filters[partition], self._sizes[partition])
+        self.doubt()
