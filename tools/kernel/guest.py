@@ -38,6 +38,16 @@ def unplug(name: str) -> None:
     monitor("device_del", id=name)
 
 
+def plug_card(card: str) -> None:
+    """Put in a card of ``Machine(cards=…)``."""
+    monitor("plug", card=card)
+
+
+def unplug_card(card: str) -> None:
+    """Pull it out."""
+    monitor("unplug", card=card)
+
+
 def modprobe(*words: str) -> None:
     """Load a module, with its parameters; or unload it (``-r``). Raises CalledProcessError."""
     subprocess.run(["modprobe", *words], check=True)

@@ -41,6 +41,7 @@ def build(kernel: Kernel, python: str = sys.executable) -> bytes:
         "LANG": "C.UTF-8",
         "PYTHONPATH": str(ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
     assignments = [f"{name}={value}" for name, value in environment.items()]

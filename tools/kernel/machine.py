@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,12 +19,15 @@ from typing import Any, Self, TypeVar
 
 from tools.kernel import fetch, initrd
 from tools.kernel.agent import ASKS, JOBS
+from tools.kernel.audio_class import CardModel
 from tools.kernel.channel import Channel, readable
+from tools.kernel.usb_card import UsbCard
 from tools.system import find
 
 QEMU = "qemu-system-x86_64"
 BOOT = 180.0
 """Seconds until the guest answers. 15 to 25 on a quiet machine: its processor is emulated."""
+_PORTS = ("qmp", "jobs", "asks")
 _LATE = 30.0
 """Seconds that the guest may take to say that a job's time is up."""
 ALLOWED = frozenset({"device_add", "device_del", "qom-get", "qom-set", "query-status"})
@@ -65,6 +68,7 @@ class Machine:
     Timings are an emulated processor's: good for what happens and in which order, poor for how long it takes.
 
     :param options: more words for QEMU's command line.
+    :param cards: USB sound cards of ours by name; not plugged in yet. Also a job may plug them (tools/kernel/guest.py).
     :param echo: called with what jobs say, as it comes.
     """
 
@@ -72,6 +76,7 @@ class Machine:
         self,
         options: Sequence[str] = (),
         *,
+        cards: Mapping[str, CardModel] | None = None,
         memory_mib: int = 1024,
         cores: int = 2,
         echo: Callable[[str], object] | None = None,
@@ -80,6 +85,10 @@ class Machine:
         self._process: subprocess.Popen[bytes] | None = None
         self._ends: dict[str, Channel] = {}
         self._folder = Path()
+        self._models = dict(cards or {})
+        self._stack = contextlib.ExitStack()
+        self.cards: dict[str, UsbCard] = {}
+        """Those of ``cards``, while the guest runs."""
         self.release = ""
         """The guest's kernel."""
         self.boot_seconds = 0.0
@@ -144,7 +153,7 @@ class Machine:
         return result
 
     def monitor(self, command: str, **arguments: Any) -> dict[str, Any]:
-        """Have QEMU do something (QMP); a device that is pulled out is gone when this returns."""
+        """Have QEMU do something (QMP); gives its answer. A device that is pulled out is gone when this returns."""
         qmp = self._ends["qmp"]
         qmp.send({"execute": command, "arguments": arguments})
         answer = self._until(qmp, {"return", "error"})
@@ -173,9 +182,15 @@ class Machine:
         return self._jobs.receive(max(0.0, end - time.monotonic()))
 
     def _answer(self, ask: dict[str, Any]) -> dict[str, Any]:
-        if ask.get("execute") not in ALLOWED:
+        """Do what a job asks for."""
+        command, arguments = str(ask.get("execute")), ask.get("arguments", {})
+        if command in {"plug", "unplug"} and arguments.get("card") in self.cards:
+            card = self.cards[arguments["card"]]
+            (card.plug if command == "plug" else card.unplug)()
+            return {"return": {}}
+        if command not in ALLOWED:
             return {"error": {"desc": f"not for guests; {', '.join(sorted(ALLOWED))} are"}}
-        return self.monitor(ask["execute"], **ask.get("arguments", {}))
+        return self.monitor(command, **arguments)
 
     def _until(self, qmp: Channel, kinds: Iterable[str], event: str = "") -> dict[str, Any]:
         end = time.monotonic() + _LATE
@@ -198,19 +213,21 @@ class Machine:
 
     def _start(self, kernel: fetch.Kernel) -> None:
         (self._folder / "initrd").write_bytes(initrd.build(kernel))
-        theirs: dict[str, socket.socket] = {}
-        for name in ("qmp", "jobs", "asks"):
-            ours, theirs[name] = socket.socketpair()
-            self._ends[name] = Channel(ours.detach())
+        ends: dict[str, int] = {}
         with contextlib.ExitStack() as stack, (self._folder / "console").open("wb") as console:
-            for end in theirs.values():
-                stack.enter_context(end)
+            for name in (*_PORTS, *self._models):
+                ours, theirs = socket.socketpair()
+                ends[name] = stack.enter_context(theirs).fileno()
+                if name in self._models:
+                    self.cards[name] = self._stack.enter_context(UsbCard(self._models[name], ours))
+                else:
+                    self._ends[name] = Channel(ours.detach())
             self._process = subprocess.Popen(
-                self._command(kernel, {name: end.fileno() for name, end in theirs.items()}),
+                self._command(kernel, ends),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
-                pass_fds=[end.fileno() for end in theirs.values()],
+                pass_fds=list(ends.values()),
             )
 
     def _command(self, kernel: fetch.Kernel, fds: dict[str, int]) -> list[str]:
@@ -230,11 +247,18 @@ class Machine:
             *chardevs,
             *("-mon", "chardev=qmp,mode=control", "-device", "virtio-serial", *ports),
             *("-device", f"qemu-xhci,id={USB_BUS.removesuffix('.0')}", "-audiodev", f"none,id={SOUND}"),
+            *(
+                word
+                for name in self._models
+                for word in ("-device", f"usb-redir,id={name},chardev={name},bus={USB_BUS}")
+            ),
             *self._options,
         ]
 
     def _end(self) -> None:
         """Let the guest power off; QEMU ends with it, or is ended."""
+        self._stack.close()
+        self.cards.clear()
         for channel in self._ends.values():
             channel.close()
         self._ends.clear()
