@@ -78,7 +78,7 @@ def room(name: str) -> Room:
     if not kept.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=CACHE, suffix=".tmp", delete=False) as file:
-            np.savez(file, **_simulated(name))
+            np.savez(file, allow_pickle=False, **_simulated(name))
         Path(file.name).replace(kept)
     with np.load(kept) as data:
         sources = [key for key in data.files if key not in {"azimuths", "rt60"}]
@@ -167,7 +167,7 @@ def _apart(one: float, other: float) -> float:
 
 def _absorption(plan: Plan, loudspeaker: NDArray[np.float64]) -> tuple[float, float]:
     """What the walls must absorb for the RT60 planned, and the RT60 then measured: Sabine's formula alone is 30 % off."""
-    nominal = plan.rt60
+    nominal, absorption, measured = plan.rt60, 0.0, 0.0
     for _ in range(4):
         absorption = float(pyroomacoustics.inverse_sabine(nominal, plan.size)[0])
         response = _responses(plan, absorption, [loudspeaker + np.array([0.9, 0.6, 0.3])])[0][0]

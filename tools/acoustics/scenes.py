@@ -31,6 +31,8 @@ from tools.acoustics.speech import Voice, voices
 
 NEAR_LEVEL = -30.0
 FAR_LEVEL = -18.0
+_PEAK = 0.7
+"""Of the far end, below any limiter: what is played is what was sent."""
 BUFFERED = 0.04
 """Seconds between writing a block and hearing it, while nothing jumps."""
 _EARLY = 0.05
@@ -148,7 +150,7 @@ def build(scenario: Scenario, where: Room, pair: tuple[Voice, Voice], seed: int)
     starts = [int(random.integers(0, voice.pcm.size)) for voice in pair]
     which = "ab"[int(random.integers(2))]
     far = _placed(pair[0], starts[0], scenario.far, count)
-    reference = np.clip(far * np.float32(db(FAR_LEVEL) / active_rms(far)), -0.99, 0.99)
+    reference = np.clip(far * np.float32(db(FAR_LEVEL) / active_rms(far)), -_PEAK, _PEAK)
     said = _placed(pair[1], starts[1], scenario.near, count) if scenario.near else np.zeros(count, np.float32)
     near, early, azimuths = _near(said, where, scenario, which)
     delays = _delays(scenario, _random("jumps", where.name, seed))
@@ -235,8 +237,7 @@ Delays = list[tuple[float, float]]
 def _delays(scenario: Scenario, random: Random) -> Delays:
     """40 ms, and for jumps something else between 20 and 120 ms every few seconds."""
     found = [(0.0, BUFFERED)]
-    times = np.linspace(3.5, 17.5, scenario.jumps) if scenario.jumps else []
-    for time in times:
+    for time in np.linspace(3.5, 17.5, scenario.jumps):
         choices = [delay for delay in np.arange(0.02, 0.1201, 0.0025) if abs(delay - found[-1][1]) >= 0.02]
         found.append((round(time + random.uniform(-0.5, 0.5), 2), float(random.choice(choices))))
     return found

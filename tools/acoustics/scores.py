@@ -99,8 +99,8 @@ def judge(scene: Scene, out: Block, directions: Sequence[float | None] = (), ful
 
 def erle_db(echo: Block, microphone: Block, out: Block, span: Span) -> float:
     """Echo return loss enhancement: microphone over output in power, where the echo is within 20 dB of its loudest block."""
-    echo, before, after = (_powers(samples[_slice(span)]) for samples in (echo, microphone, out))
-    loud = echo > 1e-2 * echo.max()
+    loudness, before, after = (_powers(samples[_slice(span)]) for samples in (echo, microphone, out))
+    loud = loudness > 1e-2 * loudness.max()
     return float(10 * np.log10(before[loud].sum() / (after[loud].sum() + 1e-12)))
 
 
