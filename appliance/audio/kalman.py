@@ -16,8 +16,8 @@ reference: they share their variances, and with them the gain.
 echo is left is measured instead: the magnitude of the error is regressed on that of the estimated echo (the leakage of
 Valin, "On adjusting the learning rate in frequency domain echo cancellation with double-talk", IEEE TASLP 15, 2007). What a
 near talker says does not go along with the echo and so does not count. The process noise is that leakage, less while the
-error is larger than it explains: so the filter is quick at the start and after somebody has moved the device, and still
-while two talk at once.
+error is larger than it explains: so the filter is quick at the start and still while two talk at once. Magnitudes tell late
+that somebody has moved the device: then the error holds what the filter made up, in phase, and that tells at once.
 """
 
 from typing import TypeAlias
@@ -48,9 +48,13 @@ _LEARNT = np.float32(0.2)
 _PROCESS_NOISE = np.float32(0.1)
 _LEAST_PROCESS_NOISE = np.float32(5e-6)
 _MEAN_MOVES = np.float32(0.03)
-_LEAK_MOVES, _LEAK_MOVES_FAST = 0.005, 0.02
-_MUCH_LEAKS = 0.1
-"""Leakage that the quick estimate has to show before it counts: the path has changed."""
+_LEAK_MOVES = 0.005
+_COHERENT_MOVES = np.float32(0.05)
+_COHERENT_BY_CHANCE = _COHERENT_MOVES / (2 - _COHERENT_MOVES)
+"""What an average of so few blocks leaves of two sounds that have nothing to do with each other."""
+_MUCH_LEAKS = 0.03
+"""Leakage in phase that has to last for :data:`_MUCH_BLOCKS` before it counts: the path has changed."""
+_MUCH_BLOCKS = 20
 _LEAST_LEAK = 1e-3
 _AUDIBLE = np.float32(1e-5)
 """Mean power of the reference's bins, of its last block, below which there is nothing to learn from: -80 dBFS."""
@@ -80,41 +84,47 @@ class _Leakage:
     def __init__(self) -> None:
         self._mean = np.zeros((2, _BINS), np.float32)
         self._now = np.zeros((2, _BINS), np.float32)
+        self._products = np.zeros(_BINS, np.float32)
+        self._echoes = np.zeros(_BINS, np.float32)
+        self._common = np.zeros(_BINS, np.complex64)
         self.reset()
 
     def reset(self) -> None:
         """Nothing is known: all of it."""
-        self._mean.fill(0)
-        self._slow = self._fast = (1e-6, 1e-6)
+        for array in (self._mean, self._products, self._echoes, self._common):
+            array.fill(0)
+        self._together = self._alone = 1e-6
         self._error, self._echo = 1e-9, 0.0
+        self._much = 0
         self.ratio = 1.0
         self.explains = 1.0
 
-    def update(self, error: _Reals, echo: _Reals) -> None:
-        """Take the power of the error and of the estimated echo, shape (bins,) each."""
+    def update(self, error: _Reals, echo: _Reals, common: _Complexes) -> None:
+        """Take the power of the error and of the estimated echo and their product, shape (bins,) each."""
         np.sqrt(error, out=self._now[0])
         np.sqrt(echo, out=self._now[1])
         self._now -= self._mean
-        self._mean += _MEAN_MOVES * self._now  # the difference is to the mean before: the same but for a factor
-        together, alone = float(np.dot(self._now[0], self._now[1])), float(np.dot(self._now[1], self._now[1]))
-        self._slow = _towards(self._slow, together, alone, _LEAK_MOVES)
-        self._fast = _towards(self._fast, together, alone, _LEAK_MOVES_FAST)
-        ratio, fast = _squared_slope(self._slow), _squared_slope(self._fast)
-        if fast > _MUCH_LEAKS and fast > ratio:
-            ratio = fast
-        self.ratio = max(ratio, _LEAST_LEAK)
+        self._mean += _MEAN_MOVES * self._now
+        self._together += _LEAK_MOVES * (float(np.dot(self._now[0], self._now[1])) - self._together)
+        self._alone += _LEAK_MOVES * (float(np.dot(self._now[1], self._now[1])) - self._alone)
+        slope = min(1.0, max(0.0, self._together / (self._alone + 1e-12)))
+        in_phase = self._in_phase(error, echo, common)
+        self._much = self._much + 1 if in_phase > _MUCH_LEAKS else 0
+        self.ratio = max(slope * slope, in_phase if self._much > _MUCH_BLOCKS else 0, _LEAST_LEAK)
         self._error += 0.3 * (float(error.sum()) - self._error)
         self._echo += 0.3 * (float(echo.sum()) - self._echo)
         self.explains = min(1.0, self.ratio * self._echo / (self._error + 1e-9))
 
-
-def _towards(sums: tuple[float, float], together: float, alone: float, moves: float) -> tuple[float, float]:
-    return sums[0] + moves * (together - sums[0]), sums[1] + moves * (alone - sums[1])
-
-
-def _squared_slope(sums: tuple[float, float]) -> float:
-    slope = min(1.0, max(0.0, sums[0] / (sums[1] + 1e-12)))
-    return slope * slope
+    def _in_phase(self, error: _Reals, echo: _Reals, common: _Complexes) -> float:
+        """The part of the error that goes along with the echo in phase, over the last 0.2 s; what chance makes is taken off."""
+        self._common += _COHERENT_MOVES * (common - self._common)
+        self._echoes += _COHERENT_MOVES * (echo - self._echoes)
+        self._products += _COHERENT_MOVES * (error * echo - self._products)
+        coherent = np.square(self._common.real)
+        coherent += np.square(self._common.imag)
+        coherent -= 2 * _COHERENT_BY_CHANCE * self._products
+        coherent /= self._echoes + np.float32(1e-6)
+        return min(1.0, max(0.0, float(coherent.sum()) / (float(self._echoes.sum()) + 1e-9)))
 
 
 class KalmanCanceller:
@@ -141,7 +151,7 @@ class KalmanCanceller:
         self._echo_samples = np.zeros((n, _WINDOW), np.float32)
         self._padded = np.zeros((n, _WINDOW), np.float32)
         self._error_bins = np.zeros((n, BLOCK + 1), np.complex64)
-        self._short_bins = np.zeros((n, _BINS), np.complex64)
+        self._common = np.zeros((n, _BINS), np.complex64)
         self._taps = np.zeros((n, _SHORT), np.float32)
         self._error_power = np.zeros(_BINS, np.float32)
         self._echo_power = np.zeros(_BINS, np.float32)
@@ -231,7 +241,8 @@ class KalmanCanceller:
         _power(error, self._error_power)
         _power(self._echo_bins[:, :_BINS], self._echo_power)
         self._echo_power *= np.float32(0.5)  # it is of two blocks, the error of one
-        self._leakage.update(self._error_power, self._echo_power)
+        np.multiply(error, self._echo_bins[:, :_BINS].conj(), out=self._common)
+        self._leakage.update(self._error_power, self._echo_power, self._common.mean(axis=0))
         self._noise *= _NOISE_KEPT
         self._noise += (1 - _NOISE_KEPT) * self._error_power
 
