@@ -1,0 +1,113 @@
+"""What was played, read between its samples and at a rate that is a little off."""
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+from appliance.core.units import BLOCK, Block
+
+TAPS = 32
+_BEFORE = TAPS // 2 - 1
+_NEEDED = BLOCK + TAPS - 1
+_PHASES = 512
+"""Filters a sample; between two of them is mixed, which is right to -110 dB."""
+_ROOM = 0.25
+"""How far a place may leave its sample within a block: as much as 500 ppm make."""
+_LENGTH = 1 << 17
+"""Samples that are kept: 2.7 s, more than any loudspeaker is late."""
+
+
+def _table() -> NDArray[np.float32]:
+    """Windowed sincs for places from -0.25 to 1.25 samples after the tap ``_BEFORE``, shape (769, 32)."""
+    places = np.arange(-_ROOM * _PHASES, (1 + _ROOM) * _PHASES + 2) / _PHASES
+    away = np.arange(-_BEFORE, TAPS - _BEFORE) - places[:, np.newaxis]
+    window = np.i0(8.0 * np.sqrt(np.maximum(0.0, 1 - (away / (TAPS / 2 + 1)) ** 2))) / np.i0(8.0)
+    weights = np.sinc(away) * window
+    weights /= weights.sum(axis=1, keepdims=True)
+    made: NDArray[np.float32] = weights.astype(np.float32)
+    return made
+
+
+_TABLE = _table()
+_RAMP: NDArray[np.float32] = (np.arange(BLOCK) / BLOCK).astype(np.float32)
+
+
+class Played:
+    """The last seconds of a sound. Not safe for two threads: its owner locks."""
+
+    def __init__(self) -> None:
+        self._ring = np.zeros(_LENGTH + _NEEDED, np.float32)  # its beginning is repeated behind its end
+        self.written = 0
+        """Samples written so far; the first of all has number 0."""
+
+    def write(self, block: Block) -> None:
+        """Append a block, shape (480,)."""
+        at = self.written % _LENGTH
+        end = min(at + BLOCK, _LENGTH)
+        self._ring[at:end] = block[: end - at]
+        if end - at < BLOCK:
+            self._ring[: BLOCK - (end - at)] = block[end - at :]
+        if at < _NEEDED or at + BLOCK > _LENGTH:
+            self._ring[_LENGTH:] = self._ring[:_NEEDED]
+        self.written += BLOCK
+
+    def read(self, first: int, out: NDArray[np.float32]) -> bool:
+        """Copy what begins at sample ``first``, as much as ``out`` holds: at most 511. False: there is none of it.
+
+        What is not written yet, or not kept any more, is silence.
+        """
+        count = len(out)
+        oldest, end = max(0, self.written - _LENGTH), first + count
+        if end <= oldest or first >= self.written:
+            out[:] = 0
+            return False
+        at = first % _LENGTH
+        out[:] = self._ring[at : at + count]
+        if first < oldest:
+            out[: oldest - first] = 0
+        if end > self.written:
+            out[self.written - first :] = 0
+        return True
+
+
+class FractionalReader:
+    """Reads blocks of a :class:`Played` at any place and rate. Owns its scratch: one thread."""
+
+    def __init__(self) -> None:
+        self.sound = np.zeros(_NEEDED, np.float32)
+        """Samples that :meth:`make` makes a block of; they begin at ``first_of(place)``."""
+        self._windows = as_strided(self.sound, (BLOCK, TAPS), (4, 4), writeable=False)
+        self._filters = np.zeros((TAPS, 2), np.float32)
+        self._both = np.zeros((BLOCK, 2), np.float32)
+        self._scratch = np.zeros(TAPS, np.float32)
+
+    @staticmethod
+    def first_of(place: float) -> int:
+        """Number of the first sample that a block needs which begins at ``place``."""
+        return int(np.floor(place)) - _BEFORE
+
+    def make(self, place: float, ppm: float, out: Block) -> None:
+        """Write the 480 samples at ``place``, ``place + 1 + ppm / 10⁶`` … into ``out``, made of :attr:`sound`.
+
+        :param ppm: -500 to 500.
+        """
+        fraction = place - float(np.floor(place))
+        moved = BLOCK * ppm * 1e-6
+        if fraction == 0.0 and moved == 0.0:
+            out[:] = self.sound[_BEFORE : _BEFORE + BLOCK]
+            return
+        self._filter(fraction, self._filters[:, 0])
+        self._filter(fraction + moved, self._filters[:, 1])
+        np.dot(self._windows, self._filters, out=self._both)
+        begin, end = self._both[:, 0], self._both[:, 1]
+        np.subtract(end, begin, out=out)
+        out *= _RAMP
+        out += begin
+
+    def _filter(self, fraction: float, out: NDArray[np.float32]) -> None:
+        at = (fraction + _ROOM) * _PHASES
+        row = int(at)
+        between = np.float32(at - row)
+        np.subtract(_TABLE[row + 1], _TABLE[row], out=self._scratch)
+        np.multiply(self._scratch, between, out=self._scratch)
+        np.add(self._scratch, _TABLE[row], out=out)
