@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from appliance.audio.fourier import forward, inverse
 from appliance.core.units import BLOCK, Block
 
 _DOWN = 6
@@ -126,9 +127,9 @@ class EchoDelay:
             return None
         self._looked += 1
         if self._stage == 1:
-            np.fft.rfft(self._window[1], out=self._spectrum)
+            forward(self._window[1], self._spectrum)
         elif self._stage == 2:
-            np.fft.rfft(self._window[0], out=self._other)
+            forward(self._window[0], self._other)
             np.conjugate(self._other, out=self._other)
             self._spectrum *= self._other
             magnitude = np.abs(self._spectrum)
@@ -136,7 +137,7 @@ class EchoDelay:
             self._spectrum *= self._counts / magnitude
         else:
             self._stage = 0
-            np.fft.irfft(self._spectrum, _SIZE, out=self._correlation)
+            inverse(self._spectrum, self._correlation)
             return self._peak(expected)
         self._stage += 1
         return None
