@@ -264,6 +264,11 @@ class Aligner:
 
     def _moved(self, by: int) -> None:
         """The echo is elsewhere than the times say: go there at once."""
+        with self._lock:
+            written = self._played.written
+        if self._place - by >= written:  # before it was written nothing can be heard: that was no echo
+            self._maybe = None
+            return
         self._place -= by
         self._latency += by
         self._looks.clear()

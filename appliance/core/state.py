@@ -43,6 +43,34 @@ class Backends:
 
 
 @dataclass(frozen=True, slots=True)
+class FrontEndState:
+    """How the audio front end works. Nothing of it tells of the room."""
+
+    array: str
+    chain: tuple[str, ...]
+    """What works, in its order."""
+    delay_ms: float | None = None
+    """How much later than the card says the loudspeaker is heard; None: not measured yet."""
+    drift_ppm: float | None = None
+    """How much faster the loudspeaker's clock is than the microphones'."""
+    us_per_block: int = 0
+    """Time of the capture thread for ten milliseconds of sound."""
+    degraded: str = ""
+    """What does not work as it was asked for, and why; empty: all of it works."""
+
+    def as_dict(self) -> dict[str, object]:
+        """Ready for JSON."""
+        return {
+            "array": self.array,
+            "chain": list(self.chain),
+            "delay_ms": None if self.delay_ms is None else round(self.delay_ms, 1),
+            "drift_ppm": None if self.drift_ppm is None else round(self.drift_ppm, 1),
+            "us_per_block": self.us_per_block,
+            "degraded": self.degraded,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class SoundState:
     """What ``kontor sound`` knows.
 
@@ -65,6 +93,8 @@ class SoundState:
     under_runs: int = 0
     """Blocks that the loudspeaker missed."""
     hand: bool = False
+    front_end: FrontEndState | None = None
+    """None: what the microphone hears goes to the gate as it is."""
     uptime: float = 0.0
     """Seconds."""
     counters: Counts = field(default_factory=dict)
@@ -94,6 +124,7 @@ class SoundState:
             "exchange_connected": self.exchange_connected,
             "under_runs": self.under_runs,
             "backends": asdict(self.backends),
+            "front_end": None if self.front_end is None else self.front_end.as_dict(),
             "uptime": round(self.uptime, 1),
             "counters": dict(self.counters),
         }

@@ -50,6 +50,7 @@ def test_an_open_gate_tells_level_and_direction() -> None:
         "exchange_connected": True,
         "under_runs": 2,
         "backends": {"capture": "virtual", "playback": "virtual", "panel": "virtual (momentary)"},
+        "front_end": None,
         "uptime": 12.3,
         "counters": {"gate_closings": 1},
     }
