@@ -1,16 +1,18 @@
 """The two 10 ms paths of sound: from the microphone to the exchange, and from the exchange to the loudspeaker.
 
-Both run on the card's threads and decide nothing. The loudspeaker's block is the clock of the exchange: at each turn the
-answer to the last message is fetched and played, and the next message is sent; so one block is in hand, and nobody is waited
-for. With ``patience`` the message is sent first and its own answer is waited for, so long and no longer: 10 ms less delay,
-at the cost of a hole when link is later than that; then a block is in hand again for a while. When link does not answer, the
-last block fades to silence. What comes late is played all the same, so that the next such delay leaves no hole; when there
+What the microphones hear goes through the front end, where there is one, and then to the gate; what is played goes through its
+limiter. Both paths run on the card's threads and decide nothing. The loudspeaker's block is the clock of the exchange: at each
+turn the answer to the last message is fetched and played, and the next message is sent; so one block is in hand, and nobody is
+waited for. With ``patience`` the message is sent first and its own answer is waited for, so long and no longer: 10 ms less
+delay, at the cost of a hole when link is later than that; then a block is in hand again for a while. When link does not answer,
+the last block fades to silence. What comes late is played all the same, so that the next such delay leaves no hole; when there
 was none for two seconds, the block too much is faded into the one before.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -36,9 +38,29 @@ _CATCH_UP_EVERY = 50
 """Turns in which a block that always waits behind the gate is seen as delay that a stall has left."""
 _OVERTAKE_EVERY = 200
 """The same for an answer that always waits: link is late more often than the microphone."""
+FOUND_AFTER = 2.0
+"""Seconds after the gate has opened from which a direction is told: before, it would tell who talked while it was closed."""
 _LOOK_EVERY = 5
 """Turns between two looks at what need not be known every 10 ms: levels, news, a new connection. A process that sleeps
 between its blocks finds its caches cold: what it does not touch is what makes it cheap."""
+
+
+class Listening(Protocol):
+    """What of the front end (:class:`~appliance.audio.front_end.FrontEnd`) is used here: its libraries may be missing."""
+
+    @property
+    def speech(self) -> bool: ...
+
+    @property
+    def direction(self) -> int | None: ...
+
+    def process(self, microphones: Blocks, position: int, time: float, out: Block, /) -> None: ...
+
+    def playing(self, block: Block, /) -> None: ...
+
+    def played(self, position: int, time: float, /) -> None: ...
+
+    def jumped(self, side: Side, /) -> None: ...
 
 
 def _says(answer: Downlink) -> tuple[object, ...]:
@@ -80,8 +102,11 @@ class Duplex:
         counters: Counters,
         clock: Callable[[], float] = time.monotonic,
         patience: float = 0.0,
+        front_end: Listening | None = None,
     ) -> None:
         self._gate, self._listener, self._counters, self._clock = gate, listener, counters, clock
+        self._front_end = front_end
+        self._clean = np.zeros(BLOCK, np.float32)
         self._patience = patience
         self._hurries_from = 0
         self._calm = _CALM
@@ -89,7 +114,10 @@ class Duplex:
         self.microphone = SILENCE
         """Smoothed level of the microphone, dBov. It stays in this process while the gate is closed."""
         self.talking = False
-        """Whether somebody talks into the microphone, heard or not."""
+        """Whether somebody talks into the microphone, heard or not. It stays in this process while the gate is closed."""
+        self.direction: int | None = None
+        """Where who is heard talks, degrees, 0 to 359; None: nobody is heard, or it is not known."""
+        self._open_epoch, self._open_since = -1, 0.0
         self.loudspeaker = SILENCE
         """Smoothed level of what is played, dBov."""
         self.latest: tuple[Downlink, int] | None = None
@@ -124,23 +152,46 @@ class Duplex:
         latest = self.latest
         return latest[0] if latest else None
 
-    def captured(self, microphones: Blocks, _position: int, _time: float) -> None:
-        """One block of every microphone, shape (n, 480); the first of them is heard."""
+    def captured(self, microphones: Blocks, position: int, time: float) -> None:
+        """One block of every microphone, shape (n, 480); without a front end the first of them is heard."""
         block = microphones[0]
+        if self._front_end is not None:
+            block = self._clean
+            self._front_end.process(microphones, position, time, block)
         self._gate.put(block)
         if self.turns % _LOOK_EVERY == 0:
             now = self._clock()
-            self.microphone = self._heard.update(dbov(block), now)
-            self.talking = self._speaking.update(self.microphone, now)
+            level = self._heard.update(dbov(block), now)
+            speech = self._front_end is None or self._front_end.speech
+            self.microphone = level
+            self.talking = self._speaking.update(level if speech else SILENCE, now)
+            self._find(now)
 
-    def played(self, _position: int, _time: float) -> None:
+    def _find(self, now: float) -> None:
+        """Where the voice comes from, once all that the front end knows of it was heard by an open gate (mute rule 9)."""
+        if self._front_end is None or not self._gate.is_open:
+            self.direction = None
+            return
+        if self._gate.epoch != self._open_epoch:
+            self._open_epoch, self._open_since = self._gate.epoch, now
+        known = self.talking and now - self._open_since >= FOUND_AFTER
+        self.direction = self._front_end.direction if known else None
+
+    def played(self, position: int, time: float) -> None:
         """When the block of the last :meth:`wanted` is heard."""
+        if self._front_end is not None:
+            self._front_end.played(position, time)
 
     def jumped(self, side: Side) -> None:
         """Positions and delays of ``side`` begin anew."""
+        if self._front_end is not None:
+            self._front_end.jumped(side)
 
     def changed(self, running: bool) -> None:
-        """The card runs, or is lost."""
+        """The card runs, or is lost: then the gate closes at once, and the loop hears of it."""
+        if not running:
+            self._gate.close()
+            self.microphone, self.talking, self.direction = SILENCE, False, None
         self.card_changed(running)
 
     def wanted(self, out: Block) -> None:
@@ -163,6 +214,8 @@ class Duplex:
             self._send()
         elif answer is None and self.answer is not None:
             self._calm_down()
+        if self._front_end is not None:
+            self._front_end.playing(out)
         if looks:
             self._look(out)
         self.turns += 1
@@ -248,6 +301,7 @@ class Duplex:
                 block=self._pcm.data.cast("B") if has_block else None,
                 epoch=epoch,
                 level=self._level,
+                direction=self.direction if has_block else None,
                 reasons=facts.reasons,
                 door=facts.door,
                 hand=facts.hand,

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from appliance.app.duplex import LOST_AFTER, Duplex, Facts
+from appliance.app.duplex import FOUND_AFTER, LOST_AFTER, Duplex, Facts
 from appliance.audio.gate import Gate
+from appliance.audio.port import Side
 from appliance.core.controls import Door
 from appliance.core.counters import Counters
 from appliance.core.lamps import LinkPhase
@@ -21,14 +22,38 @@ TALK = np.full(BLOCK, 0.25, np.float32)
 MUSIC = np.full(BLOCK, 8192, "<i2").tobytes()
 
 
+class Front:
+    """A front end that halves what it hears, and hears and finds whatever a test says."""
+
+    def __init__(self) -> None:
+        self.speech = True
+        self.direction: int | None = 70
+        self.told: list[object] = []
+        self.played_blocks: list[np.ndarray] = []
+
+    def process(self, microphones: np.ndarray, position: int, time: float, out: np.ndarray) -> None:
+        self.told.append((microphones.shape, position, time))
+        np.multiply(microphones[-1], np.float32(0.5), out=out)
+
+    def playing(self, block: np.ndarray) -> None:
+        np.multiply(block, np.float32(0.5), out=block)
+        self.played_blocks.append(block.copy())
+
+    def played(self, position: int, time: float) -> None:
+        self.told.append((position, time))
+
+    def jumped(self, side: Side) -> None:
+        self.told.append(side)
+
+
 class World:
     """Sound's paths on one side, a link that a test speaks for on the other."""
 
-    def __init__(self, folder: Path, patience: float = 0.0) -> None:
+    def __init__(self, folder: Path, patience: float = 0.0, front_end: Front | None = None) -> None:
         self.now = 100.0
         self.gate, self.counters = Gate(), Counters()
         self.listener = Listener(folder / "exchange")
-        self.duplex = Duplex(self.gate, self.listener, self.counters, lambda: self.now, patience)
+        self.duplex = Duplex(self.gate, self.listener, self.counters, lambda: self.now, patience, front_end)
         self.link = Client(folder / "exchange", timeout=0.5)
         self.out = np.zeros(BLOCK, np.float32)
 
@@ -248,3 +273,79 @@ def test_a_block_that_always_waits_behind_the_gate_is_faded_into_the_next(world:
         world.exchange()
     assert world.gate.waiting == 0
     assert world.gate.dropped == 1
+
+
+@pytest.fixture
+def front() -> Front:
+    return Front()
+
+
+@pytest.fixture
+def fronted(short_dir: Path, front: Front) -> Iterator[World]:
+    world = World(short_dir, front_end=front)
+    yield world
+    world.close()
+
+
+def test_both_ways_lead_through_the_front_end(fronted: World, front: Front) -> None:
+    fronted.gate.open()
+    fronted.exchange(MUSIC)
+    message, played = [fronted.exchange(MUSIC) for _ in range(6)][-1]
+    assert set(np.frombuffer(message.block or b"", "<i2")) == {4095}, "half of what the microphone hears"
+    assert set(played) == {0.125}
+    assert np.array_equal(front.played_blocks[-1], played), "what is played is what the front end has seen last"
+
+
+def test_the_card_tells_the_front_end_what_it_tells(fronted: World, front: Front) -> None:
+    fronted.duplex.captured(np.zeros((4, BLOCK), np.float32), 960, 7.5)
+    fronted.duplex.played(480, 7.6)
+    fronted.duplex.jumped(Side.PLAYBACK)
+    assert front.told == [((4, BLOCK), 960, 7.5), (480, 7.6), Side.PLAYBACK]
+
+
+def test_talking_is_speech_and_no_noise(fronted: World, front: Front) -> None:
+    front.speech = False
+    for _ in range(20):
+        fronted.exchange()
+    assert fronted.duplex.microphone == pytest.approx(-18.06, abs=0.1)
+    assert not fronted.duplex.talking, "a fan is as loud"
+    front.speech = True
+    for _ in range(6):
+        fronted.exchange()
+    assert fronted.duplex.talking
+
+
+def test_a_direction_is_told_while_the_gate_is_open_and_somebody_talks(fronted: World, front: Front) -> None:
+    fronted.gate.open()
+    directions = [fronted.exchange()[0].direction for _ in range(250)]
+    opened = int(FOUND_AFTER * 100)
+    assert set(directions[: opened - 5]) == {None}, "what was found while it was closed is not told afterwards"
+    assert set(directions[opened + 12 :]) == {70}
+    front.direction = None
+    assert [fronted.exchange()[0].direction for _ in range(12)][-1] is None
+    front.direction, front.speech = 80, False
+    assert [fronted.exchange()[0].direction for _ in range(200)][-1] is None, "nobody talks"
+
+
+def test_a_closed_gate_tells_no_direction_and_forgets_when_it_opened(fronted: World) -> None:
+    fronted.gate.open()
+    for _ in range(250):
+        fronted.exchange()
+    assert fronted.duplex.direction == 70
+    fronted.gate.close()
+    assert [fronted.exchange()[0].direction for _ in range(12)] == [None] * 12
+    assert fronted.duplex.direction is None
+    fronted.gate.open()
+    assert [fronted.exchange()[0].direction for _ in range(100)] == [None] * 100
+
+
+def test_a_lost_card_closes_the_gate_at_once(world: World) -> None:
+    changes: list[bool] = []
+    world.duplex.card_changed = changes.append
+    world.duplex.changed(True)
+    world.gate.open()
+    world.exchange()
+    world.duplex.changed(False)
+    assert not world.gate.is_open, "before the loop has heard of it"
+    assert world.duplex.microphone == SILENCE
+    assert changes == [True, False]
