@@ -25,6 +25,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance.audio.fourier import forward, inverse
 from appliance.core.units import BLOCK, RATE, Block, Blocks
 
 HIGHEST = 8000
@@ -201,7 +202,7 @@ class KalmanCanceller:
         self._push(reference)
         np.multiply(self._filters, self._history[:, np.newaxis], out=self._products)
         np.add.reduce(self._products, axis=0, out=self._echo_bins[:, :_BINS])
-        np.fft.irfft(self._echo_bins, _WINDOW, axis=-1, out=self._echo_samples)
+        inverse(self._echo_bins, self._echo_samples)
         echoes[:] = self._echo_samples[:, BLOCK:]
         heard = float(np.vdot(microphones, microphones))
         if not heard < _LOUDEST * len(microphones):
@@ -227,7 +228,7 @@ class KalmanCanceller:
         else:
             self.junk += 1
             self._reference[BLOCK:] = 0
-        np.fft.rfft(self._reference, out=self._reference_bins)
+        forward(self._reference, self._reference_bins)
         self._history[1:] = self._history[:-1]
         self._history[0] = self._reference_bins[:_BINS]
         self._powers[1:] = self._powers[:-1]
@@ -236,7 +237,7 @@ class KalmanCanceller:
     def _learn(self, errors: Blocks) -> None:
         """The Kalman update of all filters, the same gain for each microphone."""
         self._padded[:, BLOCK:] = errors
-        np.fft.rfft(self._padded, axis=-1, out=self._error_bins)
+        forward(self._padded, self._error_bins)
         error = self._error_bins[:, :_BINS]
         _power(error, self._error_power)
         _power(self._echo_bins[:, :_BINS], self._echo_power)
@@ -270,9 +271,9 @@ class KalmanCanceller:
         """Cut some partitions to one block each, at the rate that their bins stand for, and measure them."""
         for _ in range(min(_CONSTRAINED, self._partitions)):
             filters = self._filters[self._next]
-            np.fft.irfft(filters, _SHORT, axis=-1, out=self._taps)
+            inverse(filters, self._taps)
             self._taps[:, _SHORT // 2 :] = 0
-            np.fft.rfft(self._taps, axis=-1, out=filters)
+            forward(self._taps, filters)
             _power(filters, self._sizes[self._next])
             self._next = (self._next + 1) % self._partitions
 

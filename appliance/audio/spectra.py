@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from appliance.audio.fourier import forward, inverse
 from appliance.core.units import BLOCK, Block, Blocks
 
 WINDOW = 2 * BLOCK
@@ -41,7 +42,7 @@ class Analysis:
         self._samples[:, :BLOCK] = self._samples[:, BLOCK:]
         self._samples[:, BLOCK:] = blocks
         np.multiply(self._samples, self._window, out=self._windowed)
-        np.fft.rfft(self._windowed, axis=-1, out=out)
+        forward(self._windowed, out)
 
     def reset(self) -> None:
         """Forget the block before."""
@@ -58,7 +59,7 @@ class Synthesis:
 
     def synthesise(self, spectrum: Spectrum, out: Block) -> None:
         """Give the block, shape (480,), that the spectrum, shape (481,), completes: the one before the last analysed."""
-        np.fft.irfft(spectrum, WINDOW, out=self._samples)
+        inverse(spectrum, self._samples)
         np.multiply(self._samples, self._window, out=self._samples)
         np.add(self._samples[:BLOCK], self._tail, out=out)
         self._tail[:] = self._samples[BLOCK:]

@@ -1,0 +1,196 @@
+"""Full duplex: who talks near is understood while the far end talks.
+
+A Kalman filter takes the echo out of each microphone, time-aligned and without distortion; a beam listens to where somebody
+talks (after cancelling: a beam in front of the filters would be a room that moves); a gain takes out what is left. The beam is
+linear, so the same beam over the estimated echoes tells the gain how much echo there was to begin with.
+
+Until the filter knows the room there is AEC3: at the start, after a jump that nobody can tell the size of, after divergence. It
+runs only then. Both are faded into each other, and each time is counted.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import numpy as np
+
+from appliance.audio.aec3 import Aec3
+from appliance.audio.high_band import HighBand
+from appliance.audio.kalman import KalmanCanceller
+from appliance.audio.rule_gain import RuleGain
+from appliance.audio.spectra import BINS, Analysis, Gains, Spectra, Spectrum, Synthesis
+from appliance.core.units import BLOCK, Block, Blocks
+
+_AUDIBLE = 1e-6 * BLOCK
+"""Energy of a block of the reference from which it can be heard: -60 dBFS."""
+_RINGS = 30
+"""Blocks that the room rings on after it."""
+_KNOWS, _KNOWS_NOT = 10.0, 5.0
+"""Decibels of echo taken away from which the filter is trusted, and below which it is not any more."""
+_SURE = 20
+"""Blocks of far-end sound that it has to be trusted for."""
+_NEAR = 0.5
+_FADE = np.linspace(0.0, 1.0, BLOCK, dtype=np.float32)
+
+
+class Beam(Protocol):
+    """Many microphones to one, by direction."""
+
+    def steer(self, azimuth: float | None, /) -> None:
+        """Go on turning there, degrees; once a block, before it is applied."""
+
+    def apply(self, spectra: Spectra, out: Spectrum, /) -> None:
+        """Spectra (n, 481) to one of (481,)."""
+
+
+class Finder(Protocol):
+    """Where somebody talks."""
+
+    def update(self, spectra: Spectra, weight: float, /) -> None:
+        """Take spectra (n, 481) that say so much about somebody near: 0 to 1."""
+
+    @property
+    def direction(self) -> float | None:
+        """Degrees, or not known."""
+
+
+class Gain(Protocol):
+    """What of the error is the near talker."""
+
+    def gain(self, error: Spectrum, echo: Spectrum, reference: Spectrum, out: Gains, /) -> float:
+        """Fill gains (481,); gives the probability that somebody near talks."""
+
+
+class FullDuplex:
+    """An array of n microphones. It delays by one block."""
+
+    def __init__(
+        self,
+        microphones: int,
+        *,
+        beam: Beam | None = None,
+        finder: Finder | None = None,
+        gain: Gain | None = None,
+        safe: Callable[[], Aec3] = Aec3,
+    ) -> None:
+        """:param beam: none: the first microphone.
+
+        :param finder: none: the beam stays where it is.
+        :param gain: none: by rule.
+        :param safe: makes what helps out.
+        """
+        self._kalman = KalmanCanceller(microphones)
+        self._beam, self._finder = beam, finder
+        self._gain: Gain = gain or RuleGain()
+        self._safe = safe()
+        self._high = HighBand()
+        self._errors = np.zeros((microphones, BLOCK), np.float32)
+        self._echoes = np.zeros((microphones, BLOCK), np.float32)
+        self._of_errors, self._of_echoes, self._of_reference = Analysis(microphones), Analysis(microphones), Analysis(1)
+        self._error_spectra = np.zeros((microphones, BINS), np.complex64)
+        self._echo_spectra = np.zeros((microphones, BINS), np.complex64)
+        self._reference_spectra = np.zeros((1, BINS), np.complex64)
+        self._error = np.zeros(BINS, np.complex64)
+        self._echo = np.zeros(BINS, np.complex64)
+        self._gains = np.ones(BINS, np.float32)
+        self._synthesis = Synthesis()
+        self._safe_out = np.zeros(BLOCK, np.float32)
+        self._counts = dict.fromkeys(("start", "jump", "divergence"), 0)
+        self._why = "start"
+        """Why the filter is not trusted; empty: it is."""
+        self._helping = False
+        self._sure = 0
+        self._far = 0
+        self._near = 1.0
+
+    @property
+    def name(self) -> str:
+        return "full duplex, helped by AEC3" if self._helping else "full duplex"
+
+    @property
+    def near_talks(self) -> bool:
+        return self._safe.near_talks if self._helping else self._near > _NEAR
+
+    @property
+    def direction(self) -> float | None:
+        return self._finder.direction if self._finder else None
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return {f"echo_fallback_{why}": count for why, count in self._counts.items()}
+
+    def jumped(self, shift: int | None) -> None:
+        if shift is None:
+            self._kalman.doubt()
+            self._distrust("jump")
+        elif shift:
+            self._kalman.shift(shift)
+
+    def process(self, microphones: Blocks, reference: Block, out: Block) -> None:
+        divergences = self._kalman.divergences
+        self._kalman.process(microphones, reference, self._errors, self._echoes)
+        if self._kalman.divergences != divergences:
+            self._distrust("divergence")
+        energy = float(np.dot(reference, reference))
+        self._far = _RINGS if energy > _AUDIBLE else max(0, self._far - 1)
+        self._trust(loud=energy > _AUDIBLE)
+        self._spectra(reference)
+        self._near = self._gain.gain(self._error, self._echo, self._reference_spectra[0], self._gains)
+        self._high.lower(self._error, self._reference_spectra[0], self._near, self._gains)
+        self._look()
+        self._error *= self._gains
+        self._synthesis.synthesise(self._error, out)
+        self._help(microphones, reference, out)
+
+    def _spectra(self, reference: Block) -> None:
+        """Errors, echoes and reference as spectra, the first two through the beam."""
+        self._of_errors.analyse(self._errors, self._error_spectra)
+        self._of_echoes.analyse(self._echoes, self._echo_spectra)
+        self._of_reference.analyse(reference[np.newaxis], self._reference_spectra)
+        if self._beam:
+            self._beam.steer(self.direction)
+            self._beam.apply(self._error_spectra, self._error)
+            self._beam.apply(self._echo_spectra, self._echo)
+        else:
+            np.copyto(self._error, self._error_spectra[0])
+            np.copyto(self._echo, self._echo_spectra[0])
+
+    def _look(self) -> None:
+        """Where somebody near talks: when it is somebody near, and when what is heard is not mostly echo."""
+        if self._finder:
+            known = not self._why or not self._far
+            self._finder.update(self._error_spectra, self._near if known else 0.0)
+
+    def _trust(self, *, loud: bool) -> None:
+        """Whether the filter knows the room."""
+        if not self._why:
+            if loud and self._kalman.converged < _KNOWS_NOT:
+                self._distrust("divergence")
+        elif loud:
+            self._sure = self._sure + 1 if self._kalman.converged > _KNOWS else 0
+            if self._sure > _SURE:
+                self._why = ""
+
+    def _distrust(self, why: str) -> None:
+        self._sure = 0
+        if not self._helping:
+            self._why = why
+        else:
+            self._counts[why] += 1
+
+    def _help(self, microphones: Blocks, reference: Block, out: Block) -> None:
+        """AEC3 instead, where there is echo that the filter does not know; from one to the other within a block."""
+        help_now = bool(self._why and self._far)
+        if not help_now and not self._helping:
+            return
+        self._safe.process(microphones, reference, self._safe_out)
+        if help_now and self._helping:
+            np.copyto(out, self._safe_out)
+            return
+        self._safe_out -= out
+        if help_now:
+            self._counts[self._why] += 1
+            self._safe_out *= _FADE
+        else:
+            self._safe_out *= _FADE[::-1]
+        out += self._safe_out
+        self._helping = help_now
