@@ -54,7 +54,10 @@ class HighBand:
         follow = np.where(ratio < self._coupling, _QUIETER, _LOUDER * np.float32(max(0.0, 1 - near)))
         follow[self._reference < _AUDIBLE] = 0
         self._coupling += follow * (np.minimum(ratio, 1) - self._coupling)
-        left = 1 - _OVER * self._coupling * self._reference / (self._error + np.float32(1e-12))
+        left = self._coupling * self._reference
+        left /= self._error + np.float32(1e-12)
+        left *= -_OVER
+        left += 1
         np.maximum(left, _FLOOR, out=left)
         self._smooth += np.where(left < self._smooth, np.float32(0.8), np.float32(0.3)) * (left - self._smooth)
         np.minimum(gains[FIRST:], np.repeat(self._smooth, _WIDTHS), out=gains[FIRST:])
