@@ -14,6 +14,17 @@ from appliance.core.arrays import Array
 from appliance.settings.model import Echo
 
 
+class _Unheard(Hardware):
+    """The microphone as it is, in which nobody can be told from the loudspeaker."""
+
+    near_talks = False
+
+
+def _ducked() -> HalfDuplex:
+    """The last that lets no echo through: it cancels nothing, so that nothing in it can fail, and needs no exact reference."""
+    return HalfDuplex(_Unheard)
+
+
 def full_duplex(array: Array) -> FullDuplex:
     """Ours, for the geometry of an array; with the gain by rule where the learned one's weights are missing."""
     gain: Gain | None = None
@@ -41,8 +52,8 @@ def cancellers(echo: Echo, array: Array) -> Sequence[Make]:
         case Echo.HARDWARE:
             return (Hardware,)
         case Echo.HALF_DUPLEX:
-            return (HalfDuplex,)
+            return (HalfDuplex, _ducked)
         case Echo.SAFE:
-            return (Aec3,)
+            return (Aec3, _ducked)
         case _:
-            return (lambda: full_duplex(array), Aec3)
+            return (lambda: full_duplex(array), Aec3, _ducked)

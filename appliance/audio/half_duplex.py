@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from appliance.audio.aec3 import Aec3
+from appliance.audio.echo import EchoCanceller
 from appliance.core.units import BLOCK, Block, Blocks
 
 _AUDIBLE = 3e-6 * BLOCK
@@ -28,7 +29,7 @@ class HalfDuplex:
     name = "half duplex"
     direction: float | None = None
 
-    def __init__(self, safe: Callable[[], Aec3] = Aec3) -> None:
+    def __init__(self, safe: Callable[[], EchoCanceller] = Aec3) -> None:
         """:param safe: makes what cancels."""
         self._safe = safe()
         self._far = 0
