@@ -9,9 +9,10 @@ from enum import Enum
 
 import numpy as np
 
+from appliance.audio.alsa_microphone import AT_ONCE, FASTEST
 from appliance.audio.alsa_open import CardError, Lost, Opened
 from appliance.audio.alsa_samples import Packer
-from appliance.core.units import BLOCK, RATE, Block
+from appliance.core.units import BLOCK, BLOCK_SECONDS, RATE, Block
 
 AHEAD = 20 * RATE // 1000
 AHEAD_LOW_DELAY = 15 * RATE // 1000
@@ -54,8 +55,8 @@ class Loudspeaker:
         self.ahead = min(max(ahead, self._least), self._most)
         self._packer = Packer(opened.format, opened.channels, max(BLOCK, self._most))
         self._silence = np.zeros(self._most, np.float32)
-        self._written = self._played = 0
-        now = time.monotonic()
+        self._written = self._played = self._blocks = 0
+        self._began = now = time.monotonic()
         self._steady = now + STARTING
         self._ran_dry = now - OFTEN
         self._calm_since = self._moved = now
@@ -98,6 +99,9 @@ class Loudspeaker:
             self._broken = True
             return Wrote.LATE
         self._broken = False
+        self._blocks += 1
+        if self._blocks * BLOCK_SECONDS > FASTEST * (now - self._began) + AT_ONCE:
+            raise CardError(f"{self._name} has no clock: it takes samples faster than time goes; name a real device")
         if not shorter:
             return Wrote.WHOLE
         self.ahead = max(self._least, self.ahead - MORE)

@@ -22,6 +22,10 @@ STUCK = 0.4
 """Seconds without a new sample after which the device counts as gone."""
 DEAD = 1.5
 """Seconds of one and the same sample after which the microphone counts as dead."""
+FASTEST = 1.5
+"""Times real time above which what is read is no sound (alsa-lib's null, or file)."""
+AT_ONCE = 0.5
+"""Seconds that a device may give or take at once."""
 _SHORTEST, _LONGEST = 0.001, BLOCK_SECONDS
 """Seconds between two looks at the device."""
 
@@ -48,7 +52,7 @@ class Microphone:
         self._unpacker = Unpacker(opened.format, opened.channels, opened.period)
         self._block = np.zeros((opened.channels, BLOCK), np.float32)
         self._filled = 0
-        self._position = 0
+        self._position = self._blocks = 0
         self._constant = True
         self._first = b""
         self._same = 0
@@ -69,7 +73,7 @@ class Microphone:
         """
         waits = self.opened.pcm.avail()
         # The first read starts the device; after an error the next one tells which, and puts an over-run right.
-        if 0 <= waits < BLOCK - self._filled and self._came:
+        if 0 <= waits < BLOCK - self._filled and self._came and not self._broken:
             self._idle(waits)
             return
         try:
@@ -129,6 +133,9 @@ class Microphone:
             and self._same >= (round(DEAD / BLOCK_SECONDS) if self.live else self._patience)
         ):
             raise DeadError(f"{self._name} gives the same sample all the time")
+        self._blocks += 1
+        if self._blocks * BLOCK_SECONDS > FASTEST * (time.monotonic() - self._began) + AT_ONCE:
+            raise CardError(f"{self._name} has no clock: its samples come faster than time goes; name a real device")
         self.live = self.live or not self._constant
         self._constant = True
         if self.live:

@@ -24,7 +24,7 @@ PERIOD = BLOCK // 2
 """Samples between two turns of the card that are asked for."""
 LONGEST_PERIOD = 2 * BLOCK
 """What is still taken."""
-PERIODS = 8
+PERIODS = 16
 """What the card may hold: room for a stall, not delay."""
 MOST_CHANNELS = 8
 
@@ -210,7 +210,7 @@ def _compare(wish: Wish, side: Side, opened: Opened) -> None:
 _PASSING = {
     errno.EACCES: "may not be opened: put the user of this process into the group audio",
     errno.EPERM: "may not be opened: put the user of this process into the group audio",
-    errno.ENODEV: "is just going, or just coming",
+    errno.ENODEV: "is not there: is it plugged in?",
     errno.ECONNREFUSED: "is of a sound server that does not run",
     errno.EHOSTDOWN: "is of a sound server that does not run",
 }
