@@ -197,13 +197,13 @@ class AudioSettings:
     capture: str = setting(
         Text(200),
         "default",
-        about="The ALSA device that the microphone is read from, for backend alsa.",
+        about="The ALSA device that the microphone is read from, for backend alsa. auto is recommended: the best array here.",
         effect=Effect.RESTART,
     )
     playback: str = setting(
         Text(200),
         "default",
-        about="The ALSA device that the loudspeaker is written to, for backend alsa.",
+        about="The ALSA device that the loudspeaker is written to, for backend alsa. auto: that of the same card, if it has one.",
         effect=Effect.RESTART,
     )
     channels: int = setting(
