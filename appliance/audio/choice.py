@@ -9,12 +9,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from appliance.audio.alsa_names import card_of
 from appliance.audio.inventory import Card, Stream
 from appliance.audio.port import Side
 
 AUTO, DEFAULT = "auto", "default"
 
-_HARDWARE = re.compile(r"^(?:plug)?(?:hw|dsnoop|dmix|sysdefault|front)(?::(?P<arguments>.*))?$")
+_DEVICE = re.compile(r"^(?:plug)?hw:(?:[^,=]+,|.*\bDEV=)(?P<number>\d+)")
 _SIDES = {Side.CAPTURE: ("microphone", "capture"), Side.PLAYBACK: ("loudspeaker", "playback")}
 
 
@@ -57,10 +58,10 @@ def _choose(cards: Sequence[Card], side: Side, device: str, heard: Card | None) 
     if device == DEFAULT:
         why = f'[audio] {setting} = "default": ALSA\'s own default, often a sound server'
         return Choice(side, device, why)
-    named = _named(device)
-    if named is None:
+    wanted = card_of(device)
+    if not wanted:
         return Choice(side, device, f'[audio] {setting} names it; it is not a card but ALSA\'s "{device}"')
-    wanted, number = named
+    number = int(match["number"]) if (match := _DEVICE.match(device)) else None
     why = f"[audio] {setting} names it"
     card = next((card for card in cards if wanted in {card.id, str(card.number)}), None)
     if card is None:
@@ -75,23 +76,6 @@ def _choose(cards: Sequence[Card], side: Side, device: str, heard: Card | None) 
             problem = f'[audio] {setting} = "{device}": {card.name} has its {what} as device {_devices(card, side)}'
         return Choice(side, device, why, card, problem=problem)
     return Choice(side, device, why, card, stream, _busy(stream, f'[audio] {setting} = "{device}"'))
-
-
-def _named(device: str) -> tuple[str, int | None] | None:
-    """Card (id or number) and device number of a name of ALSA's; None: it names no card."""
-    match = _HARDWARE.match(device)
-    if not match:
-        return None
-    card, number = "0", None
-    for place, argument in enumerate(filter(None, (match["arguments"] or "").split(","))):
-        key, equals, value = argument.partition("=")
-        if not equals:
-            key, value = ("CARD", "DEV", "SUBDEV")[min(place, 2)], argument
-        if key == "CARD":
-            card = value
-        elif key == "DEV" and value.isdecimal():
-            number = int(value)
-    return card, number
 
 
 def _devices(card: Card, side: Side) -> str:
