@@ -126,8 +126,12 @@ class Desk:
             self._knocked_at = self._clock()
             self.apply(Event.KNOCKED)
 
-    def refresh(self, answer: Downlink | None, talking: bool) -> Lamps:
-        """Light the lamps from the controls and from what link told last (None: link does not answer)."""
+    def refresh(self, answer: Downlink | None, talking: bool, *, degraded: bool = False) -> Lamps:
+        """Light the lamps from the controls and from what link told last (None: link does not answer).
+
+        :param talking: somebody talks into the microphone, whether he is heard or not.
+        :param degraded: something works less well than it should: the array is lost, the front end has fallen back.
+        """
         now = self._clock()
         if self._announced_at is not None and now >= self._announced_at:
             self._announced_at = None
@@ -135,7 +139,7 @@ class Desk:
         speakers = answer.speakers if answer else ()
         room = Room(
             phase=answer.link if answer else LinkPhase.RECONNECTING,
-            health=Health.DEGRADED if self._store_fails else Health.HEALTHY,
+            health=Health.DEGRADED if degraded or self._store_fails else Health.HEALTHY,
             talking_while_closed=talking and not self._controls.open,
             level=max((float(speaker.level) for speaker in speakers), default=SILENCE),
             wanted=bool(answer and answer.hands)

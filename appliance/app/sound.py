@@ -16,11 +16,12 @@ from typing import Any
 
 from appliance.app.desk import Desk
 from appliance.app.duplex import PATIENCE, Duplex, Facts
+from appliance.app.hearing import channels_of, make_front_end
 from appliance.app.process import NotAllowed, beat, lock_memory, make_folders, moved, real_time, tune, until_stopped
 from appliance.audio.gate import Gate
 from appliance.audio.port import SoundCard
 from appliance.audio.virtual import Recorder, VirtualCard, microphone
-from appliance.core.controls import Event, initial
+from appliance.core.controls import Event, Reason, initial
 from appliance.core.counters import Counters
 from appliance.core.events import EventName
 from appliance.core.state import Backends, SoundState
@@ -32,7 +33,7 @@ from appliance.panel.memory import MuteMemory
 from appliance.panel.none import NoPanel
 from appliance.panel.port import Panel
 from appliance.panel.virtual import VirtualPanel
-from appliance.settings import Settings
+from appliance.settings import AudioSettings, Settings
 
 EXCHANGE = "exchange"
 STATUS = "sound.status"
@@ -57,21 +58,21 @@ def make_card(settings: Settings) -> SoundCard:
     """
     audio = settings.audio
     if audio.backend == "alsa":
-        return _alsa_card(audio.capture, audio.playback, low_delay=audio.frame_ms == 10)
+        return _alsa_card(audio)
     try:
         return VirtualCard(microphone(audio.microphone), Recorder(Path(audio.record)) if audio.record else None)
     except (ValueError, OSError) as error:
         raise NotAllowed(f"[audio] microphone or record: {error}") from error
 
 
-def _alsa_card(capture: str, playback: str, *, low_delay: bool) -> SoundCard:
+def _alsa_card(audio: AudioSettings) -> SoundCard:
     try:
         from appliance.audio.alsa import AlsaCard  # noqa: PLC0415 - its library is there on a device only
     except ModuleNotFoundError as error:
         raise NotAllowed(
             f'[audio] backend = "alsa" needs {error.name}: install python3-alsaaudio, or kontor[device] with pip'
         ) from error
-    return AlsaCard(capture, playback, low_delay=low_delay)
+    return AlsaCard(audio.capture, audio.playback, channels=channels_of(audio), low_delay=audio.frame_ms == 10)
 
 
 def make_panel(settings: Settings) -> Panel:
@@ -114,7 +115,9 @@ class Sound:
         )
         self._listener = self._listen()
         patience = PATIENCE if settings.audio.frame_ms == 10 else 0.0
-        self.duplex = Duplex(self.gate, self._listener, self.counters, patience=patience)
+        self._front_end = make_front_end(settings.audio)
+        self._degraded = ""
+        self.duplex = Duplex(self.gate, self._listener, self.counters, patience=patience, front_end=self._front_end)
         self._muted_since: float | None = time.time()
         self._news = asyncio.Event()
         self._linked = False
@@ -127,7 +130,7 @@ class Sound:
         await status.start()
 
         self.duplex.news = partial(self._later, loop, self._news.set)
-        self.duplex.card_changed = partial(self._later, loop, self._card_changed)
+        self.duplex.card_changed = partial(self._from_card, loop)
         self.desk.changed = self._news.set
         self.desk.opening = self._opening
 
@@ -146,6 +149,12 @@ class Sound:
             await until_stopped(stop, self._parts(notifier))
         finally:
             await self._end(status)
+
+    def _from_card(self, loop: asyncio.AbstractEventLoop, running: bool) -> None:
+        """A thread of the card, before its first block."""
+        if running and self._front_end is not None:
+            self._front_end.opened(self._card.facts)
+        self._later(loop, self._card_changed, running)
 
     @staticmethod
     def _later(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *arguments: object) -> None:
@@ -185,6 +194,7 @@ class Sound:
                 self._journal.tell(EventName.EXCHANGE_CONNECTED)
             self._linked = latest is not None
             self._tell_junk()
+            self._tell_front_end()
             self._show()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_TURN if latest and latest[0].speakers else _IDLE_TURN):
@@ -198,8 +208,16 @@ class Sound:
             self.counters.add("exchange_junk", junk - self._junk)
             self._junk = junk
 
+    def _tell_front_end(self) -> None:
+        degraded = self._front_end.degraded if self._front_end else ""
+        if degraded and degraded != self._degraded:
+            self._journal.tell(EventName.FRONT_END_DEGRADED, why=degraded)
+        self._degraded = degraded
+
     def _show(self) -> None:
-        lamps = self.desk.refresh(self.duplex.answer, self.duplex.talking)
+        controls = self.desk.controls
+        lost = Reason.AUDIO in controls.held and Reason.STARTING not in controls.held
+        lamps = self.desk.refresh(self.duplex.answer, self.duplex.talking, degraded=bool(self._degraded) or lost)
         controls = self.desk.controls
         if controls.open:
             self._muted_since = None
@@ -214,7 +232,12 @@ class Sound:
 
     def _card_changed(self, running: bool) -> None:
         self.desk.apply(Event.AUDIO_FOUND if running else Event.AUDIO_LOST)
-        self._journal.tell(EventName.AUDIO_FOUND if running else EventName.AUDIO_LOST, card=self._card.name)
+        if running:
+            facts = self._card.facts
+            opened = {"channels": facts.channels, "format": facts.format} if facts else {}
+            self._journal.tell(EventName.AUDIO_FOUND, card=self._card.name, **opened)
+        else:
+            self._journal.tell(EventName.AUDIO_LOST, card=self._card.name, why=self._card.problem)
 
     def _listen(self) -> Listener:
         # systemd keeps the path when we restart, and hands the socket over (sd_listen_fds(3)).
@@ -230,13 +253,16 @@ class Sound:
             backends=Backends(self._card.name, self._card.name, self._panel.name),
             muted_since=self._muted_since,
             microphone=self.duplex.microphone,
+            direction=self.duplex.direction,
             loudspeaker=self.duplex.loudspeaker,
+            front_end=self._front_end.state() if self._front_end else None,
             exchange_connected=self._linked,
             under_runs=self.counters.get("downlink_missing"),
             uptime=time.monotonic() - self._started,
             counters={
                 **self.counters.snapshot(),
                 **self._card.counts,
+                **(self._front_end.counts if self._front_end else {}),
                 "blocks_played": self.duplex.turns,
                 "blocks_dropped": self.gate.dropped,
             },

@@ -84,6 +84,10 @@ class SoundCard(Protocol):
     def facts(self) -> CardFacts | None:
         """What was opened last; None before the first time."""
 
+    @property
+    def problem(self) -> str:
+        """Why the card does not run, one sentence that names the setting; empty: it does, or is just being opened."""
+
     def start(self, user: CardUser) -> None:
         """Start the threads. ``wanted`` goes on being called every 10 ms even when the card is lost."""
 

@@ -169,6 +169,10 @@ class VirtualCard:
     def facts(self) -> CardFacts:
         return CardFacts("virtual", "virtual", 1, "FLOAT_LE", RATE, BLOCK)
 
+    @property
+    def problem(self) -> str:
+        return "" if self._present else "it was unplugged"
+
     def start(self, user: CardUser) -> None:
         self._user = user
         self._thread = threading.Thread(target=self._run, args=(user,), name="audio", daemon=True)

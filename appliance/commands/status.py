@@ -64,9 +64,18 @@ def _describe_sound(sound: Mapping[str, Any]) -> list[str]:
     return [
         f"microphone   {gate}{level}",
         f"loudspeaker  {sound['loudspeaker']:.0f} dB, {sound['under_runs']} blocks missed",
+        *_describe_front_end(sound.get("front_end")),
         f"door         {sound['door']}",
         f"lamps        {lamps}",
     ]
+
+
+def _describe_front_end(front_end: Mapping[str, Any] | None) -> list[str]:
+    if front_end is None:
+        return []
+    delay = f", {front_end['delay_ms']:.0f} ms behind the card" if front_end["delay_ms"] is not None else ""
+    lines = [f"front end    {front_end['array']}: {', '.join(front_end['chain'])}{delay}"]
+    return [*lines, f"             limited: {front_end['degraded']}"] if front_end["degraded"] else lines
 
 
 def _describe_link(link: Mapping[str, Any]) -> list[str]:

@@ -34,7 +34,6 @@ class EventName(StrEnum):
     DOOR_CHANGED = "door_changed"
     AUDIO_FOUND = "audio_found"
     AUDIO_LOST = "audio_lost"
-    FRONT_END_STARTED = "front_end_started"
     FRONT_END_DEGRADED = "front_end_degraded"
     MUTE_RESTORED = "mute_restored"
     MUTE_STORE_DAMAGED = "mute_store_damaged"

@@ -11,8 +11,10 @@ import pytest
 
 from appliance.app.process import NotAllowed, VitalEnded
 from appliance.app.sound import VIRTUAL_PANEL, Sound, make_card, make_panel
+from appliance.audio.aec3 import Aec3
 from appliance.audio.virtual import Silence, Tone, VirtualCard
 from appliance.core.controls import Door, MuteControl, Reason
+from appliance.core.lamps import Sign
 from appliance.core.units import Block
 from appliance.health.notify import Notifier
 from appliance.media.exchange import Client, Downlink
@@ -27,11 +29,11 @@ from tests.support.need import need
 class Parts:
     """Sound with a virtual card and panel that a test can reach."""
 
-    def __init__(self, folder: Path, card: VirtualCard | None = None) -> None:
+    def __init__(self, folder: Path, card: VirtualCard | None = None, more: str = "") -> None:
         self.card = card or VirtualCard(Tone(440))
         self.panel = VirtualPanel(MuteControl.LATCHING, 0.005, 0.05)
         told, self.lines = journal()
-        self.sound = Sound(settings(folder), self.card, self.panel, told)
+        self.sound = Sound(settings(folder, more), self.card, self.panel, told)
         self.stop = asyncio.Event()
 
     def start(self) -> "asyncio.Task[None]":
@@ -69,8 +71,10 @@ async def test_a_lost_card_closes_and_its_return_restores(short_dir: Path) -> No
         await until(lambda: parts.sound.desk.controls.reasons == {Reason.AUDIO})
         assert not parts.sound.gate.is_open
         assert parts.sound.state().as_dict()["microphone"] is None
+        await until(lambda: parts.panel.shown.fault is Sign.SLOW)
+        assert "unplugged" in parts.lines.lines("audio_lost")[0]
         parts.card.plug()
-        await until(lambda: parts.sound.gate.is_open)
+        await until(lambda: parts.sound.gate.is_open and parts.panel.shown.fault is Sign.OFF)
 
 
 async def test_a_damaged_store_starts_muted(short_dir: Path) -> None:
@@ -212,4 +216,31 @@ def test_the_card_is_the_one_that_the_settings_name(short_dir: Path) -> None:
     need("module:alsaaudio", "pyalsaaudio is not installed: pip install -e .[device]")
     card = make_card(settings(short_dir, '[audio]\nbackend = "alsa"\ncapture = "plughw:1"\nplayback = "plughw:2"'))
     assert card.name == "alsa (plughw:1, plughw:2)"
-    assert card.counts == {"capture_overruns": 0, "playback_underruns": 0}
+    assert card.counts.keys() >= {"capture_overruns", "playback_underruns"}
+    assert not any(card.counts.values())
+
+
+async def test_a_front_end_works_where_the_settings_ask_for_one(short_dir: Path) -> None:
+    parts = Parts(short_dir, more='[audio]\necho = "safe"\n')
+    async with running(parts):
+        await until(lambda: parts.sound.gate.is_open)
+        told = parts.sound.state().as_dict()["front_end"]
+        assert isinstance(told, dict)
+        assert (told["array"], told["degraded"]) == ("mono", "")
+        assert told["chain"] == ["aec3", "noise suppression", "voice detector", "gain control", "limiter"]
+        assert parts.sound.state().counters["front_end_failures"] == 0
+        assert parts.panel.shown.fault is Sign.OFF
+
+
+async def test_a_front_end_that_fails_is_told_and_shown(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise FloatingPointError("diverged")
+
+    monkeypatch.setattr(Aec3, "process", broken)
+    parts = Parts(short_dir, more='[audio]\necho = "safe"\n')
+    async with running(parts) as lines:
+        await until(lambda: parts.panel.shown.fault is Sign.SLOW)
+        assert "half duplex instead of aec3 (FloatingPointError: diverged)" in lines.lines("front_end_degraded")[0]
+        assert len(lines.lines("front_end_degraded")) == 1
+        await until(lambda: (parts.sound.state().microphone or -127) > -30)
+        assert parts.sound.gate.is_open, "the room is not deaf"
