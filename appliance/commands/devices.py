@@ -1,0 +1,144 @@
+"""``kontor devices``: the sound cards of this machine, what they can do, which would be used and why."""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from appliance.commands import Subparsers
+from appliance.commands.part import add_config, load_settings
+from appliance.core.exits import Exit
+from appliance.core.units import BLOCK, RATE
+
+if TYPE_CHECKING:
+    from appliance.audio.choice import Choice
+    from appliance.audio.inventory import Ability, Card, Stream
+    from appliance.core.arrays import Array
+    from appliance.settings import AudioSettings
+
+_WHAT = {"capture": "microphone", "playback": "loudspeaker"}
+
+
+def register(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = commands.add_parser("devices", help="list the sound cards, and which would be used and why")
+    add_config(parser)
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """List them; 0 when what the settings ask for is there, 69 when it is not, 78 when the settings are wrong."""
+    from appliance.audio.choice import choose
+
+    settings = load_settings(given.config, ())
+    if settings is None:
+        return Exit.CONFIGURATION
+    audio, cards = settings.audio, _cards()
+    choices = choose(cards, audio.capture, audio.playback, audio.channels)
+    array = _array(audio, choices[0])
+    if given.json:
+        print(json.dumps(_as_dict(audio, cards, choices, array), indent=2))
+    else:
+        print("\n".join([*_describe(cards), "", *_describe_use(audio, choices, array)]))
+    return Exit.UNAVAILABLE if audio.backend == "alsa" and any(choice.problem for choice in choices) else Exit.OK
+
+
+def _cards() -> "list[Card]":
+    from appliance.audio import inventory
+
+    try:
+        from appliance.audio import probe
+    except ImportError:  # without ALSA's library, what the kernel says is all there is
+        return inventory.cards()
+    return probe.asked(inventory.cards())
+
+
+def _array(audio: "AudioSettings", heard: "Choice") -> "Array":
+    """The array that the front end would take the chosen card for."""
+    from appliance.app.hearing import array_of
+    from appliance.audio.port import CardFacts
+
+    card, stream = heard.card, heard.stream
+    if card is None or stream is None:
+        return array_of(audio, None)
+    channels = audio.channels or stream.channels or (card.array.channels if card.array else 1)
+    facts = CardFacts(
+        capture=heard.device,
+        playback="",
+        channels=channels,
+        format="",
+        rate=RATE,
+        period=BLOCK,
+        usb_id=card.usb_id,
+        card=card.name,
+    )
+    return array_of(audio, facts)
+
+
+def _describe(cards: "Sequence[Card]") -> Iterator[str]:
+    if not cards:
+        yield "No sound card is here."
+    for card in cards:
+        marks = [f"USB {card.usb_id}"] if card.usb else []
+        marks += [f"the array {card.array.name}"] if card.array else []
+        marks += ["no real card: it gives back what is played"] if card.loops_back else []
+        yield f"{card.number}  {card.id}: {', '.join([card.name, *marks])}"
+        if not card.streams:
+            yield "   neither microphone nor loudspeaker"
+        for stream in card.streams:
+            use = f"in use by {stream.holder}" if stream.holder else "free"
+            yield f"   {_WHAT[stream.side]:<12} {card.pcm(stream):<34} {_abilities(stream)}; {use}"
+
+
+def _abilities(stream: "Stream") -> str:
+    if not stream.abilities:
+        return "what it can do is told when it is free" if stream.holder else "nobody tells what it can do"
+    return " or ".join(dict.fromkeys(_ability(ability) for ability in stream.abilities))
+
+
+def _ability(ability: "Ability") -> str:
+    rates = (f"{rate / 1000:g}" for rate in ability.rates)
+    channels = "1 channel" if ability.channels == 1 else f"{ability.channels} channels"
+    return f"{channels}, {'/'.join(ability.formats)}, {(' to ' if ability.continuous else ', ').join(rates)} kHz"
+
+
+def _describe_use(audio: "AudioSettings", choices: "Sequence[Choice]", array: "Array") -> Iterator[str]:
+    if audio.backend != "alsa":
+        yield f'None is used: [audio] backend = "{audio.backend}". With backend = "alsa" it would be'
+    else:
+        yield "Used:"
+    for choice in choices:
+        yield f"   {_WHAT[choice.side]:<12} {choice.device:<34} {choice.why}"
+        if choice.problem:
+            yield f"   {'':<12} -> {choice.problem}"
+    count = len(array.microphones)
+    finished = ", which cancels echo by itself" if array.cancels else ""
+    yield f"   {'array':<12} {array.name:<34} {count} microphone{'s' if count > 1 else ''}{finished}"
+
+
+def _as_dict(
+    audio: "AudioSettings", cards: "Sequence[Card]", choices: "Sequence[Choice]", array: "Array"
+) -> dict[str, Any]:
+    def stream(card: "Card", one: "Stream") -> dict[str, Any]:
+        return asdict(one) | {"pcm": card.pcm(one), "native": one.native}
+
+    def listed(card: "Card") -> dict[str, Any]:
+        streams = [stream(card, one) for one in card.streams]
+        return asdict(card) | {"array": card.array.name if card.array else None, "streams": streams}
+
+    return {
+        "backend": audio.backend,
+        "cards": [listed(card) for card in cards],
+        "use": {
+            choice.side: {
+                "device": choice.device,
+                "card": choice.card.id if choice.card else None,
+                "why": choice.why,
+                "problem": choice.problem,
+            }
+            for choice in choices
+        },
+        "array": {"name": array.name, "microphones": list(array.microphones), "cancels": array.cancels},
+    }
