@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tools.kernel import ticks
 from tools.kernel.channel import Channel, readable
 
 JOBS = "kontor.jobs"
@@ -87,10 +88,23 @@ def _prepare(root: str) -> None:
             subprocess.run(command, check=False, **quiet)  # type: ignore[call-overload]
 
 
+def _keep_ticking() -> None:
+    """Start the clock of the host's devices, if there are any."""
+    try:
+        fd = port(ticks.PORT)
+    except FileNotFoundError:
+        return
+    if os.fork() == 0:
+        ticks.run(fd)
+        os._exit(0)
+    os.close(fd)
+
+
 def main(arguments: list[str]) -> None:
     """Serve until the host is gone."""
     try:
         _prepare(arguments[0])
+        _keep_ticking()
         jobs = Channel(port(JOBS))
         jobs.send({"ready": os.uname().release})
         while order := jobs.receive():

@@ -48,6 +48,11 @@ def unplug_card(card: str) -> None:
     monitor("unplug", card=card)
 
 
+def let_card_hear(card: str, what: str) -> None:
+    """What its microphones give: see :meth:`tools.kernel.usb_card.UsbCard.hear`."""
+    monitor("hear", card=card, what=what)
+
+
 def modprobe(*words: str) -> None:
     """Load a module, with its parameters; or unload it (``-r``). Raises CalledProcessError."""
     subprocess.run(["modprobe", *words], check=True)

@@ -17,19 +17,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from tools.kernel import fetch, initrd
+from tools.kernel import fetch, initrd, ticks
 from tools.kernel.agent import ASKS, JOBS
 from tools.kernel.audio_class import CardModel
 from tools.kernel.channel import Channel, readable
-from tools.kernel.usb_card import UsbCard
+from tools.kernel.usb_card import UsbCard, UsbCards
 from tools.system import find
 
 QEMU = "qemu-system-x86_64"
-BOOT = 180.0
-"""Seconds until the guest answers. 15 to 25 on a quiet machine: its processor is emulated."""
+BOOT = 600.0
+"""Seconds until the guest answers: 20 on a quiet machine, 90 where ten others want the same processor."""
 _PORTS = ("qmp", "jobs", "asks")
-_LATE = 30.0
-"""Seconds that the guest may take to say that a job's time is up."""
+_SLOW, _LATE = 20, 60.0
+"""A second of the guest's may take so many of the host's; and so many seconds more may an answer take."""
 ALLOWED = frozenset({"device_add", "device_del", "qom-get", "qom-set", "query-status"})
 """What a job may ask of QEMU: not the host's files."""
 USB_BUS = "usb.0"
@@ -65,7 +65,10 @@ class Machine:
 
     Its root is the host's /, read only, with an overlay in memory. Linux has virtio, overlay and 9p loaded and finds the
     other modules by ``modprobe``; there is a USB 3 controller (:data:`USB_BUS`) and neither network nor udev nor systemd.
-    Timings are an emulated processor's: good for what happens and in which order, poor for how long it takes.
+
+    **Its time is its own.** The processor is emulated and counted: a nanosecond an instruction. While the host has other
+    things to do the guest's clock stands still, so that what is late in the guest was late by what it did itself. Its clock
+    never runs faster than the host's.
 
     :param options: more words for QEMU's command line.
     :param cards: USB sound cards of ours by name; not plugged in yet. Also a job may plug them (tools/kernel/guest.py).
@@ -78,10 +81,9 @@ class Machine:
         *,
         cards: Mapping[str, CardModel] | None = None,
         memory_mib: int = 1024,
-        cores: int = 2,
         echo: Callable[[str], object] | None = None,
     ) -> None:
-        self._options, self._memory, self._cores, self._echo = tuple(options), memory_mib, cores, echo
+        self._options, self._memory, self._echo = tuple(options), memory_mib, echo
         self._process: subprocess.Popen[bytes] | None = None
         self._ends: dict[str, Channel] = {}
         self._folder = Path()
@@ -116,12 +118,12 @@ class Machine:
         self._end()
 
     def run(self, command: Sequence[str], *, seconds: float = 60.0, cwd: Path = fetch.ROOT) -> Finished:
-        """Run a command in the guest as root, alone; it and all its children end with it or after ``seconds``.
+        """Run a command in the guest as root, alone; it and all its children end with it or after ``seconds`` of the guest's.
 
         :raises GuestError: its time is up, or the guest is gone.
         """
         said: list[str] = []
-        end = time.monotonic() + seconds + _LATE
+        end = time.monotonic() + _SLOW * seconds + _LATE
         try:
             self._jobs.send({"run": list(command), "cwd": str(cwd), "seconds": seconds})
             while (message := self._message(end)) is not None:
@@ -184,9 +186,14 @@ class Machine:
     def _answer(self, ask: dict[str, Any]) -> dict[str, Any]:
         """Do what a job asks for."""
         command, arguments = str(ask.get("execute")), ask.get("arguments", {})
-        if command in {"plug", "unplug"} and arguments.get("card") in self.cards:
-            card = self.cards[arguments["card"]]
-            (card.plug if command == "plug" else card.unplug)()
+        if card := self.cards.get(arguments.get("card", "")):
+            match command:
+                case "plug":
+                    card.plug()
+                case "unplug":
+                    card.unplug()
+                case _:
+                    card.hear(str(arguments.get("what")))
             return {"return": {}}
         if command not in ALLOWED:
             return {"error": {"desc": f"not for guests; {', '.join(sorted(ALLOWED))} are"}}
@@ -215,13 +222,15 @@ class Machine:
         (self._folder / "initrd").write_bytes(initrd.build(kernel))
         ends: dict[str, int] = {}
         with contextlib.ExitStack() as stack, (self._folder / "console").open("wb") as console:
-            for name in (*_PORTS, *self._models):
-                ours, theirs = socket.socketpair()
+            ours: dict[str, socket.socket] = {}
+            clock = ["ticks"] if self._models else []
+            for name in (*_PORTS, *clock, *self._models):
+                ours[name], theirs = socket.socketpair()
                 ends[name] = stack.enter_context(theirs).fileno()
-                if name in self._models:
-                    self.cards[name] = self._stack.enter_context(UsbCard(self._models[name], ours))
-                else:
-                    self._ends[name] = Channel(ours.detach())
+            self._ends = {name: Channel(ours[name].detach()) for name in _PORTS}
+            self.cards = {name: UsbCard(model, ours[name]) for name, model in self._models.items()}
+            if self.cards:
+                self._stack.enter_context(UsbCards(self.cards, ours["ticks"]))
             self._process = subprocess.Popen(
                 self._command(kernel, ends),
                 stdin=subprocess.DEVNULL,
@@ -234,12 +243,13 @@ class Machine:
         chardevs = [word for name, fd in fds.items() for word in ("-chardev", f"socket,id={name},fd={fd}")]
         ports = [
             word
-            for name, port in (("jobs", JOBS), ("asks", ASKS))
+            for name, port in (("jobs", JOBS), ("asks", ASKS), ("ticks", ticks.PORT))
+            if name in fds
             for word in ("-device", f"virtserialport,chardev={name},name={port}")
         ]
         return [
-            *(find(QEMU) or QEMU, "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off"),
-            *("-smp", str(self._cores), "-m", str(self._memory)),
+            *(find(QEMU) or QEMU, "-machine", "q35", "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=on"),
+            *("-cpu", "max,la57=off", "-smp", "1", "-m", str(self._memory)),
             *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-serial", "stdio"),
             *("-kernel", str(kernel.image), "-initrd", str(self._folder / "initrd")),
             *("-append", "console=ttyS0 quiet loglevel=4 panic=-1 random.trust_cpu=on"),

@@ -1,0 +1,59 @@
+"""One guest for all tests of the kernel bench, and the figures that they leave."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.inside import cards
+from tests.support.need import need
+from tools import measurements
+from tools.kernel import fetch
+from tools.kernel.audio_class import CardModel
+from tools.kernel.machine import Machine, missing
+
+MODELS = {
+    "array": CardModel(),
+    "wide": CardModel(product=0x0101, name="Wide Array", microphones=4, sample_bytes=3),
+    "slow": CardModel(product=0x0102, name="Slow Array", microphones=1, rate=16_000),
+    "mute": CardModel(product=0x0103, name="Loudspeaker", microphones=0),
+}
+"""USB cards of the guest, by the name under which they are plugged."""
+
+
+@pytest.fixture(scope="session")
+def machine() -> Iterator[Machine]:
+    """A guest with the drivers of sound loaded and no USB card plugged in."""
+    need("module:alsaaudio", "pyalsaaudio is not installed: make alsa")
+    need(not missing(), missing())
+    try:
+        fetch.kernel()
+    except fetch.KernelMissingError as error:
+        need(False, str(error))
+    with Machine(cards=MODELS, echo=sys.stdout.write) as machine:
+        print(f"kernel {machine.release}, up in {machine.boot_seconds:.0f} s")
+        machine.call(cards.load)
+        yield machine
+
+
+@pytest.fixture
+def array(machine: Machine) -> Iterator[Machine]:
+    """The same with the array plugged in, and all as before afterwards."""
+    machine.cards["array"].plug()
+    yield machine
+    for card in machine.cards.values():
+        card.unplug()
+        card.hear("echo")
+
+
+@pytest.fixture(scope="session")
+def figures(request: pytest.FixtureRequest) -> Iterator[list[measurements.Figure]]:
+    """What the tests measured; written as docs/measurements/alsa.json for ``make test-kernel``, unless a test failed."""
+    found: list[measurements.Figure] = []
+    failed = request.session.testsfailed
+    yield found
+    place = os.environ.get("KONTOR_MEASUREMENTS")
+    if place and found and request.session.testsfailed == failed:
+        measurements.write("alsa", found, Path(place))
