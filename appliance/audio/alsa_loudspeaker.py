@@ -10,7 +10,7 @@ from enum import Enum
 import numpy as np
 
 from appliance.audio.alsa_microphone import AT_ONCE, FASTEST
-from appliance.audio.alsa_open import CardError, Lost, Opened
+from appliance.audio.alsa_open import CardError, CardMistakeError, Lost, Opened
 from appliance.audio.alsa_samples import Packer
 from appliance.core.units import BLOCK, BLOCK_SECONDS, RATE, Block
 
@@ -89,6 +89,7 @@ class Loudspeaker:
     def write(self, block: Block) -> Wrote:
         """Play one block, shape (480,), for which there is room.
 
+        :raises CardMistakeError: it is no real device.
         :raises CardError: the device is gone.
         """
         now = time.monotonic()
@@ -101,7 +102,9 @@ class Loudspeaker:
         self._broken = False
         self._blocks += 1
         if self._blocks * BLOCK_SECONDS > FASTEST * (now - self._began) + AT_ONCE:
-            raise CardError(f"{self._name} has no clock: it takes samples faster than time goes; name a real device")
+            raise CardMistakeError(
+                f"{self._name} has no clock: it takes samples faster than time goes; name a real device"
+            )
         if not shorter:
             return Wrote.WHOLE
         self.ahead = max(self._least, self.ahead - MORE)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from appliance.audio.alsa_open import CardError, Lost, Opened
+from appliance.audio.alsa_open import CardError, CardMistakeError, Lost, Opened
 from appliance.audio.alsa_samples import Unpacker
 from appliance.core.units import BLOCK, BLOCK_SECONDS, RATE, Blocks
 
@@ -24,7 +24,7 @@ DEAD = 1.5
 """Seconds of one and the same sample after which the microphone counts as dead."""
 FASTEST = 1.5
 """Times real time above which what is read is no sound (alsa-lib's null, or file)."""
-AT_ONCE = 0.5
+AT_ONCE = 0.1
 """Seconds that a device may give or take at once."""
 _SHORTEST, _LONGEST = 0.001, BLOCK_SECONDS
 """Seconds between two looks at the device."""
@@ -69,6 +69,7 @@ class Microphone:
 
         :raises StuckError: nothing comes any more.
         :raises DeadError: only the same sample comes.
+        :raises CardMistakeError: it is no real device.
         :raises CardError: the device is gone.
         """
         waits = self.opened.pcm.avail()
@@ -135,7 +136,9 @@ class Microphone:
             raise DeadError(f"{self._name} gives the same sample all the time")
         self._blocks += 1
         if self._blocks * BLOCK_SECONDS > FASTEST * (time.monotonic() - self._began) + AT_ONCE:
-            raise CardError(f"{self._name} has no clock: its samples come faster than time goes; name a real device")
+            raise CardMistakeError(
+                f"{self._name} has no clock: its samples come faster than time goes; name a real device"
+            )
         self.live = self.live or not self._constant
         self._constant = True
         if self.live:

@@ -150,6 +150,8 @@ class Hearing:
                 shared.lost(Side.CAPTURE, words)
             else:
                 shared.presence.down(Side.CAPTURE, str(words))
+        except CardMistakeError:
+            raise
         except CardError as error:
             shared.lost(Side.CAPTURE, error)
             self._retry.ran(began)
@@ -204,6 +206,8 @@ class Playing:
         loudspeaker = Loudspeaker(opened, shared.wish.setting(Side.PLAYBACK), shared.least, self._ahead)
         try:
             self._turns(loudspeaker)
+        except CardMistakeError:
+            raise
         except CardError as error:
             shared.lost(Side.PLAYBACK, error)
             self._retry.ran(began)

@@ -17,7 +17,7 @@ from appliance.audio import alsa_names, inventory
 from appliance.audio.port import Side
 from appliance.core.counters import HELP
 from appliance.core.units import BLOCK, RATE, Block
-from tests.audio.alsa_library import Device, Library
+from tests.audio.alsa_library import Library
 from tests.audio.card_user import User, wait
 from tests.audio.machine import Machine, lay_out
 
@@ -179,7 +179,12 @@ def test_a_late_user_is_an_under_run_and_the_second_one_makes_room(
     loudspeaker = sys.modules["appliance.audio.alsa_loudspeaker"]
     monkeypatch.setattr(loudspeaker, "STARTING", 0.0)
     stalls = iter([0, 0, 0, 0.1, 0, 0, 0, 0.1])
-    user = User(lambda out: (out.fill(0.1), time.sleep(next(stalls, 0)))[0])
+
+    def sound(out: Block) -> None:
+        out.fill(0.1)
+        time.sleep(next(stalls, 0))
+
+    user = User(sound)
     card = start(user)
     wait(lambda: card.counts["playback_underruns"] >= 2)
     assert Side.PLAYBACK in user.jumps
@@ -434,4 +439,4 @@ def test_nothing_is_left_of_a_device_that_stands_still(library: Library, start: 
     began = time.monotonic()
     card.stop()
     assert time.monotonic() - began < 0.5
-    assert all(isinstance(device, Device) and device.calls[-1] == "close" for device in library.opened)
+    assert all(device.calls[-1] == "close" for device in library.opened)

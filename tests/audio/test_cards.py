@@ -3,21 +3,21 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from itertools import pairwise
 
-import numpy as np
 import pytest
 
-from appliance.audio.port import SoundCard
-from appliance.audio.virtual import Silence, VirtualCard
+from appliance.audio.port import Side, SoundCard
+from appliance.audio.virtual import Tone, VirtualCard
 from appliance.core.counters import HELP
-from appliance.core.units import BLOCK, Block
+from appliance.core.units import BLOCK, RATE, Block
+from tests.audio.card_user import User, wait
 from tests.audio.sound_server import Server, alsa_card
 from tests.support.need import need
 from tools.bench import graph
-from tools.bench.card_user import Calls
 
 Make = Callable[[], SoundCard]
+Start = Callable[[User], SoundCard]
 
 
 @pytest.fixture(scope="module")
@@ -31,59 +31,71 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(params=["virtual", "alsa", "alsa, low delay"])
 def make(request: pytest.FixtureRequest) -> Make:
     if request.param == "virtual":
-        return lambda: VirtualCard(Silence())
+        return lambda: VirtualCard(Tone(440))
     request.getfixturevalue("server")
     return lambda: alsa_card("mic", "spk", low_delay="low" in request.param)
 
 
-class User:
-    """Whoever has the card: counts, and looks at what it is given."""
+@pytest.fixture
+def start(make: Make) -> Iterator[Start]:
+    """Starts a card, and stops it when the test ends, however; no thread may be left of it."""
+    before, cards = set(threading.enumerate()), list[SoundCard]()
 
-    def __init__(self) -> None:
-        self.heard: list[tuple[int, ...]] = []
-        self.asked: list[float] = []
-        self.changes: list[bool] = []
-        self.threads: set[str] = set()
+    def start(user: User) -> SoundCard:
+        card = make()
+        cards.append(card)
+        card.start(user)
+        return card
 
-    def captured(self, block: Block) -> None:
-        self.heard.append((block.shape[0], block.dtype.itemsize, int(np.abs(block).max() <= 1)))
-        self.threads.add(threading.current_thread().name)
-
-    def wanted(self, out: Block) -> None:
-        assert out.shape == (BLOCK,)
-        out.fill(0.0)
-        self.asked.append(time.monotonic())
-
-    def until(self, blocks: int, seconds: float = 10.0) -> None:
-        end = time.monotonic() + seconds
-        while len(self.asked) < blocks or len(self.heard) < blocks:
-            assert time.monotonic() < end, f"{len(self.heard)} heard, {len(self.asked)} asked"
-            time.sleep(0.01)
+    yield start
+    for card in cards:
+        card.stop()
+    assert not set(threading.enumerate()) - before
 
 
-def left_of(card: SoundCard, before: set[threading.Thread]) -> set[threading.Thread]:
-    return set(threading.enumerate()) - before
-
-
-def test_blocks_come_and_are_asked_for_at_the_pace_of_the_clock(make: Make) -> None:
-    card, user, before = make(), User(), set(threading.enumerate())
-    card.start(Calls(user.captured, user.wanted, user.changes.append))
+def test_blocks_come_and_are_asked_for_at_the_pace_of_the_clock(start: Start) -> None:
+    user = User()
+    card = start(user)
     user.until(20)
     asked, began = len(user.asked), time.monotonic()
     user.until(asked + 100)
     assert 0.7 < time.monotonic() - began < 2.5, "100 blocks are a second"
-    assert set(user.heard) == {(BLOCK, 4, 1)}
-    assert user.changes == [True]
+    assert {shape for *_, shape in user.heard} == {(1, BLOCK)}
+    assert user.states == [True]
+    assert len(user.threads) == 1
     assert not card.ended.done()
     card.stop()
     assert card.ended.result(1) is None
-    assert not left_of(card, before)
     assert set(card.counts) <= set(HELP)
+    print(f"{card.name}: {dict(card.counts)}")
 
 
-def test_an_end_takes_no_time_and_nothing_is_called_after_it(make: Make) -> None:
-    card, user = make(), User()
-    card.start(Calls(user.captured, user.wanted, user.changes.append))
+def test_positions_go_on_and_times_are_now(start: Start) -> None:
+    user = User()
+    card = start(user)
+    user.until(60)
+    card.stop()
+    captured = [position for _, position, *_ in user.heard]
+    played = [position for _, position, _ in user.heard_back]
+    for side, positions in ((Side.CAPTURE, captured), (Side.PLAYBACK, played)):
+        breaks = sum(after != before + BLOCK for before, after in pairwise(positions))
+        assert breaks <= user.jumps.count(side), "positions begin anew only where that was told"
+    assert all(-0.05 < now - at < 0.5 for now, _, at, _ in user.heard), "what was captured is over, and not for long"
+    assert all(-0.05 < at - now < 0.5 for now, _, at in user.heard_back), "what is played is still to come"
+
+
+def test_it_tells_what_was_opened(start: Start) -> None:
+    user = User()
+    card = start(user)
+    user.until(2)
+    card.stop()
+    assert card.facts is not None
+    assert (card.facts.channels, card.facts.rate) == (1, RATE)
+
+
+def test_an_end_takes_no_time_and_nothing_is_called_after_it(start: Start) -> None:
+    user = User()
+    card = start(user)
     user.until(5)
     began = time.monotonic()
     card.stop()
@@ -93,72 +105,34 @@ def test_an_end_takes_no_time_and_nothing_is_called_after_it(make: Make) -> None
     assert (len(user.heard), len(user.asked)) == calls
 
 
-@pytest.mark.parametrize("broken", ["captured", "wanted"])
-def test_an_error_in_a_callback_ends_the_card_and_leaves_no_thread(make: Make, broken: str) -> None:
-    card, user, before = make(), User(), set(threading.enumerate())
+@pytest.mark.parametrize("broken", ["captured", "wanted", "played"])
+def test_an_error_in_a_callback_ends_the_card_and_leaves_no_thread(
+    start: Start, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = User()
 
-    def fails(block: Block) -> None:
+    def fails(*_: object) -> None:
         raise RuntimeError("no exchange")
 
-    failing = Calls(fails, user.wanted) if broken == "captured" else Calls(user.captured, fails)
-    card.start(failing)
+    monkeypatch.setattr(user, broken, fails)
+    card = start(user)
     assert isinstance(card.ended.exception(5), RuntimeError)
     card.stop()
-    assert not left_of(card, before)
 
 
-def test_a_slow_user_is_counted_and_does_not_end_the_card(make: Make) -> None:
-    card, user = make(), User()
+def test_a_slow_user_is_counted_and_does_not_end_the_card(start: Start) -> None:
     stalls = iter([0.4])
 
-    def wanted(out: Block) -> None:
-        user.wanted(out)
+    def sound(out: Block) -> None:
+        out.fill(0.01)
+        out[::7] = -0.01
         if len(user.asked) > 20:
             time.sleep(next(stalls, 0))
 
-    card.start(Calls(user.captured, wanted, user.changes.append))
+    user = User(sound)
+    card = start(user)
     user.until(60)
-    assert card.counts["playback_underruns"] >= 1
+    wait(lambda: card.counts["playback_underruns"])
     assert not card.ended.done()
+    assert Side.PLAYBACK in user.jumps
     card.stop()
-
-
-def test_what_is_played_is_heard(server: Server) -> None:
-    card, tone = alsa_card("mic", "spk"), np.sin(2 * np.pi * 1000 * np.arange(BLOCK) / 48_000).astype(np.float32) / 4
-    heard: list[np.ndarray] = []
-    card.start(Calls(lambda block: heard.append(block.copy()), lambda out: np.copyto(out, tone)))
-    end = time.monotonic() + 10
-    while len(heard) < 150 and time.monotonic() < end:
-        time.sleep(0.02)
-    card.stop()
-    sound = np.concatenate(heard[-50:])
-    spectrum = np.abs(np.fft.rfft(sound * np.hanning(sound.size)))
-    assert np.argmax(spectrum) * 48_000 / sound.size == pytest.approx(1000, abs=5)
-    assert np.sqrt(np.mean(sound**2)) == pytest.approx(0.25 / np.sqrt(2), rel=0.2)
-
-
-def test_a_device_that_is_not_there_is_named(server: Server, tmp_path: Path) -> None:
-    card, before = alsa_card("mic", "nowhere"), set(threading.enumerate())
-    card.start(Calls())
-    error = card.ended.exception(5)
-    assert error is not None
-    assert '[audio] playback = "nowhere" cannot be opened' in str(error)
-    card.stop()
-    assert not left_of(card, before)
-
-
-def test_a_sound_server_that_dies_ends_the_card(tmp_path: Path) -> None:
-    need("module:alsaaudio", "pyalsaaudio is not installed: pip install -e .[device]")
-    need(not graph.missing(), "no sound server: python3 -m tools.system bench")
-    before = set(threading.enumerate())
-    with Server(tmp_path) as server:
-        card, user = alsa_card("mic", "spk"), User()
-        card.start(Calls(user.captured, user.wanted, user.changes.append))
-        user.until(20)
-        server.kill()
-        assert card.ended.exception(10) is not None
-        card.stop()
-        end = time.monotonic() + 5
-        while left_of(card, before) and time.monotonic() < end:
-            time.sleep(0.05)
-        assert not left_of(card, before)
