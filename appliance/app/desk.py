@@ -22,7 +22,7 @@ from appliance.panel.port import Hands, Panel
 
 _KNOCK_SHOWN = 5.0
 """Seconds that SPEAK pulses after a knock."""
-_ANNOUNCEMENT = 5.0
+ANNOUNCEMENT = 5.0
 """Seconds that a recording is announced (SPEAK pulses, the gate is closed) before the room is heard in it."""
 _STORE_AGAIN = 5.0
 """Seconds after which a mute that could not be stored is tried again."""
@@ -126,6 +126,12 @@ class Desk:
             self._knocked_at = self._clock()
             self.apply(Event.KNOCKED)
 
+    def announce(self) -> None:
+        """Somebody at this device is about to record it: SPEAK pulses, and the gate is closed until that was seen."""
+        self._announced_at = self._clock() + ANNOUNCEMENT
+        self._journal.tell(EventName.RECORDING, on=True)
+        self.apply(Event.RECORDING_BEGAN)
+
     def refresh(self, answer: Downlink | None, talking: bool, *, degraded: bool = False) -> Lamps:
         """Light the lamps from the controls and from what link told last (None: link does not answer).
 
@@ -204,7 +210,7 @@ class Desk:
             self._recording = told.recording
             self._journal.tell(EventName.RECORDING, on=told.recording)
             if told.recording:
-                self._announced_at = self._clock() + _ANNOUNCEMENT
+                self._announced_at = self._clock() + ANNOUNCEMENT
                 self.apply(Event.RECORDING_BEGAN)
         if told.violation and not (before is not None and before.violation):
             self._journal.tell(EventName.VIOLATION)

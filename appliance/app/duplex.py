@@ -18,6 +18,7 @@ import numpy as np
 
 from appliance.audio.gate import Gate
 from appliance.audio.port import Side
+from appliance.audio.tap import Tap
 from appliance.core.controls import Door
 from appliance.core.counters import Counters
 from appliance.core.lamps import LampSigns, Sign
@@ -128,6 +129,7 @@ class Duplex:
         """Called on the playback thread when link says something new, levels apart; must not block."""
         self.card_changed: Callable[[bool], None] = lambda _running: None
         """Called on any thread when the card runs, or is lost; must not block."""
+        self._tap: Tap | None = None
         self._said: tuple[object, ...] | None = None
         self._seq = 0
         self._level = -127
@@ -154,7 +156,9 @@ class Duplex:
 
     def captured(self, microphones: Blocks, position: int, time: float) -> None:
         """One block of every microphone, shape (n, 480); without a front end the first of them is heard."""
-        block = microphones[0]
+        tap, block = self._tap, microphones[0]
+        if tap is not None:
+            tap.put(microphones)
         if self._front_end is not None:
             block = self._clean
             self._front_end.process(microphones, position, time, block)
@@ -166,6 +170,10 @@ class Duplex:
             self.microphone = level
             self.talking = self._speaking.update(level if speech else SILENCE, now)
             self._find(now)
+
+    def tapped(self, tap: Tap | None) -> None:
+        """Give ``kontor record`` what is captured; the tap takes nothing while the gate is closed. None ends it."""
+        self._tap = tap
 
     def _find(self, now: float) -> None:
         """Where the voice comes from, once all that the front end knows of it was heard by an open gate (mute rule 9)."""

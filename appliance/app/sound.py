@@ -18,6 +18,7 @@ from appliance.app.desk import Desk
 from appliance.app.duplex import PATIENCE, Duplex, Facts
 from appliance.app.hearing import channels_of, make_front_end
 from appliance.app.process import NotAllowed, beat, lock_memory, make_folders, moved, real_time, tune, until_stopped
+from appliance.app.recording import Recordings
 from appliance.audio.gate import Gate
 from appliance.audio.port import SoundCard
 from appliance.audio.virtual import Recorder, VirtualCard, microphone
@@ -118,6 +119,7 @@ class Sound:
         self._front_end = make_front_end(settings.audio)
         self._degraded = ""
         self.duplex = Duplex(self.gate, self._listener, self.counters, patience=patience, front_end=self._front_end)
+        self._recordings = Recordings(self.desk, self.gate, card, self._runtime, self.duplex.tapped)
         self._muted_since: float | None = time.time()
         self._news = asyncio.Event()
         self._linked = False
@@ -173,6 +175,7 @@ class Sound:
 
     async def _end(self, status: StatusServer) -> None:
         self.gate.close()
+        await self._recordings.stop()
         self._panel.stop()
         self._card.stop()
         self._listener.close()
@@ -274,7 +277,8 @@ class Sound:
             extra = {"exchange_ms": {"p50": turnaround.percentile_ms(50), "p99": turnaround.percentile_ms(99)}}
             return self.state().as_dict() | extra | {"exchange": self._listener.counts.as_dict(), "pid": os.getpid()}
 
-        handlers: dict[str, Any] = {"status": status}
+        recordings = self._recordings
+        handlers: dict[str, Any] = {"status": status, "record": recordings.begin, "recording": recordings.look}
         if isinstance(self._panel, VirtualPanel):
             panel = self._panel
 
