@@ -21,6 +21,8 @@ _FULL = 0.985
 _ONSET = 10 ** (-10 / 20)
 _BAND = (200.0, 8_000.0)
 """Hz between which levels are given: what small loudspeakers do and speech needs."""
+_STEADY = 500e-6
+"""Difference of two drifts beyond which it was a jump."""
 _LEAST = RATE // 4
 """Samples after the onset without which nothing can be said of the room."""
 _LEAST_DISTORTION = -50.0
@@ -39,6 +41,8 @@ class Take:
     """Samples at its beginning in which nothing was played."""
     starts: tuple[int, ...]
     """For each chirp the sample that was captured when its first was heard, as far as the card's clocks tell."""
+    played: tuple[int, ...]
+    """For each chirp the number of its first sample on the loudspeaker's clock."""
     chirp: Chirp
     wait: int
     """Samples after each chirp in which the room may ring."""
@@ -137,10 +141,11 @@ def drift_ppm(take: Take, sound: Block) -> float | None:
         return None
     each = responses(take, sound)
     late = [delay_between(each[0], one) for one in each[1:]]
-    # As the chirps were played: their starts on the capture clock include what the card's own time stamps corrected.
-    passed = [start - take.starts[0] for start in take.starts[1:]]
-    slopes = [moved / span for moved, span in zip(late, passed, strict=True)]
-    if max(slopes) - min(slopes) > 500e-6:
+    slopes = [
+        (start - take.starts[0] + moved) / (played - take.played[0]) - 1
+        for start, played, moved in zip(take.starts[1:], take.played[1:], late, strict=True)
+    ]
+    if max(slopes) - min(slopes) > _STEADY:
         return None
     return 1e6 * float(np.median(slopes))
 

@@ -41,7 +41,7 @@ def take(*rooms: Response, noise: float = 1e-4, chirps: int = 3, drift: float = 
         time = np.arange(len(played))
         heard = [np.interp(time * (1 - drift * 1e-6), time, one) for one in heard]
     sound = np.array(heard) + noise * rng.standard_normal((len(rooms), len(played)))
-    return Take(sound.astype(np.float32), quiet, starts, CHIRP, WAIT)
+    return Take(sound.astype(np.float32), quiet, starts, starts, CHIRP, WAIT)
 
 
 def test_a_chirp_is_bounded_and_begins_and_ends_softly() -> None:
@@ -92,6 +92,12 @@ def test_drift_between_the_clocks(drift: float) -> None:
     assert drift_ppm(made, made.sound[0]) == pytest.approx(drift, abs=3)
     heard = path(made, made.sound[0])
     assert heard is not None and heard.gain_db == pytest.approx(-10, abs=1.5), "the chirps are moved onto each other"
+
+
+def test_time_stamps_that_follow_the_drift_do_not_hide_it() -> None:
+    made = take(room(), drift=50)
+    followed = tuple(round(start * (1 + 50e-6)) for start in made.starts)
+    assert drift_ppm(replace(made, starts=followed), made.sound[0]) == pytest.approx(50, abs=3)
 
 
 def test_drift_is_not_told_of_one_chirp_nor_over_a_jump() -> None:
