@@ -18,6 +18,7 @@ from appliance.audio import alsa_names, inventory
 from appliance.audio.alsa_samples import SAMPLE_BYTES
 from appliance.audio.choice import AUTO, Choice, choose
 from appliance.audio.port import Side
+from appliance.core.exits import Exit
 from appliance.core.units import BLOCK, RATE
 
 PERIOD = BLOCK // 2
@@ -51,6 +52,9 @@ class CardError(Exception):
 
 class CardMistakeError(CardError):
     """It cannot be used with these settings, and waiting does not change that."""
+
+    code = Exit.CONFIGURATION
+    """Of the process that ends by it."""
 
 
 @dataclass(frozen=True, slots=True)

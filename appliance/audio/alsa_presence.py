@@ -22,6 +22,8 @@ class Presence:
         self._lock = threading.Lock()
         self._up = dict.fromkeys(Side, False)
         self._told: bool | None = None
+        self.running = False
+        """Whether both sides run; True from when that was told until before it is told that they no longer do."""
         self._problems = dict.fromkeys(Side, "")
 
     @property
@@ -47,7 +49,9 @@ class Presence:
     def _tell(self, running: bool) -> None:
         if running is not self._told:
             self._told = running
+            self.running = self.running and running
             self._changed(running)
+            self.running = running
 
 
 class Retry:

@@ -109,22 +109,24 @@ class Hearing:
         self._retry = Retry()
         self._patience = DEAD
         self._up = False
+        self._zero: int | None = None
+        """Position of the device's that is the first one told; None: no block was handed on since something was missing."""
+        self._began = False
 
     def run(self) -> None:
         """Until the end.
 
         :raises CardMistakeError: the settings cannot be right.
         """
-        shared, again = self._shared, False
+        shared = self._shared
         while not shared.ending.is_set():
             opened = shared.open(Side.CAPTURE)
             if opened is None:
                 self._pause()
                 continue
-            if again:
-                shared.user.jumped(Side.CAPTURE)
-            again = True
             self._run(opened)
+            if not self._up and not shared.missing(Side.CAPTURE):
+                self._pause()
 
     def _pause(self) -> None:
         shared, end = self._shared, time.monotonic() + self._retry.pause()
@@ -139,7 +141,7 @@ class Hearing:
         shared, began = self._shared, time.monotonic()
         name = shared.wish.setting(Side.CAPTURE)
         microphone = Microphone(opened, name, watch=shared.watch, patience=self._patience)
-        self._up = False
+        self._up, self._zero = False, None
         try:
             while not shared.ending.is_set():
                 microphone.read(self._heard, self._overrun)
@@ -155,20 +157,34 @@ class Hearing:
         except CardError as error:
             shared.lost(Side.CAPTURE, error)
             self._retry.ran(began)
+            self._up = False
         finally:
-            opened.close()
+            opened.close()  # at once: a card that is held while it goes cannot come back under its id
 
     def _heard(self, block: Blocks, position: int, at: float) -> None:
-        self._shared.user.captured(block, position, at)
+        shared = self._shared
         if not self._up:
             self._up = True
             self._patience = DEAD
-            self._shared.presence.up(Side.CAPTURE)
-        self._shared.turn.release()
+            shared.presence.up(Side.CAPTURE)
+        if not shared.presence.running:
+            self._zero = None
+        else:
+            if self._zero is None:
+                self._begin(position)
+            shared.user.captured(block, position - (self._zero or 0), at)
+        shared.turn.release()
+
+    def _begin(self, position: int) -> None:
+        """Hand blocks on, for the first time or again: from here on they are counted anew."""
+        self._zero = position
+        if self._began:
+            self._shared.user.jumped(Side.CAPTURE)
+        self._began = True
 
     def _overrun(self) -> None:
         self._shared.counts["capture_overruns"] += 1
-        self._shared.user.jumped(Side.CAPTURE)
+        self._zero = None
 
 
 class Playing:
@@ -200,6 +216,8 @@ class Playing:
                 self._keep_time(self._retry.pause())
                 continue
             self._run(opened)
+            if not shared.missing(Side.PLAYBACK):
+                self._keep_time(self._retry.pause())
 
     def _run(self, opened: Opened) -> None:
         shared, began = self._shared, time.monotonic()
@@ -211,10 +229,9 @@ class Playing:
         except CardError as error:
             shared.lost(Side.PLAYBACK, error)
             self._retry.ran(began)
-            self._keep_time(self._retry.pause())
         finally:
             self._ahead = loudspeaker.ahead
-            opened.close(drop=True)
+            opened.close(drop=True)  # at once, as above
 
     def _ask(self) -> None:
         self._asked = time.monotonic()
