@@ -27,6 +27,8 @@ from appliance.core.units import BLOCK, Block, Blocks
 
 _LOUD = 1e-3
 """Peak of what is played from which it can be heard as an echo."""
+_UNKNOWN_FOR = 50
+"""Blocks with sound for the room, of which none was known, after which the alignment begins anew."""
 _LASTS = 40
 """Blocks that what was played may still be heard in the room."""
 
@@ -62,7 +64,8 @@ class FrontEnd:
         self._facts: CardFacts | None = None
         self._anew = True
         self._misfit = ""
-        self._jumps, self._missing, self._failures, self._slow = 0, 0, 0, 0
+        self._jumps, self._jumps_before, self._missing, self._unknown = 0, 0, 0, 0
+        self._failures, self._slow = 0, 0
         self.speech = False
         """Whether somebody near talks: not noise, and not the loudspeaker. It stays here while the gate is closed."""
         self._fit(MONO, 1)
@@ -92,7 +95,7 @@ class FrontEnd:
             **self._ladder.counts,
             "front_end_failures": self._failures + self._ladder.failures + self._finish.failures,
             "front_end_slow": self._slow + self._ladder.slow,
-            "reference_jumps": self._aligner.jumps,
+            "reference_jumps": self._jumps_before + self._aligner.jumps,
             "reference_missing": self._missing,
             "downlink_limited": self._downlink.limited,
         }
@@ -156,11 +159,13 @@ class FrontEnd:
         self._loud_for = max(0, self._loud_for - 1)
         np.take(microphones, self._rows, axis=0, out=self._picked, mode="clip")
         self._ladder.process(self._picked, self._reference, out)
-        if far and not known and self._ladder.cancels:
+        if known:
+            self._unknown = 0
+            self._compare()
+        elif far and self._ladder.cancels:
             out.fill(0)  # what is not known cannot be cancelled: silent for a moment rather than an echo
             self._missing += 1
-        if known:
-            self._compare()
+            self._search()
         self.speech = self._finish.process(out, near=not far or self._ladder.near_talks)
         self._ladder.took(self._clock() - began)
 
@@ -170,7 +175,8 @@ class FrontEnd:
         self._failures += self._ladder.failures + self._finish.failures
         self._slow += self._ladder.slow
         if self._lost:
-            self._lost, self._aligner = "", Aligner()
+            self._lost = ""
+            self._align_anew()
         self._fit(self._plan.array(self._facts), channels)
         self._jumps = self._aligner.jumps
 
@@ -201,6 +207,18 @@ class FrontEnd:
         self._ladder.blind(self._lost)
         np.copyto(self._reference, self._written)
         return True
+
+    def _search(self) -> None:
+        """For long nobody has known what was played: begin from nothing, a room must not stay silent."""
+        self._unknown += 1
+        if self._unknown % _UNKNOWN_FOR == 0:
+            self._align_anew()
+            self._ladder.jumped(None)
+
+    def _align_anew(self) -> None:
+        self._jumps_before += self._aligner.jumps
+        self._jumps = 0
+        self._aligner = Aligner()
 
     def _compare(self) -> None:
         """Let the alignment look for the echo."""

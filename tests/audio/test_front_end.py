@@ -241,6 +241,19 @@ def test_as_long_as_nobody_knows_what_was_played_a_loud_room_is_silent() -> None
     assert world.out.any(), "the near talker passes when nothing is played"
 
 
+def test_an_alignment_that_has_lost_its_way_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    canceller = Canceller()
+    world = World(canceller)
+    world.turns(noise(20), noise(20))
+    before = world.front_end.counts["reference_missing"]
+    monkeypatch.setattr(world.front_end._aligner, "reference", lambda *_: False)
+    out = world.turns(noise(80), noise(80))
+    assert not out[40].any()
+    assert out[-1].any()
+    assert world.front_end.counts["reference_missing"] - before == 50
+    assert None in canceller.jumps, "what was learnt may be wrong now"
+
+
 def test_without_alignment_the_last_one_works_with_what_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
     first, last = Canceller("first"), Canceller("last")
     world = World(first, last)
