@@ -7,6 +7,7 @@ sample positions that can be compared. Programs reach it by ALSA, PulseAudio or 
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ PRIORITY = 30
 """Of the graph's own threads, where real time is allowed."""
 _RATE = 48_000
 _UP = 15.0
+_HUM = "hum"
 
 _SERVER = """context.properties = {{
     default.clock.rate = {rate} default.clock.allowed-rates = [ {rate} ]
@@ -58,8 +60,18 @@ class Graph:
     """The running graph. ``microphones`` are fed at ``NAME:input_MONO``, ``loudspeakers`` heard at ``NAME:monitor_MONO``."""
 
     def __init__(
-        self, folder: Path, microphones: Sequence[str], loudspeakers: Sequence[str], quantum: int = 256
+        self,
+        folder: Path,
+        microphones: Sequence[str],
+        loudspeakers: Sequence[str],
+        quantum: int = 256,
+        *,
+        hums: bool = False,
     ) -> None:
+        """:param hums: whether every microphone hears a faint noise all the time, as a real one does."""
+        if hums:
+            loudspeakers = [*loudspeakers, _HUM]
+        self._hearing = microphones if hums else ()
         self._folder, self._names = folder, (*microphones, *loudspeakers)
         self._processes: list[subprocess.Popen[bytes]] = []
         self._configure(microphones, loudspeakers, quantum)
@@ -99,6 +111,10 @@ class Graph:
         self._run("pulse", [*real_time(PRIORITY - 5), "pipewire-pulse"])
         self._wait((self._folder / "pulse" / "native").exists, "the PulseAudio socket")
         self._wait(lambda: all(f"{name}:" in self.ports() for name in self._names), "the nodes")
+        if self._hearing:
+            self._run(_HUM, [sys.executable, "-m", "tools.bench.hum", _HUM])
+        for name in self._hearing:
+            self.link(f"{_HUM}:monitor_MONO", f"{name}:input_MONO")
 
     def _run(self, name: str, command: list[str]) -> None:
         with (self._folder / f"{name}.log").open("wb") as log:

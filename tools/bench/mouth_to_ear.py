@@ -161,7 +161,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="k") as name:
         folder = Path(name)
         (folder / "graph").mkdir()
-        sounds = graph.Graph(folder / "graph", ["micA", "micB"], ["spkA", "spkB"])
+        sounds = graph.Graph(folder / "graph", ["micA", "micB"], ["spkA", "spkB"], hums=True)
         try:
             sounds.start()
             house = House(folder, sounds)
