@@ -13,19 +13,14 @@ cancelled: there is little of a voice there, and the gain that follows takes it 
 reference: they share their variances, and with them the gain.
 
 **Doubt from the echo that is left.** Such a filter soon believes that it knows the room, and then learns no more. How much
-echo is left is measured instead: the magnitude of the error is regressed on that of the estimated echo (the leakage of
-Valin, "On adjusting the learning rate in frequency domain echo cancellation with double-talk", IEEE TASLP 15, 2007). What a
-near talker says does not go along with the echo and so does not count. The process noise is that leakage, less while the
-error is larger than it explains: so the filter is quick at the start and still while two talk at once. Magnitudes tell late
-that somebody has moved the device: then the error holds what the filter made up, in phase, and that tells at once.
+echo is left is measured instead (:mod:`leakage`), and that is the process noise, less while the error is larger than it explains:
+so the filter is quick at the start and after somebody has moved the device, and still while two talk at once.
 """
 
-from typing import TypeAlias
-
 import numpy as np
-from numpy.typing import NDArray
 
 from appliance.audio.fourier import forward, inverse
+from appliance.audio.leakage import Leakage
 from appliance.core.units import BLOCK, RATE, Block, Blocks
 
 HIGHEST = 8000
@@ -46,17 +41,8 @@ _WINDOWED = np.float32(0.4)
 """Of the power in a bin, what the window of one block in two leaves in the error."""
 _LEARNT = np.float32(0.2)
 """Of the doubt, what a block takes away; half of the above, since neighbouring blocks and bins say the same in part."""
-_PROCESS_NOISE = np.float32(0.1)
-_LEAST_PROCESS_NOISE = np.float32(5e-6)
-_MEAN_MOVES = np.float32(0.03)
-_LEAK_MOVES = 0.005
-_COHERENT_MOVES = np.float32(0.05)
-_COHERENT_BY_CHANCE = _COHERENT_MOVES / (2 - _COHERENT_MOVES)
-"""What an average of so few blocks leaves of two sounds that have nothing to do with each other."""
-_MUCH_LEAKS = 0.03
-"""Leakage in phase that has to last for :data:`_MUCH_BLOCKS` before it counts: the path has changed."""
-_MUCH_BLOCKS = 20
-_LEAST_LEAK = 1e-3
+_PROCESS_NOISE = 0.1
+_LEAST_PROCESS_NOISE = 5e-6
 _AUDIBLE = np.float32(1e-5)
 """Mean power of the reference's bins, of its last block, below which there is nothing to learn from: -80 dBFS."""
 _CONSTRAINED = 4
@@ -67,66 +53,6 @@ _WORSE = 1.5
 """Error over microphones, in power, above which the filter adds echo instead of taking it away."""
 _WORSE_BLOCKS = 20
 
-_Reals: TypeAlias = NDArray[np.float32]
-_Complexes: TypeAlias = NDArray[np.complex64]
-
-
-def _power(bins: _Complexes, out: _Reals) -> None:
-    """Squared magnitudes of shape (n, b) averaged over the first axis, into shape (b,)."""
-    parts = bins.view(np.float32)
-    np.einsum("nb,nb->b", parts[:, 0::2], parts[:, 0::2], out=out)
-    out += np.einsum("nb,nb->b", parts[:, 1::2], parts[:, 1::2])
-    out *= np.float32(1 / len(bins))
-
-
-class _Leakage:
-    """How much of the estimated echo is left in the error, as a ratio of powers."""
-
-    def __init__(self) -> None:
-        self._mean = np.zeros((2, _BINS), np.float32)
-        self._now = np.zeros((2, _BINS), np.float32)
-        self._products = np.zeros(_BINS, np.float32)
-        self._echoes = np.zeros(_BINS, np.float32)
-        self._common = np.zeros(_BINS, np.complex64)
-        self.reset()
-
-    def reset(self) -> None:
-        """Nothing is known: all of it."""
-        for array in (self._mean, self._products, self._echoes, self._common):
-            array.fill(0)
-        self._together = self._alone = 1e-6
-        self._error, self._echo = 1e-9, 0.0
-        self._much = 0
-        self.ratio = 1.0
-        self.explains = 1.0
-
-    def update(self, error: _Reals, echo: _Reals, common: _Complexes) -> None:
-        """Take the power of the error and of the estimated echo and their product, shape (bins,) each."""
-        np.sqrt(error, out=self._now[0])
-        np.sqrt(echo, out=self._now[1])
-        self._now -= self._mean
-        self._mean += _MEAN_MOVES * self._now
-        self._together += _LEAK_MOVES * (float(np.dot(self._now[0], self._now[1])) - self._together)
-        self._alone += _LEAK_MOVES * (float(np.dot(self._now[1], self._now[1])) - self._alone)
-        slope = min(1.0, max(0.0, self._together / (self._alone + 1e-12)))
-        in_phase = self._in_phase(error, echo, common)
-        self._much = self._much + 1 if in_phase > _MUCH_LEAKS else 0
-        self.ratio = max(slope * slope, in_phase if self._much > _MUCH_BLOCKS else 0, _LEAST_LEAK)
-        self._error += 0.3 * (float(error.sum()) - self._error)
-        self._echo += 0.3 * (float(echo.sum()) - self._echo)
-        self.explains = min(1.0, self.ratio * self._echo / (self._error + 1e-9))
-
-    def _in_phase(self, error: _Reals, echo: _Reals, common: _Complexes) -> float:
-        """The part of the error that goes along with the echo in phase, over the last 0.2 s; what chance makes is taken off."""
-        self._common += _COHERENT_MOVES * (common - self._common)
-        self._echoes += _COHERENT_MOVES * (echo - self._echoes)
-        self._products += _COHERENT_MOVES * (error * echo - self._products)
-        coherent = np.square(self._common.real)
-        coherent += np.square(self._common.imag)
-        coherent -= 2 * _COHERENT_BY_CHANCE * self._products
-        coherent /= self._echoes + np.float32(1e-6)
-        return min(1.0, max(0.0, float(coherent.sum()) / (float(self._echoes.sum()) + 1e-9)))
-
 
 class KalmanCanceller:
     """The echo of one reference in n microphones."""
@@ -134,7 +60,6 @@ class KalmanCanceller:
     def __init__(self, microphones: int, *, tail: float = TAIL) -> None:
         """:param tail: seconds of the room that are estimated."""
         n, partitions = microphones, max(1, round(tail * RATE / BLOCK))
-        self._partitions = partitions
         decay = np.power(10, -_DECAY / 10 * np.arange(partitions))
         self._most_doubt = np.repeat(_FIRST_DOUBT * decay[:, np.newaxis], _BINS, axis=1).astype(np.float32)
         self._doubt = self._most_doubt.copy()
@@ -146,19 +71,24 @@ class KalmanCanceller:
         self._sizes = np.zeros((partitions, _BINS), np.float32)
         self._products = np.zeros((partitions, n, _BINS), np.complex64)
         self._steps = np.zeros((partitions, _BINS), np.complex64)
+        self._doubted = np.zeros((partitions, _BINS), np.float32)
         self._gain = np.zeros((partitions, _BINS), np.float32)
-        self._scratch = np.zeros((partitions, _BINS), np.float32)
-        self._echo_bins = np.zeros((n, BLOCK + 1), np.complex64)
+        self._total = np.zeros(_BINS, np.float32)
+        self._noise = np.zeros(_BINS, np.float32)
         self._echo_samples = np.zeros((n, _WINDOW), np.float32)
         self._padded = np.zeros((n, _WINDOW), np.float32)
-        self._error_bins = np.zeros((n, BLOCK + 1), np.complex64)
+        both = np.zeros((2, n, BLOCK + 1), np.complex64)
+        self._error_bins, self._echo_bins = both
+        self._error, self._echo = both[..., :_BINS]
+        self._parts = both.view(np.float32)[..., : 2 * _BINS]
+        self._squares = np.zeros((2, n, 2 * _BINS), np.float32)
+        self._sums = np.zeros((2, 2 * _BINS), np.float32)
+        self._both = np.zeros((2, _BINS), np.float32)
+        self._per_microphone = np.array([[1 / n], [0.5 / n]], np.float32)  # an echo is of two blocks, the error of one
         self._common = np.zeros((n, _BINS), np.complex64)
-        self._taps = np.zeros((n, _SHORT), np.float32)
-        self._error_power = np.zeros(_BINS, np.float32)
-        self._echo_power = np.zeros(_BINS, np.float32)
-        self._noise = np.zeros(_BINS, np.float32)
-        self._total = np.zeros(_BINS, np.float32)
-        self._leakage = _Leakage()
+        self._taps = np.zeros((_CONSTRAINED, n, _SHORT), np.float32)
+        self._leakage = Leakage(_BINS)
+        self._odd = False
         self.divergences = 0
         self.junk = 0
         self.reset()
@@ -201,7 +131,7 @@ class KalmanCanceller:
         """
         self._push(reference)
         np.multiply(self._filters, self._history[:, np.newaxis], out=self._products)
-        np.add.reduce(self._products, axis=0, out=self._echo_bins[:, :_BINS])
+        np.add.reduce(self._products, axis=0, out=self._echo)
         inverse(self._echo_bins, self._echo_samples)
         echoes[:] = self._echo_samples[:, BLOCK:]
         heard = float(np.vdot(microphones, microphones))
@@ -232,50 +162,66 @@ class KalmanCanceller:
         self._history[1:] = self._history[:-1]
         self._history[0] = self._reference_bins[:_BINS]
         self._powers[1:] = self._powers[:-1]
-        _power(self._history[:1], self._powers[0])
+        squares = np.square(self._history[0].view(np.float32), out=self._sums[0])
+        np.add(squares[0::2], squares[1::2], out=self._powers[0])
 
     def _learn(self, errors: Blocks) -> None:
         """The Kalman update of all filters, the same gain for each microphone."""
         self._padded[:, BLOCK:] = errors
         forward(self._padded, self._error_bins)
-        error = self._error_bins[:, :_BINS]
-        _power(error, self._error_power)
-        _power(self._echo_bins[:, :_BINS], self._echo_power)
-        self._echo_power *= np.float32(0.5)  # it is of two blocks, the error of one
-        np.multiply(error, self._echo_bins[:, :_BINS].conj(), out=self._common)
-        self._leakage.update(self._error_power, self._echo_power, self._common.mean(axis=0))
-        self._noise *= _NOISE_KEPT
-        self._noise += (1 - _NOISE_KEPT) * self._error_power
-
-        np.multiply(self._doubt, self._powers, out=self._gain)
-        np.add.reduce(self._gain, axis=0, out=self._total)
-        self._total *= _WINDOWED
-        self._total += self._noise
-        self._total += _LEAST_NOISE
-        np.divide(self._doubt, self._total, out=self._gain)
+        self._measure()
+        np.multiply(self._doubt, self._powers, out=self._doubted)
+        total = np.add.reduce(self._doubted, axis=0, out=self._total)
+        total *= _WINDOWED
+        total += self._noise
+        total += _LEAST_NOISE
+        np.divide(self._doubt, total, out=self._gain)
         np.conjugate(self._history, out=self._steps)
         self._steps *= self._gain
-        np.multiply(self._steps[:, np.newaxis], error, out=self._products)
+        np.multiply(self._steps[:, np.newaxis], self._error, out=self._products)
         self._filters += self._products
 
-        self._gain *= self._powers
-        self._gain *= -_LEARNT
-        self._gain += np.float32(1)
-        self._doubt *= self._gain
-        process_noise = _PROCESS_NOISE * np.float32(self._leakage.ratio * self._leakage.explains) + _LEAST_PROCESS_NOISE
-        np.multiply(self._sizes, process_noise, out=self._scratch)
-        self._doubt += self._scratch
+        self._doubted *= self._gain
+        self._doubted *= _LEARNT
+        self._doubt -= self._doubted
+        noise = self._leakage.ratio * self._leakage.explains * _PROCESS_NOISE + _LEAST_PROCESS_NOISE
+        np.multiply(self._sizes, np.float32(noise), out=self._doubted)
+        self._doubt += self._doubted
         np.minimum(self._doubt, self._most_doubt, out=self._doubt)
 
+    def _measure(self) -> None:
+        """What is in the error: its power, and how much of it is echo."""
+        np.square(self._parts, out=self._squares)
+        sums = np.add.reduce(self._squares, axis=1, out=self._sums)
+        np.add(sums[:, 0::2], sums[:, 1::2], out=self._both)
+        self._both *= self._per_microphone
+        self._noise *= _NOISE_KEPT
+        self._noise += (1 - _NOISE_KEPT) * self._both[0]
+        self._odd = not self._odd
+        if self._odd:
+            np.conjugate(self._echo, out=self._common)
+            self._common *= self._error
+            common = self._common[0] if len(self._common) == 1 else self._common.mean(axis=0)
+            self._leakage.update(self._both, common)
+
     def _constrain(self) -> None:
-        """Cut some partitions to one block each, at the rate that their bins stand for, and measure them."""
-        for _ in range(min(_CONSTRAINED, self._partitions)):
-            filters = self._filters[self._next]
-            inverse(filters, self._taps)
-            self._taps[:, _SHORT // 2 :] = 0
-            forward(self._taps, filters)
-            _power(filters, self._sizes[self._next])
-            self._next = (self._next + 1) % self._partitions
+        """Cut some partitions to one block each, at the rate that their bins stand for."""
+        filters = self._filters[self._next : self._next + _CONSTRAINED]
+        taps = self._taps[: len(filters)]
+        inverse(filters, taps)
+        taps[..., _SHORT // 2 :] = 0
+        forward(taps, filters)
+        self._size(self._next)
+        self._next += _CONSTRAINED
+        if self._next >= len(self._filters):
+            self._next = 0
+
+    def _size(self, first: int) -> None:
+        """Measure the filters of some partitions."""
+        parts = self._filters[first : first + _CONSTRAINED].view(np.float32)
+        sums = np.einsum("pnb,pnb->pb", parts, parts)
+        np.add(sums[:, 0::2], sums[:, 1::2], out=self._sizes[first : first + _CONSTRAINED])
+        self._sizes[first : first + _CONSTRAINED] *= np.float32(1 / parts.shape[1])
 
     def _harms(self, heard: float, left: float) -> bool:
         """Whether there has been more in the errors than in the microphones for a while, or a number in them is none."""
@@ -288,8 +234,8 @@ class KalmanCanceller:
 
     def doubt(self) -> None:
         """Something has changed, unknown what: keep the room, and learn it as quickly as at the start."""
-        np.multiply(self._sizes, np.float32(0.3), out=self._scratch)
-        np.maximum(self._doubt, self._scratch, out=self._doubt)
+        np.multiply(self._sizes, np.float32(0.3), out=self._doubted)
+        np.maximum(self._doubt, self._doubted, out=self._doubt)
         np.minimum(self._doubt, self._most_doubt, out=self._doubt)
         self._leakage.reset()
 
@@ -311,6 +257,6 @@ class KalmanCanceller:
         blocks = np.zeros((partitions, n, _WINDOW), np.float32)
         blocks[..., :BLOCK] = moved.reshape(n, partitions, BLOCK).swapaxes(0, 1)
         self._filters[:] = np.fft.rfft(blocks, axis=-1)[..., :_BINS]
-        for partition in range(partitions):
-            _power(self._filters[partition], self._sizes[partition])
+        for first in range(0, partitions, _CONSTRAINED):
+            self._size(first)
         self.doubt()
