@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo core dev judges speech system outside alsa test pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements lock docs \
-	docs-check bench-demo bench-call bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room tools-livekit clean
+	docs-check bench-audio bench-demo bench-call bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room tools-livekit clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,10 @@ docs-check: dev
 
 measurements: dev ## docs/measurements/README.md from the figures beside it
 	@$(BIN)/python -m tools.measurements
+
+bench-audio: judges ## echo, double talk, noise, direction in simulated rooms, beside WebRTC and speex (FAST=1 for a short run)
+	@$(PYTHON) -m tools.system bench || true
+	@$(BIN)/python -m tools.bench.audio $(ARGS)
 
 bench-demo: dev system ## a fresh clone to the page, as a new user would
 	@$(BIN)/python -m tools.bench.demo $(ARGS)

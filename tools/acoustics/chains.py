@@ -14,6 +14,8 @@ from appliance.audio.alignment import Aligner
 from appliance.audio.kalman import KalmanCanceller
 from appliance.audio.port import Side
 from appliance.core.units import BLOCK, RATE, Block, Blocks
+from appliance.settings.model import Echo
+from tools.acoustics.ours import Ours, OursArray
 
 Pcm = NDArray[np.int16]
 SPEEX_TAIL = 0.2
@@ -164,6 +166,10 @@ ROWS: dict[str, Callable[[], Chain | CardChain]] = {
     "none": Nothing,
     "aec3": WebRtc,
     "speex": Speex,
+    "ours_mono": lambda: Ours(1),
+    "ours_4mics": OursArray,
+    "ours_safe": lambda: Ours(1, Echo.SAFE),
+    "half_duplex": lambda: Ours(1, Echo.HALF_DUPLEX),
     "kalman": lambda: Aligned(Kalman()),
 }
 

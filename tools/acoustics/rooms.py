@@ -20,16 +20,12 @@ import pyroomacoustics
 from numpy.typing import NDArray
 
 from appliance.core.units import RATE
+from tools.acoustics.array import MICROPHONES
 from tools.acoustics.signals import Many, Random
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "acoustics" / "rooms"
 VERSION = 1
 """Counts up when the simulation changes, so that older files are left alone."""
-RADIUS = 0.0325
-MICROPHONES = np.array(
-    [[RADIUS * np.cos(angle), RADIUS * np.sin(angle), 0.0] for angle in np.deg2rad([45.0, 135.0, 225.0, 315.0])]
-)
-"""Metres from the array's centre, shape (4, 3): a ReSpeaker's square, x to the right, counter-clockwise."""
 DISTANCES = {"1m": 1.0, "1m5": 1.5, "2m": 2.0, "3m": 3.0}
 WALK = 9
 """Positions of somebody who walks, half a step apart and more."""

@@ -239,7 +239,7 @@ def _delays(scenario: Scenario, random: Random) -> Delays:
     found = [(0.0, BUFFERED)]
     for time in np.linspace(3.5, 17.5, scenario.jumps):
         choices = [delay for delay in np.arange(0.02, 0.1201, 0.0025) if abs(delay - found[-1][1]) >= 0.02]
-        found.append((round(time + random.uniform(-0.5, 0.5), 2), float(random.choice(choices))))
+        found.append((round(float(time) + random.uniform(-0.5, 0.5), 2), float(random.choice(choices))))
     return found
 
 
@@ -248,9 +248,9 @@ def _heard(sent: Block, delays: Delays, ppm: float) -> Block:
     count = sent.size
     late = np.zeros_like(sent)
     for number, (start, delay) in enumerate(delays):
-        end = int(delays[number + 1][0] * RATE) if number + 1 < len(delays) else count
+        end = min(int(delays[number + 1][0] * RATE) if number + 1 < len(delays) else count, count)
         shift = round(delay * RATE)
-        begin = int(start * RATE) + shift
+        begin = min(int(start * RATE) + shift, end)
         late[begin:end] = sent[begin - shift : end - shift]
     if not ppm:
         return late

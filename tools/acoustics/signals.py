@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
@@ -68,7 +70,7 @@ def loudspeaker(samples: Block, drive: float) -> Block:
     return np.asarray(signal.sosfilt(_LOUDSPEAKER, samples), np.float32)
 
 
-def read_at(samples: Block, positions: NDArray[np.float64]) -> Block:
+def read_at(samples: Block, positions: NDArray[np.floating[Any]]) -> Block:
     """The samples between the samples: windowed sinc of 32 taps, zero outside. ``positions`` in samples."""
     padded = np.pad(samples, _TAPS)
     whole = np.floor(positions).astype(np.int64)
