@@ -2,9 +2,11 @@
 
 Schmidt, "Multiple emitter location and signal parameter estimation", 1986, with the spectra of all frequencies brought to the
 same height before they are added (Salvati, Drioli and Foresti, "Incoherent frequency fusion for broadband steered response
-power algorithms in noisy environments", 2014). One source: so the noise's subspace is what the strongest eigenvector leaves,
-and that vector is followed by power iteration instead of decomposing anything. Frames count by their energy: the loud ones
-have the best ratio of direct sound to room and noise.
+power algorithms in noisy environments", 2014). One source is looked for: so the noise's subspace is what the strongest
+eigenvector leaves, and that vector is followed by power iteration instead of decomposing anything.
+
+Loud frames count more than faint ones, and a frequency only while it rises: at the onset of a sound the direct path is alone,
+afterwards the walls answer (the precedence effect). Three metres away that halves the error.
 """
 
 from collections.abc import Sequence
@@ -13,78 +15,148 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.audio.spectra import Spectra
-from appliance.audio.steering import frequencies, steering
+from appliance.audio.steering import frequencies, on_a_line, steering
 from appliance.core.arrays import Position
 
-_BINS = np.arange(10, 121, 2)
+_PICKED = slice(10, 121, 2)
 """500 to 6,000 Hz: below, a small array hears no difference, above, its microphones are too far apart."""
 _GRID = 5.0
 """Degrees; between them a parabola tells."""
 _EVERY = 5
-"""Blocks from one estimate to the next."""
+"""Blocks of voice from one estimate to the next."""
 _KEPT = 0.95
 """Of the covariance, a block: what was said in the last 200 ms."""
+_SMOOTHED = 0.9
+"""Of the spectrum over directions, an estimate: half a second of voice."""
+_DECAY = np.float32(0.7)
+"""Of a frequency's height in a block; what is above it rises."""
 _ITERATIONS = 2
-_FLOOR = 1e-3
-_HELD = 200
-"""Blocks without a voice after which nobody talks."""
+_FLOOR = np.float32(1e-3)
 _LOUD = 4.0
 """Power over the noise's from which a frame is a voice."""
+_NOISE_RISE = 1.01
+"""How fast the noise is believed to grow, a block: 2.4 times in a second would be a voice."""
+_HELD = 200
+"""Blocks without a voice after which nobody talks."""
+_FIRST = 3
+"""Estimates before a direction is told."""
+_FAR = 25.0
+"""Degrees beyond which another direction must be found ``_AGAIN`` times in a row."""
+_AGAIN = 4
+
+
+def _azimuths(positions: Sequence[Position]) -> NDArray[np.float64]:
+    """The directions that are looked at. In front of a line, where left and right of it sound the same: where y grows."""
+    every = np.arange(0.0, 360.0, _GRID)
+    if not on_a_line(positions):
+        return every
+    at = np.asarray(positions, np.float64)
+    along = at[np.linalg.norm(at - at[0], axis=1).argmax()] - at[0]
+    axis = (np.rad2deg(np.arctan2(along[1], along[0])) + 90.0) % 180.0 - 90.0
+    front: NDArray[np.float64] = axis + np.arange(0.0, 180.0 + _GRID / 2, _GRID)
+    return front
 
 
 class DirectionFinder:
-    """One per canceller; capture thread. Knows no direction with less than two microphones."""
+    """One per canceller; capture thread. With one microphone nobody knows where anybody is."""
 
     def __init__(self, positions: Sequence[Position]) -> None:
         """:param positions: of the microphones, metres from their centre."""
         n = self._n = len(positions)
-        self._azimuths = np.arange(0, 360, _GRID)
-        towards = steering(positions, self._azimuths, frequencies(_BINS))
-        self._towards: NDArray[np.complex64] = (towards.conj() / np.sqrt(n)).astype(np.complex64)  # (bins, azimuths, n)
-        self._covariance = np.zeros((len(_BINS), n, n), np.complex64)
-        self._vector = np.full((len(_BINS), n, 1), n**-0.5, np.complex64)
-        self._picked = np.zeros((len(_BINS), n), np.complex64)
-        self._count = 0
-        self._silent = _HELD
+        if n < 2:
+            positions = [(0.0, 0.0, 0.0)]
+        hertz = frequencies()[_PICKED]
+        bins = len(hertz)
+        self._azimuths = _azimuths(positions) if n > 1 else np.zeros(1)
+        towards = steering(positions, list(self._azimuths), hertz).conj() / np.sqrt(n)
+        self._towards: NDArray[np.complex64] = towards.astype(np.complex64)  # (bins, azimuths, n)
+        self._frame = np.zeros((bins, n), np.complex64)
+        self._other = np.zeros((bins, n), np.complex64)
+        self._squares = np.zeros((bins, 2 * n), np.float32)
+        self._powers, self._before = np.zeros((2, bins), np.float32)
+        self._rising = np.zeros(bins, np.float32)
+        self._products = np.zeros((bins, n, n), np.complex64)
+        self._covariance = np.zeros((bins, n, n), np.complex64)
+        self._vector, self._next = np.full((2, bins, n, 1), n**-0.5, np.complex64)
+        self._spectrum = np.zeros(len(self._azimuths), np.float32)
         self._noise = np.inf
-        self.spectrum = np.zeros(len(self._azimuths), np.float32)
+        self._voiced = 0
+        self._estimates = 0
+        self._silent = _HELD
+        self._elsewhere = 0
         self.direction: float | None = None
+        """Degrees, 0 to 360, counter-clockwise from the x axis; None: nobody talks."""
 
     def update(self, spectra: Spectra, weight: float) -> None:
         """Take in the next frame, shape (n, 481).
 
-        :param weight: how much of it is a near voice and not the loudspeaker's echo: 0 to 1.
+        :param weight: how much of it is a near voice, and not the loudspeaker's echo: 0 to 1.
         """
         if self._n < 2:
             return
-        self._picked[:] = spectra[:, _BINS].T
-        power = float(np.vdot(self._picked, self._picked).real)
-        self._noise = min(power, self._noise * 1.01) if self._noise < np.inf else power
-        if power < _LOUD * self._noise:
-            weight = 0.0
+        self._frame[:] = spectra[:, _PICKED].T
+        np.square(self._frame.view(np.float32), out=self._squares)
+        np.sum(self._squares, axis=1, out=self._powers)
+        np.greater(self._powers, self._before, out=self._rising)
+        self._before *= _DECAY
+        np.maximum(self._before, self._powers, out=self._before)
+        power = float(self._powers.sum())
+        self._noise = min(power, self._noise * _NOISE_RISE + 1e-12)
         self._silent += 1
-        if weight > 0:
+        if weight > 0 and power > _LOUD * self._noise:
             self._silent = 0
-            self._covariance *= np.float32(_KEPT)
-            self._covariance += np.float32(weight * (1 - _KEPT)) * (
-                self._picked[:, :, np.newaxis] * self._picked[:, np.newaxis].conj()
-            )
-            self._count += 1
-            if self._count % _EVERY == 0:
-                self._estimate()
-        if self._silent >= _HELD:
-            self.direction = None
+            self._take(np.float32(weight * (1 - _KEPT)))
+        elif self._silent == _HELD:
+            self._forget()
+
+    def _take(self, weight: np.float32) -> None:
+        self._rising *= weight
+        np.conjugate(self._frame, out=self._other)
+        self._frame *= self._rising[:, np.newaxis]
+        np.multiply(self._frame[:, :, np.newaxis], self._other[:, np.newaxis], out=self._products)
+        self._covariance *= np.float32(_KEPT)
+        self._covariance += self._products
+        self._voiced += 1
+        if self._voiced % _EVERY == 0:
+            self._estimate()
+
+    def _forget(self) -> None:
+        """Whoever talks next may sit elsewhere."""
+        self.direction = None
+        self._covariance.fill(0)
+        self._spectrum.fill(0)
+        self._estimates = self._elsewhere = 0
 
     def _estimate(self) -> None:
         for _ in range(_ITERATIONS):
-            np.matmul(self._covariance, self._vector, out=self._vector)
-            self._vector /= np.linalg.norm(self._vector, axis=1, keepdims=True) + 1e-30
-        along = np.abs(np.matmul(self._towards, self._vector)[..., 0]) ** 2
-        heights = 1 / (1 + _FLOOR - along)
+            np.matmul(self._covariance, self._vector, out=self._next)
+            length = np.linalg.norm(self._next, axis=1, keepdims=True)
+            length += np.float32(1e-30)
+            np.divide(self._next, length, out=self._vector)
+        along = np.matmul(self._towards, self._vector)[..., 0]
+        heights = 1 / (1 + _FLOOR - along.real**2 - along.imag**2)
         heights /= heights.max(axis=1, keepdims=True)
-        self.spectrum = heights.sum(axis=0)
-        top = int(self.spectrum.argmax())
-        left, middle, right = self.spectrum[top - 1], self.spectrum[top], self.spectrum[(top + 1) % len(self.spectrum)]
-        self.direction = (
-            float(self._azimuths[top] + _GRID * (left - right) / (left - 2 * middle + right + 1e-9) / 2) % 360
-        )
+        self._spectrum *= np.float32(_SMOOTHED)
+        self._spectrum += heights.sum(axis=0)
+        self._estimates += 1
+        if self._estimates >= _FIRST:
+            self._tell(self._highest())
+
+    def _highest(self) -> float:
+        top, count = int(self._spectrum.argmax()), len(self._spectrum)
+        around = count == round(360 / _GRID)
+        if not around and top in {0, count - 1}:
+            return float(self._azimuths[top]) % 360
+        left, middle, right = (float(self._spectrum[(top + side) % count]) for side in (-1, 0, 1))
+        curve = left - 2 * middle + right
+        between = (left - right) / (2 * curve) if curve < 0 else 0.0
+        return float(self._azimuths[top] + _GRID * between) % 360
+
+    def _tell(self, found: float) -> None:
+        """Take a new direction; one that is far from the last only when it stays."""
+        if self.direction is not None and abs((found - self.direction + 180) % 360 - 180) > _FAR:
+            self._elsewhere += 1
+            if self._elsewhere < _AGAIN:
+                return
+        self._elsewhere = 0
+        self.direction = found
