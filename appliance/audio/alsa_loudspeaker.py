@@ -48,7 +48,7 @@ class Loudspeaker:
         :param least: the ``ahead`` of a calm machine.
         :param ahead: to begin with: what was learnt from the same device before.
         """
-        self.opened, self._name = opened, name
+        self.opened, self.name = opened, name
         # A sound server or a card with long turns takes so much at once; a small device does not hold more.
         self._least = min(max(least, opened.period + DRY), opened.size - BLOCK)
         self._most = max(self._least, min(MOST, opened.size - BLOCK))
@@ -103,7 +103,7 @@ class Loudspeaker:
         self._blocks += 1
         if self._blocks * BLOCK_SECONDS > FASTEST * (now - self._began) + AT_ONCE:
             raise CardMistakeError(
-                f"{self._name} has no clock: it takes samples faster than time goes; name a real device"
+                f"{self.name} has no clock: it takes samples faster than time goes; name a real device"
             )
         if not shorter:
             return Wrote.WHOLE
@@ -115,7 +115,7 @@ class Loudspeaker:
         try:
             frames = self.opened.pcm.write(self._packer.pack(block))
         except Lost as error:
-            raise CardError(f"{self._name} is gone ({error})") from error
+            raise CardError(f"{self.name} is gone ({error})") from error
         self._written += max(0, frames)
         return frames >= 0
 

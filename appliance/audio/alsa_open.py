@@ -16,7 +16,8 @@ import alsaaudio
 
 from appliance.audio import alsa_names, inventory
 from appliance.audio.alsa_samples import SAMPLE_BYTES
-from appliance.audio.choice import AUTO, Choice, choose
+from appliance.audio.choice import AUTO, DEFAULT, choose
+from appliance.audio.inventory import Card, Stream
 from appliance.audio.port import Side
 from appliance.core.exits import Exit
 from appliance.core.units import BLOCK, RATE
@@ -95,15 +96,10 @@ class Wish:
         """The device of one side."""
         return self.capture if side is Side.CAPTURE else self.playback
 
-    def setting(self, side: Side) -> str:
-        """How an error names it."""
-        return f'[audio] {side} = "{self.of(side)}"'
-
-
-def choice(wish: Wish, side: Side) -> Choice:
-    """What the settings mean with the cards that are there now."""
-    found = choose(inventory.cards(), wish.capture, wish.playback, wish.channels)
-    return found[0] if side is Side.CAPTURE else found[1]
+    def setting(self, side: Side, device: str = "") -> str:
+        """How an error names it, with the ``device`` that "auto" found."""
+        found = f" ({device})" if device and self.of(side) == AUTO else ""
+        return f'[audio] {side} = "{self.of(side)}"{found}'
 
 
 def open_device(wish: Wish, side: Side, device: str = "") -> Opened:
@@ -113,19 +109,21 @@ def open_device(wish: Wish, side: Side, device: str = "") -> Opened:
     :raises CardMistakeError: it can never work with these settings.
     :raises CardError: it is not there, is in use, or something else that may pass.
     """
-    chosen = choice(wish, side)
+    cards = inventory.cards()
+    heard, played = choose(cards, wish.capture, wish.playback, wish.channels)
+    chosen = heard if side is Side.CAPTURE else played
     name = device or chosen.device
-    card = alsa_names.card_of(name)
-    if card and not alsa_names.is_there(card):
-        there = ", ".join(one.id for one in inventory.cards()) or "none"
-        raise CardError(f"{wish.setting(side)}: the card {card} is not there (here: {there}); is it plugged in?")
+    setting, wanted = wish.setting(side, name), alsa_names.card_of(name)
+    if wanted and not alsa_names.is_there(wanted):
+        there = ", ".join(one.id for one in cards) or "none"
+        raise CardError(f"{setting}: the card {wanted} is not there (here: {there}); is it plugged in?")
     if not device and chosen.card is not None and chosen.stream is None:
         raise CardMistakeError(chosen.problem)
-    channels = _channels(wish, side, chosen)
+    card = next((one for one in cards if wanted in {one.id, str(one.number)}), None)
     try:
-        opened = _open(side, name, channels)
+        opened = _open(side, name, _channels(wish, side, card))
     except Lost as error:
-        raise _explained(wish.setting(side), chosen, name, error) from error
+        raise _explained(setting, card.stream(side) if card else None, name, error) from error
     try:
         _compare(wish, side, opened)
     except CardError:
@@ -134,11 +132,10 @@ def open_device(wish: Wish, side: Side, device: str = "") -> Opened:
     return opened
 
 
-def _channels(wish: Wish, side: Side, chosen: Choice) -> int:
+def _channels(wish: Wish, side: Side, card: Card | None) -> int:
     if side is Side.PLAYBACK:
         return 1
-    known = chosen.card.array if chosen.card else None
-    return wish.channels or (known.channels if known else 1)
+    return wish.channels or (card.array.channels if card and card.array else 1)
 
 
 def _open(side: Side, device: str, channels: int) -> Opened:
@@ -186,7 +183,7 @@ def _try(side: Side, device: str, channels: int, form: str) -> Opened:
 
 def _compare(wish: Wish, side: Side, opened: Opened) -> None:
     """Whether it is what we can use."""
-    setting, got = wish.setting(side), opened.pcm.info()
+    setting, got = wish.setting(side, opened.device), opened.pcm.info()
     converted = "name it with plughw: or through a sound server, which convert"
     if got["rate"] != RATE:
         raise CardMistakeError(f"{setting} runs at {got['rate']} Hz instead of {RATE}: {converted}")
@@ -220,14 +217,13 @@ _PASSING = {
 }
 
 
-def _explained(setting: str, chosen: Choice, device: str, error: Exception) -> CardError:
+def _explained(setting: str, stream: Stream | None, device: str, error: Exception) -> CardError:
     """The library has texts only: those of strerror(3), and the device in brackets."""
     text = str(error).removesuffix(f" [{device}]")
     if text == os.strerror(errno.EBUSY):
-        return CardError(
-            f"{chosen.problem or f'{setting} is in use by another program'}: end it, or name another device"
-        )
-    if text == os.strerror(errno.ENOENT) and not alsa_names.card_of(device) and chosen.device not in {AUTO, "default"}:
+        holder = (stream.holder if stream else None) or "another program"
+        return CardError(f"{setting} is in use by {holder}: end it, or name another device")
+    if text == os.strerror(errno.ENOENT) and not alsa_names.card_of(device) and device != DEFAULT:
         return CardMistakeError(f"{setting} is no device of ALSA's: kontor devices lists those that there are")
     for number, words in _PASSING.items():
         if text == os.strerror(number):

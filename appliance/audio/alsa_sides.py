@@ -139,7 +139,7 @@ class Hearing:
 
     def _run(self, opened: Opened) -> None:
         shared, began = self._shared, time.monotonic()
-        name = shared.wish.setting(Side.CAPTURE)
+        name = shared.wish.setting(Side.CAPTURE, opened.device)
         microphone = Microphone(opened, name, watch=shared.watch, patience=self._patience)
         self._up, self._zero = False, None
         try:
@@ -221,7 +221,7 @@ class Playing:
 
     def _run(self, opened: Opened) -> None:
         shared, began = self._shared, time.monotonic()
-        loudspeaker = Loudspeaker(opened, shared.wish.setting(Side.PLAYBACK), shared.least, self._ahead)
+        loudspeaker = Loudspeaker(opened, shared.wish.setting(Side.PLAYBACK, opened.device), shared.least, self._ahead)
         try:
             self._turns(loudspeaker)
         except CardMistakeError:
@@ -300,7 +300,7 @@ class Playing:
     def _check(self, loudspeaker: Loudspeaker) -> None:
         loudspeaker.fill()
         if loudspeaker.stands > _STUCK:
-            raise StuckError(f"{self._shared.wish.setting(Side.PLAYBACK)} plays nothing, though it is there")
+            raise StuckError(f"{loudspeaker.name} plays nothing, though it is there")
 
     def _await_turn(self, loudspeaker: Loudspeaker) -> bool:
         """Until a block was captured, or the loudspeaker would run dry. A block too much is left out.

@@ -390,6 +390,20 @@ def test_a_missing_card_is_waited_for(library: Library, machine: Machine, start:
     wait(lambda: user.runs)
 
 
+def test_auto_takes_the_array_and_its_own_loudspeaker(library: Library, machine: Machine, start: Any) -> None:
+    user = User()
+    card = start(user, "auto", "auto")
+    wait(lambda: user.runs)
+    names = {device.name for device in library.opened}
+    assert names == {"plughw:CARD=ArrayUAC10,DEV=0"}, "with a resampler: the array runs at 16 kHz"
+    assert (card.facts.capture, card.facts.playback) == ("plughw:CARD=ArrayUAC10,DEV=0",) * 2
+    library.refuses = {"plughw": errno.EBUSY}
+    for device in list(library.opened):
+        device.gone.set()
+    wait(lambda: "in use" in card.problem)
+    assert '[audio] capture = "auto" (plughw:CARD=ArrayUAC10,DEV=0) is in use by' in card.problem
+
+
 def test_a_card_without_the_side_that_is_wanted_is_a_mistake(
     library: Library, machine: Machine, alsa: Any, start: Any
 ) -> None:
