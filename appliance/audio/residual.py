@@ -8,9 +8,12 @@ near talker. (Valin, "A hybrid DSP/deep learning approach to real-time full-band
 
 The network is a dense layer, a gated recurrent unit (Cho et al., EMNLP 2014) and a dense layer with one more output, the
 probability that somebody near talks. It was trained by ``tools/training`` on simulated rooms; the weights lie beside this
-file. The voices it learned from end at 8 kHz, where the canceller ends too: above, a rule follows the network.
+file. The voices it learned from end at 8 kHz, where the canceller ends too: above, the gain is what it is below on average,
+and echo there is the business of :mod:`appliance.audio.high_band`.
 """
 
+import io
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Self, TypeAlias
@@ -27,14 +30,16 @@ LOW = 161
 """Bins that the network sees: 0 to 8 kHz, 50 Hz apart."""
 _WIDENING = 0.055
 """Bands are this part of their centre wide, and at least one bin."""
-_LEAST_POWER = np.float32(1e-7)
+LEAST_POWER = np.float32(1e-7)
 """Added to powers of bins: about -97 dBFS."""
-_MIDDLE, _SPREAD = np.float32(3.0), np.float32(1 / 3)
+MIDDLE, SPREAD = np.float32(3.0), np.float32(1 / 3)
 """log10 of a power, so that speech lies about 0 with a spread of about 1."""
 KEPT = 0.8
 """How much of the last blocks' cross spectrum is kept in the next: 50 ms."""
 _LEAST_COHERENT = np.float32(1e-12)
 _FLOOR = 10 ** (-50 / 20)
+_LOUDEST = 1e12
+"""Power of a spectrum that is no sound any more: a million times full scale."""
 _HIGH_FROM = 120
 """6 kHz: the mean gain from here to 8 kHz is that of all above."""
 
@@ -54,11 +59,13 @@ def _bands() -> Array:
 
 def _paired(bands: Array) -> Array:
     """Every two neighbours as one, shape (half of the bands, 161)."""
-    return np.add.reduceat(bands, np.arange(0, len(bands), 2), axis=0)
+    pairs: Array = np.add.reduceat(bands, np.arange(0, len(bands), 2), axis=0)
+    return pairs
 
 
 def _mean(bands: Array) -> Array:
-    return bands / bands.sum(axis=1, keepdims=True)
+    means: Array = bands / bands.sum(axis=1, keepdims=True)
+    return means
 
 
 SPREADING = _bands()
@@ -74,17 +81,11 @@ INPUTS = 2 * BANDS + 2 * PAIRS
 
 def logarithm(power: Array, out: Array | None = None) -> Array:
     """Powers as the network takes them."""
-    taken: Array = np.add(power, _LEAST_POWER, out=out)
+    taken: Array = np.add(power, LEAST_POWER, out=out)
     np.log10(taken, out=taken)
-    taken += _MIDDLE
-    taken *= _SPREAD
+    taken += MIDDLE
+    taken *= SPREAD
     return taken
-
-
-def power_of(logarithms: Array) -> Array:
-    """The way back."""
-    power: Array = np.float32(10) ** (logarithms / _SPREAD - _MIDDLE) - _LEAST_POWER
-    return power
 
 
 def coherence(cross: NDArray[np.complex64], error: Array, echo: Array) -> Array:
@@ -118,12 +119,14 @@ class Weights(NamedTuple):
         :raises ResidualWeightsError: with one sentence, when it is missing or does not fit.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
                 return cls.of(stored)
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             if isinstance(error, ResidualWeightsError):
                 raise
-            raise ResidualWeightsError(f"the weights of the residual gain cannot be read from {path.name}: {error}") from error
+            raise ResidualWeightsError(
+                f"the weights of the residual gain cannot be read from {path.name}: {error}"
+            ) from error
 
     @classmethod
     def of(cls, stored: Mapping[str, NDArray[np.floating]]) -> Self:
@@ -183,10 +186,14 @@ class Features:
             logarithm(bands, out=bands)
         np.conjugate(echo, out=self._conjugate)
         np.multiply(self._conjugate, error, out=self._conjugate)
-        for kept, new in ((self._cross, self._conjugate), (self._error_kept, self._error), (self._echo_kept, self._echo)):
-            kept *= np.float32(KEPT)
-            new *= np.float32(1 - KEPT)
-            kept += new
+        for kept, new in (
+            (self._cross, self._conjugate),
+            (self._error_kept, self._error),
+            (self._echo_kept, self._echo),
+        ):
+            np.multiply(kept, np.float32(KEPT), out=kept)
+            np.multiply(new, np.float32(1 - KEPT), out=new)
+            np.add(kept, new, out=kept)
         self._coherence[:] = coherence(self._cross, self._error_kept, self._echo_kept)
 
     def _power(self, spectrum: Spectrum, out: Array) -> None:
@@ -224,14 +231,13 @@ class ResidualGain:
         :param out: shape (481,), filled with gains, 0 to 1.
         :returns: probability that somebody near talks, 0 to 1. What is no number is silenced, and the state forgotten.
         """
-        self._features.update(error, echo, reference)
-        values = self._features.values
-        if not np.isfinite(values.sum()):
+        if not all(np.vdot(spectrum, spectrum).real < _LOUDEST for spectrum in (error, echo, reference)):
             self.reset()
             out.fill(0)
             return 0.0
+        self._features.update(error, echo, reference)
         w, n = self._weights, self._hidden
-        np.dot(w.into, values, out=self._first)
+        np.dot(w.into, self._features.values, out=self._first)
         self._first += w.into_bias
         np.maximum(self._first, 0, out=self._first)
         np.dot(w.gates, self._first, out=self._forward)

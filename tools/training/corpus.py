@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 from scipy import signal
 
 from appliance.audio import residual
 from appliance.audio.kalman import KalmanCanceller
-from appliance.core.units import BLOCK, RATE
+from appliance.core.units import BLOCK
 from tools.training import recipe
 from tools.training.rooms import Room
-from tools.training.scene import Channels, Random, Samples, Scene, scene
+from tools.training.scene import Channels, Random, Scene, scene
 from tools.training.voices import Phrases, bank
 
 Frames = NDArray[np.complex64]
@@ -80,11 +79,11 @@ def cancelled(one: Scene) -> Parts:
 
 
 def _upsampled(channels: Channels) -> Channels:
-    return np.ascontiguousarray(soxr.resample(channels.T, recipe.RATE, RATE, "HQ").T, np.float32)
+    return np.ascontiguousarray(signal.resample_poly(channels, 3, 1, axis=1), np.float32)
 
 
 def _downsampled(channels: Channels) -> Channels:
-    return np.ascontiguousarray(soxr.resample(channels.T, RATE, recipe.RATE, "HQ").T, np.float32)
+    return np.ascontiguousarray(signal.resample_poly(channels, 1, 3, axis=1), np.float32)
 
 
 def beam(place: Room, azimuth: float, loading: float, null: float) -> NDArray[np.complex64]:

@@ -12,7 +12,6 @@ from appliance.audio import residual
 from tools.training.recipe import Training
 
 Parameters = dict[str, jax.Array]
-_LEAST = 1e-7
 
 
 def initial(settings: Training) -> Parameters:
@@ -78,5 +77,5 @@ def loss(weights: Parameters, batch: tuple[jax.Array, jax.Array, jax.Array], set
 
 def _magnitude(logarithms: jax.Array, exponent: float) -> jax.Array:
     """The network's logarithmic powers as compressed magnitudes, about 1 for loud speech."""
-    power = 10.0 ** (logarithms * 3.0 - 3.0) - _LEAST
-    return jnp.maximum(power, _LEAST) ** (exponent / 2)
+    power = 10.0 ** (logarithms / residual.SPREAD - residual.MIDDLE) - residual.LEAST_POWER
+    return jnp.maximum(power, residual.LEAST_POWER) ** (exponent / 2)

@@ -30,7 +30,7 @@ class Corpus(NamedTuple):
     held_out: bool
 
 
-TRAIN = Corpus("train", 1_000_000, 60, held_out=False)
+TRAIN = Corpus("train", 1_000_000, 40, held_out=False)
 VALID = Corpus("valid", 9_000_000, 2, held_out=True)
 
 

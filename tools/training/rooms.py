@@ -18,7 +18,7 @@ _ORDER = 25
 _FAR = 3.5
 _MARGIN = 0.25
 _EARLY, _FADING = 0.05, 0.22
-"""Of a near talker's response, what comes within 50 ms is kept, and what follows fades as in a room with an RT60 of 0.22 s at most."""
+"""Of a near talker's response, what comes within 50 ms is kept, and what follows fades in 0.22 s at most (RT60)."""
 
 
 class Room(NamedTuple):
@@ -37,7 +37,7 @@ def room(random: Random) -> Room:
     size = np.array([random.uniform(3, 9), random.uniform(2.8, 7), random.uniform(2.4, 3.6)])
     reverberation = random.uniform(0.2, 0.7)
     try:
-        absorption, _ = pra.inverse_sabine(reverberation, size)
+        absorption, _ = pra.inverse_sabine(reverberation, size.tolist())
     except ValueError:
         absorption = 0.9
     centre = size * [random.uniform(0.3, 0.7), random.uniform(0.3, 0.7), 0] + [0, 0, random.uniform(0.7, 1.1)]
@@ -50,7 +50,9 @@ def room(random: Random) -> Room:
     places += [_talker(random, centre, size, azimuth) for azimuth in azimuths]
     places += [_MARGIN + random.uniform(size=3) * (size - 2 * _MARGIN) for _ in range(3)]
     responses = _responses(size, absorption, centre + microphones, np.array(places))
-    return Room(microphones, responses[:2], beside, responses[2:5], [float(azimuth) for azimuth in azimuths], responses[5:])
+    return Room(
+        microphones, responses[:2], beside, responses[2:5], [float(azimuth) for azimuth in azimuths], responses[5:]
+    )
 
 
 def early(responses: Responses) -> Responses:
@@ -66,7 +68,9 @@ def _beside(random: Random, distance: float) -> NDArray[np.float64]:
     return np.array([distance * np.cos(azimuth), distance * np.sin(azimuth), random.uniform(-0.1, 0.15)])
 
 
-def _talker(random: Random, centre: NDArray[np.float64], size: NDArray[np.float64], azimuth: float) -> NDArray[np.float64]:
+def _talker(
+    random: Random, centre: NDArray[np.float64], size: NDArray[np.float64], azimuth: float
+) -> NDArray[np.float64]:
     """As far as drawn, or as the room is."""
     direction = np.array([np.cos(np.deg2rad(azimuth)), np.sin(np.deg2rad(azimuth)), 0])
     room_left = np.where(direction > 0, size - _MARGIN - centre, centre - _MARGIN) / np.maximum(np.abs(direction), 1e-3)
@@ -80,7 +84,15 @@ def _responses(
     microphones: NDArray[np.float64],
     places: NDArray[np.float64],
 ) -> list[Responses]:
-    box = pra.ShoeBox(size, fs=RATE, materials=pra.Material(absorption), max_order=_ORDER)
+    pra.random.seed(int(1e6 * size.sum()))  # it moves the images at random: against the sweeping echo of a perfect box
+    box = pra.ShoeBox(
+        size.tolist(),
+        fs=RATE,
+        materials=pra.Material(absorption),
+        max_order=_ORDER,
+        use_rand_ism=True,
+        max_rand_disp=0.08,
+    )
     for place in np.clip(places, 0.1, size - 0.1):
         box.add_source(place)
     box.add_microphone_array(microphones.T)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 from scipy import signal
 
+from tools.acoustics.signals import read_at
 from tools.training.recipe import RATE, SECONDS
 from tools.training.rooms import Responses, Room, early, room
 from tools.training.voices import Phrases
@@ -18,7 +18,7 @@ Samples = NDArray[np.float32]
 Channels = NDArray[np.float32]
 """Shape (4, n)."""
 COUNT = SECONDS * RATE
-_KINDS = {"both": 0.5, "far": 0.2, "near": 0.25, "nobody": 0.05}
+_KINDS = {"both": 0.55, "far": 0.18, "near": 0.23, "nobody": 0.04}
 _LOUDEST = 0.7
 _PINK = ([0.049922035, -0.095993537, 0.050612699, -0.004408786], [1, -2.494956002, 2.017265875, -0.522189400])
 
@@ -171,8 +171,7 @@ def _echo(random: Random, place: Room, far: Samples) -> Channels:
 
 def _drifting(samples: Samples, ratio: float) -> Samples:
     """As a card plays whose clock differs by ``ratio``: what alignment has left."""
-    played = np.asarray(soxr.resample(samples, RATE, RATE * (1 + ratio), "HQ"), np.float32)[:COUNT]
-    return np.pad(played, (0, COUNT - played.size))
+    return read_at(samples, np.arange(COUNT) * (1 + ratio))
 
 
 def _loudspeaker(random: Random, samples: Samples) -> Samples:
@@ -211,7 +210,9 @@ def _source(random: Random, kind: str, voices: list[Phrases]) -> Samples:
         return _keys(random)
     if kind == "babble":
         chosen = random.choice(len(voices), 3)
-        return np.sum([voices[int(index)].speak(random, COUNT, clean=False) for index in chosen], axis=0, dtype=np.float32)
+        return np.sum(
+            [voices[int(index)].speak(random, COUNT, clean=False) for index in chosen], axis=0, dtype=np.float32
+        )
     noise = coloured(random, _pink(random), 12 if kind == "pink" else 5)
     if kind == "fan":
         return np.asarray(signal.lfilter([1], [1, -random.uniform(0, 0.9)], noise), np.float32)

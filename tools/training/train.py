@@ -59,7 +59,9 @@ def train(settings: recipe.Training, start: Parameters | None = None) -> Paramet
     training, validation = Corpus(recipe.TRAIN.name), Corpus(recipe.VALID.name)
     print(f"kontor: {training.look()} files to train with, {validation.look()} to validate", flush=True)
     random = np.random.default_rng(settings.seed)
-    schedule = optax.warmup_cosine_decay_schedule(0.0, settings.rate, settings.warm_up, settings.steps, settings.rate / 50)
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0, settings.rate, settings.warm_up, settings.steps, settings.rate / 50
+    )
     optimiser = optax.chain(optax.clip_by_global_norm(0.5), optax.adamw(schedule, weight_decay=settings.decay))
     weights = start or initial(settings)
     state = optimiser.init(weights)
@@ -91,7 +93,9 @@ def train(settings: recipe.Training, start: Parameters | None = None) -> Paramet
             files = training.look()
             valid = float(judge(mean, fixed))
             spent = time.monotonic() - began
-            print(f"{number + 1:6} {np.mean(losses[-100:]):.5f} valid {valid:.5f} {files} files {spent:.0f} s", flush=True)
+            print(
+                f"{number + 1:6} {np.mean(losses[-100:]):.5f} valid {valid:.5f} {files} files {spent:.0f} s", flush=True
+            )
             save(mean, recipe.CACHE / "latest.npz")
     return mean
 
