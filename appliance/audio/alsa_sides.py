@@ -248,6 +248,7 @@ class Playing:
             if due > now:
                 time.sleep(due - now)
             self._ask()
+            self._forget_turns()  # hours without a loudspeaker are many
             if now - look > _LOOK:
                 look, missing = now, shared.missing(Side.PLAYBACK)
                 if missing:
@@ -272,11 +273,13 @@ class Playing:
 
     def _begin(self, loudspeaker: Loudspeaker) -> None:
         """Start playing right after a block was captured: from then on the two keep step."""
-        turn = self._shared.turn
-        while turn.acquire(blocking=False):
-            pass
-        turn.acquire(timeout=BLOCK_SECONDS)
+        self._forget_turns()
+        self._shared.turn.acquire(timeout=BLOCK_SECONDS)
         loudspeaker.prefill()
+
+    def _forget_turns(self) -> None:
+        while self._shared.turn.acquire(blocking=False):
+            pass
 
     def _write(self, loudspeaker: Loudspeaker) -> bool:
         """Play what was asked for last. False: the loudspeaker ran out before."""
