@@ -3,7 +3,9 @@
 Two devices, each two real processes with ALSA, in a room of a real ``kontor host``; then two Chromiums on the same host's
 page, on the same microphones and loudspeakers. Those are nodes of a private PipeWire graph of 256 samples a turn: what goes
 into a microphone and what comes out of the other's loudspeaker are recorded on one clock (probe.py). All sound passes a
-relay of our own (relay.py), which loses datagrams both ways when it is told to. Echo cancelling and the like are off.
+relay of our own (relay.py), which loses datagrams both ways when it is told to. Echo cancelling and the like are off, but
+for one more call of the devices with the whole front end: in that one of them talks at a time, since nothing of what they play
+comes back into their microphones and a canceller could not learn.
 """
 
 import argparse
@@ -71,6 +73,7 @@ class Results:
     ours: Rates
     ours_loss: Rates
     low: Rates
+    front_end: Rates
     chromium: Rates
     chromium_loss: Rates
 
@@ -101,10 +104,15 @@ async def bench(house: House, seconds: float) -> Results:
             ours, ours_loss = await clean_and_lossy()
         async with devices(house, 10):
             low = Rates(await house.measure(seconds))
-    return Results(floor, ours, ours_loss, low, chromium, chromium_loss)
+        async with devices(house, 20, front_end=True):
+            front_end = Rates(await house.measure_in_turn(seconds / 2))
+    return Results(floor, ours, ours_loss, low, front_end, chromium, chromium_loss)
 
 
 _LOSSY = "10 % of all datagrams lost at random, on the way to the host and on the way from it"
+_FRONT_END = (
+    "the whole front end: full duplex, noise suppression, gain control, limiter; one of the two talks at a time"
+)
 _PEER = "two Chromiums on the same host's page"
 
 
@@ -126,8 +134,10 @@ def figures(found: Results, how: str) -> list[Figure]:
     return [
         late("median_ms", ours.median, 105, peer.median, note),
         late("p95_ms", ours.p95, math.inf, peer.p95),
-        late("low_delay_median_ms", low.median, 80, peer.median, "packets of 10 ms; there is no front end yet"),
+        late("low_delay_median_ms", low.median, 80, peer.median, "packets of 10 ms, no front end"),
         late("low_delay_p95_ms", low.p95, math.inf, peer.p95),
+        late("front_end_median_ms", found.front_end.median, 120, peer.median, _FRONT_END),
+        late("front_end_p95_ms", found.front_end.p95, math.inf, peer.p95),
         late("loss10_median_ms", lossy.median, math.inf, peer_lossy.median, _LOSSY),
         good("pesq", ours, peer, "no loss"),
         good("low_delay_pesq", low, peer, "no loss"),

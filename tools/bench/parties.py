@@ -58,6 +58,7 @@ class House:
         self.devices = {name: folder / name for name in ("alpha", "beta")}
         self.said = prepare(folder / "said.wav")
         self.talks = [folder / f"talk{side}.wav" for side in _SIDES]
+        self.silence = folder / "silence.wav"
 
     def host_command(self) -> list[str]:
         """``kontor host`` with a room for devices and one for pages; told to announce the relay's address."""
@@ -82,9 +83,10 @@ public_address = "127.0.0.2"
 {rooms}""")
         return kontor("host", "--config", str(path))
 
-    def device_commands(self, frame_ms: int) -> list[list[str]]:
+    def device_commands(self, frame_ms: int, *, front_end: bool) -> list[list[str]]:
         """Sound and link of both devices."""
         configs = []
+        plain = "" if front_end else 'echo = "off"\nnoise = "off"\ngain_control = false'
         for side, (name, place) in zip(_SIDES, self.devices.items(), strict=True):
             configs.append(place / "kontor.toml")
             configs[-1].write_text(f"""schema = 1
@@ -100,6 +102,7 @@ backend = "alsa"
 capture = "mic{side}"
 playback = "spk{side}"
 frame_ms = {frame_ms}
+{plain}
 [panel]
 kind = "virtual"
 """)
@@ -112,10 +115,26 @@ kind = "virtual"
 
     async def measure(self, seconds: float) -> tuple[Heard, Heard]:
         """Play and record for ``seconds``, both directions at once."""
+        first, second = await self._record(seconds, self.talks)
+        return await self._judge(seconds, 0, first), await self._judge(seconds, 1, second)
+
+    async def measure_in_turn(self, seconds: float) -> tuple[Heard, Heard]:
+        """The same, each direction for itself, while the other side is silent."""
+        first, _ = await self._record(seconds, [self.talks[0], self.silence])
+        heard = await self._judge(seconds, 0, first)
+        _, second = await self._record(seconds, [self.silence, self.talks[1]])
+        return heard, await self._judge(seconds, 1, second)
+
+    async def _judge(self, seconds: float, side: int, target: Path) -> Heard:
+        said = read_wav(self.talks[side])[: int(seconds * RATE)]
+        return await asyncio.to_thread(judge, said, np.load(target), SKIP)
+
+    async def _record(self, seconds: float, talks: list[Path]) -> tuple[Path, Path]:
+        """What is heard of the first talk and of the second."""
         targets = [self.folder / f"heard{side}.npy" for side in _SIDES]
         ways = [
-            [str(self.talks[0]), "micA:input_MONO", "spkB:monitor_MONO", str(targets[1])],
-            [str(self.talks[1]), "micB:input_MONO", "spkA:monitor_MONO", str(targets[0])],
+            [str(talks[0]), "micA:input_MONO", "spkB:monitor_MONO", str(targets[1])],
+            [str(talks[1]), "micB:input_MONO", "spkA:monitor_MONO", str(targets[0])],
         ]
         # Its start must not hold up what is measured; the graph gives its one thread that plays and records a priority.
         command = [*graph.ordinary(), sys.executable, "-m", "tools.bench.probe", str(seconds)]
@@ -128,19 +147,16 @@ kind = "virtual"
             text=True,
         )
         print(f"  recorded: {done.stdout.strip()}", flush=True)
-        pairs = zip(self.talks, reversed(targets), strict=True)
-        first, second = [
-            await asyncio.to_thread(judge, read_wav(talk)[: int(seconds * RATE)], np.load(target), SKIP)
-            for talk, target in pairs
-        ]
-        return first, second
+        return targets[1], targets[0]
 
 
 def write_talks(house: House, seconds: float) -> None:
     """The same speech into both microphones, the second begins in its middle."""
     said = read_wav(house.folder / "said.wav")
-    for talk, start in zip(house.talks, (0, len(said) // 2), strict=True):
-        samples = np.resize(np.roll(said, -start), int(seconds * RATE))
+    count = int(seconds * RATE)
+    parts = [np.resize(np.roll(said, -start), count) for start in (0, len(said) // 2)]
+    parts.append(np.zeros(count, np.float32))
+    for talk, samples in zip([*house.talks, house.silence], parts, strict=True):
         with wave.open(str(talk), "wb") as file:
             file.setparams((1, 2, RATE, 0, "NONE", ""))
             file.writeframes((samples * 32767).astype("<i2").tobytes())
@@ -155,9 +171,9 @@ def status(folder: Path, part: str) -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def devices(house: House, frame_ms: int) -> AsyncIterator[None]:
+async def devices(house: House, frame_ms: int, *, front_end: bool = False) -> AsyncIterator[None]:
     """Two devices in their room, gates open."""
-    with processes(house.device_commands(frame_ms), env=house.environment):
+    with processes(house.device_commands(frame_ms, front_end=front_end), env=house.environment):
         end = time.monotonic() + 30
         while not all(
             status(place, "link").get("phase") == "in_room" and status(place, "sound").get("gate") == "open"
