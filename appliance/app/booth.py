@@ -148,6 +148,15 @@ class Booth:
             self._panel.stop()
             await self.desk.store()
 
+    def check(self) -> None:
+        """Look whether the card goes on.
+
+        :raises NotAllowed: it has ended; one sentence.
+        """
+        if self.card.ended.done():
+            error = self.card.ended.exception()
+            raise NotAllowed(str(error) if error else f"the sound card {self.card.name} has ended")
+
     def refusal(self) -> str:
         """Why the gate is closed, with the way out; empty: it is open, or only the card or an announcement is waited for."""
         reasons = self.desk.controls.reasons - {Reason.STARTING, Reason.AUDIO, Reason.RECORDING}
@@ -172,9 +181,7 @@ class Booth:
     async def _wait_for_card(self) -> None:
         end = time.monotonic() + _CARD
         while Reason.AUDIO in self.desk.controls.held:
-            if self.card.ended.done():
-                error = self.card.ended.exception()
-                raise NotAllowed(str(error) if error else f"the sound card {self.card.name} has ended")
+            self.check()
             if time.monotonic() > end:
                 raise NotAllowed(self.card.problem or f"the sound card {self.card.name} gives no sound")
             await asyncio.sleep(_TURN)

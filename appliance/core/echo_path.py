@@ -1,5 +1,6 @@
 """What one microphone hears of the loudspeaker, in figures: from chirps that were played and what was captured meanwhile."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,8 +67,10 @@ class Path:
     """RT60 of the room; None: the noise lets it not be told."""
     distortion_db: float | None
     """Second and third harmonic against the rest; None: they are below the noise."""
+    begin: int
+    """The moment at which the response begins, 5 ms before its onset, in samples from that of playing."""
     response: Samples
-    """The impulse response from 5 ms before its onset on, half a second of it."""
+    """The impulse response, half a second of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +176,15 @@ def _path(take: Take, response: Samples) -> Path | None:
         late_db=_level(float(decay[min(len(decay) - 1, (TAIL_MS + 5) * MS)]), total),
         reverberation_s=_reverberation(decay[5 * MS + _DIRECT :], floor),
         distortion_db=_distortion_db(take, response, onset, floor),
+        begin=begin - zero,
         response=room[: RATE // 2],
     )
+
+
+def on_one_axis(paths: Sequence[Path]) -> list[Samples]:
+    """Their responses, moved so that the first sample of each is the same moment."""
+    first = min(path.begin for path in paths)
+    return [np.concatenate([np.zeros(path.begin - first), path.response]) for path in paths]
 
 
 def _db(value: float, reference: float) -> float:

@@ -1,0 +1,142 @@
+"""The doctor's look at the sound card: whether it is there and may be used, and what it hears of what it plays.
+
+Nothing is played or heard while ``kontor sound`` has the card, nor while the room is muted: the stored mute and the panel are
+asked first, and a mute ends it. What was heard is thrown away; figures are left.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from appliance.app.booth import Booth, Muted, Unpressed
+from appliance.app.doctor_findings import Finding
+from appliance.app.doctor_listen import Heard, Listening, Plan
+from appliance.app.doctor_sound_findings import judge
+from appliance.app.hearing import array_of
+from appliance.app.process import NotAllowed
+from appliance.app.sound import STATUS, make_card, make_panel
+from appliance.audio import inventory
+from appliance.audio.choice import choose
+from appliance.audio.port import SoundCard
+from appliance.core.arrays import MONO, Array
+from appliance.health.journal import Journal
+from appliance.health.status import ask
+from appliance.panel.none import NoPanel
+from appliance.panel.port import Panel
+from appliance.settings import Settings
+from appliance.settings.model import AudioBackend
+
+Note = Callable[[Finding], None]
+_LOOK = 0.1
+_STOPPED = 3.0
+"""Seconds without sound after which the card counts as stopped."""
+
+
+class Examination:
+    """Everything that the doctor does with the sound card. ``card`` and ``panel`` can be given, for tests."""
+
+    def __init__(
+        self, settings: Settings, journal: Journal, card: SoundCard | None = None, panel: Panel | None = None
+    ) -> None:
+        self._settings, self._journal, self._card, self._panel = settings, journal, card, panel
+        self.heard: Heard | None = None
+        """What was measured, if it came to that."""
+        self.array: Array = MONO
+        """What the card is taken for."""
+
+    async def run(self, note: Note, listening: Listening | None = None) -> list[Finding]:
+        """Look, play, listen; ``note`` is given each finding as it is made."""
+        found: list[Finding] = []
+
+        def told(finding: Finding) -> None:
+            found.append(finding)
+            note(finding)
+
+        if await self._is_free(told):
+            await self._listen(told, listening or Listening(Plan()))
+        return found
+
+    async def _is_free(self, note: Note) -> bool:
+        audio = self._settings.audio
+        running = await asyncio.to_thread(_running, Path(self._settings.device.runtime_dir))
+        if running:
+            way_out = (
+                "Stop it for a minute: systemctl stop kontor-sound; kontor doctor --sound; systemctl start kontor-sound"
+            )
+            note(Finding("card", "skipped", f"kontor sound runs and has the card: {running}", way_out))
+            return False
+        if audio.backend is AudioBackend.VIRTUAL and self._card is None:
+            way_out = (
+                '[audio] backend = "alsa", with capture = "auto" and playback = "auto"; kontor devices lists the cards.'
+            )
+            note(Finding("card", "skipped", 'There is no sound card: [audio] backend = "virtual".', way_out))
+            return False
+        if self._card is not None:
+            return True
+        for choice in choose(inventory.cards(), audio.capture, audio.playback, audio.channels):
+            if choice.problem:
+                way_out = "Compare with kontor devices; end what holds it, or name another card."
+                note(Finding("card", "bad", f"{choice.problem}.", way_out))
+                return False
+            note(Finding("card", "good", f"{choice.side.capitalize()}: {choice.device}; {choice.why}."))
+        return True
+
+    async def _listen(self, note: Note, listening: Listening) -> None:
+        try:
+            card, panel = self._card or make_card(self._settings), self._panel or make_panel(self._settings)
+            if isinstance(panel, NoPanel):
+                panel = Unpressed()  # nothing is kept or sent, so nobody has to be able to unmute; a stored mute holds
+            booth = Booth(self._settings, card, panel, self._journal, listening)
+            async with booth.open():
+                ended = await _all_heard(booth, listening)
+        except Muted as muted:
+            note(Finding("mute", "bad", str(muted), "Unmute at the panel, and ask the doctor again."))
+            return
+        except NotAllowed as error:
+            note(
+                Finding(
+                    "card", "bad", f"{str(error).rstrip('.')}.", "kontor devices lists the cards and who uses them."
+                )
+            )
+            return
+        self.array = array_of(self._settings.audio, card.facts)
+        self.heard = await asyncio.to_thread(listening.measured, self.array.microphones) if not ended else None
+        if ended:
+            note(Finding("mute" if "muted" in ended else "card", "bad", ended, "Ask the doctor again."))
+        elif self.heard is None:
+            way_out = "End what else runs on this machine; plug the card in without a hub; take another card."
+            note(Finding("card", "bad", "It was interrupted again and again, and nothing could be measured.", way_out))
+        else:
+            for finding in judge(self.heard, self.array):
+                note(finding)
+
+
+async def _all_heard(booth: Booth, listening: Listening) -> str:
+    """Play and listen to the end; why it came to none, or ""."""
+    while not booth.gate.is_open:
+        if booth.refusal():
+            return booth.refusal()
+        await asyncio.sleep(_LOOK)
+    epoch, seen, since = booth.gate.epoch, -1, 0.0
+    listening.begin()
+    while not listening.done.is_set():
+        await asyncio.sleep(_LOOK)
+        booth.check()
+        if booth.gate.epoch != epoch:
+            return booth.refusal() or booth.card.problem or "The sound card was lost while the doctor listened."
+        if listening.progress != seen:
+            seen, since = listening.progress, 0.0
+        since += _LOOK
+        if since > _STOPPED:
+            return booth.card.problem or "The card gives no sound any more."
+    return ""
+
+
+def _running(folder: Path) -> str:
+    """What the running sound says of itself; empty: none runs."""
+    try:
+        status = ask(folder / STATUS, {"do": "status"}, 1.0)
+    except OSError:
+        return ""
+    reasons = ", ".join(map(str, status.get("reasons", [])))
+    return f"gate {status.get('gate', '?')}{f' ({reasons})' if reasons else ''}."
