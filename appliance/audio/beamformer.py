@@ -21,8 +21,24 @@ _APART = 10.0
 """Degrees from one beam of the table to the next; a beam is some 60 wide."""
 _LOADINGS = 10.0 ** np.arange(-5, 1.01, 0.25)
 """Of the diagonal, the smallest that is robust enough is taken."""
-_FADED = 12
-"""Blocks that a turn takes."""
+_REST = 0.7
+"""Beams that a direction may be off before another is taken: one that trembles between two moves nothing."""
+_TURNED = np.float32(0.25)
+"""Of what is left of a turn, a block."""
+_LEARNT = 161
+"""Bins whose echo is learnt: up to 8 kHz, as far as it is cancelled."""
+_SOME = 3
+"""Every so many blocks is learnt from one, and some weights are computed anew."""
+_NEW = np.float32(0.02)
+"""Of the learnt echo, each time: one and a half seconds."""
+_QUIET = 1e-2
+"""Energy of a spectrum, of echo at -70 dBFS, below which there is nothing to learn."""
+_ENOUGH = 30
+"""Times after which it is known where the echo comes from."""
+_REFRESHED = 12
+"""Bins whose weights are computed anew at a time."""
+_ROOM = 0.6
+"""How much of what is taken out is taken to come from everywhere."""
 
 
 def superdirective(
@@ -55,22 +71,27 @@ class Beamformer:
 
     def __init__(self, positions: Sequence[Position], *, white_noise_gain_db: float = -8.0) -> None:
         """:param positions: of the microphones, metres from their centre."""
-        n = len(positions)
-        self._n = n
+        n = self._n = len(positions)
         hertz = frequencies()
-        count = round(360 / _APART)
-        towards = steering(positions, [beam * _APART for beam in range(count)], hertz)
+        beams = round(360 / _APART) if n > 1 else 0
+        towards = steering(positions, [beam * _APART for beam in range(beams)], hertz)
         coherence = diffuse(positions, hertz)
-        gain = 10 ** (white_noise_gain_db / 10)
-        self._table = np.zeros((count if n > 1 else 0, n, BINS), np.complex64)
-        for beam in range(len(self._table)):
-            self._table[beam] = superdirective(coherence, towards[:, beam], gain).T
-        self._weights = np.zeros((n, BINS), np.complex64)
-        self._weights[0] = 1  # until somebody has talked: the first microphone
-        self._from = self._weights.copy()
+        self._least = 10 ** (white_noise_gain_db / 10)
+        self._table = np.zeros((beams, n, BINS), np.complex64)
+        for beam in range(beams):
+            self._table[beam] = superdirective(coherence, towards[:, beam], self._least).T
+        self._towards: NDArray[np.complex64] = towards[:_LEARNT].astype(np.complex64)
+        self._room: NDArray[np.float32] = (_ROOM * coherence[:_LEARNT]).astype(np.float32)
+        self._identity = np.eye(n, dtype=np.float32)
+        self._loading = np.full(_LEARNT, 0.1, np.float32)
+        self._other = np.zeros((n, _LEARNT), np.complex64)
+        self._outer, self._echo = np.zeros((2, n, n, _LEARNT), np.complex64)
+        self._offered = self._learnt = self._next = 0
+        self._wanted = np.zeros((n, BINS), np.complex64)
+        self._wanted[0] = 1  # until somebody has talked: the first microphone
+        self._weights = self._wanted.copy()
         self._products = np.zeros((n, BINS), np.complex64)
         self._beam = -1
-        self._left = 0
 
     @property
     def azimuth(self) -> float | None:
@@ -82,19 +103,12 @@ class Beamformer:
         if self._n == 1:
             return
         if azimuth is not None:
-            beam = round(azimuth / _APART) % len(self._table)
-            apart = abs(
-                (azimuth / _APART - self._beam + len(self._table) / 2) % len(self._table) - len(self._table) / 2
-            )
-            if beam != self._beam and (self._beam < 0 or apart > 0.7):
-                self._from[:] = self._weights
-                self._beam, self._left = beam, _FADED
-        if self._left:
-            self._left -= 1
-            wanted = self._table[self._beam]
-            np.subtract(self._from, wanted, out=self._weights)
-            self._weights *= np.float32(self._left / _FADED)
-            self._weights += wanted
+            self._turn(azimuth / _APART)
+        if self._beam >= 0 and self._learnt > _ENOUGH and self._offered % _SOME == 0:
+            self._refresh()
+        np.subtract(self._wanted, self._weights, out=self._products)
+        self._products *= _TURNED
+        self._weights += self._products
 
     def apply(self, spectra: Spectra, out: Spectrum) -> None:
         """Write the beam of ``spectra``, shape (n, 481), into ``out``, shape (481,)."""
@@ -103,3 +117,50 @@ class Beamformer:
             return
         np.multiply(self._weights, spectra, out=self._products)
         np.add.reduce(self._products, axis=0, out=out)
+
+    def learn(self, echo: Spectra) -> None:
+        """Take out more of what comes from where this comes from: the echo as the canceller estimates it, shape (n, 481).
+
+        There is no near voice in that, whoever talks. What the canceller leaves comes from the same place, as far as it does
+        not come from everywhere: the loudspeaker's distortion and what the filter has not learnt yet.
+        """
+        self._offered += 1
+        if self._n == 1 or self._offered % _SOME:
+            return
+        heard = echo[:, :_LEARNT]
+        if float(np.vdot(heard[0], heard[0]).real) < _QUIET:
+            return
+        np.conjugate(heard, out=self._other)
+        np.multiply(heard[:, np.newaxis], self._other, out=self._outer)
+        self._outer -= self._echo
+        self._outer *= _NEW
+        self._echo += self._outer
+        self._learnt += 1
+
+    def _turn(self, place: float) -> None:
+        beams = len(self._table)
+        beam = round(place) % beams
+        apart = abs((place - self._beam + beams / 2) % beams - beams / 2)
+        if beam != self._beam and (self._beam < 0 or apart > _REST):
+            self._beam = beam
+            np.copyto(self._wanted, self._table[beam])
+            self._loading.fill(0.1)
+
+    def _refresh(self) -> None:
+        """Compute some bins' weights anew, those in turn. The loading follows what the white-noise gain demands."""
+        some = slice(self._next, min(self._next + _REFRESHED, _LEARNT))
+        self._next = 0 if some.stop == _LEARNT else some.stop
+        echo, loading = self._echo[..., some].transpose(2, 0, 1), self._loading[some]
+        power = np.trace(echo, axis1=1, axis2=2).real
+        power += np.float32(1e-20)
+        matrix = echo * (np.float32((1 - _ROOM) * self._n) / power)[:, np.newaxis, np.newaxis]
+        matrix += self._room[some]
+        matrix += loading[:, np.newaxis, np.newaxis] * self._identity
+        towards = self._towards[some, self._beam]
+        weights = np.linalg.solve(matrix, towards[..., np.newaxis])[..., 0]
+        weights /= np.sum(towards.conj() * weights, axis=-1, keepdims=True)
+        gain = 1 / np.sum(weights.real**2 + weights.imag**2, axis=-1)
+        robust = gain >= self._least
+        self._wanted[:, some] = np.where(robust, weights.conj().T, self._wanted[:, some])
+        loading *= np.where(robust, np.where(gain > 1.2 * self._least, np.float32(0.7), np.float32(1)), np.float32(2))
+        np.clip(loading, 1e-4, 100.0, out=loading)

@@ -70,14 +70,11 @@ class DirectionFinder:
         self._azimuths = _azimuths(positions) if n > 1 else np.zeros(1)
         towards = steering(positions, list(self._azimuths), hertz).conj() / np.sqrt(n)
         self._towards: NDArray[np.complex64] = towards.astype(np.complex64)  # (bins, azimuths, n)
-        self._frame = np.zeros((bins, n), np.complex64)
-        self._other = np.zeros((bins, n), np.complex64)
-        self._squares = np.zeros((bins, 2 * n), np.float32)
-        self._powers, self._before = np.zeros((2, bins), np.float32)
-        self._rising = np.zeros(bins, np.float32)
-        self._products = np.zeros((bins, n, n), np.complex64)
-        self._covariance = np.zeros((bins, n, n), np.complex64)
-        self._vector, self._next = np.full((2, bins, n, 1), n**-0.5, np.complex64)
+        self._frame, self._other = np.zeros((2, n, bins), np.complex64)
+        self._squares = np.zeros((n, bins), np.float32)
+        self._powers, self._before, self._rising = np.zeros((3, bins), np.float32)
+        self._covariance, self._products = np.zeros((2, n, n, bins), np.complex64)
+        self._vector = np.full((n, bins), n**-0.5, np.complex64)
         self._spectrum = np.zeros(len(self._azimuths), np.float32)
         self._noise = np.inf
         self._voiced = 0
@@ -94,9 +91,11 @@ class DirectionFinder:
         """
         if self._n < 2:
             return
-        self._frame[:] = spectra[:, _PICKED].T
-        np.square(self._frame.view(np.float32), out=self._squares)
-        np.sum(self._squares, axis=1, out=self._powers)
+        np.copyto(self._frame, spectra[:, _PICKED])
+        np.conjugate(self._frame, out=self._other)
+        np.multiply(self._frame.real, self._frame.real, out=self._squares)
+        self._squares += self._frame.imag * self._frame.imag
+        np.add.reduce(self._squares, axis=0, out=self._powers)
         np.greater(self._powers, self._before, out=self._rising)
         self._before *= _DECAY
         np.maximum(self._before, self._powers, out=self._before)
@@ -111,9 +110,8 @@ class DirectionFinder:
 
     def _take(self, weight: np.float32) -> None:
         self._rising *= weight
-        np.conjugate(self._frame, out=self._other)
-        self._frame *= self._rising[:, np.newaxis]
-        np.multiply(self._frame[:, :, np.newaxis], self._other[:, np.newaxis], out=self._products)
+        self._frame *= self._rising
+        np.multiply(self._frame[:, np.newaxis], self._other, out=self._products)
         self._covariance *= np.float32(_KEPT)
         self._covariance += self._products
         self._voiced += 1
@@ -129,11 +127,11 @@ class DirectionFinder:
 
     def _estimate(self) -> None:
         for _ in range(_ITERATIONS):
-            np.matmul(self._covariance, self._vector, out=self._next)
-            length = np.linalg.norm(self._next, axis=1, keepdims=True)
-            length += np.float32(1e-30)
-            np.divide(self._next, length, out=self._vector)
-        along = np.matmul(self._towards, self._vector)[..., 0]
+            np.multiply(self._covariance, self._vector, out=self._products)
+            np.add.reduce(self._products, axis=1, out=self._vector)
+            square = self._vector.real**2 + self._vector.imag**2
+            self._vector /= np.sqrt(square.sum(axis=0)) + np.float32(1e-20)
+        along = np.matmul(self._towards, self._vector.T[..., np.newaxis])[..., 0]
         heights = 1 / (1 + _FLOOR - along.real**2 - along.imag**2)
         heights /= heights.max(axis=1, keepdims=True)
         self._spectrum *= np.float32(_SMOOTHED)

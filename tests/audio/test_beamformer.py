@@ -48,7 +48,7 @@ def talking(
 
 def steered(positions: Sequence[Position], azimuth: float) -> Beamformer:
     beam = Beamformer(positions)
-    for _ in range(20):
+    for _ in range(60):
         beam.steer(azimuth)
     return beam
 
@@ -91,14 +91,14 @@ def test_another_direction_is_taken_out() -> None:
 def test_turning_is_smooth() -> None:
     beam = steered(SQUARE, 0)
     wave, before, steps = plane_wave(SQUARE, 0), None, []
-    for _ in range(20):
+    for _ in range(60):
         beam.steer(180)
         now = through(beam, wave)
         if before is not None:
             steps.append(float(np.abs(now - before).max()))
         before = now
-    assert max(steps) < 0.3
-    assert steps[-1] == 0
+    assert max(steps) < 0.5
+    assert steps[-1] < 1e-6
     assert beam.azimuth == 180
 
 
@@ -107,7 +107,7 @@ def test_a_trembling_direction_does_not_move_the_beam() -> None:
     weights = beam._weights.copy()
     for azimuth in (46, 38, 46.5, 34, None):
         beam.steer(azimuth)
-    np.testing.assert_array_equal(beam._weights, weights)
+    np.testing.assert_allclose(beam._weights, weights, atol=1e-5)
 
 
 def test_before_anybody_talked_it_is_the_first_microphone() -> None:
@@ -125,6 +125,37 @@ def test_weights_hold_the_white_noise_gain() -> None:
         assert (1 / np.sum(np.abs(weights) ** 2, axis=1) >= least - 1e-3).all()
 
 
+def test_the_loudspeaker_is_taken_out_once_it_is_known() -> None:
+    beam, speech = steered(SQUARE, 0), slice(10, 160)
+    loudspeaker = plane_wave(SQUARE, 60)
+    before = np.abs(through(beam, loudspeaker))[speech]
+    for frame in talking(SQUARE, [60], 300):
+        beam.steer(0)
+        beam.learn(frame)
+    after = np.abs(through(beam, loudspeaker))[speech]
+    assert 20 * np.log10(np.sqrt(np.mean(after**2)) / np.sqrt(np.mean(before**2))) < -6
+    np.testing.assert_allclose(np.abs(through(beam, plane_wave(SQUARE, 0)))[speech], 1, atol=1e-2)
+    assert (np.sum(np.abs(beam._weights) ** 2, axis=0) <= 10**0.8 * 1.05).all()
+
+
+def test_a_loudspeaker_behind_the_talker_does_not_take_out_the_talker() -> None:
+    beam = steered(SQUARE, 0)
+    for frame in talking(SQUARE, [2], 300):
+        beam.steer(0)
+        beam.learn(frame)
+    np.testing.assert_allclose(np.abs(through(beam, plane_wave(SQUARE, 0)))[10:160], 1, atol=1e-2)
+    assert (np.sum(np.abs(beam._weights) ** 2, axis=0) <= 10**0.8 * 1.05).all()
+
+
+def test_nothing_learnt_from_silence() -> None:
+    beam = steered(SQUARE, 0)
+    weights = beam._weights.copy()
+    for _ in range(300):
+        beam.steer(0)
+        beam.learn(np.zeros((4, BINS), np.complex64))
+    np.testing.assert_allclose(beam._weights, weights, atol=1e-5)
+
+
 @pytest.mark.parametrize("positions", ARRAYS_OF_MANY)
 @pytest.mark.parametrize("azimuth", [3.0, 88.5, 201.0, 357.0])
 def test_a_talker_is_found(positions: Sequence[Position], azimuth: float) -> None:
@@ -133,6 +164,45 @@ def test_a_talker_is_found(positions: Sequence[Position], azimuth: float) -> Non
         finder.update(frame, 1.0)
     assert finder.direction is not None
     assert abs((finder.direction - azimuth + 180) % 360 - 180) < 2
+
+
+@pytest.mark.parametrize("azimuth", [20.0, 90.0, 150.0])
+def test_in_front_of_a_line(azimuth: float) -> None:
+    finder = DirectionFinder(PAIR)
+    for frame in talking(PAIR, [], 10) + talking(PAIR, [azimuth], 60):
+        finder.update(frame, 1.0)
+    assert finder.direction == pytest.approx(azimuth, abs=6)
+    assert DirectionFinder([(0.0, 0.03, 0.0), (0.0, -0.03, 0.0)])._azimuths.min() == -90
+
+
+def test_one_microphone_knows_no_direction() -> None:
+    finder = DirectionFinder([(0.0, 0.0, 0.0)])
+    finder.update(talking([(0.0, 0.0, 0.0)], [0], 1)[0], 1.0)
+    assert finder.direction is None
+
+
+def test_echo_says_nothing_and_silence_forgets() -> None:
+    finder = DirectionFinder(SQUARE)
+    for frame in talking(SQUARE, [], 10) + talking(SQUARE, [120], 40):
+        finder.update(frame, 1.0)
+    for frame in talking(SQUARE, [300], 100):
+        finder.update(frame, 0.0)
+    assert finder.direction == pytest.approx(120, abs=3)
+    for frame in talking(SQUARE, [], 150):
+        finder.update(frame, 1.0)
+    assert finder.direction is None
+
+
+def test_another_talker_is_followed_within_a_second_but_not_at_a_cough() -> None:
+    finder = DirectionFinder(SQUARE)
+    for frame in talking(SQUARE, [], 10) + talking(SQUARE, [120], 60):
+        finder.update(frame, 1.0)
+    for frame in talking(SQUARE, [300], 8):
+        finder.update(frame, 1.0)
+    assert finder.direction == pytest.approx(120, abs=3)
+    for frame in talking(SQUARE, [300], 92):
+        finder.update(frame, 1.0)
+    assert finder.direction == pytest.approx(300, abs=3)
 
 
 def test_nobody_talks() -> None:
