@@ -38,6 +38,9 @@ class Beam(Protocol):
     def steer(self, azimuth: float | None, /) -> None:
         """Go on turning there, degrees; once a block, before it is applied."""
 
+    def learn(self, echo: Spectra, /) -> None:
+        """The echo as it is estimated, (n, 481): take out more of what comes from where this comes from."""
+
     def apply(self, spectra: Spectra, out: Spectrum, /) -> None:
         """Spectra (n, 481) to one of (481,)."""
 
@@ -147,6 +150,8 @@ class FullDuplex:
         self._of_echoes.analyse(self._echoes, self._echo_spectra)
         self._of_reference.analyse(reference[np.newaxis], self._reference_spectra)
         if self._beam:
+            if self._far and not self._why:
+                self._beam.learn(self._echo_spectra)
             self._beam.steer(self.direction)
             self._beam.apply(self._error_spectra, self._error)
             self._beam.apply(self._echo_spectra, self._echo)
