@@ -28,6 +28,9 @@ _KNOWS, _KNOWS_NOT = 10.0, 5.0
 """Decibels of echo taken away from which the filter is trusted, and below which it is not any more."""
 _SURE = 20
 """Blocks of far-end sound that it has to be trusted for."""
+_LOUDEST = 16.0 * BLOCK
+"""Energy of a block that no sound has: it is junk, and counts as silence."""
+_SILENCE = np.zeros(BLOCK, np.float32)
 _NEAR = 0.5
 _FADE = np.linspace(0.0, 1.0, BLOCK, dtype=np.float32)
 
@@ -84,6 +87,8 @@ class FullDuplex:
         self._kalman = KalmanCanceller(microphones)
         self._beam, self._finder = beam, finder
         self._gain: Gain = gain or RuleGain()
+        self.denoises = gain is not None
+        """A learned gain takes noise for noise; the one by rule looks at the echo alone."""
         self._safe = safe()
         self._high = HighBand()
         self._errors = np.zeros((microphones, BLOCK), np.float32)
@@ -129,11 +134,13 @@ class FullDuplex:
             self._kalman.shift(shift)
 
     def process(self, microphones: Blocks, reference: Block, out: Block) -> None:
+        energy = float(np.dot(reference, reference))
+        if not energy < _LOUDEST:
+            reference, energy = _SILENCE, 0.0
         divergences = self._kalman.divergences
         self._kalman.process(microphones, reference, self._errors, self._echoes)
         if self._kalman.divergences != divergences:
             self._distrust("divergence")
-        energy = float(np.dot(reference, reference))
         self._far = _RINGS if energy > _AUDIBLE else max(0, self._far - 1)
         self._trust(loud=energy > _AUDIBLE)
         self._spectra(reference)

@@ -1,0 +1,76 @@
+"""The gain by rule, and the one above what the filter estimates."""
+
+import numpy as np
+import pytest
+
+from appliance.audio.high_band import FIRST, HighBand
+from appliance.audio.rule_gain import LOW, RuleGain
+from appliance.audio.spectra import BINS, Gains, Spectrum
+
+
+def sound(rng: np.random.Generator, level: float) -> Spectrum:
+    bins = rng.standard_normal(BINS) + 1j * rng.standard_normal(BINS)
+    return (level * rng.uniform(0.2, 1) * bins).astype(np.complex64)
+
+
+def test_what_is_left_of_the_echo_goes_and_somebody_near_is_let_through() -> None:
+    rng, rule, gains = np.random.default_rng(1), RuleGain(), np.zeros(BINS, np.float32)
+    silent = np.zeros(BINS, np.complex64)
+    for _ in range(200):
+        echo = sound(rng, 10)
+        near = rule.gain((0.1 * echo).astype(np.complex64), echo, silent, gains)
+    assert near < 0.2
+    assert gains.max() < 0.1
+    for _ in range(30):
+        echo, voice = sound(rng, 10), sound(rng, 10)
+        near = rule.gain((0.1 * echo + voice).astype(np.complex64), echo, silent, gains)
+    assert near > 0.8
+    assert np.median(gains[:LOW]) > 0.6
+
+
+def test_without_echo_nothing_is_taken() -> None:
+    rng, rule, gains = np.random.default_rng(2), RuleGain(), np.zeros(BINS, np.float32)
+    silent = np.zeros(BINS, np.complex64)
+    for _ in range(20):
+        near = rule.gain(sound(rng, 1), silent, silent, gains)
+    assert near > 0.9
+    np.testing.assert_allclose(gains, 1, atol=0.01)
+
+
+@pytest.mark.parametrize("junk", [np.nan, np.inf])
+def test_what_is_no_number_is_silenced_and_forgotten(junk: float) -> None:
+    rng, rule, gains = np.random.default_rng(3), RuleGain(), np.ones(BINS, np.float32)
+    silent = np.zeros(BINS, np.complex64)
+    broken = sound(rng, 1)
+    broken[7] = junk
+    with np.errstate(invalid="ignore", over="ignore"):
+        assert rule.gain(broken, silent, silent, gains) == 0
+    assert not gains.any()
+    for _ in range(30):
+        rule.gain(sound(rng, 1), silent, silent, gains)
+    assert gains.min() > 0.9
+
+
+def _after(high: HighBand, rng: np.random.Generator, coupling: float, near: float, blocks: int) -> Gains:
+    """Gains after some blocks of a far end, and of somebody near as loud as it plays."""
+    for _ in range(blocks):
+        reference = sound(rng, 10)
+        gains = np.ones(BINS, np.float32)
+        error = coupling * reference + near * sound(rng, 10)
+        high.lower(error.astype(np.complex64), reference, float(near > 0), gains)
+    return gains
+
+
+def test_echo_above_the_filter_goes_and_a_loud_voice_stays() -> None:
+    rng, high = np.random.default_rng(4), HighBand()
+    gains = _after(high, rng, 0.2, 0.0, 300)
+    assert gains[FIRST:].max() < 0.1
+    np.testing.assert_array_equal(gains[:FIRST], 1)
+    assert np.median(_after(high, rng, 0.2, 2.0, 30)[FIRST:]) > 0.5
+
+
+def test_the_band_above_is_left_alone_while_nothing_is_played_there() -> None:
+    rng, high, gains = np.random.default_rng(5), HighBand(), np.ones(BINS, np.float32)
+    for _ in range(20):
+        high.lower(sound(rng, 1), np.zeros(BINS, np.complex64), 1.0, gains)
+    np.testing.assert_array_equal(gains, 1)
