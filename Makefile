@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo core dev judges speech system outside alsa test pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements lock docs \
+.PHONY: help demo core dev judges speech system outside alsa test test-kernel pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements lock docs \
 	docs-check bench-audio bench-demo bench-call bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room tools-livekit clean
 
 help: ## this list
@@ -49,7 +49,12 @@ coverage: dev ## which branches of everything the tests take; slower, as all of 
 	@$(BIN)/coverage run -m pytest $(ARGS)
 	@$(BIN)/coverage report
 
+test-kernel: alsa ## sound cards under a Linux of their own in QEMU: xruns, 20 unplugs and replugs (ARGS="-k replug" for some)
+	@$(PYTHON) -m tools.system kernel || true
+	@KONTOR_WITH=slow $(if $(ARGS),,KONTOR_MEASUREMENTS=docs/measurements) $(PYTEST) -s -m slow tests/kernel $(ARGS)
+
 slow: dev ## the slow suites (ARGS=tests/soak for some of them)
+	@case "$(ARGS)" in "" | *kernel*) $(PYTHON) -m tools.system kernel || true;; esac
 	@KONTOR_WITH=slow $(PYTEST) -m slow $(ARGS)
 
 fuzz: dev ## wrong input for every parser, without end (ARGS="red http" for some; with atheris where it has a wheel)

@@ -1,7 +1,6 @@
 """One guest for all tests of the kernel bench, and the figures that they leave."""
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,9 +15,10 @@ from tools.kernel.machine import Machine, missing
 
 MODELS = {
     "array": CardModel(),
-    "wide": CardModel(product=0x0101, name="Wide Array", microphones=4, sample_bytes=3),
-    "slow": CardModel(product=0x0102, name="Slow Array", microphones=1, rate=16_000),
-    "mute": CardModel(product=0x0103, name="Loudspeaker", microphones=0),
+    "wide": CardModel(product=0x0101, name="Wide", microphones=4, sample_bytes=3),
+    "slow": CardModel(product=0x0102, name="Slow", microphones=1, rate=16_000),
+    "mute": CardModel(product=0x0103, name="Speaker", microphones=0),
+    "deaf": CardModel(product=0x0104, name="Microphone", microphones=1, loudspeakers=0),
 }
 """USB cards of the guest, by the name under which they are plugged."""
 
@@ -32,20 +32,26 @@ def machine() -> Iterator[Machine]:
         fetch.kernel()
     except fetch.KernelMissingError as error:
         need(False, str(error))
-    with Machine(cards=MODELS, echo=sys.stdout.write) as machine:
+    with Machine(cards=MODELS, echo=lambda said: print(said, end="", flush=True)) as machine:
         print(f"kernel {machine.release}, up in {machine.boot_seconds:.0f} s")
         machine.call(cards.load)
         yield machine
 
 
 @pytest.fixture
-def array(machine: Machine) -> Iterator[Machine]:
-    """The same with the array plugged in, and all as before afterwards."""
-    machine.cards["array"].plug()
+def plugging(machine: Machine) -> Iterator[Machine]:
+    """The same; every USB card is pulled out again afterwards, and hears what is played."""
     yield machine
     for card in machine.cards.values():
         card.unplug()
         card.hear("echo")
+
+
+@pytest.fixture
+def array(plugging: Machine) -> Machine:
+    """The same with the array plugged in."""
+    plugging.cards["array"].plug()
+    return plugging
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
+
+import alsaaudio
+import numpy as np
 
 from appliance.audio.alsa import AlsaCard
 from tests.kernel.inside.listener import Listener, until
@@ -27,7 +32,7 @@ def load() -> None:
 @contextlib.contextmanager
 def running(card: AlsaCard, *, up: bool = True) -> Iterator[Listener]:
     """A started card and its user, once it runs; stopped afterwards, without a trace."""
-    user, before = Listener(), set(threading.enumerate())
+    user, before, devices = Listener(), set(threading.enumerate()), opened()
     card.start(user)
     try:
         if up:
@@ -37,7 +42,7 @@ def running(card: AlsaCard, *, up: bool = True) -> Iterator[Listener]:
         card.stop()
     left = [thread.name for thread in set(threading.enumerate()) - before]
     assert not left, f"threads left: {left}"
-    assert not opened(), f"devices left open: {opened()}"
+    assert opened() == devices, f"devices left open: {opened()} instead of {devices}"
 
 
 def opened() -> list[str]:
@@ -58,3 +63,47 @@ def numbers() -> dict[str, int]:
         for folder in Path("/proc/asound").glob("card[0-9]*")
         if (folder / "id").exists()
     }
+
+
+def frames(card: str) -> int:
+    """Samples that the card's first loudspeaker has played since it was started; 0: it does not run, or is not there."""
+    path = Path(f"/proc/asound/{card}/pcm0p/sub0/status")
+    try:
+        status = path.read_text()
+    except OSError:
+        return 0
+    found = re.search(r"^hw_ptr\s*:\s*(\d+)", status, re.MULTILINE)
+    return int(found[1]) if found and "RUNNING" in status else 0
+
+
+class Stream:
+    """Something live that is played into a device by a thread of its own, so that a microphone behind it hears it."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._play, name="stream")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._ending.set()
+        self._thread.join()
+
+    def _play(self) -> None:
+        pcm = alsaaudio.PCM(
+            alsaaudio.PCM_PLAYBACK,
+            device=self._device,
+            rate=48_000,
+            channels=1,
+            format=alsaaudio.PCM_FORMAT_S16_LE,
+            periodsize=480,
+            periods=8,
+        )
+        sound = np.arange(480, dtype="<i2").tobytes()
+        while not self._ending.is_set():
+            pcm.write(sound)
+        pcm.drop()
+        pcm.close()
