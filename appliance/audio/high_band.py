@@ -14,6 +14,7 @@ FIRST = 161
 """The first bin that no canceller estimates: 8.05 kHz."""
 _EDGES = np.array([161, 181, 201, 231, 271, 321, 391]) - FIRST
 _WIDTHS = np.diff(np.append(_EDGES, BINS - FIRST))
+_PER_BIN = (1 / _WIDTHS).astype(np.float32)
 _KEPT = np.float32(0.85)
 """Of the reference's power from block to block: a room rings on."""
 _FIRST_COUPLING = np.float32(0.1)
@@ -29,8 +30,7 @@ class HighBand:
 
     def __init__(self) -> None:
         bands = len(_EDGES)
-        self._power = np.zeros(BINS - FIRST, np.float32)
-        self._scratch = np.zeros(BINS - FIRST, np.float32)
+        self._squares = np.zeros(2 * (BINS - FIRST), np.float32)
         self._coupling = np.full(bands, _FIRST_COUPLING, np.float32)
         self._reference = np.zeros(bands, np.float32)
         self._error = np.zeros(bands, np.float32)
@@ -64,9 +64,7 @@ class HighBand:
 
     def _bands(self, spectrum: Spectrum) -> NDArray[np.float32]:
         """Mean powers of the bands."""
-        high = spectrum[FIRST:]
-        np.square(high.real, out=self._power)
-        np.square(high.imag, out=self._scratch)
-        self._power += self._scratch
-        means: NDArray[np.float32] = np.add.reduceat(self._power, _EDGES) / _WIDTHS.astype(np.float32)
+        np.square(spectrum[FIRST:].view(np.float32), out=self._squares)
+        means: NDArray[np.float32] = np.add.reduceat(self._squares, 2 * _EDGES)
+        means *= _PER_BIN
         return means

@@ -38,7 +38,8 @@ def through(sound: Samples, paths: Samples) -> Samples:
     """What microphones hear of a sound, shape (n, samples)."""
     length = sound.size + paths.shape[1]
     spectrum = np.fft.rfft(sound, length) * np.fft.rfft(paths, length, axis=-1)
-    return np.fft.irfft(spectrum, length, axis=-1)[:, : sound.size].astype(np.float32)
+    heard: Samples = np.fft.irfft(spectrum, length, axis=-1)[:, : sound.size].astype(np.float32)
+    return heard
 
 
 def noise(seed: int, microphones: int, samples: int, level: float = 1e-4) -> Samples:

@@ -1,17 +1,18 @@
 """Full duplex, AEC3, half duplex and an array's own canceller behind one interface."""
 
-from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
 
-from appliance.audio import residual
+from appliance.audio import cancellers as ways
 from appliance.audio.aec3 import Aec3
 from appliance.audio.cancellers import cancellers, full_duplex
 from appliance.audio.echo import EchoCanceller
 from appliance.audio.full_duplex import FullDuplex
 from appliance.audio.half_duplex import HalfDuplex
 from appliance.audio.hardware import Hardware
+from appliance.audio.residual import ResidualWeightsError
 from appliance.audio.rule_gain import RuleGain
 from appliance.audio.spectra import Gains, Spectra, Spectrum
 from appliance.core.arrays import ARRAYS, MONO
@@ -255,5 +256,9 @@ def test_an_array_gets_a_beam_and_without_weights_the_gain_is_by_rule(monkeypatc
     array = next(array for array in ARRAYS if len(array.microphones) == 4)
     canceller = full_duplex(array)
     assert canceller._beam and canceller._finder
-    monkeypatch.setattr(residual.Weights.load.__func__, "__defaults__", (Path("/nowhere/residual.npz"),))
+
+    def missing() -> NoReturn:
+        raise ResidualWeightsError("no file")
+
+    monkeypatch.setattr(ways, "ResidualGain", missing)
     assert isinstance(full_duplex(MONO)._gain, RuleGain)

@@ -15,7 +15,7 @@ def sound(rng: np.random.Generator, level: float) -> Spectrum:
 
 def test_what_is_left_of_the_echo_goes_and_somebody_near_is_let_through() -> None:
     rng, rule, gains = np.random.default_rng(1), RuleGain(), np.zeros(BINS, np.float32)
-    silent = np.zeros(BINS, np.complex64)
+    silent, near = np.zeros(BINS, np.complex64), 1.0
     for _ in range(200):
         echo = sound(rng, 10)
         near = rule.gain((0.1 * echo).astype(np.complex64), echo, silent, gains)
@@ -30,7 +30,7 @@ def test_what_is_left_of_the_echo_goes_and_somebody_near_is_let_through() -> Non
 
 def test_without_echo_nothing_is_taken() -> None:
     rng, rule, gains = np.random.default_rng(2), RuleGain(), np.zeros(BINS, np.float32)
-    silent = np.zeros(BINS, np.complex64)
+    silent, near = np.zeros(BINS, np.complex64), 0.0
     for _ in range(20):
         near = rule.gain(sound(rng, 1), silent, silent, gains)
     assert near > 0.9
@@ -53,9 +53,10 @@ def test_what_is_no_number_is_silenced_and_forgotten(junk: float) -> None:
 
 def _after(high: HighBand, rng: np.random.Generator, coupling: float, near: float, blocks: int) -> Gains:
     """Gains after some blocks of a far end, and of somebody near as loud as it plays."""
+    gains = np.ones(BINS, np.float32)
     for _ in range(blocks):
         reference = sound(rng, 10)
-        gains = np.ones(BINS, np.float32)
+        gains.fill(1)
         error = coupling * reference + near * sound(rng, 10)
         high.lower(error.astype(np.complex64), reference, float(near > 0), gains)
     return gains
