@@ -31,7 +31,8 @@ def talk(seed: int, seconds: float, level: float = 0.1, *, pause: float = 0.3) -
     ]
     syllables = np.convolve(syllables, np.ones(480) / 480, "same")
     sound *= syllables
-    return (sound * level / np.sqrt(np.mean(sound**2))).astype(np.float32)
+    made: Samples = (sound * level / np.sqrt(np.mean(sound**2))).astype(np.float32)
+    return made
 
 
 def through(sound: Samples, paths: Samples) -> Samples:
