@@ -38,6 +38,7 @@ def make_front_end(audio: AudioSettings) -> "FrontEnd | None":
             array=lambda facts: array_of(audio, facts),
             cancellers=lambda array: cancellers(audio.echo, array),
             suppressor=lambda array: None if _is_finished(audio, array) else _suppressor(audio.noise),
+            suppress_twice=audio.noise is Noise.HIGH,
             gain_control=lambda array: audio.gain_control and not _is_finished(audio, array),
         )
     )

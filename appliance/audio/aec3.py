@@ -19,6 +19,7 @@ class Aec3:
     """One microphone of the array, the first; the others are of no use to it. It delays by 9 ms."""
 
     name = "aec3"
+    denoises = False
     direction: float | None = None
 
     def __init__(self) -> None:

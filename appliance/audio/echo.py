@@ -18,6 +18,10 @@ class EchoCanceller(Protocol):
         """Whether somebody near talks in the last block, as far as that can be told from the echo."""
 
     @property
+    def denoises(self) -> bool:
+        """Whether it takes noise out as well, so that nobody has to after it."""
+
+    @property
     def direction(self) -> float | None:
         """Where somebody talks, degrees counter-clockwise from the array's x axis; None: not known."""
 

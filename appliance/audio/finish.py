@@ -16,11 +16,13 @@ class Finish:
     """One channel. A part that raises is left out from then on.
 
     :param suppressor: None: noise stays.
+    :param twice: whether it works even where the canceller has taken noise out already.
     :param gain_control: whether the loudness is changed.
     """
 
-    def __init__(self, suppressor: Suppressor | None, *, gain_control: bool) -> None:
-        self._suppressor = suppressor
+    def __init__(self, suppressor: Suppressor | None, *, twice: bool, gain_control: bool) -> None:
+        self._suppressor, self._twice = suppressor, twice
+        self._suppresses = suppressor is not None
         self._voice: VoiceDetector | None = VoiceDetector()
         self._gain = GainControl() if gain_control else None
         self._limiter = Limiter(_CEILING)
@@ -32,23 +34,25 @@ class Finish:
     def parts(self) -> tuple[str, ...]:
         """What works, in its order."""
         works = {
-            "noise suppression": self._suppressor,
-            "voice detector": self._voice,
-            "gain control": self._gain,
-            "limiter": self._limiter,
+            "noise suppression": self._suppresses,
+            "voice detector": self._voice is not None,
+            "gain control": self._gain is not None,
+            "limiter": True,
         }
-        return tuple(name for name, part in works.items() if part is not None)
+        return tuple(name for name, does in works.items() if does)
 
-    def process(self, block: Block, near: bool) -> bool:
+    def process(self, block: Block, *, near: bool, clean: bool) -> bool:
         """Finish ``block``, shape (480,), in place; whether somebody near talks in it.
 
         :param near: False: what is heard is the loudspeaker, whatever it sounds like.
+        :param clean: the canceller has taken noise out already.
         """
-        if self._suppressor is not None:
+        self._suppresses = self._suppressor is not None and (self._twice or not clean)
+        if self._suppressor is not None and self._suppresses:
             try:
                 self._suppressor.process(block)
             except Exception as error:  # noqa: BLE001 - whatever it is, the room goes on
-                self._suppressor = None
+                self._suppressor, self._suppresses = None, False
                 self._leave_out("noise suppression", error)
         speech = False
         if self._voice is not None:

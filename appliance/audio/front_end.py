@@ -42,6 +42,8 @@ class Plan:
     cancellers: Callable[[Array], Sequence[Make]]
     """For an array, the best first; none: nothing is cancelled."""
     suppressor: Callable[[Array], Suppressor | None]
+    suppress_twice: bool
+    """Whether noise is suppressed even where the canceller has done that already."""
     gain_control: Callable[[Array], bool]
 
 
@@ -166,7 +168,8 @@ class FrontEnd:
             out.fill(0)  # what is not known cannot be cancelled: silent for a moment rather than an echo
             self._missing += 1
             self._search()
-        self.speech = self._finish.process(out, near=not far or self._ladder.near_talks)
+        near = not far or self._ladder.near_talks
+        self.speech = self._finish.process(out, near=near, clean=self._ladder.denoises)
         self._ladder.took(self._clock() - began)
 
     def _begin(self, channels: int) -> None:
@@ -190,7 +193,9 @@ class FrontEnd:
         self._picked = np.zeros((len(array.microphones), BLOCK), np.float32)
         makes = self._plan.cancellers(array)
         self._ladder = Ladder(makes)
-        self._finish = Finish(self._plan.suppressor(array), gain_control=self._plan.gain_control(array))
+        self._finish = Finish(
+            self._plan.suppressor(array), twice=self._plan.suppress_twice, gain_control=self._plan.gain_control(array)
+        )
 
     def _align(self, position: int, time: float) -> bool:
         """Fill the reference; whether it is known."""

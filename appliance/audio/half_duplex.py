@@ -27,6 +27,7 @@ class HalfDuplex:
     """One microphone of the array, the first."""
 
     name = "half duplex"
+    denoises = False
     direction: float | None = None
 
     def __init__(self, safe: Callable[[], EchoCanceller] = Aec3) -> None:

@@ -11,6 +11,7 @@ class Hardware:
     """What leaves it goes on to the voice detector and the limiter like everything else."""
 
     name = "hardware"
+    denoises = True
     near_talks = True
     """What the array lets through is somebody near."""
     direction: float | None = None

@@ -29,6 +29,7 @@ class Through:
 
     name = "the microphone as it is"
     near_talks = True
+    denoises = False
     direction: float | None = None
     counts: Mapping[str, int] = {}
 
@@ -76,6 +77,11 @@ class Ladder:
     def near_talks(self) -> bool:
         """Whether the one that works hears somebody near in what the loudspeaker plays."""
         return self._works.near_talks
+
+    @property
+    def denoises(self) -> bool:
+        """Whether the one that works takes noise out as well."""
+        return self._works.denoises
 
     @property
     def direction(self) -> float | None:

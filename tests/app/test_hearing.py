@@ -57,8 +57,9 @@ def test_as_many_channels_as_are_needed(text: str, channels: int) -> None:
 @pytest.mark.parametrize(
     ("text", "of", "chain"),
     [
+        ('backend = "alsa"', facts(), ("full duplex", "voice detector", "gain control", "limiter")),
         (
-            'backend = "alsa"',
+            'backend = "alsa"\nnoise = "high"',
             facts(),
             ("full duplex", "noise suppression", "voice detector", "gain control", "limiter"),
         ),

@@ -21,6 +21,7 @@ class Canceller:
     """Passes the first microphone, remembers what it is told, and raises when asked to."""
 
     near_talks = True
+    denoises = False
     direction: float | None = None
     counts: Mapping[str, int] = {}
 
@@ -55,13 +56,17 @@ class Suppressor:
 class World:
     """A card whose loudspeaker is heard ``late`` blocks after it was written, and a clock of its own."""
 
-    def __init__(self, *cancellers: Canceller, suppressor: Suppressor | None = None, array: Array = MONO) -> None:
+    def __init__(
+        self, *cancellers: Canceller, suppressor: Suppressor | None = None, array: Array = MONO, twice: bool = False
+    ) -> None:
         self.took = 0.0001
         self._cpu = 0.0
         self.array = array
         self.cancellers = list(cancellers)
         makes: Sequence[Make] = [self._make(canceller) for canceller in cancellers]
-        plan = Plan(lambda _facts: self.array, lambda _array: makes, lambda _array: suppressor, lambda _array: False)
+        plan = Plan(
+            lambda _facts: self.array, lambda _array: makes, lambda _array: suppressor, twice, lambda _array: False
+        )
         self.front_end = FrontEnd(plan, self.cpu)
         self.out = np.zeros(BLOCK, np.float32)
         self.position, self.now = 0, 50.0
@@ -183,7 +188,9 @@ def test_one_that_cannot_be_made_is_passed_over() -> None:
         raise FileNotFoundError("residual.npz")
 
     second = Canceller("second")
-    front_end = FrontEnd(Plan(lambda _: MONO, lambda _: [broken, lambda: second], lambda _: None, lambda _: False))
+    front_end = FrontEnd(
+        Plan(lambda _: MONO, lambda _: [broken, lambda: second], lambda _: None, False, lambda _: False)
+    )
     front_end.process(QUIET, 0, 0.0, np.zeros(BLOCK, np.float32))
     assert front_end.degraded == "second instead of the canceller (FileNotFoundError: residual.npz)"
 
@@ -223,6 +230,20 @@ def test_noise_suppression_that_raises_is_left_out() -> None:
     assert np.array_equal(world.turn(heard[2]), heard[2])
     assert world.front_end.degraded == "no noise suppression (MemoryError: no room)"
     assert "noise suppression" not in world.front_end.state().chain
+
+
+def test_noise_is_taken_out_once_unless_twice_is_asked_for() -> None:
+    canceller, heard = Canceller(), noise(2)
+    canceller.denoises = True
+    once = World(canceller, suppressor=Suppressor())
+    assert np.array_equal(once.turn(heard[0]), heard[0])
+    assert "noise suppression" not in once.front_end.state().chain
+    canceller.denoises = False
+    assert once.turn(heard[1]) == pytest.approx(heard[1] / 2)
+    assert "noise suppression" in once.front_end.state().chain
+    canceller.denoises = True
+    twice = World(canceller, suppressor=Suppressor(), twice=True)
+    assert twice.turn(heard[0]) == pytest.approx(heard[0] / 2)
 
 
 def test_as_long_as_nobody_knows_what_was_played_a_loud_room_is_silent() -> None:
