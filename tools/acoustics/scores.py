@@ -105,11 +105,11 @@ def erle_db(echo: Block, microphone: Block, out: Block, span: Span) -> float:
 
 
 def erle_over_time(scene: Scene, out: Block, window: float = 0.5) -> NDArray[np.float64]:
-    """Microphone over output in power, dB, one value each ``window`` seconds; NaN while no echo is loud."""
+    """Microphone over output in power, dB, each ``window`` seconds; NaN where no echo is loud, or somebody near talks."""
     echo, before, after = (_powers(samples) for samples in (scene.echo[0], scene.microphones[0], out))
     size = int(window * 100)
     count = echo.size // size
-    loud = echo > 1e-2 * echo.max()
+    loud = (echo > 1e-2 * echo.max()) & ~scene.spoken()
     sums = [np.where(loud, part, 0)[: count * size].reshape(count, size).sum(axis=1) for part in (before, after)]
     enough = loud[: count * size].reshape(count, size).sum(axis=1) >= size // 10
     values: NDArray[np.float64] = np.where(enough, 10 * np.log10((sums[0] + 1e-12) / (sums[1] + 1e-12)), np.nan)
