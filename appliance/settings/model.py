@@ -233,7 +233,7 @@ class AudioSettings:
     noise: Noise = setting(
         one_of(Noise),
         Noise.MEDIUM,
-        about="How much of the noise of the room (fans, keyboards) is taken away.",
+        about="How much of the noise of the room (fans, keyboards) is taken away. high takes 7 ms more.",
         effect=Effect.RESTART,
     )
     gain_control: bool = setting(
