@@ -20,9 +20,18 @@ from appliance.rooms.contract import Engine
 _SILENT_AFTER = 0.2
 """Seconds without a message from sound after which the gate counts as closed."""
 _RETRY = 0.1
+_STEP = 15
+"""Degrees: the ring has a lamp every 30, and a voice that trembles is no news."""
 _REPORT_EVERY = 10
 """Turns (10 ms) between two looks at whether sound says something new."""
 _LOUDEST = np.float32(32767)
+
+
+def shown_direction(uplink: Uplink) -> int | None:
+    """Where who is heard talks as the room is told it, degrees in steps of 15; None: not known, or the gate is closed."""
+    if uplink.direction is None or uplink.block is None:
+        return None
+    return round(uplink.direction / _STEP) * _STEP % 360
 
 
 class Answering:
@@ -125,7 +134,15 @@ class Answering:
         if uplink.reasons == self._reasons and self.turns % _REPORT_EVERY:
             return
         self._reasons = uplink.reasons
-        says = (uplink.reasons, uplink.door, uplink.hand, uplink.knocks, uplink.lamps, uplink.loudspeaker // 3)
+        says = (
+            uplink.reasons,
+            uplink.door,
+            uplink.hand,
+            uplink.knocks,
+            uplink.lamps,
+            uplink.loudspeaker // 3,
+            shown_direction(uplink),
+        )
         if says != self._said:
             self._said = says
             self._told(uplink)

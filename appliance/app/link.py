@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from appliance.app.answering import Answering
+from appliance.app.answering import Answering, shown_direction
 from appliance.app.engines import make_engine
 from appliance.app.process import beat, make_folders, moved, tune, until_stopped
 from appliance.app.sound import EXCHANGE
@@ -216,6 +216,7 @@ class Link:
             door=uplink.door,
             lamps={name: sign.value for name, sign in zip(LAMPS, uplink.lamps, strict=True)},
             loudspeaker=uplink.loudspeaker,
+            direction=None if uplink.reasons else shown_direction(uplink),
         )
         self._engine.report_site(report)
         self._engine.set_hand(uplink.hand)

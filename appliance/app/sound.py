@@ -302,6 +302,7 @@ class Sound:
             "lamps": panel.shown.words(),
             "switch": "closed" if panel.switched_to_mute else "open",
             "loudspeaker": round(self.duplex.loudspeaker / 3) * 3,
+            "direction": self.duplex.direction,
             "talking_while_closed": self.duplex.talking and not self.gate.is_open,
         }
 

@@ -191,6 +191,10 @@ def read_site(report: Fields) -> dict[str, Any]:
         "lamps": lamps,
         "loudspeaker": number(report, "loudspeaker", -127, 0),
     }
+    if report.get("direction") is not None:
+        direction = number(report, "direction", 0, 359)
+        if site["gate"] == "open":  # of a closed one it is not passed on (UX.md, rule 9)
+            site["direction"] = direction
     if "extra" in report:
         extra = inner(report, "extra")
         if len(extra) > _MOST_EXTRA or not all(map(_is_extra, extra.items())):

@@ -121,6 +121,8 @@ class SiteReport:
     lamps: Mapping[str, str]
     loudspeaker: float
     """Level of what the loudspeaker plays, dBov."""
+    direction: int | None = None
+    """Where who is heard talks, degrees, 0 to 359; None: not known, and always with a closed gate."""
     extra: Mapping[str, object] = field(default_factory=dict)
 
 

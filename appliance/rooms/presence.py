@@ -122,6 +122,8 @@ def site_message(report: SiteReport) -> protocol.Report:
         "loudspeaker": round(report.loudspeaker),
         "extra": dict(report.extra),
     }
+    if report.gate_open and report.direction is not None:
+        site["direction"] = report.direction
     return protocol.Report(protocol.read_site(site))
 
 

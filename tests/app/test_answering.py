@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from appliance.app.answering import Answering
+from appliance.app.answering import Answering, shown_direction
 from appliance.core.controls import Door
 from appliance.core.counters import Counters
 from appliance.core.lamps import LinkPhase
@@ -135,3 +135,9 @@ def test_a_change_of_the_gate_is_told_at_once(world: World) -> None:
         world.ask(reasons=number % 2)
     wait_for(lambda: len(world.told) == 10)
     assert [uplink and uplink.reasons for uplink in world.told] == [0, 1] * 5
+
+
+@pytest.mark.parametrize(("found", "shown"), [(None, None), (0, 0), (7, 0), (8, 15), (100, 105), (353, 0)])
+def test_a_direction_is_shown_in_steps_and_never_of_a_closed_gate(found: int | None, shown: int | None) -> None:
+    assert shown_direction(Uplink(1, block=TALK, direction=found)) == shown
+    assert shown_direction(Uplink(1, block=None, direction=found)) is None

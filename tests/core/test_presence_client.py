@@ -121,6 +121,10 @@ def test_junk_closes_the_socket_with_a_code(text: str | bytes, code: int) -> Non
         {"loudspeaker": 1},
         {"loudspeaker": -3.5},
         {"loudspeaker": False},
+        {"direction": 360},
+        {"direction": -1},
+        {"direction": 9.5},
+        {"direction": "north"},
         {"extra": []},
         {"extra": {"a": []}},
         {"extra": {"a": 1, "b": []}},
@@ -139,8 +143,19 @@ def test_a_site_s_report_is_checked(change: dict[str, Any]) -> None:
 
 def test_a_report_keeps_what_is_known_and_nothing_else() -> None:
     extra = {"version": "0.1", "overruns": 3, "direct": True, "ratio": 0.5}
-    report = parse_client(wire(type="report", site={**SITE, "extra": extra, "direction": 90, "level": -20}))
+    report = parse_client(wire(type="report", site={**SITE, "extra": extra, "level": -20}))
     assert report == Report({**SITE, "extra": extra})
+
+
+def test_a_direction_is_told_of_an_open_microphone_only() -> None:
+    told = [
+        parse_client(wire(type="report", site={**SITE, "gate": gate, "direction": direction}))
+        for gate in ("open", "closed")
+        for direction in (0, 359, None)
+    ]
+    opened = {**SITE, "gate": "open"}
+    assert told[:3] == [Report({**opened, "direction": 0}), Report({**opened, "direction": 359}), Report(opened)]
+    assert told[3:] == [Report({**SITE, "gate": "closed"})] * 3
 
 
 def test_that_somebody_talks_into_a_closed_microphone_is_not_told() -> None:

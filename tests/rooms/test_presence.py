@@ -307,3 +307,10 @@ def test_a_host_that_makes_up_members_without_end_does_not_fill_our_memory() -> 
         list(room.understand(protocol.LevelsChanged({f"x{turn}-{n}": -20 for n in range(1500)}, frozenset())))
     assert len(room._members) == protocol.MOST_MEMBERS
     assert len(room._levels) <= protocol.MOST_MEMBERS
+
+
+def test_a_site_tells_a_direction_only_while_its_gate_is_open() -> None:
+    assert "direction" not in site_message(REPORT).site
+    assert "direction" not in site_message(replace(REPORT, direction=90)).site
+    told = site_message(replace(REPORT, gate_open=True, reasons=(), direction=90))
+    assert told.site["direction"] == 90

@@ -1,7 +1,7 @@
 /** The device of the room: its front, its lamps in words, why it is muted, and what may be asked of it from here. */
 
 import { byId, find, h, icon, setAttribute, setText } from "./dom.js";
-import { Faceplate } from "./faceplate.js";
+import { Faceplate, voiceOf } from "./faceplate.js";
 import { LAMP_NAMES, lampWords, makeLamp, makeLamps, reasonWords, showLamps } from "./lamps.js";
 import { FLOOR, Meter } from "./meters.js";
 import { SILENCE } from "./model.js";
@@ -29,6 +29,7 @@ export class Device {
 	#meter = new Meter(find(this.#loudness, ".meter"));
 	#key = byId("device-key");
 	#reasons = find(this.node, ".reasons");
+	#voice = find(this.node, ".voice");
 
 	/** @param {Model} model @param {import("./panel.js").PanelLink | null} panel the demo's @param {(message: object) => void} send to the host */
 	constructor(model, panel, send) {
@@ -65,10 +66,17 @@ export class Device {
 		showLamps(this.#strip, site?.lamps ?? { mic: "off", room: "off", speak: "off", fault: "off" });
 		if (!site) return;
 		for (const [n, name] of LAMP_NAMES.entries()) setText(this.#meanings[n], words[name]);
-		this.#face.show(site.lamps, this.#isSwitchedOff(site), this.#model);
+		this.#face.show(site, this.#isSwitchedOff(site), this.#model);
 		this.#nameKey(t(site.gate === "open" ? "device.mute" : "device.ask"));
 		this.#key.hidden = !member;
 		this.#showReasons(site);
+		this.#showVoice(voiceOf(site));
+	}
+
+	/** @param {number | null} direction degrees; told as on the face of a clock, 12 o'clock is where the array's y axis points */
+	#showVoice(direction) {
+		this.#voice.hidden = direction === null;
+		if (direction !== null) setText(this.#voice, t("device.voice", { hour: Math.round((450 - direction) / 30) % 12 || 12 }));
 	}
 
 	/** The loudspeaker's level, in the demo. @param {number} now */

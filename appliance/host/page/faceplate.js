@@ -12,10 +12,14 @@ function holes() {
 	return at.map(([x, y]) => disc(x, y, 2.7)).join("");
 }
 
+/** Where a voice comes from: an arrow outside the ring, at 12 o'clock; the array's x axis is at 3. */
+const ARROW = "M0 -98L6 -110H-6Z";
+
 /** The ring: an LED stays with whoever lit it first until they have been quiet for 1.5 s (the host holds that long). */
 class Ring {
 	#leds = LEDS.map((led) => svg("path", { d: sector(led, 78, 94, 0, 4) }));
 	#initials = [0, 1, 2].map(() => svg("text"));
+	#arrow = svg("path", { class: "none", d: ARROW });
 	/** @type {Array<Member | undefined>} */
 	#owners = [];
 	node = svg(
@@ -24,10 +28,13 @@ class Ring {
 		...this.#leds,
 		svg("path", { class: "hole", d: holes() }),
 		...this.#initials,
+		this.#arrow,
 	);
 
-	/** @param {Model} model */
-	show(model) {
+	/** @param {Model} model @param {number | null} direction of the voice in the room, degrees */
+	show(model, direction) {
+		setAttribute(this.#arrow, "transform", direction === null ? null : `rotate(${90 - direction})`);
+		setAttribute(this.#arrow, "class", direction === null ? "none" : "arrow");
 		const speakers = [...model.speaking].slice(0, 3).flatMap((id) => model.members.get(id) ?? []);
 		this.#owners = LEDS.map((led) => speakers.find((m) => m.id === this.#owners[led]?.id));
 		for (const member of speakers) for (const led of leds(member.sign)) this.#owners[led] ??= member;
@@ -70,16 +77,21 @@ export class Faceplate {
 		if (panel) this.node.append(h("div", { class: "face-keys" }, faceKey(panel, "door"), faceKey(panel, "knock")));
 	}
 
-	/** @param {Record<LampName, Lit>} lamps @param {boolean} closed where the switch stands @param {Model} model */
-	show(lamps, closed, model) {
+	/** @param {Site} site @param {boolean} closed where the switch stands @param {Model} model */
+	show(site, closed, model) {
 		this.#closed = closed;
-		this.#ring.show(model);
-		showLamps(this.#lamps, lamps);
+		this.#ring.show(model, voiceOf(site));
+		showLamps(this.#lamps, site.lamps);
 		setAttribute(this.#switch, "data-closed", closed);
 		if (this.#switch.role) setAttribute(this.#switch, "aria-checked", closed);
 		this.#open.classList.toggle("on", !closed);
 		this.#mute.classList.toggle("on", closed);
 	}
+}
+
+/** Where the voice in the room comes from; null: not known, or the gate is closed. @param {Site} site @returns {number | null} */
+export function voiceOf(site) {
+	return site.gate === "open" ? (site.direction ?? null) : null;
 }
 
 /** @param {Panel} panel @param {"door" | "knock"} key */

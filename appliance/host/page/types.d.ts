@@ -18,6 +18,8 @@ interface Site {
 	lamps: Record<LampName, Lit>;
 	/** dBov */
 	loudspeaker?: number;
+	/** Where who is heard talks: degrees counter-clockwise from the array's x axis, seen from above. Only of an open gate. */
+	direction?: number | null;
 	extra?: Record<string, unknown>;
 }
 

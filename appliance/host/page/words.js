@@ -100,6 +100,7 @@ export const WORDS = {
 	"device.demo": ["Demo: switch and keys work here.", "Demo: Schalter und Tasten gehen hier."],
 	"device.door": ["Door key of the device", "Türtaste des Geräts"],
 	"device.knock": ["Knock key of the device", "Klopftaste des Geräts"],
+	"device.voice": ["The voice comes from {hour} o'clock", "Die Stimme kommt von {hour} Uhr"],
 	"device.talking": ["Somebody talks into the closed microphone", "Ins stumme Mikrofon wird gesprochen"],
 
 	"lamp.off": ["Off", "Aus"],

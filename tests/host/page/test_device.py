@@ -184,3 +184,19 @@ async def test_on_a_phone_the_lamps_stand_in_a_strip_that_opens_the_panel(visit:
 async def test_a_room_without_a_device_says_so(visit: Visit) -> None:
     await visit.open()
     assert await visit.text("#aside") == "Device\n\nThere is no device in this room."
+
+
+@visiting()
+async def test_where_the_voice_comes_from_and_never_of_a_closed_microphone(visit: Visit) -> None:
+    await visit.open()
+    assert not await visit.page.locator(".voice").is_visible()
+    await visit.host.change("hamburg", site=site() | {"direction": 90})
+    await visit.wait_text(".voice", "The voice comes from 12 o'clock")
+    arrow = visit.page.locator(".ring .arrow")
+    assert await arrow.get_attribute("transform") == "rotate(0)"
+    await visit.host.change("hamburg", site=site() | {"direction": 315})
+    await visit.wait_text(".voice", "The voice comes from 5 o'clock")
+    assert await arrow.get_attribute("transform") == "rotate(-225)"
+    await visit.host.change("hamburg", site=site("closed", ("switch",)) | {"direction": 315})
+    await visit.page.locator(".voice").wait_for(state="hidden")
+    assert await arrow.count() == 0
