@@ -19,6 +19,7 @@ from appliance.audio import inventory
 from appliance.audio.choice import choose
 from appliance.audio.port import SoundCard
 from appliance.core.arrays import MONO, Array
+from appliance.core.echo_path import MS, Channel
 from appliance.health.journal import Journal
 from appliance.health.status import ask
 from appliance.panel.none import NoPanel
@@ -55,6 +56,21 @@ class Examination:
         if await self._is_free(told):
             await self._listen(told, listening or Listening(Plan()))
         return found
+
+    def figures(self) -> dict[str, object]:
+        """What was measured, for programs: levels in dBov, times in ms; empty: nothing was."""
+        if self.heard is None:
+            return {}
+        heard = self.heard
+        return {
+            "array": self.array.name,
+            "microphones": [number + 1 for number in self.array.microphones],
+            "round_trip_ms": _rounded(heard.round_trip_ms),
+            "hidden_ms": _rounded(heard.hidden_ms),
+            "drift_ppm": _rounded(heard.drift_ppm),
+            "interruptions": len(heard.jumps),
+            "channels": [_figures(channel) for channel in heard.channels],
+        }
 
     async def _is_free(self, note: Note) -> bool:
         audio = self._settings.audio
@@ -109,6 +125,32 @@ class Examination:
         else:
             for finding in judge(self.heard, self.array):
                 note(finding)
+
+
+def _figures(channel: Channel) -> dict[str, object]:
+    path = channel.path
+    told: dict[str, object] = {
+        "quiet_db": _rounded(channel.quiet_db),
+        "chirp_db": _rounded(channel.chirp_db),
+        "dc": round(channel.dc, 4),
+        "clipped": round(channel.clipped, 5),
+        "silent": channel.frozen,
+        "hears": path is not None,
+    }
+    if path is None:
+        return told
+    return told | {
+        "delay_ms": _rounded(path.delay / MS),
+        "echo_db": _rounded(path.gain_db),
+        "echo_ms": _rounded(path.length_ms),
+        "late_db": _rounded(path.late_db),
+        "reverberation_s": _rounded(path.reverberation_s, 2),
+        "distortion_db": _rounded(path.distortion_db),
+    }
+
+
+def _rounded(value: float | None, digits: int = 1) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 async def _all_heard(booth: Booth, listening: Listening) -> str:

@@ -3,71 +3,147 @@
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from appliance.commands import Subparsers
 from appliance.commands.part import add_config, load_settings
 from appliance.core.exits import Exit
 
 if TYPE_CHECKING:
-    from appliance.app.doctor_findings import Finding, Target
+    from appliance.app.doctor_findings import Finding
+    from appliance.settings import Settings
 
 _MARKS = {"good": "ok  ", "warning": "note", "bad": "BAD ", "skipped": "-   "}
 
 
 def register(commands: Subparsers) -> None:
     """Add the command."""
-    parser = commands.add_parser("doctor", help="find out what is wrong: name, clock, https, UDP, relay, proxy")
+    parser = commands.add_parser(
+        "doctor", help="find out what is wrong: the sound card and its room, the way to the server"
+    )
     add_config(parser)
-    parser.add_argument("--network", action="store_true", required=True, help="look at the way to the server")
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument(
+        "--sound", action="store_true", help="look at the sound card alone: it plays a chirp and listens"
+    )
+    parts.add_argument(
+        "--network",
+        action="store_true",
+        help="look at the way to the server alone: name, clock, https, UDP, relay, proxy",
+    )
     parser.add_argument(
         "--link", metavar="LINK", help="look by this link, from any machine; whoever is in by it is put out"
     )
     parser.add_argument("--ca-file", type=Path, metavar="FILE", help="with --link: the authority of the server, PEM")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw echo path and spectra into this PNG")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(run=run)
 
 
+@dataclass
+class _Report:
+    """What is told. For programs it is told at the end."""
+
+    as_json: bool
+    findings: list["Finding"] = field(default_factory=list)
+    sound: dict[str, Any] | None = None
+
+    def heading(self, text: str) -> None:
+        if not self.as_json:
+            print(text, flush=True)
+
+    def note(self, finding: "Finding") -> None:
+        self.findings.append(finding)
+        if self.as_json:
+            return
+        print(f"  {_MARKS[finding.state]}  {finding.check:<8} {finding.says}", flush=True)
+        if finding.way_out:
+            print(f"                 -> {finding.way_out}", flush=True)
+
+    def end(self) -> int:
+        bad = any(finding.state == "bad" for finding in self.findings)
+        if self.as_json:
+            sound = {} if self.sound is None else {"sound": self.sound}
+            told = {"good": not bad, "findings": [asdict(finding) for finding in self.findings]}
+            print(json.dumps(told | sound, indent=2))
+        return Exit.UNAVAILABLE if bad else Exit.OK
+
+
 def run(given: argparse.Namespace) -> int:
     """Look; 0 when nothing is wrong, 69 when something is, 78 when the settings do not say where to look."""
-    import asyncio
-
-    from appliance.app.doctor import examine
     from appliance.app.process import NotAllowed
     from appliance.health.journal import quiet_libraries
 
+    if given.link and given.sound:
+        print("kontor doctor: --link is about the way to a server: leave out --sound", file=sys.stderr)
+        return Exit.USAGE
+    network_alone = given.network or bool(given.link)
+    if given.plot and network_alone:
+        print("kontor doctor: --plot is about the sound card: leave out --network and --link", file=sys.stderr)
+        return Exit.USAGE
     quiet_libraries()
+    report = _Report(given.json)
+    settings = None if given.link else load_settings(given.config, ())
+    if settings is None and not given.link:
+        return Exit.CONFIGURATION
     try:
-        target = _target(given)
-        if target is None:
-            return Exit.CONFIGURATION
-        if not given.json:
-            print(f"The way to {target.url}, room {target.room}:")
-        found = asyncio.run(examine(target, lambda finding: None if given.json else _print(finding)))
+        if settings is not None and not network_alone:
+            _sound(given, settings, report)
+        if not given.sound:
+            _network(given, settings, report)
     except NotAllowed as error:
         print(f"kontor doctor: {error}", file=sys.stderr)
         return Exit.CONFIGURATION
     except OSError as error:  # the authority's file
         print(f"kontor doctor: [room] ca_file: {error}", file=sys.stderr)
         return Exit.CONFIGURATION
-    bad = any(finding.state == "bad" for finding in found)
-    if given.json:
-        print(json.dumps({"good": not bad, "findings": [asdict(finding) for finding in found]}, indent=2))
-    return Exit.UNAVAILABLE if bad else Exit.OK
+    return report.end()
 
 
-def _target(given: argparse.Namespace) -> "Target | None":
-    from appliance.app.doctor import by_link, by_settings
+def _network(given: argparse.Namespace, settings: "Settings | None", report: _Report) -> None:
+    import asyncio
 
-    if given.link:
-        return by_link(given.link, given.ca_file)
-    settings = load_settings(given.config, ())
-    return by_settings(settings) if settings is not None else None
+    from appliance.app.doctor import by_link, by_settings, examine
+    from appliance.app.doctor_findings import Finding
+    from appliance.app.process import NotAllowed
+
+    if settings is None:
+        target = by_link(given.link, given.ca_file)
+    else:
+        try:
+            target = by_settings(settings)
+        except NotAllowed as error:
+            if given.network:
+                raise
+            report.note(Finding("server", "skipped", f"{str(error)[:1].upper()}{str(error)[1:]}."))
+            return
+    report.heading(f"The way to {target.url}, room {target.room}:")
+    asyncio.run(examine(target, report.note))
 
 
-def _print(finding: "Finding") -> None:
-    print(f"  {_MARKS[finding.state]}  {finding.check:<6} {finding.says}", flush=True)
-    if finding.way_out:
-        print(f"                -> {finding.way_out}", flush=True)
+def _sound(given: argparse.Namespace, settings: "Settings", report: _Report) -> None:
+    import asyncio
+
+    from appliance.app.doctor_plot import plot, ready
+    from appliance.app.doctor_sound import Examination
+    from appliance.app.process import NotAllowed
+    from appliance.core.events import Severity
+    from appliance.health.journal import Journal
+
+    if given.plot:
+        ready()
+    report.heading("The sound card, and the room that it hears (it plays a chirp three times):")
+    examination = Examination(settings, Journal("doctor", sys.stderr, Severity.ERROR))
+    asyncio.run(examination.run(report.note))
+    heard = examination.heard
+    if heard is None:
+        return
+    report.sound = examination.figures()
+    if given.plot:
+        try:
+            plot(heard, examination.array.microphones, given.plot)
+        except (OSError, ValueError) as error:
+            raise NotAllowed(f"--plot {given.plot}: {error}") from error
+        report.heading(f"  Echo path and spectra: {given.plot}")

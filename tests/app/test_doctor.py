@@ -246,7 +246,7 @@ def test_the_command_for_people_and_for_programs(
     config = settings(tmp_path, f'[room]\nurl = "http://127.0.0.1:{free_port}"\n')
     assert main(["doctor", "--network", "--config", str(config)]) == 69
     text = capsys.readouterr().out
-    assert f"  BAD   port   Nothing listens at 127.0.0.1, TCP port {free_port}.\n" in text
+    assert f"  BAD   port     Nothing listens at 127.0.0.1, TCP port {free_port}.\n" in text
     assert "                -> Start the server" in text
     assert main(["doctor", "--network", "--json", "--config", str(config)]) == 69
     said = json.loads(capsys.readouterr().out)
