@@ -34,6 +34,11 @@ def is_there(card: str) -> bool:
     return (PROC / (f"card{card}" if card.isdecimal() else card)).exists()
 
 
+def there() -> frozenset[str]:
+    """What the kernel has of cards, to see whether one came or went."""
+    return frozenset(path.name for path in PROC.glob("card*")) if PROC.is_dir() else frozenset()
+
+
 def _card(device: str) -> tuple[str, int] | None:
     """The card's name and where it stands in ``device``."""
     match = _NAME.search(device)

@@ -129,10 +129,13 @@ class Hearing:
                 self._pause()
 
     def _pause(self) -> None:
-        shared, end = self._shared, time.monotonic() + self._retry.pause()
+        shared, end, there = self._shared, time.monotonic() + self._retry.pause(), alsa_names.there()
         while not shared.ending.is_set():
             if shared.missing(Side.CAPTURE):
                 self._retry.reset()  # when it comes, it is wanted at once
+            elif alsa_names.there() != there:
+                self._retry.reset()  # what came may be what "auto" waits for
+                return
             elif time.monotonic() >= end:
                 return
             shared.ending.wait(min(_LOOK, max(0.0, end - time.monotonic()) or _LOOK))
