@@ -11,6 +11,7 @@ import numpy as np
 
 from appliance.audio.alsa_open import CardError, CardMistakeError, Lost, Opened
 from appliance.audio.alsa_samples import Unpacker
+from appliance.audio.alsa_steps import Steps
 from appliance.core.units import BLOCK, BLOCK_SECONDS, RATE, Blocks
 
 Heard = Callable[[Blocks, int, float], None]
@@ -26,8 +27,8 @@ FASTEST = 1.5
 """Times real time above which what is read is no sound (alsa-lib's null, or file)."""
 AT_ONCE = 0.1
 """Seconds that a device may give or take at once."""
-_SHORTEST, _LONGEST = 0.001, BLOCK_SECONDS
-"""Seconds between two looks at the device."""
+_SHORTEST = 0.001
+"""Seconds between two looks at a device that is not up yet."""
 
 
 class StuckError(CardError):
@@ -51,7 +52,8 @@ class Microphone:
         self.opened, self._name, self._watch = opened, name, watch
         self._unpacker = Unpacker(opened.format, opened.channels, opened.period)
         self._block = np.zeros((opened.channels, BLOCK), np.float32)
-        self._filled = 0
+        self._steps = Steps()
+        self._filled = self._read = 0
         self._position = self._blocks = 0
         self._constant = True
         self._first = b""
@@ -73,6 +75,7 @@ class Microphone:
         :raises CardError: the device is gone.
         """
         waits = self.opened.pcm.avail()
+        self._steps.look(self._read + max(0, waits))
         # The first read starts the device; after an error the next one tells which, and puts an over-run right.
         if 0 <= waits < BLOCK - self._filled and self._came and not self._broken:
             self._idle(waits)
@@ -83,6 +86,7 @@ class Microphone:
             raise CardError(f"{self._name} is gone ({error})") from error
         if frames > 0:
             self._came, self._broken = time.monotonic(), False
+            self._read += frames
             self._take(data, frames, heard)
         elif frames == 0:
             self._idle(0)
@@ -93,7 +97,7 @@ class Microphone:
         if not self._broken:  # a sound server that is gone answers with nothing else
             self._broken = True
             self.overruns += 1
-            self._filled = self._position = 0
+            self._filled = self._position = self._read = 0
             jumped()
         self._idle(0)
 
@@ -102,7 +106,7 @@ class Microphone:
         if silent > (STUCK if self._came else FIRST):
             raise StuckError(f"{self._name} gives no samples, though it is there")
         if self._came and not self._broken:
-            time.sleep(min(max((BLOCK - self._filled - waits) / RATE, _SHORTEST), _LONGEST))
+            time.sleep(self._steps.wait(BLOCK - self._filled - waits))
         else:
             time.sleep(_SHORTEST)
 
