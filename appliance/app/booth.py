@@ -31,7 +31,8 @@ _CARD = 6.0
 _PANEL = 2.0
 """Seconds that a panel may take to be read."""
 _TURN = 0.05
-_UNREAD = frozenset({Reason.STARTING, Reason.AUDIO, Reason.PANEL})
+_NO_HAND = frozenset({Reason.STARTING, Reason.AUDIO, Reason.PANEL, Reason.TRIAL, Reason.RECORDING})
+"""Reasons that end without a hand."""
 _BY_NOBODY = 'there is no panel ([panel] kind = "none"), so nobody can unmute: the device only listens'
 _WAYS_OUT = {
     Reason.SWITCH: "open the mute switch",
@@ -197,5 +198,8 @@ def refusal(reasons: Reasons, *, by_nobody: bool = False) -> str:
     words = ", ".join(reason.word for reason in sorted(reasons))
     if by_nobody:
         return f"The room is muted ({words}): {_BY_NOBODY}."
-    ways = dict.fromkeys(_WAYS_OUT.get(reason, "unmute at the panel") for reason in sorted(reasons - _UNREAD))
-    return f"The room is muted ({words}), and only a hand on the panel unmutes it: {' and '.join(ways) or 'wait'}."
+    by_hand = sorted(reasons - _NO_HAND)
+    if not by_hand:
+        return f"The microphone is closed ({words}): kontor status tells how the device is."
+    ways = dict.fromkeys(_WAYS_OUT.get(reason, "unmute at the panel") for reason in by_hand)
+    return f"The room is muted ({words}), and only a hand on the panel unmutes it: {' and '.join(ways)}."

@@ -93,9 +93,17 @@ def muted(desk: Desk) -> str:
     return refusal(reasons) if reasons else ""
 
 
-async def write(tap: Tap, picked: Sequence[int], file: BinaryIO, seconds: float, going: Callable[[], bool]) -> str:
+async def write(
+    tap: Tap,
+    picked: Sequence[int],
+    file: BinaryIO,
+    seconds: float,
+    desk: Desk,
+    going: Callable[[], bool] = lambda: True,
+) -> str:
     """Write what the tap gives until it is enough; why it ended before that, or "". The file is closed.
 
+    :param desk: knows why the gate has closed.
     :param going: asked again and again; when it is False the recording ends.
     """
     writer = Writer(file, len(picked))
@@ -104,7 +112,9 @@ async def write(tap: Tap, picked: Sequence[int], file: BinaryIO, seconds: float,
         while writer.frames < wanted:
             await asyncio.sleep(_DRAIN)
             if tap.muted:
-                return "The gate has closed: a mute ends a recording."
+                await asyncio.sleep(_DRAIN)  # the card's thread closes the gate itself, and tells the desk afterwards
+                lost = Reason.AUDIO in desk.controls.reasons
+                return "The sound card was lost." if lost else "The gate has closed: a mute ends a recording."
             sound = tap.take()[picked, : wanted - writer.frames]
             if sound.shape[1]:
                 heard_at = time.monotonic()
@@ -180,7 +190,7 @@ class Recordings:
             tap = Tap(self._gate, count)
             self._state |= {"state": "recording"}
             self._tapped(tap)
-            self._state |= {"why": await write(tap, picked, create(path), seconds, self._going)}
+            self._state |= {"why": await write(tap, picked, create(path), seconds, self._desk, self._going)}
             self._tapped(None)
             self._state |= {"state": "done", "file": str(path)}
             with contextlib.suppress(TimeoutError):
@@ -240,4 +250,4 @@ async def record_here(
         picked = pick(channels, facts.channels)
         tap = recorded.tap = Tap(booth.gate, facts.channels)
         tell("recording")
-        return await write(tap, picked, file, seconds, lambda: True), len(picked)
+        return await write(tap, picked, file, seconds, booth.desk), len(picked)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from appliance.settings import Settings
 
 _ASK_EVERY = 0.2
+_HEADER = 80
+"""Bytes that a file without any sound may have."""
 _SAYS = {
     "announced": "A recording is announced: the microphone is closed and SPEAK pulses for some seconds.",
     "recording": "Recording. A mute ends it.",
@@ -89,7 +91,7 @@ def _record(given: argparse.Namespace, settings: "Settings") -> int:
         return _here(settings, channels, given.seconds, file)
     finally:
         file.close()
-        if not given.output.stat().st_size:
+        if given.output.stat().st_size <= _HEADER:
             given.output.unlink()
 
 
