@@ -17,7 +17,7 @@ MOST, LEAST = 18.0, -12.0
 """dB of gain."""
 NOISE_MOST = -58.0
 """dBov of the room's noise that the gain may not exceed."""
-_UP, _DOWN = 3.0, 12.0
+_UP, _DOWN = 6.0, 12.0
 """dB in a second."""
 _BLOCKS = 100
 """In a second."""
