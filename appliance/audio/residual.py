@@ -36,7 +36,7 @@ MIDDLE, SPREAD = np.float32(3.0), np.float32(1 / 3)
 """log10 of a power, so that speech lies about 0 with a spread of about 1."""
 KEPT = 0.8
 """How much of the last blocks' cross spectrum is kept in the next: 50 ms."""
-_LEAST_COHERENT = np.float32(1e-12)
+LEAST_COHERENT = np.float32(1e-12)
 _FLOOR = 10 ** (-50 / 20)
 _LOUDEST = 1e12
 """Power of a spectrum that is no sound any more: a million times full scale."""
@@ -81,19 +81,11 @@ INPUTS = 2 * BANDS + 2 * PAIRS
 
 def logarithm(power: Array, out: Array | None = None) -> Array:
     """Powers as the network takes them."""
-    taken: Array = np.add(power, LEAST_POWER, out=out)
+    taken: Array = np.add(power, LEAST_POWER, out=out, dtype=np.float32)
     np.log10(taken, out=taken)
     taken += MIDDLE
     taken *= SPREAD
     return taken
-
-
-def coherence(cross: NDArray[np.complex64], error: Array, echo: Array) -> Array:
-    """Between error and echo, from smoothed spectra, shape (…, 161), over pairs of bands: 0 to 1, shape (…, PAIRS)."""
-    common = (cross.real**2 + cross.imag**2) @ WIDE.T
-    both = (error * echo) @ WIDE.T
-    coherent: Array = common / (both + _LEAST_COHERENT)
-    return coherent
 
 
 class ResidualWeightsError(ValueError):
@@ -121,7 +113,7 @@ class Weights(NamedTuple):
         try:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
                 return cls.of(stored)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
             if isinstance(error, ResidualWeightsError):
                 raise
             raise ResidualWeightsError(
@@ -166,6 +158,7 @@ class Features:
         self._cross = np.zeros(LOW, np.complex64)
         self._error_kept = np.zeros(LOW, np.float32)
         self._echo_kept = np.zeros(LOW, np.float32)
+        self._both = np.zeros(PAIRS, np.float32)
         self._error_bands = self.values[:BANDS]
         self._echo_bands = self.values[BANDS : 2 * BANDS]
         self._reference_bands = self.values[2 * BANDS : 2 * BANDS + PAIRS]
@@ -194,7 +187,12 @@ class Features:
             np.multiply(kept, np.float32(KEPT), out=kept)
             np.multiply(new, np.float32(1 - KEPT), out=new)
             np.add(kept, new, out=kept)
-        self._coherence[:] = coherence(self._cross, self._error_kept, self._echo_kept)
+        self._power(self._cross, self._echo)
+        np.dot(WIDE, self._echo, out=self._coherence)
+        np.multiply(self._error_kept, self._echo_kept, out=self._echo)
+        np.dot(WIDE, self._echo, out=self._both)
+        self._both += LEAST_COHERENT
+        self._coherence /= self._both
 
     def _power(self, spectrum: Spectrum, out: Array) -> None:
         np.square(spectrum.real, out=out)

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,7 +158,7 @@ def inputs(error: Mono, echo: Mono, reference: Mono) -> NDArray[np.float32]:
             residual.logarithm(powers[0] @ residual.NARROW.T),
             residual.logarithm(powers[1] @ residual.NARROW.T),
             residual.logarithm(powers[2] @ residual.WIDE.T),
-            residual.coherence(cross, kept_error, kept_echo).astype(np.float32),
+            (_power(cross) @ residual.WIDE.T / ((kept_error * kept_echo) @ residual.WIDE.T + residual.LEAST_COHERENT)),
         ],
         axis=1,
     )
@@ -176,7 +176,8 @@ def write(corpus: recipe.Corpus, number: int, voices: list[Phrases]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".tmp")
     with unfinished.open("wb") as file:
-        np.savez(file, **{name: np.stack([getattr(one, name) for one in made]) for name in Mixture._fields})
+        columns: dict[str, Any] = {name: np.stack([getattr(one, name) for one in made]) for name in Mixture._fields}
+        np.savez(file, **columns)
     unfinished.replace(path)
     return path
 

@@ -123,7 +123,8 @@ def active(samples: Samples) -> float:
 def _levelled(samples: Samples, level: float) -> Samples:
     if not samples.any():
         return samples
-    return np.clip(samples * np.float32(10 ** (level / 20) / active(samples)), -0.99, 0.99)
+    levelled: Samples = np.clip(samples * np.float32(10 ** (level / 20) / active(samples)), -0.99, 0.99)
+    return levelled
 
 
 def _scale(channels: Channels, level: float) -> np.float32:
@@ -210,9 +211,8 @@ def _source(random: Random, kind: str, voices: list[Phrases]) -> Samples:
         return _keys(random)
     if kind == "babble":
         chosen = random.choice(len(voices), 3)
-        return np.sum(
-            [voices[int(index)].speak(random, COUNT, clean=False) for index in chosen], axis=0, dtype=np.float32
-        )
+        talkers = [voices[int(index)].speak(random, COUNT, clean=False) for index in chosen]
+        return np.asarray(np.sum(talkers, axis=0), np.float32)
     noise = coloured(random, _pink(random), 12 if kind == "pink" else 5)
     if kind == "fan":
         return np.asarray(signal.lfilter([1], [1, -random.uniform(0, 0.9)], noise), np.float32)

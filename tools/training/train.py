@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -51,7 +52,7 @@ class Corpus:
                 start = 0 if random.random() < 0.15 else int(random.integers(inputs.shape[1] - frames + 1))
                 piece = slice(start, start + frames)
                 drawn.append((inputs[mixture, piece], target[mixture, piece], talks[mixture, piece]))
-            yield tuple(np.stack(column) for column in zip(*drawn, strict=True))  # type: ignore[misc]
+            yield cast("Batch", tuple(np.stack(column) for column in zip(*drawn, strict=True)))
 
 
 def train(settings: recipe.Training, start: Parameters | None = None) -> Parameters:
@@ -105,7 +106,8 @@ def save(weights: Parameters, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".tmp")
     with unfinished.open("wb") as file:
-        np.savez(file, **{name: np.asarray(value, np.float16) for name, value in weights.items()})
+        halves: dict[str, Any] = {name: np.asarray(value, np.float16) for name, value in weights.items()}
+        np.savez(file, **halves)
     unfinished.replace(path)
 
 

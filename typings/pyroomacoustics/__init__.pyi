@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import experimental as experimental
+from . import random as random
 
 class Material:
     def __init__(self, energy_absorption: float) -> None: ...

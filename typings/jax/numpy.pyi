@@ -1,0 +1,5 @@
+from typing import Any
+
+float32: Any
+
+def __getattr__(name: str) -> Any: ...
