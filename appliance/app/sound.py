@@ -61,9 +61,13 @@ def make_card(settings: Settings) -> SoundCard:
     if audio.backend == "alsa":
         return _alsa_card(audio)
     try:
-        return VirtualCard(microphone(audio.microphone), Recorder(Path(audio.record)) if audio.record else None)
-    except (ValueError, OSError) as error:
-        raise NotAllowed(f"[audio] microphone or record: {error}") from error
+        source = microphone(audio.microphone)
+    except ValueError as error:
+        raise NotAllowed(f"[audio] microphone: {error}") from error
+    try:
+        return VirtualCard(source, Recorder(Path(audio.record)) if audio.record else None)
+    except OSError as error:
+        raise NotAllowed(f"[audio] record: {error}") from error
 
 
 def _alsa_card(audio: AudioSettings) -> SoundCard:

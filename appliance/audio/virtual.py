@@ -8,7 +8,6 @@ import contextlib
 import struct
 import threading
 import time
-import wave
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
+from appliance.audio import wav
 from appliance.audio.port import CardFacts, CardUser, Side
 from appliance.core.units import BLOCK, BLOCK_SECONDS, RATE, Block
 
@@ -72,21 +72,18 @@ class Recording:
 
 
 def read_wav(path: Path) -> Block:
-    """The samples of a 16-bit WAV file at 48 kHz, first channel, shape (n,) float32.
+    """The samples of a WAV file of 16 to 32 bits at 48 kHz, first channel, shape (n,) float32.
 
     :raises ValueError: it is no such file, or empty; the text says which and how to convert it.
     """
+    convert = f"convert it with: sox {path.name} -r {RATE} -b 16 out.wav"
     try:
-        with wave.open(str(path), "rb") as file:
-            rate, width, channels = file.getframerate(), file.getsampwidth(), file.getnchannels()
-            data = file.readframes(file.getnframes())
-    except (OSError, EOFError, wave.Error) as error:
-        raise ValueError(f"{path} cannot be read as a WAV file: {error}") from error
-    if rate != RATE or width != 2 or len(data) < 2 * channels:
-        raise ValueError(
-            f"{path} must hold 16-bit sound at {RATE} Hz, convert it with: sox {path.name} -r {RATE} -b 16 out.wav"
-        )
-    return np.frombuffer(data, "<i2")[::channels].astype(np.float32) / np.float32(32768)
+        found = wav.read(path)
+    except wav.WavError as error:
+        raise ValueError(f"{error}; {convert}" if path.is_file() else str(error)) from error
+    if found.rate != RATE:
+        raise ValueError(f"{path} must hold sound at {RATE} Hz, not {found.rate}; {convert}")
+    return found.sound[0]
 
 
 def microphone(name: str) -> Microphone:

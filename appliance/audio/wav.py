@@ -19,7 +19,7 @@ from appliance.core.units import RATE
 MOST_CHANNELS = 8
 BITS = (16, 24, 32)
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
-_LONGEST = 600
+_LONGEST = 3600
 """Seconds of a file that is read: it is kept in memory."""
 _CHUNK = struct.Struct("<4sI")
 _FORMAT = struct.Struct("<HHIIHH")

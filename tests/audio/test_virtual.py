@@ -73,12 +73,12 @@ def test_what_is_no_microphone_is_refused_with_the_way_out(name: str, text: str)
 
 
 def test_wrong_files_are_refused(tmp_path: Path) -> None:
-    for path in (
-        write_wav(tmp_path / "16k.wav", np.zeros(100), rate=16000),
-        write_wav(tmp_path / "8bit.wav", np.zeros(100), width=1),
-        write_wav(tmp_path / "empty.wav", np.zeros(0)),
+    for path, words in (
+        (write_wav(tmp_path / "16k.wav", np.zeros(100), rate=16000), "must hold sound at 48000 Hz, not 16000"),
+        (write_wav(tmp_path / "8bit.wav", np.zeros(100), width=1), "samples of 8 bits"),
+        (write_wav(tmp_path / "empty.wav", np.zeros(0)), "no sound in it"),
     ):
-        with pytest.raises(ValueError, match="16-bit sound at 48000 Hz"):
+        with pytest.raises(ValueError, match=f"{words}.*; convert it with: sox"):
             read_wav(path)
     (tmp_path / "text.wav").write_text("hello")
     with pytest.raises(ValueError, match="cannot be read"):
