@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo core dev judges speech system outside alsa test test-kernel pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements lock docs \
+.PHONY: help demo core dev judges speech system outside alsa test test-kernel pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements lock train-residual docs \
 	docs-check bench-audio bench-demo bench-call bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room tools-livekit clean
 
 help: ## this list
@@ -91,6 +91,11 @@ docs-check: dev
 
 measurements: dev ## docs/measurements/README.md from the figures beside it
 	@$(BIN)/python -m tools.measurements
+
+train-residual: judges ## the residual gain, anew: simulated rooms (1 h on one core, 4 GB in .cache/training), then the network (1 h)
+	@$(PYTHON) -m tools.bootstrap training
+	@$(BIN)/python -m tools.training.corpus
+	@$(BIN)/python -m tools.training.train $(ARGS)
 
 bench-audio: judges ## echo, double talk, noise, direction in simulated rooms, beside WebRTC and speex (FAST=1 for a short run)
 	@$(PYTHON) -m tools.system bench || true

@@ -41,7 +41,7 @@ class Training(NamedTuple):
     hidden: int = 160
     batch: int = 32
     frames: int = 400
-    steps: int = 3000
+    steps: int = 2600
     rate: float = 1.5e-3
     warm_up: int = 200
     decay: float = 1e-4
