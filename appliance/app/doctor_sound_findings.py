@@ -19,7 +19,7 @@ _SILENT = -90.0
 """dBov: quieter than any microphone in a room."""
 _NOISY = -50.0
 _SLOW_MS, _TOO_SLOW_MS = 150.0, 400.0
-_FOLLOWED_PPM = 300.0
+_FOLLOWED_PPM = 400.0
 _LATE_DB = -25.0
 _RINGING_S = 0.8
 _DISTORTED_DB = -20.0

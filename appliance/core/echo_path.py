@@ -11,8 +11,8 @@ from appliance.core.levels import dbov
 from appliance.core.units import RATE, SILENCE, Block
 
 MS = RATE // 1000
-TAIL_MS = 200
-"""What our echo canceller reaches: what comes later it leaves."""
+TAIL_MS = 280
+"""What our echo canceller reaches (audio/kalman.py): what comes later it leaves."""
 _HEARD = 20.0
 """dB of the impulse over what lies around it. Noise alone reaches 13 to 14 in two seconds."""
 _BEFORE = 20 * MS

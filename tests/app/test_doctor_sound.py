@@ -158,7 +158,7 @@ async def test_a_loudspeaker_that_is_off(short_dir: Path) -> None:
         (lambda: RoomCard(paths(100, gain=1.6)), "level", "too loud"),
         (lambda: RoomCard(paths(100), noise=0.01), "noise", "The noise at the microphones is -40 dBov."),
         (lambda: RoomCard(paths(100, ringing=2, reverberation=1.2, taps=48_000)), "room", "The room rings for 1."),
-        (lambda: RoomCard(paths(100, ringing=2, reverberation=1.2, taps=48_000)), "echo", "comes later than 200 ms"),
+        (lambda: RoomCard(paths(100, ringing=2, reverberation=1.2, taps=48_000)), "echo", "comes later than 280 ms"),
         (lambda: RoomCard(paths(100), latency=16), "delay", "it takes 160 ms"),
         (lambda: RoomCard(paths(100, 120)), "array", "the first alone is used"),
         (lambda: RoomCard(paths(100), bend=lambda b: b + 4 * b**2), "echo", "of overtones"),
@@ -304,3 +304,13 @@ def test_the_events_of_a_panel_that_is_not_there() -> None:
     posted: list[Event] = []
     Unpressed().start(Hands(close=lambda: True, post=posted.append, knock=lambda: None))
     assert posted == [Event.PANEL_FOUND, Event.SWITCH_FOUND_OPEN]
+
+
+def test_the_doctor_knows_what_the_front_end_can_do() -> None:
+    from appliance.app.doctor_sound_findings import _FOLLOWED_PPM
+    from appliance.audio.alignment import _FASTEST
+    from appliance.audio.kalman import TAIL
+    from appliance.core.echo_path import TAIL_MS
+
+    assert round(1000 * TAIL) == TAIL_MS
+    assert pytest.approx(1e6 * _FASTEST) == _FOLLOWED_PPM
