@@ -258,6 +258,27 @@ async def test_status_tells_people(short_dir: Path, capsys: pytest.CaptureFixtur
         await server.stop()
 
 
+def test_status_of_the_front_end() -> None:
+    sound = {
+        "gate": "open",
+        "reasons": [],
+        "microphone": -30.0,
+        "loudspeaker": -127.0,
+        "under_runs": 0,
+        "door": "open",
+        "lamps": {"mic": "off", "room": "steady", "speak": "off", "fault": "slow"},
+        "front_end": {
+            "array": "respeaker_usb_4",
+            "chain": ["aec3", "noise suppression", "limiter"],
+            "delay_ms": 12.3,
+            "degraded": "aec3 instead of full duplex (FloatingPointError: diverged)",
+        },
+    }
+    lines = status.describe({"sound": sound})
+    assert "front end    respeaker_usb_4: aec3, noise suppression, limiter, 12 ms behind the card" in lines
+    assert "             limited: aec3 instead of full duplex (FloatingPointError: diverged)" in lines
+
+
 def test_status_of_link() -> None:
     link = {
         "phase": "in_room",
