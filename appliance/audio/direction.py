@@ -32,6 +32,8 @@ _DECAY = np.float32(0.7)
 """Of a frequency's height in a block; what is above it rises."""
 _ITERATIONS = 2
 _FLOOR = np.float32(1e-3)
+_LEFT = 0.3
+"""Of the echo's power, in a frame where somebody talks whom it does not drown: cancelling leaves a hundredth."""
 _LOUD = 4.0
 """Power over the noise's from which a frame is a voice."""
 _NOISE_RISE = 1.01
@@ -70,7 +72,7 @@ class DirectionFinder:
         self._azimuths = _azimuths(positions) if n > 1 else np.zeros(1)
         towards = steering(positions, list(self._azimuths), hertz).conj() / np.sqrt(n)
         self._towards: NDArray[np.complex64] = towards.astype(np.complex64)  # (bins, azimuths, n)
-        self._frame, self._other = np.zeros((2, n, bins), np.complex64)
+        self._frame, self._other, self._echo = np.zeros((3, n, bins), np.complex64)
         self._squares = np.zeros((n, bins), np.float32)
         self._powers, self._before, self._rising = np.zeros((3, bins), np.float32)
         self._covariance, self._products = np.zeros((2, n, n, bins), np.complex64)
@@ -84,10 +86,11 @@ class DirectionFinder:
         self.direction: float | None = None
         """Degrees, 0 to 360, counter-clockwise from the x axis; None: nobody talks."""
 
-    def update(self, spectra: Spectra, weight: float) -> None:
+    def update(self, spectra: Spectra, weight: float, echo: Spectra | None = None) -> None:
         """Take in the next frame, shape (n, 481).
 
         :param weight: how much of it is a near voice, and not the loudspeaker's echo: 0 to 1.
+        :param echo: what was taken out of it; where that was much more, what is left may be echo whatever ``weight`` says.
         """
         if self._n < 2:
             return
@@ -102,11 +105,17 @@ class DirectionFinder:
         power = float(self._powers.sum())
         self._noise = min(power, self._noise * _NOISE_RISE + 1e-12)
         self._silent += 1
-        if weight > 0 and power > _LOUD * self._noise:
+        if weight > 0 and power > _LOUD * self._noise and not self._drowned(power, echo):
             self._silent = 0
             self._take(np.float32(weight * (1 - _KEPT)))
         elif self._silent == _HELD:
             self._forget()
+
+    def _drowned(self, power: float, echo: Spectra | None) -> bool:
+        if echo is None:
+            return False
+        np.copyto(self._echo, echo[:, _PICKED])
+        return power < _LEFT * float(np.vdot(self._echo, self._echo).real)
 
     def _take(self, weight: np.float32) -> None:
         self._rising *= weight

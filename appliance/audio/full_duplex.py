@@ -51,8 +51,8 @@ class Beam(Protocol):
 class Finder(Protocol):
     """Where somebody talks."""
 
-    def update(self, spectra: Spectra, weight: float, /) -> None:
-        """Take spectra (n, 481) that say so much about somebody near: 0 to 1."""
+    def update(self, spectra: Spectra, weight: float, echo: Spectra, /) -> None:
+        """Take spectra (n, 481) that say so much about somebody near: 0 to 1; and the echo that was taken out of them."""
 
     @property
     def direction(self) -> float | None:
@@ -170,7 +170,7 @@ class FullDuplex:
         """Where somebody near talks: when it is somebody near, and when what is heard is not mostly echo."""
         if self._finder:
             known = not self._why or not self._far
-            self._finder.update(self._error_spectra, self._near if known else 0.0)
+            self._finder.update(self._error_spectra, self._near if known else 0.0, self._echo_spectra)
 
     def _trust(self, *, loud: bool) -> None:
         """Whether the filter knows the room."""

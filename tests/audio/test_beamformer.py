@@ -193,6 +193,19 @@ def test_echo_says_nothing_and_silence_forgets() -> None:
     assert finder.direction is None
 
 
+def test_what_the_echo_drowns_says_nothing() -> None:
+    finder = DirectionFinder(SQUARE)
+    loud = [frame * np.float32(3) for frame in talking(SQUARE, [300], 50)]
+    for frame in talking(SQUARE, [], 10):
+        finder.update(frame, 1.0, loud[0])
+    for frame, echo in zip(talking(SQUARE, [120], 50), loud, strict=True):
+        finder.update(frame, 1.0, echo)
+    assert finder.direction is None
+    for frame, echo in zip(talking(SQUARE, [120], 50), loud, strict=True):
+        finder.update(frame, 1.0, echo / 3)
+    assert finder.direction == pytest.approx(120, abs=3)
+
+
 def test_another_talker_is_followed_within_a_second_but_not_at_a_cough() -> None:
     finder = DirectionFinder(SQUARE)
     for frame in talking(SQUARE, [], 10) + talking(SQUARE, [120], 60):

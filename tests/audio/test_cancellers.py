@@ -209,8 +209,8 @@ class _Finder:
     def __init__(self) -> None:
         self.weights: list[float] = []
 
-    def update(self, spectra: Spectra, weight: float) -> None:
-        assert spectra.shape == (3, BLOCK + 1)
+    def update(self, spectra: Spectra, weight: float, echo: Spectra) -> None:
+        assert spectra.shape == echo.shape == (3, BLOCK + 1)
         self.weights.append(weight)
 
 
