@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "training"
+RECORD = Path(__file__).with_name("residual.json")
+"""What the weights beside the code came from."""
 RATE = 16_000
 """Rooms and voices are simulated at 16 kHz: the network sees no more. The canceller runs at its 48 kHz."""
 HOP = RATE // 100

@@ -21,8 +21,6 @@ from appliance.audio import residual
 from tools.training import recipe
 from tools.training.network import Parameters, initial, loss
 
-RECORD = Path(__file__).with_name("residual.json")
-"""What the weights beside the code came from."""
 Batch = tuple[NDArray[np.float16], NDArray[np.float16], NDArray[np.bool_]]
 
 
@@ -130,7 +128,7 @@ def main() -> int:
     save(weights, wanted.out)
     if wanted.out == residual.WEIGHTS:
         digest = hashlib.sha256(wanted.out.read_bytes()).hexdigest()
-        RECORD.write_text(json.dumps({"sha256": digest, "settings": settings._asdict()}, indent=2) + "\n")
+        recipe.RECORD.write_text(json.dumps({"sha256": digest, "settings": settings._asdict()}, indent=2) + "\n")
     return 0
 
 
