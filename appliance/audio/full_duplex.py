@@ -91,12 +91,12 @@ class FullDuplex:
         """A learned gain takes noise for noise; the one by rule looks at the echo alone."""
         self._safe = safe()
         self._high = HighBand()
-        self._errors = np.zeros((microphones, BLOCK), np.float32)
-        self._echoes = np.zeros((microphones, BLOCK), np.float32)
-        self._of_errors, self._of_echoes, self._of_reference = Analysis(microphones), Analysis(microphones), Analysis(1)
-        self._error_spectra = np.zeros((microphones, BINS), np.complex64)
-        self._echo_spectra = np.zeros((microphones, BINS), np.complex64)
-        self._reference_spectra = np.zeros((1, BINS), np.complex64)
+        self._blocks = np.zeros((2 * microphones + 1, BLOCK), np.float32)
+        self._errors, self._echoes = self._blocks[:microphones], self._blocks[microphones:-1]
+        self._analysis = Analysis(2 * microphones + 1)
+        self._spectra = np.zeros((2 * microphones + 1, BINS), np.complex64)
+        self._error_spectra, self._echo_spectra = self._spectra[:microphones], self._spectra[microphones:-1]
+        self._reference = self._spectra[-1]
         self._error = np.zeros(BINS, np.complex64)
         self._echo = np.zeros(BINS, np.complex64)
         self._gains = np.ones(BINS, np.float32)
@@ -143,19 +143,18 @@ class FullDuplex:
             self._distrust("divergence")
         self._far = _RINGS if energy > _AUDIBLE else max(0, self._far - 1)
         self._trust(loud=energy > _AUDIBLE)
-        self._spectra(reference)
-        self._near = self._gain.gain(self._error, self._echo, self._reference_spectra[0], self._gains)
-        self._high.lower(self._error, self._reference_spectra[0], self._near, self._gains)
+        np.copyto(self._blocks[-1], reference)
+        self._analysis.analyse(self._blocks, self._spectra)
+        self._listen()
+        self._near = self._gain.gain(self._error, self._echo, self._reference, self._gains)
+        self._high.lower(self._error, self._reference, self._near, self._gains)
         self._look()
         self._error *= self._gains
         self._synthesis.synthesise(self._error, out)
         self._help(microphones, reference, out)
 
-    def _spectra(self, reference: Block) -> None:
-        """Errors, echoes and reference as spectra, the first two through the beam."""
-        self._of_errors.analyse(self._errors, self._error_spectra)
-        self._of_echoes.analyse(self._echoes, self._echo_spectra)
-        self._of_reference.analyse(reference[np.newaxis], self._reference_spectra)
+    def _listen(self) -> None:
+        """Errors and echoes through the beam."""
         if self._beam:
             if self._far and not self._why:
                 self._beam.learn(self._echo_spectra)

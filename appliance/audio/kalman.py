@@ -17,9 +17,11 @@ echo is left is measured instead (:mod:`leakage`), and that is the process noise
 so the filter is quick at the start and after somebody has moved the device, and still while two talk at once.
 """
 
+import math
+
 import numpy as np
 
-from appliance.audio.fourier import forward, inverse
+from appliance.audio.fourier import forward_mean, inverse, inverse_sum
 from appliance.audio.leakage import Leakage
 from appliance.core.units import BLOCK, RATE, Block, Blocks
 
@@ -28,6 +30,7 @@ HIGHEST = 8000
 TAIL = 0.28
 """Seconds of the room that are estimated."""
 _WINDOW = 2 * BLOCK
+_WHOLE = np.float32(_WINDOW)
 _BINS = HIGHEST * _WINDOW // RATE + 1
 _SHORT = 2 * (_BINS - 1)
 """Length of a transform that holds these bins alone: the filter at twice :data:`HIGHEST`."""
@@ -43,8 +46,8 @@ _LEARNT = np.float32(0.2)
 """Of the doubt, what a block takes away; half of the above, since neighbouring blocks and bins say the same in part."""
 _PROCESS_NOISE = 0.1
 _LEAST_PROCESS_NOISE = 5e-6
-_AUDIBLE = np.float32(1e-5)
-"""Mean power of the reference's bins, of its last block, below which there is nothing to learn from: -80 dBFS."""
+_AUDIBLE = 1e-8 * BLOCK
+"""Energy of a block of the reference below which there is nothing to learn from: -80 dBFS."""
 _CONSTRAINED = 4
 """Partitions a block whose filter is cut to its own length: those in turn, since it costs most."""
 _LOUDEST = 16.0 * BLOCK
@@ -85,6 +88,7 @@ class KalmanCanceller:
         self._sums = np.zeros((2, 2 * _BINS), np.float32)
         self._both = np.zeros((2, _BINS), np.float32)
         self._per_microphone = np.array([[1 / n], [0.5 / n]], np.float32)  # an echo is of two blocks, the error of one
+        self._one_of = np.float32(1 / n)
         self._common = np.zeros((n, _BINS), np.complex64)
         self._taps = np.zeros((_CONSTRAINED, n, _SHORT), np.float32)
         self._leakage = Leakage(_BINS)
@@ -129,7 +133,7 @@ class KalmanCanceller:
         :param errors: shape (n, 480), filled with the microphones without the echo.
         :param echoes: shape (n, 480), filled with the echo.
         """
-        self._push(reference)
+        loud = self._push(reference)
         np.multiply(self._filters, self._history[:, np.newaxis], out=self._products)
         np.add.reduce(self._products, axis=0, out=self._echo)
         inverse(self._echo_bins, self._echo_samples)
@@ -146,29 +150,31 @@ class KalmanCanceller:
             self._forget_room()
             errors[:] = microphones
             echoes.fill(0)
-        elif self._powers[0].mean() > _AUDIBLE:
+        elif loud:
             self._learn(errors)
             self._constrain()
 
-    def _push(self, reference: Block) -> None:
-        """Move the reference's history on by one block."""
+    def _push(self, reference: Block) -> bool:
+        """Move the reference's history on by one block; whether there is anything in it to learn from."""
         self._reference[:BLOCK] = self._reference[BLOCK:]
-        if float(np.vdot(reference, reference)) < _LOUDEST:
-            self._reference[BLOCK:] = reference
+        energy = float(np.dot(reference, reference))
+        if energy < _LOUDEST:
+            np.multiply(reference, _WHOLE, out=self._reference[BLOCK:])
         else:
             self.junk += 1
-            self._reference[BLOCK:] = 0
-        forward(self._reference, self._reference_bins)
+            self._reference[BLOCK:] = energy = 0
+        forward_mean(self._reference, self._reference_bins)
         self._history[1:] = self._history[:-1]
         self._history[0] = self._reference_bins[:_BINS]
         self._powers[1:] = self._powers[:-1]
         squares = np.square(self._history[0].view(np.float32), out=self._sums[0])
         np.add(squares[0::2], squares[1::2], out=self._powers[0])
+        return energy > _AUDIBLE
 
     def _learn(self, errors: Blocks) -> None:
         """The Kalman update of all filters, the same gain for each microphone."""
-        self._padded[:, BLOCK:] = errors
-        forward(self._padded, self._error_bins)
+        np.multiply(errors, _WHOLE, out=self._padded[:, BLOCK:])
+        forward_mean(self._padded, self._error_bins)
         self._measure()
         np.multiply(self._doubt, self._powers, out=self._doubted)
         total = np.add.reduce(self._doubted, axis=0, out=self._total)
@@ -201,16 +207,17 @@ class KalmanCanceller:
         if self._odd:
             np.conjugate(self._echo, out=self._common)
             self._common *= self._error
-            common = self._common[0] if len(self._common) == 1 else self._common.mean(axis=0)
+            common = np.add.reduce(self._common, axis=0)
+            common *= self._one_of
             self._leakage.update(self._both, common)
 
     def _constrain(self) -> None:
         """Cut some partitions to one block each, at the rate that their bins stand for."""
         filters = self._filters[self._next : self._next + _CONSTRAINED]
         taps = self._taps[: len(filters)]
-        inverse(filters, taps)
+        inverse_sum(filters, taps)
         taps[..., _SHORT // 2 :] = 0
-        forward(taps, filters)
+        forward_mean(taps, filters)
         self._size(self._next)
         self._next += _CONSTRAINED
         if self._next >= len(self._filters):
@@ -219,13 +226,15 @@ class KalmanCanceller:
     def _size(self, first: int) -> None:
         """Measure the filters of some partitions."""
         parts = self._filters[first : first + _CONSTRAINED].view(np.float32)
-        sums = np.einsum("pnb,pnb->pb", parts, parts)
-        np.add(sums[:, 0::2], sums[:, 1::2], out=self._sizes[first : first + _CONSTRAINED])
-        self._sizes[first : first + _CONSTRAINED] *= np.float32(1 / parts.shape[1])
+        squares = np.square(parts, out=self._products.view(np.float32)[: len(parts)])
+        sums = squares[:, 0] if parts.shape[1] == 1 else np.add.reduce(squares, axis=1)
+        sizes = self._sizes[first : first + _CONSTRAINED]
+        np.add(sums[:, 0::2], sums[:, 1::2], out=sizes)
+        sizes *= self._one_of
 
     def _harms(self, heard: float, left: float) -> bool:
         """Whether there has been more in the errors than in the microphones for a while, or a number in them is none."""
-        if not np.isfinite(left):
+        if not math.isfinite(left):
             return True
         self._heard += 0.1 * (heard - self._heard)
         self._left += 0.1 * (left - self._left)

@@ -90,4 +90,4 @@ class Leakage:
         coherent = np.add(self._scratch[0::2], self._scratch[1::2], out=self._coherent)
         coherent -= (2 * _BY_CHANCE) * kept[3 * bins :]
         coherent /= echoes + np.float32(1e-6)
-        return min(1.0, max(0.0, float(coherent.sum()) / (float(echoes.sum()) + 1e-9)))
+        return min(1.0, max(0.0, float(np.add.reduce(coherent)) / (float(np.add.reduce(echoes)) + 1e-9)))

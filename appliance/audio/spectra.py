@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.audio.fourier import forward, inverse
+from appliance.audio.fourier import forward_mean, inverse
 from appliance.core.units import BLOCK, Block, Blocks
 
 WINDOW = 2 * BLOCK
@@ -33,7 +33,7 @@ class Analysis:
     """Blocks of n channels to spectra."""
 
     def __init__(self, channels: int) -> None:
-        self._window = _window()
+        self._window = _window() * np.float32(WINDOW)  # the transform divides by it
         self._samples = np.zeros((channels, WINDOW), np.float32)
         self._windowed = np.zeros((channels, WINDOW), np.float32)
 
@@ -42,7 +42,7 @@ class Analysis:
         self._samples[:, :BLOCK] = self._samples[:, BLOCK:]
         self._samples[:, BLOCK:] = blocks
         np.multiply(self._samples, self._window, out=self._windowed)
-        forward(self._windowed, out)
+        forward_mean(self._windowed, out)
 
     def reset(self) -> None:
         """Forget the block before."""
