@@ -102,7 +102,14 @@ class Rig:
         self._source = None
         self.report(gate_open=False)
 
-    def report(self, *, gate_open: bool, loudspeaker: float = -127.0, door: Door = Door.OPEN) -> None:
+    def report(
+        self,
+        *,
+        gate_open: bool,
+        loudspeaker: float = -127.0,
+        door: Door = Door.OPEN,
+        direction: int | None = None,
+    ) -> None:
         self.engine.report_site(
             SiteReport(
                 gate_open=gate_open,
@@ -110,6 +117,7 @@ class Rig:
                 door=door,
                 lamps={"mic": "off" if gate_open else "steady", "room": "steady", "speak": "off", "fault": "off"},
                 loudspeaker=loudspeaker,
+                direction=direction,
             )
         )
 

@@ -296,6 +296,14 @@ async def test_what_a_site_reports_is_seen(room: Room) -> None:
         assert seen.site["door"] == "listening"
         assert seen.site["lamps"] == {"mic": "steady", "room": "steady", "speak": "off", "fault": "off"}
         assert seen.site["loudspeaker"] == -31
+        site.report(gate_open=True, direction=90)
+        await friend.until(
+            lambda: (member := member_of(friend, site.identity)) and member.site and member.site.get("direction") == 90
+        )
+        site.report(gate_open=False, direction=90)
+        await friend.until(
+            lambda: (member := member_of(friend, site.identity)) and member.site and "direction" not in member.site
+        )
         for turn in range(30):  # faster than may be told: the last one counts
             site.report(gate_open=False, loudspeaker=-float(turn))
         await friend.until(
