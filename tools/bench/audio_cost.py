@@ -17,16 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
-from appliance.audio.port import Side
-from appliance.core.units import BLOCK
-from tools.acoustics.ours import Ours, OursArray
+from tools.acoustics.rooms import room
+from tools.acoustics.scenes import Scenario, build
+from tools.acoustics.speech import voices
+from tools.bench.audio_child import CHAINS, KINDS
 from tools.bench.audio_figures import figure
 from tools.measurements import Figure
 
 SHORT, LONG = 900, 1300
 """Blocks. Both talk from the sixth second on."""
-_CHAINS = {"mono": lambda: Ours(1), "4mics": OursArray}
-_KINDS = ("wrote", "played", "captured", "jumped")
 
 
 def figures(short: int = SHORT, long: int = LONG) -> list[Figure]:
@@ -37,7 +36,7 @@ def figures(short: int = SHORT, long: int = LONG) -> list[Figure]:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             counts = {
                 (name, blocks): pool.submit(_counted, name, blocks, scene)
-                for name in _CHAINS
+                for name in CHAINS
                 for blocks in (long, short)
             }
         try:
@@ -53,25 +52,28 @@ def figures(short: int = SHORT, long: int = LONG) -> list[Figure]:
             "instructions",
             note,
         )
-        for name in _CHAINS
+        for name in CHAINS
     ]
 
 
 def _write(path: Path) -> None:
-    """What the child needs of a scene, so that it imports no more than a device does."""
-    from tools.acoustics.rooms import room  # noqa: PLC0415 - not in the child
-    from tools.acoustics.scenes import Scenario, build  # noqa: PLC0415
-    from tools.acoustics.speech import voices  # noqa: PLC0415
-
+    """What the child needs of a scene."""
     known = voices("reported")
     made = build(Scenario("cost", near=(6.0, 20.0), seconds=LONG / 100 + 1), room("r2"), (known[2], known[0]), 1)
-    calls = [(_KINDS.index(call.kind), call.block, call.position, call.time) for call in made.calls]
+    calls = [(KINDS.index(call.kind), call.block, call.position, call.time) for call in made.calls]
     np.savez(path, allow_pickle=False, microphones=made.microphones, reference=made.reference, calls=np.array(calls))
 
 
 def _counted(name: str, blocks: int, scene: Path) -> int:
     """Instructions of a whole child. Raises FileNotFoundError without valgrind."""
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, "-m", __spec__.name]
+    command = [
+        "valgrind",
+        "--tool=callgrind",
+        "--callgrind-out-file=/dev/null",
+        sys.executable,
+        "-m",
+        "tools.bench.audio_child",
+    ]
     quiet = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
     done = subprocess.run(
         [*command, name, str(blocks), str(scene)],
@@ -85,28 +87,3 @@ def _counted(name: str, blocks: int, scene: Path) -> int:
     if done.returncode or not found:
         raise RuntimeError(f"valgrind ended with {done.returncode}: {done.stderr[-2000:]}")
     return int(found[1])
-
-
-def main(arguments: list[str]) -> int:
-    """The child: how many microphones, a number of blocks, and the scene."""
-    chain, blocks = _CHAINS[arguments[0]](), int(arguments[1])
-    with np.load(arguments[2]) as scene:
-        heard = np.ascontiguousarray(scene["microphones"].reshape(4, -1, BLOCK).swapaxes(0, 1))
-        written, calls = scene["reference"].reshape(-1, BLOCK), scene["calls"]
-    out = np.zeros(BLOCK, np.float32)
-    for kind, block, position, when in calls.tolist():
-        if block >= blocks:
-            break
-        if _KINDS[int(kind)] == "wrote":
-            chain.wrote(written[int(block)])
-        elif _KINDS[int(kind)] == "played":
-            chain.played(int(position), when)
-        elif _KINDS[int(kind)] == "captured":
-            chain.captured(heard[int(block)], int(position), when, out)
-        else:
-            chain.jumped(Side.PLAYBACK)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
