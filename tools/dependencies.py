@@ -50,6 +50,8 @@ DEBIAN = """
 | caddy, nginx | Apache-2.0, BSD-2-Clause | the reverse proxies that the examples are tested with |
 | iproute2, nftables | GPL-2.0 | networks with address translation, made and removed by the tests |
 | janus | GPL-3.0 | a peer of `make bench-room` |
+| linux-image-amd64, busybox-static | GPL-2.0 | the guest of `make test-kernel`; fetched, never committed |
+| qemu-system-x86, kmod | GPL-2.0, LGPL-2.1 | run it |
 | libspeexdsp1 | BSD-3-Clause | a peer of `make bench-audio` |
 | pipewire, wireplumber | MIT | the sound card of `make bench-mouth-to-ear` and of the tests |
 | python3-venv | PSF-2.0 | makes the environment that everything is installed into |

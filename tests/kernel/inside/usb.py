@@ -196,13 +196,12 @@ def formats(card: str) -> dict[str, Any]:
         until(lambda: user.sounded(0.0), UP, "the ramp is heard")
         time.sleep(1)
         facts = wide.facts
-        blocks = user.heard[-50:]
+        blocks = user.heard[-100:]
     assert facts is not None
     return {
         "channels": facts.channels,
         "format": facts.format,
         "whole": sum(one.whole for one in blocks),
-        "of": len(blocks),
     }
 
 

@@ -1,0 +1,32 @@
+"""The product itself on a card that is real to Linux: what its commands say, and its process while the card goes and comes."""
+
+import json
+from statistics import median
+
+import pytest
+
+from tests.kernel.inside import device
+from tools.kernel.machine import Machine
+from tools.measurements import Figure
+
+pytestmark = pytest.mark.slow
+
+
+def test_devices_names_the_array_and_why_it_is_used(array: Machine) -> None:
+    told = array.call(device.command, ["devices", "--json"], seconds=120)
+    assert told["code"] == 0, told["errors"]
+    said = json.loads(told["said"])
+    card = next(card for card in said["cards"] if card["id"] == "Array")
+    assert (card["usb_id"], card["array"]) == ("2886:0018", "respeaker_usb_4")
+    assert said["use"]["capture"]["device"] == said["use"]["playback"]["device"] == "hw:CARD=Array,DEV=0"
+    assert "known array" in said["use"]["capture"]["why"]
+
+
+def test_the_process_that_has_the_card_goes_on_through_unplugs(array: Machine, figures: list[Figure]) -> None:
+    told = array.call(device.replugs, 5, seconds=300)
+    print(told)
+    noticed, back = [row["noticed"] for row in told["rows"]], [row["back"] for row in told["rows"]]
+    assert max(noticed) < 1
+    assert max(back) < 5
+    note = "kontor sound as a whole, front end on, 5 times; until its journal says audio_found"
+    figures.append(Figure("alsa.process_replug_median_s", round(median(back), 3), "s", "<= 2", note=note))
