@@ -6,14 +6,15 @@ the gate ends it at once, lamps show the gate. What :class:`Booth` hands on was 
 
 import asyncio
 import contextlib
+import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol
 
 from appliance.app.desk import Desk
-from appliance.app.process import NotAllowed
+from appliance.app.process import PRIORITY, NotAllowed, real_time
 from appliance.audio.gate import Gate
 from appliance.audio.port import Side, SoundCard
 from appliance.core.controls import Event, Reason, Reasons, initial
@@ -24,7 +25,7 @@ from appliance.health.journal import Journal
 from appliance.panel.memory import MuteMemory
 from appliance.panel.none import NoPanel
 from appliance.panel.port import Hands, Panel
-from appliance.settings import Settings
+from appliance.settings import AudioBackend, Settings
 
 _CARD = 6.0
 """Seconds that a card may take until its first sound."""
@@ -89,6 +90,7 @@ class Booth:
 
     def __init__(self, settings: Settings, card: SoundCard, panel: Panel, journal: Journal, hearer: Hearer) -> None:
         self.card, self._panel, self._hearer = card, panel, hearer
+        self._real = settings.audio.backend is AudioBackend.ALSA
         self.gate = Gate()
         memory = MuteMemory(Path(settings.device.state_dir))
         remembered = memory.load()
@@ -137,7 +139,8 @@ class Booth:
         turns = asyncio.create_task(self._turns())
         try:
             await self._read_panel()
-            self.card.start(self)
+            with _promptly(real=self._real):
+                self.card.start(self)
             self.desk.apply(Event.STARTED)
             await self._wait_for_card()
             yield
@@ -191,6 +194,19 @@ class Booth:
         while True:
             self.desk.refresh(None, talking=False)
             await asyncio.sleep(_TURN)
+
+
+@contextlib.contextmanager
+def _promptly(*, real: bool) -> Iterator[None]:
+    """Threads that are started within come before all ordinary ones, as those of sound do, where that is allowed."""
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    if not (real and real_time(PRIORITY)):
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, *before)
 
 
 def refusal(reasons: Reasons, *, by_nobody: bool = False) -> str:

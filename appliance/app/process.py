@@ -30,6 +30,8 @@ _GRACE = 1.8
 _BEAT = 0.5
 _LONG_COLLECTION = 0.02
 """Seconds; two blocks of audio."""
+PRIORITY = 10
+"""Of the threads of a real card where real time is allowed: below whatever drives the card."""
 _LOCK_AS_USED = 7  # MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT: what is used stays, nothing is fetched beforehand
 
 

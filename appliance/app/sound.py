@@ -17,7 +17,17 @@ from typing import Any
 from appliance.app.desk import Desk
 from appliance.app.duplex import PATIENCE, Duplex, Facts
 from appliance.app.hearing import channels_of, make_front_end
-from appliance.app.process import NotAllowed, beat, lock_memory, make_folders, moved, real_time, tune, until_stopped
+from appliance.app.process import (
+    PRIORITY,
+    NotAllowed,
+    beat,
+    lock_memory,
+    make_folders,
+    moved,
+    real_time,
+    tune,
+    until_stopped,
+)
 from appliance.app.recording import Recordings
 from appliance.audio.gate import Gate
 from appliance.audio.port import SoundCard
@@ -48,8 +58,6 @@ _TURN = 0.1
 _IDLE_TURN = 0.25
 """Seconds between two looks at what changes without news: pulses that end, somebody who talks into the closed gate."""
 _FIRST_LISTEN_FD = 3
-_PRIORITY = 10
-"""Of sound's threads where real time is allowed: below whatever drives the card."""
 
 
 def make_card(settings: Settings) -> SoundCard:
@@ -141,7 +149,7 @@ class Sound:
         self.desk.opening = self._opening
 
         # With a real card only: a virtual one has no buffer that runs dry, and must not hold up what runs beside it.
-        real = self._settings.audio.backend == "alsa" and real_time(_PRIORITY)
+        real = self._settings.audio.backend == "alsa" and real_time(PRIORITY)
         try:
             self._card.start(self.duplex)
             self._panel.start(self.desk.hands(loop))

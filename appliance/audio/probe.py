@@ -15,6 +15,16 @@ from appliance.audio.port import Side
 _KINDS = {Side.CAPTURE: alsaaudio.PCM_CAPTURE, Side.PLAYBACK: alsaaudio.PCM_PLAYBACK}
 
 
+# Parts of others: they convert, and are no device by themselves.
+_CONVERTERS = frozenset({"lavrate", "null", "samplerate", "speex", "speexrate", "upmix", "vdownmix"})
+
+
+def names() -> list[str]:
+    """What else can be named: sound servers and whatever asound.conf describes, not the names that begin with a card's."""
+    every = [*alsaaudio.pcms(alsaaudio.PCM_CAPTURE), *alsaaudio.pcms(alsaaudio.PCM_PLAYBACK)]
+    return [name for name in dict.fromkeys(every) if ":" not in name and name not in _CONVERTERS]
+
+
 def asked(cards: Sequence[Card]) -> list[Card]:
     """The same cards, with what their streams can do filled in where that was not known and could be asked for."""
     return [replace(card, streams=tuple(_asked(card, stream) for stream in card.streams)) for card in cards]

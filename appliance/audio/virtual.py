@@ -83,7 +83,8 @@ def read_wav(path: Path) -> Block:
         raise ValueError(f"{error}; {convert}" if path.is_file() else str(error)) from error
     if found.rate != RATE:
         raise ValueError(f"{path} must hold sound at {RATE} Hz, not {found.rate}; {convert}")
-    return found.sound[0]
+    first: Block = found.sound[0]
+    return first
 
 
 def microphone(name: str) -> Microphone:

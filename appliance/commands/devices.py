@@ -35,24 +35,26 @@ def run(given: argparse.Namespace) -> int:
     settings = load_settings(given.config, ())
     if settings is None:
         return Exit.CONFIGURATION
-    audio, cards = settings.audio, _cards()
+    audio, (cards, names) = settings.audio, _cards()
     choices = choose(cards, audio.capture, audio.playback, audio.channels)
     array = _array(audio, choices[0])
     if given.json:
-        print(json.dumps(_as_dict(audio, cards, choices, array), indent=2))
+        print(json.dumps(_as_dict(audio, cards, names, choices, array), indent=2))
     else:
-        print("\n".join([*_describe(cards), "", *_describe_use(audio, choices, array)]))
-    return Exit.UNAVAILABLE if audio.backend == "alsa" and any(choice.problem for choice in choices) else Exit.OK
+        print("\n".join([*_describe(cards), *_describe_names(names), "", *_describe_use(audio, choices, array)]))
+    wrong = any(choice.problem for choice in choices) or bool(_misfit(choices[0], array))
+    return Exit.UNAVAILABLE if audio.backend == "alsa" and wrong else Exit.OK
 
 
-def _cards() -> "list[Card]":
+def _cards() -> "tuple[list[Card], list[str]]":
+    """The cards, and what else ALSA knows by name."""
     from appliance.audio import inventory
 
     try:
         from appliance.audio import probe
     except ImportError:  # without ALSA's library, what the kernel says is all there is
-        return inventory.cards()
-    return probe.asked(inventory.cards())
+        return inventory.cards(), []
+    return probe.asked(inventory.cards()), probe.names()
 
 
 def _array(audio: "AudioSettings", heard: "Choice") -> "Array":
@@ -75,6 +77,20 @@ def _array(audio: "AudioSettings", heard: "Choice") -> "Array":
         card=card.name,
     )
     return array_of(audio, facts)
+
+
+def _misfit(heard: "Choice", array: "Array") -> str:
+    """That the array needs more channels than the card has; empty: nothing is known against it."""
+    has = heard.stream.channels if heard.stream else None
+    if has is None or max(array.microphones) < has:
+        return ""
+    count = len(array.microphones)
+    return f"[audio] array, geometry_mm: {array.name} has {count} microphones, and {heard.device} {has} channels"
+
+
+def _describe_names(names: "Sequence[str]") -> Iterator[str]:
+    if names:
+        yield f"Other names of ALSA's: {', '.join(names)}"
 
 
 def _describe(cards: "Sequence[Card]") -> Iterator[str]:
@@ -116,10 +132,13 @@ def _describe_use(audio: "AudioSettings", choices: "Sequence[Choice]", array: "A
     count = len(array.microphones)
     finished = ", which cancels echo by itself" if array.cancels else ""
     yield f"   {'array':<12} {array.name:<34} {count} microphone{'s' if count > 1 else ''}{finished}"
+    misfit = _misfit(choices[0], array)
+    if misfit:
+        yield f"   {'':<12} -> {misfit}"
 
 
 def _as_dict(
-    audio: "AudioSettings", cards: "Sequence[Card]", choices: "Sequence[Choice]", array: "Array"
+    audio: "AudioSettings", cards: "Sequence[Card]", names: "Sequence[str]", choices: "Sequence[Choice]", array: "Array"
 ) -> dict[str, Any]:
     def stream(card: "Card", one: "Stream") -> dict[str, Any]:
         return asdict(one) | {"pcm": card.pcm(one), "native": one.native}
@@ -131,6 +150,7 @@ def _as_dict(
     return {
         "backend": audio.backend,
         "cards": [listed(card) for card in cards],
+        "names": list(names),
         "use": {
             choice.side: {
                 "device": choice.device,

@@ -26,6 +26,16 @@ class Library(ModuleType):
         self.gives: dict[tuple[int, str], Any] = {}
         self.calls: list[str] = []
 
+    def pcms(self, kind: int) -> list[str]:
+        return [
+            "null",
+            "default",
+            "pipewire",
+            "hw:CARD=PCH,DEV=0",
+            "speex",
+            *(["mic"] if kind == self.PCM_CAPTURE else ["spk"]),
+        ]
+
     def PCM(self, kind: int, mode: int, device: str) -> Any:  # noqa: N802 - the library's name
         self.calls.append(f"open {device}")
         if (kind, device) not in self.gives:
@@ -88,3 +98,9 @@ def test_single_values_lists_and_a_card_that_cannot_be_opened(library: Library, 
     assert asked(lay_out("pi_respeaker", tmp_path).cards())[1].streams[0].abilities == (
         Ability(1, ("S16_LE", "S32_LE"), (48_000,)),
     )
+
+
+def test_names_that_are_no_cards(library: Library) -> None:
+    from appliance.audio.probe import names
+
+    assert names() == ["default", "pipewire", "mic", "spk"]

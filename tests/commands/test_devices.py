@@ -3,10 +3,12 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from appliance import audio
 from appliance.__main__ import main
 from appliance.audio import inventory
 from tests.audio.machine import Machine, lay_out
@@ -96,6 +98,24 @@ def test_settings_say_which_array_it_is(here: Any, tmp_path: Path, capsys: pytes
     asked = config(tmp_path, 'backend = "alsa"\ncapture = "hw:CARD=C920"\ngeometry_mm = "-30,0; 30,0"')
     assert main(["devices", "--config", asked]) == 0
     assert "described                          2 microphones" in capsys.readouterr().out
+    asked = config(tmp_path, 'backend = "alsa"\ncapture = "hw:CARD=C920"\ngeometry_mm = "-30,0; 30,0; 0,30"')
+    assert main(["devices", "--config", asked]) == 69
+    assert (
+        "-> [audio] array, geometry_mm: described has 3 microphones, and hw:CARD=C920 2 channels"
+        in capsys.readouterr().out
+    )
+
+
+def test_with_its_library_alsa_is_asked_too(
+    here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here("pi_respeaker")
+    library = SimpleNamespace(asked=lambda cards: cards[:1], names=lambda: ["default", "pipewire"])
+    monkeypatch.setitem(sys.modules, "appliance.audio.probe", library)
+    monkeypatch.setattr(audio, "probe", library, raising=False)
+    assert main(["devices", "--config", config(tmp_path, "")]) == 0
+    out = capsys.readouterr().out
+    assert "Other names of ALSA's: default, pipewire" in out and "ArrayUAC10" not in out
 
 
 def test_a_machine_without_a_card_and_wrong_settings(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from appliance.__main__ import main
-from appliance.app import doctor_plot, doctor_sound
+from appliance.app import booth, doctor_plot, doctor_sound
 from appliance.app.doctor_listen import Plan
 from appliance.audio import inventory
 from appliance.core.chirp import Chirp
@@ -34,6 +34,7 @@ def device(short_dir: Path) -> str:
 def room(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The card is one in a room, and chirps are short."""
     monkeypatch.setattr(inventory, "cards", list)
+    monkeypatch.setattr(booth, "real_time", lambda priority: False)  # it computes all the time, as no real card does
     monkeypatch.setattr(doctor_sound, "Plan", lambda: Plan(0.1, 0.3, 2, 0.5, Chirp(seconds=0.5)))
 
     def with_card(card: RoomCard) -> None:
