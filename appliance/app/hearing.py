@@ -1,5 +1,7 @@
 """Which front end the settings ask for: the array, the cancellers in the order in which they are tried, and what follows them."""
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -18,11 +20,12 @@ _PACKAGES = {_WEBRTC: "pywebrtc-audio", _NOISE_GAIN: "webrtc-noise-gain"}
 _BY_WEBRTC = {Echo.FULL_DUPLEX, Echo.SAFE, Echo.HALF_DUPLEX}
 
 
-def make_front_end(audio: AudioSettings) -> "FrontEnd | None":
+def make_front_end(audio: AudioSettings, clock: Callable[[], float] = time.thread_time) -> "FrontEnd | None":
     """The front end of the settings; None: what the microphone hears goes to the gate as it is.
 
     The virtual card has one only when ``echo`` says how: its microphone does not hear its loudspeaker.
 
+    :param clock: seconds of its thread's time, by which it knows that it is too slow for this machine.
     :raises NotAllowed: a library that it needs is not installed.
     """
     if audio.backend is AudioBackend.VIRTUAL and audio.echo in {Echo.AUTO, Echo.OFF}:
@@ -40,7 +43,8 @@ def make_front_end(audio: AudioSettings) -> "FrontEnd | None":
             suppressor=lambda array: None if _is_finished(audio, array) else _suppressor(audio.noise),
             suppress_twice=audio.noise is Noise.HIGH,
             gain_control=lambda array: audio.gain_control and not _is_finished(audio, array),
-        )
+        ),
+        clock,
     )
 
 
