@@ -32,6 +32,8 @@ _DECAY = np.float32(0.7)
 """Of a frequency's height in a block; what is above it rises."""
 _ITERATIONS = 2
 _FLOOR = np.float32(1e-3)
+_NEAR = 0.5
+"""Weight from which a frame is looked at: many that are a little likely would outweigh the few that are sure."""
 _LEFT = 0.3
 """Of the echo's power, in a frame where somebody talks whom it does not drown: cancelling leaves a hundredth."""
 _LOUD = 4.0
@@ -104,12 +106,13 @@ class DirectionFinder:
         np.maximum(self._before, self._powers, out=self._before)
         power = float(self._powers.sum())
         self._noise = min(power, self._noise * _NOISE_RISE + 1e-12)
-        self._silent += 1
-        if weight > 0 and power > _LOUD * self._noise and not self._drowned(power, echo):
+        if weight < _NEAR or power < _LOUD * self._noise:
+            self._silent += 1
+            if self._silent == _HELD:
+                self._forget()
+        elif not self._drowned(power, echo):
             self._silent = 0
             self._take(np.float32(weight * (1 - _KEPT)))
-        elif self._silent == _HELD:
-            self._forget()
 
     def _drowned(self, power: float, echo: Spectra | None) -> bool:
         if echo is None:
