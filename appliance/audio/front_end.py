@@ -156,7 +156,7 @@ class FrontEnd:
         began = self._clock()
         if self._anew or microphones.shape[0] != self._channels:
             self._begin(microphones.shape[0])
-        known = self._align(position, time)
+        known = self._align(position, time) if self._ladder.cancels else True
         far = self._loud_for > 0
         self._loud_for = max(0, self._loud_for - 1)
         np.take(microphones, self._rows, axis=0, out=self._picked, mode="clip")
@@ -164,7 +164,7 @@ class FrontEnd:
         if known:
             self._unknown = 0
             self._compare()
-        elif far and self._ladder.cancels:
+        elif far:
             out.fill(0)  # what is not known cannot be cancelled: silent for a moment rather than an echo
             self._missing += 1
             self._search()
@@ -227,7 +227,7 @@ class FrontEnd:
 
     def _compare(self) -> None:
         """Let the alignment look for the echo."""
-        if not self._lost and self._ladder.cancels:
+        if not self._lost and self._ladder.cancels:  # not any more, if it has just failed
             try:
                 self._aligner.heard(self._reference, self._picked[0])
             except Exception as error:  # noqa: BLE001 - as above

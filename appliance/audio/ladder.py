@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from appliance.audio.echo import EchoCanceller
+from appliance.audio.hardware import Hardware
 from appliance.core.units import BLOCK, Block, Blocks
 
 Make: TypeAlias = Callable[[], EchoCanceller]
@@ -70,8 +71,8 @@ class Ladder:
 
     @property
     def cancels(self) -> bool:
-        """Whether anything is done about the echo."""
-        return not isinstance(self._works, Through)
+        """Whether the one that works has to know what is played."""
+        return not isinstance(self._works, Through | Hardware)
 
     @property
     def near_talks(self) -> bool:

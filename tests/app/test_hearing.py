@@ -83,6 +83,17 @@ def test_the_chain(text: str, of: CardFacts, chain: tuple[str, ...]) -> None:
     assert front_end.degraded == ""
 
 
+@pytest.mark.parametrize("echo", ["hardware", "off"])
+def test_who_needs_no_reference_is_never_silenced_for_it(echo: str) -> None:
+    front_end = make_front_end(audio(f'backend = "alsa"\necho = "{echo}"\nnoise = "off"\ngain_control = false'))
+    assert front_end is not None
+    heard, out = np.full((1, BLOCK), 0.1, np.float32), np.zeros(BLOCK, np.float32)
+    front_end.playing(heard[0].copy())  # and no word of when it is heard
+    front_end.process(heard, 0, 0.0, out)
+    assert np.array_equal(out, heard[0])
+    assert front_end.counts["reference_missing"] == 0
+
+
 def test_the_virtual_card_stays_light() -> None:
     assert make_front_end(audio()) is None
     assert make_front_end(audio('echo = "off"')) is None
