@@ -48,6 +48,8 @@ BENCH = SOUND | {
     "janus": "janus",
     "chromium": "chromium",
     "valgrind": "valgrind",
+    "qemu-aarch64": "qemu-user",
+    "cc": "gcc",
     "/usr/lib/*/libspeexdsp.so.1": "libspeexdsp1",
 }
 """The same for benchmarks."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -31,6 +31,8 @@ from tools.acoustics.speech import Voice, voices
 
 NEAR_LEVEL = -30.0
 FAR_LEVEL = -18.0
+SPEED = 343.0
+"""Of sound, m/s."""
 _PEAK = 0.7
 """Of the far end, below any limiter: what is played is what was sent."""
 BUFFERED = 0.04
@@ -56,6 +58,8 @@ class Scenario:
     ppm: float = 0.0
     """How much the capture clock is fast."""
     jumps: int = 0
+    mismatch: float = 0.0
+    """Standard deviation of the microphones' gains in decibels; their places are then off by 1.7 mm a decibel."""
     talker: str = "1m5"
     far: Span = (0.0, 20.0)
     near: Span | None = (10.0, 26.0)
@@ -84,6 +88,7 @@ SCENARIOS = {
         Scenario("dt_2m", talker="2m"),
         Scenario("dt_3m", talker="3m"),
         Scenario("dt_m20", ser=-20.0),
+        Scenario("cheap", mismatch=1.5),
     )
 }
 
@@ -146,6 +151,8 @@ def scene(name: str, where: str, seed: int) -> Scene:
 def build(scenario: Scenario, where: Room, pair: tuple[Voice, Voice], seed: int) -> Scene:
     """The same with voices of one's own: far end, near. The two of a room and seed are alike in all scenarios."""
     count = int(scenario.seconds * RATE)
+    if scenario.mismatch:
+        where = _mismatched(where, scenario.mismatch, _random("microphones", where.name, seed))
     random = _random("scene", where.name, seed)
     starts = [int(random.integers(0, voice.pcm.size)) for voice in pair]
     which = "ab"[int(random.integers(2))]
@@ -174,6 +181,23 @@ def build(scenario: Scenario, where: Room, pair: tuple[Voice, Voice], seed: int)
         azimuths,
         _calls(count // BLOCK, delays, scenario.ppm, _random("card", where.name, seed)),
     )
+
+
+def _mismatched(where: Room, gains: float, random: Random) -> Room:
+    """The same room with microphones that are not alike; the first is as it was."""
+    factors = [1.0, *(db(float(gain)) for gain in random.normal(0, gains, 3))]
+    off = [0.0, *(float(metres) / SPEED * RATE for metres in random.normal(0, 1.7e-3 * gains, 3))]
+    at = np.arange(next(iter(where.responses.values())).shape[1])
+    responses = {
+        name: np.stack(
+            [
+                read_at(taps * np.float32(gain), at - late)
+                for taps, gain, late in zip(response, factors, off, strict=True)
+            ]
+        )
+        for name, response in where.responses.items()
+    }
+    return replace(where, responses=responses)
 
 
 def _random(what: str, where: str, seed: int) -> Random:

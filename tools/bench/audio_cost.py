@@ -1,17 +1,19 @@
-"""Instructions that the front end takes for a block, counted by valgrind's callgrind.
+"""Instructions that the front end takes for a block: valgrind's callgrind on x86, qemu-user on arm64.
 
 The same scene (both ends talk) is run twice, once for longer, by a process that does nothing else; the difference is the steady
-state alone: without Python's start, imports, and the first seconds in which two cancellers run beside each other. It is the
-same to the third digit on every x86 machine; valgrind knows AVX2 and no AVX-512, as small devices know no wider vectors either.
+state alone: without Python's start, imports, and the first seconds in which two cancellers run beside each other. valgrind knows
+AVX2 and no AVX-512, as small devices know no wider vectors either.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,37 +22,49 @@ import numpy as np
 from tools.acoustics.rooms import room
 from tools.acoustics.scenes import Scenario, build
 from tools.acoustics.speech import voices
+from tools.bench import arm64
 from tools.bench.audio_child import CHAINS, KINDS
 from tools.bench.audio_figures import figure
 from tools.measurements import Figure
 
 SHORT, LONG = 900, 1300
 """Blocks. Both talk from the sixth second on."""
+_CALLGRIND = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable)
 
 
 def figures(short: int = SHORT, long: int = LONG) -> list[Figure]:
-    """Both rows; empty, with a line that says why, where valgrind is not installed."""
+    """Of both machines; what cannot be counted is left out, with a line that says why."""
     with tempfile.TemporaryDirectory() as folder:
         scene = Path(folder) / "scene.npz"
         _write(scene)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            counts = {
-                (name, blocks): pool.submit(_counted, name, blocks, scene)
-                for name in CHAINS
-                for blocks in (long, short)
-            }
-        try:
-            known = {key: count.result() for key, count in counts.items()}
-        except FileNotFoundError:
+        found = []
+        if shutil.which("valgrind"):
+            found += _counted(_CALLGRIND, "", "callgrind, x86", (short, long), scene)
+        else:
             print("kontor: instructions are not counted; type: sudo apt-get install valgrind", file=sys.stderr)
-            return []
-    note = f"callgrind, x86; {long - short} blocks in which both ends talk"
+        try:
+            found += _counted(arm64.command(), "_arm64", "qemu-user, arm64", (short, long), scene)
+        except arm64.Missing as missing:
+            print(f"kontor: instructions of arm64 are not counted: {missing}", file=sys.stderr)
+    return found
+
+
+def _counted(command: Sequence[str], suffix: str, how: str, lengths: tuple[int, int], scene: Path) -> list[Figure]:
+    """One figure for one microphone and one for four."""
+    short, long = lengths
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        runs = {
+            (name, blocks): pool.submit(_child, command, name, blocks, scene)
+            for blocks in (long, short)
+            for name in CHAINS
+        }
+    known = {key: run.result() for key, run in runs.items()}
     return [
         figure(
-            f"audio.instructions_per_block_{name}",
+            f"audio.instructions_per_block_{name}{suffix}",
             round((known[name, long] - known[name, short]) / (long - short)),
             "instructions",
-            note,
+            f"{how}; {long - short} blocks in which both ends talk",
         )
         for name in CHAINS
     ]
@@ -64,19 +78,11 @@ def _write(path: Path) -> None:
     np.savez(path, allow_pickle=False, microphones=made.microphones, reference=made.reference, calls=np.array(calls))
 
 
-def _counted(name: str, blocks: int, scene: Path) -> int:
-    """Instructions of a whole child. Raises FileNotFoundError without valgrind."""
-    command = [
-        "valgrind",
-        "--tool=callgrind",
-        "--callgrind-out-file=/dev/null",
-        sys.executable,
-        "-m",
-        "tools.bench.audio_child",
-    ]
+def _child(command: Sequence[str], name: str, blocks: int, scene: Path) -> int:
+    """Instructions of a whole process."""
     quiet = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
     done = subprocess.run(
-        [*command, name, str(blocks), str(scene)],
+        [*command, "-m", "tools.bench.audio_child", name, str(blocks), str(scene)],
         env=os.environ | quiet,
         capture_output=True,
         text=True,
@@ -85,5 +91,5 @@ def _counted(name: str, blocks: int, scene: Path) -> int:
     )
     found = re.search(r"Collected : (\d+)", done.stderr)
     if done.returncode or not found:
-        raise RuntimeError(f"valgrind ended with {done.returncode}: {done.stderr[-2000:]}")
+        raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
     return int(found[1])

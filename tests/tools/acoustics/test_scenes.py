@@ -94,3 +94,10 @@ def test_somebody_who_walks_is_heard_from_where_he_is(bare: Room, pair: Pair) ->
     still = build(SHORT, bare, pair, 1)
     assert set(still.azimuths.tolist()) <= {bare.azimuths["1m5_a"], bare.azimuths["1m5_b"]}
     assert np.isnan(build(replace(SHORT, near=None), bare, pair, 1).azimuths).all()
+
+
+def test_cheap_microphones_are_not_alike(bare: Room, pair: Pair) -> None:
+    alike, cheap = (build(replace(SHORT, mismatch=mismatch), bare, pair, 1) for mismatch in (0.0, 1.5))
+    np.testing.assert_allclose(cheap.echo[0], alike.echo[0], atol=1e-4)
+    gains = [level(cheap.echo[number]) - level(alike.echo[number]) for number in range(1, 4)]
+    assert 0.3 < np.abs(gains).mean() < 4
