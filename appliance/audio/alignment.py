@@ -114,8 +114,8 @@ class Aligner:
         self.jumps = 0
         """How often the echo path has changed at once: a filter that was learnt before is wrong now."""
         self.shift: int | None = None
-        """By how many samples it came later at the last jump (negative: earlier); None: nobody knows. A filter is right again
-        when its taps are moved by so many."""
+        """By how many samples the echo came later against the reference at the last jump (negative: earlier); None: nobody
+        knows. A filter is right again when its taps are moved by so many."""
         self.delay_ms: float | None = None
         """How much later than the card's times say the loudspeaker is heard; None until that was measured."""
 
@@ -277,7 +277,7 @@ class Aligner:
         self._maybe = None
         self._echo.restart()
         self._since = max(self._since, _REFINED[-1])
-        self._jump(by)
+        self._jump(-by)  # against a reference that is later the echo is earlier
 
     def _jump(self, shift: int | None) -> None:
         self.shift = shift
