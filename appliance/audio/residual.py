@@ -21,7 +21,7 @@ from typing import NamedTuple, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.audio.spectra import BINS, Gains, Spectrum
+from appliance.audio.spectra import Gains, Spectrum
 
 Array: TypeAlias = NDArray[np.float32]
 
@@ -36,8 +36,9 @@ MIDDLE, SPREAD = np.float32(3.0), np.float32(1 / 3)
 """log10 of a power, so that speech lies about 0 with a spread of about 1."""
 KEPT = 0.8
 """How much of the last blocks' cross spectrum is kept in the next: 50 ms."""
+_OLD, _NEW, _HALF = np.float32(KEPT), np.float32(1 - KEPT), np.float32(0.5)
 LEAST_COHERENT = np.float32(1e-12)
-_FLOOR = 10 ** (-50 / 20)
+_FLOOR = np.float32(10 ** (-50 / 20))
 _LOUDEST = 1e12
 """Power of a spectrum that is no sound any more: a million times full scale."""
 _HIGH_FROM = 120
@@ -76,6 +77,8 @@ NARROW = _mean(SPREADING)
 WIDE = _mean(_paired(SPREADING))
 """The same over pairs of bands, shape (PAIRS, 161)."""
 PAIRS = len(WIDE)
+_ALL = np.ascontiguousarray(np.concatenate([NARROW, WIDE]).T)
+_SPREADING_AND_ABOVE = np.hstack([SPREADING, SPREADING[:, _HIGH_FROM:].mean(axis=1, keepdims=True)])
 INPUTS = 2 * BANDS + 2 * PAIRS
 
 
@@ -146,79 +149,90 @@ class Weights(NamedTuple):
 
 
 class Features:
-    """What the network sees of a block; remembers 50 ms. ``values`` has shape (INPUTS,)."""
+    """What the network sees of a block; remembers 50 ms. ``values`` has shape (INPUTS + 1,), the last always 1."""
 
     def __init__(self) -> None:
-        self.values = np.zeros(INPUTS, np.float32)
-        self._error = np.zeros(LOW, np.float32)
-        self._echo = np.zeros(LOW, np.float32)
-        self._reference = np.zeros(LOW, np.float32)
-        self._scratch = np.zeros(LOW, np.float32)
-        self._conjugate = np.zeros(LOW, np.complex64)
-        self._cross = np.zeros(LOW, np.complex64)
-        self._error_kept = np.zeros(LOW, np.float32)
-        self._echo_kept = np.zeros(LOW, np.float32)
-        self._both = np.zeros(PAIRS, np.float32)
-        self._error_bands = self.values[:BANDS]
-        self._echo_bands = self.values[BANDS : 2 * BANDS]
-        self._reference_bands = self.values[2 * BANDS : 2 * BANDS + PAIRS]
-        self._coherence = self.values[2 * BANDS + PAIRS :]
+        self.values = np.ones(INPUTS + 1, np.float32)
+        self._logarithms = self.values[: 2 * BANDS + PAIRS]
+        self._coherence = self.values[2 * BANDS + PAIRS : INPUTS]
+        self._spectra = np.zeros((3, LOW), np.complex64)
+        self._rows = np.zeros((5, LOW), np.float32)
+        """Powers of error, echo and reference; of the cross spectrum of the first two, smoothed, and their product."""
+        self._powers, self._both = self._rows[:3], self._rows[:2]
+        self._scratch = np.zeros((3, LOW), np.float32)
+        self._new = self._scratch[:2]
+        self._cross, self._cross_new = np.zeros(LOW, np.complex64), np.zeros(LOW, np.complex64)
+        self._kept = np.zeros((2, LOW), np.float32)
+        self._bands = np.zeros((5, BANDS + PAIRS), np.float32)
 
-    def update(self, error: Spectrum, echo: Spectrum, reference: Spectrum) -> None:
-        """Take the block's spectra, each of shape (481,)."""
-        error, echo, reference = error[:LOW], echo[:LOW], reference[:LOW]
-        self._power(error, self._error)
-        self._power(echo, self._echo)
-        self._power(reference, self._reference)
-        for bands, matrix, power in (
-            (self._error_bands, NARROW, self._error),
-            (self._echo_bands, NARROW, self._echo),
-            (self._reference_bands, WIDE, self._reference),
-        ):
-            np.dot(matrix, power, out=bands)
-            logarithm(bands, out=bands)
-        np.conjugate(echo, out=self._conjugate)
-        np.multiply(self._conjugate, error, out=self._conjugate)
-        for kept, new in (
-            (self._cross, self._conjugate),
-            (self._error_kept, self._error),
-            (self._echo_kept, self._echo),
-        ):
-            np.multiply(kept, np.float32(KEPT), out=kept)
-            np.multiply(new, np.float32(1 - KEPT), out=new)
-            np.add(kept, new, out=kept)
-        self._power(self._cross, self._echo)
-        np.dot(WIDE, self._echo, out=self._coherence)
-        np.multiply(self._error_kept, self._echo_kept, out=self._echo)
-        np.dot(WIDE, self._echo, out=self._both)
-        self._both += LEAST_COHERENT
-        self._coherence /= self._both
+    def update(self, error: Spectrum, echo: Spectrum, reference: Spectrum) -> bool:
+        """Take the block's spectra, each of shape (481,); False if one of them is no sound, and nothing is taken."""
+        spectra, powers, scratch = self._spectra, self._powers, self._scratch
+        spectra[0], spectra[1], spectra[2] = error[:LOW], echo[:LOW], reference[:LOW]
+        if not np.vdot(spectra, spectra).real < _LOUDEST:
+            return False
+        np.square(spectra.real, out=powers)
+        np.square(spectra.imag, out=scratch)
+        powers += scratch
+        np.conjugate(spectra[1], out=self._cross_new)
+        self._cross_new *= spectra[0]
+        self._cross_new *= _NEW
+        self._cross *= _OLD
+        self._cross += self._cross_new
+        self._kept *= _OLD
+        np.multiply(self._both, _NEW, out=self._new)
+        self._kept += self._new
+        np.square(self._cross.real, out=self._rows[3])
+        np.square(self._cross.imag, out=self._rows[4])
+        self._rows[3] += self._rows[4]
+        np.multiply(self._kept[0], self._kept[1], out=self._rows[4])
+        self._read()
+        return True
 
-    def _power(self, spectrum: Spectrum, out: Array) -> None:
-        np.square(spectrum.real, out=out)
-        np.square(spectrum.imag, out=self._scratch)
-        out += self._scratch
+    def _read(self) -> None:
+        """From bins to bands."""
+        bands = self._bands
+        np.dot(self._rows, _ALL, out=bands)
+        self._logarithms[:BANDS] = bands[0, :BANDS]
+        self._logarithms[BANDS : 2 * BANDS] = bands[1, :BANDS]
+        self._logarithms[2 * BANDS :] = bands[2, BANDS:]
+        logarithm(self._logarithms, out=self._logarithms)
+        bands[4] += LEAST_COHERENT
+        np.divide(bands[3, BANDS:], bands[4, BANDS:], out=self._coherence)
 
     def reset(self) -> None:
         """Forget the last blocks."""
-        for kept in (self._cross, self._error_kept, self._echo_kept):
-            kept.fill(0)
+        self._cross.fill(0)
+        self._kept.fill(0)
 
 
 class ResidualGain:
-    """The network at work on one stream; keeps its state from block to block."""
+    """The network at work on one stream; keeps its state from block to block.
+
+    A call of numpy costs more than what it computes here: biases are columns of the matrices, against a constant 1, and what is
+    halved in a logistic function (which is 0.5 + 0.5 tanh(x / 2)) is halved in the weights.
+    """
 
     def __init__(self, weights: Weights | None = None) -> None:
         """:param weights: those beside this file if none are given (raises ResidualWeightsError)."""
-        self._weights = w = weights or Weights.load()
-        width, hidden = len(w.into_bias), len(w.back_bias) // 3
+        w = weights or Weights.load()
+        width, n = len(w.into_bias), len(w.back_bias) // 3
+        halved = np.repeat(np.array([0.5, 1], np.float32), [2 * n, n])[:, np.newaxis]
+        self._into = np.hstack([w.into, w.into_bias[:, np.newaxis]])
+        self._gates = halved * np.hstack([w.gates, w.gates_bias[:, np.newaxis]])
+        self._back = halved * np.hstack([w.back_bias[:, np.newaxis], w.back])
+        self._last = np.float32(0.5) * np.hstack([w.out[:, n:], w.out_bias[:, np.newaxis], w.out[:, :n]])
         self._features = Features()
-        self._seen = np.zeros(hidden + width, np.float32)  # what the last layer sees: state, then first layer
-        self._state, self._first = self._seen[:hidden], self._seen[hidden:]
-        self._forward = np.zeros(3 * hidden, np.float32)
-        self._backward = np.zeros(3 * hidden, np.float32)
+        self._seen = np.zeros(width + 1 + n, np.float32)  # the first layer, 1, the state
+        self._first, self._first_and_one = self._seen[:width], self._seen[: width + 1]
+        self._one_and_state, self._state = self._seen[width:], self._seen[width + 1 :]
+        self._seen[width] = 1
+        self._forward, self._backward = np.zeros(3 * n, np.float32), np.zeros(3 * n, np.float32)
+        self._open, self._candidate = self._forward[: 2 * n], self._forward[2 * n :]
+        self._open_back, self._candidate_back = self._backward[: 2 * n], self._backward[2 * n :]
+        self._reset, self._update = self._open[:n], self._open[n:]
         self._out = np.zeros(BANDS + 1, np.float32)
-        self._hidden = hidden
+        self._bands = self._out[:BANDS]
 
     def gain(self, error: Spectrum, echo: Spectrum, reference: Spectrum, out: Gains) -> float:
         """What to multiply the error with.
@@ -229,49 +243,38 @@ class ResidualGain:
         :param out: shape (481,), filled with gains, 0 to 1.
         :returns: probability that somebody near talks, 0 to 1. What is no number is silenced, and the state forgotten.
         """
-        if not all(np.vdot(spectrum, spectrum).real < _LOUDEST for spectrum in (error, echo, reference)):
+        if not self._features.update(error, echo, reference):
             self.reset()
             out.fill(0)
             return 0.0
-        self._features.update(error, echo, reference)
-        w, n = self._weights, self._hidden
-        np.dot(w.into, self._features.values, out=self._first)
-        self._first += w.into_bias
+        np.dot(self._into, self._features.values, out=self._first)
         np.maximum(self._first, 0, out=self._first)
-        np.dot(w.gates, self._first, out=self._forward)
-        self._forward += w.gates_bias
-        np.dot(w.back, self._state, out=self._backward)
-        self._backward += w.back_bias
-        gates, candidate = self._forward[: 2 * n], self._forward[2 * n :]
-        gates += self._backward[: 2 * n]
-        _sigmoid(gates)
-        self._backward[2 * n :] *= gates[:n]
-        candidate += self._backward[2 * n :]
-        np.tanh(candidate, out=candidate)
-        self._state -= candidate
-        self._state *= gates[n:]
-        self._state += candidate
-        np.dot(w.out, self._seen, out=self._out)
-        self._out += w.out_bias
-        _sigmoid(self._out)
-        bands = self._out[:BANDS]
-        np.maximum(bands, _FLOOR, out=bands)
-        np.dot(bands, SPREADING, out=out[:LOW])
-        out[LOW:] = out[_HIGH_FROM:LOW].mean()
+        np.dot(self._gates, self._first_and_one, out=self._forward)
+        np.dot(self._back, self._one_and_state, out=self._backward)
+        self._open += self._open_back
+        _logistic(self._open)
+        self._candidate_back *= self._reset
+        self._candidate += self._candidate_back
+        np.tanh(self._candidate, out=self._candidate)
+        self._state -= self._candidate
+        self._state *= self._update
+        self._state += self._candidate
+        np.dot(self._last, self._seen, out=self._out)
+        _logistic(self._out)
+        np.maximum(self._bands, _FLOOR, out=self._bands)
+        np.dot(self._bands, _SPREADING_AND_ABOVE, out=out[: LOW + 1])
+        out[LOW:] = out[LOW]
         return float(self._out[BANDS])
 
     def reset(self) -> None:
         """Forget everything heard."""
         self._features.reset()
-        self._seen.fill(0)
+        self._first.fill(0)
+        self._state.fill(0)
 
 
-def _sigmoid(values: Array) -> None:
-    """In place, without overflow: by the hyperbolic tangent."""
-    values *= np.float32(0.5)
-    np.tanh(values, out=values)
-    values *= np.float32(0.5)
-    values += np.float32(0.5)
-
-
-assert SPREADING.shape[1] == LOW <= BINS  # noqa: S101 -- the tables above are made here
+def _logistic(halves: Array) -> None:
+    """In place, of twice what is given, without overflow."""
+    np.tanh(halves, out=halves)
+    halves *= _HALF
+    halves += _HALF

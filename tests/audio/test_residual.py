@@ -131,7 +131,7 @@ def test_the_network_is_what_its_equations_say() -> None:
         out = np.zeros(BINS, np.float32)
         talks = gain.gain(block[0], block[1], block[2], out)
         features.update(block[0], block[1], block[2])
-        first = np.maximum(0, w.into @ features.values + w.into_bias)
+        first = np.maximum(0, w.into @ features.values[:INPUTS] + w.into_bias)
         ahead = np.split(w.gates @ first + w.gates_bias, 3)
         back = np.split(w.back @ state + w.back_bias, 3)
         reset, update = sigmoid(ahead[0] + back[0]), sigmoid(ahead[1] + back[1])

@@ -1,7 +1,8 @@
 """Scenes through the real canceller, as files of what the network sees and shall give: ``python -m tools.training.corpus``.
 
-A file holds ``PER_FILE * VARIANTS`` mixtures: ``inputs`` (mixtures, frames, INPUTS), ``target`` (mixtures, frames, BANDS),
-both float16 on the network's logarithmic scale, and ``talks`` (mixtures, frames).
+A file holds ``PER_FILE * VARIANTS`` mixtures: ``inputs`` (mixtures, frames, INPUTS); ``early`` and ``near``
+(mixtures, frames, BANDS), near speech with little of the room and with all of it, float16 on the network's logarithmic scale;
+and ``talks`` (mixtures, frames).
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class Mixture(NamedTuple):
     """What is stored of one variant."""
 
     inputs: NDArray[np.float16]
-    target: NDArray[np.float16]
+    early: NDArray[np.float16]
+    near: NDArray[np.float16]
     talks: NDArray[np.bool_]
 
 
@@ -117,10 +119,13 @@ def _mixture(random: Random, one: Scene, parts: Parts) -> Mixture:
     noise_gain = np.float32(10 ** (random.uniform(-12, 6) / 20))
     error = (left + near * near_gain + noise * noise_gain) * colour
     reference = parts.reference * (_colour(random) * np.float32(10 ** (random.uniform(-6, 6) / 20)))
-    wanted = target * (near_gain * colour)
+    early, whole = (
+        residual.logarithm(_power(part * (near_gain * colour)) @ residual.NARROW.T) for part in (target, near)
+    )
     return Mixture(
         inputs(error, echo * colour, reference).astype(np.float16),
-        residual.logarithm(_power(wanted) @ residual.NARROW.T).astype(np.float16),
+        early.astype(np.float16),
+        whole.astype(np.float16),
         one.talks,
     )
 

@@ -59,14 +59,15 @@ def forward(weights: Parameters, inputs: jax.Array, state: jax.Array) -> tuple[j
     return jax.nn.sigmoid(out[..., :-1]), out[..., -1], state
 
 
-def loss(weights: Parameters, batch: tuple[jax.Array, jax.Array, jax.Array], settings: Training) -> jax.Array:
+def loss(weights: Parameters, batch: tuple[jax.Array, ...], settings: Training) -> jax.Array:
     """Compressed magnitudes of the bands, what is eaten weighing more than what is left; and who talks."""
-    inputs, target, talks = batch
+    inputs, early, near, talks = batch
     inputs = inputs.astype(jnp.float32)
     state = jnp.zeros((inputs.shape[0], settings.hidden))
     gains, logits, _ = forward(weights, inputs, state)
     error = _magnitude(inputs[..., : residual.BANDS], settings.exponent)
-    wanted = _magnitude(target.astype(jnp.float32), settings.exponent)
+    wanted = (1 - settings.room) * _magnitude(early.astype(jnp.float32), settings.exponent)
+    wanted += settings.room * _magnitude(near.astype(jnp.float32), settings.exponent)
     difference = jnp.maximum(gains, 1e-4) ** settings.exponent * error - wanted
     weight = jnp.where(difference < 0, settings.eaten, 1.0)
     spectral = jnp.mean(weight * difference**2)

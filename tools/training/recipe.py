@@ -32,7 +32,7 @@ class Corpus(NamedTuple):
     held_out: bool
 
 
-TRAIN = Corpus("train", 1_000_000, 40, held_out=False)
+TRAIN = Corpus("train", 1_000_000, 32, held_out=False)
 VALID = Corpus("valid", 9_000_000, 2, held_out=True)
 
 
@@ -51,6 +51,8 @@ class Training(NamedTuple):
     """Magnitudes are compared at this power: quiet residuals count too."""
     eaten: float = 2.5
     """How much worse it is to take out speech than to leave echo."""
+    room: float = 0.7
+    """How much of the late reverberation stays, in compressed magnitudes: 0 is none, 1 all."""
     talks: float = 0.05
     """Weight of the error of "somebody near talks"."""
     seed: int = 5

@@ -21,7 +21,8 @@ from appliance.audio import residual
 from tools.training import recipe
 from tools.training.network import Parameters, initial, loss
 
-Batch = tuple[NDArray[np.float16], NDArray[np.float16], NDArray[np.bool_]]
+Batch = tuple[NDArray[np.float16], NDArray[np.float16], NDArray[np.float16], NDArray[np.bool_]]
+"""As :class:`tools.training.corpus.Mixture`."""
 
 
 class Corpus:
@@ -36,7 +37,7 @@ class Corpus:
         for path in sorted(self._folder.glob("*.npz")):
             if path not in self._known:
                 with np.load(path) as stored:
-                    self._known[path] = (stored["inputs"], stored["target"], stored["talks"])
+                    self._known[path] = (stored["inputs"], stored["early"], stored["near"], stored["talks"])
         return len(self._known)
 
     def batches(self, random: np.random.Generator, size: int, frames: int) -> Iterator[Batch]:
@@ -45,11 +46,10 @@ class Corpus:
             files = list(self._known.values())
             drawn = []
             for _ in range(size):
-                inputs, target, talks = files[int(random.integers(len(files)))]
-                mixture = int(random.integers(len(inputs)))
-                start = 0 if random.random() < 0.15 else int(random.integers(inputs.shape[1] - frames + 1))
-                piece = slice(start, start + frames)
-                drawn.append((inputs[mixture, piece], target[mixture, piece], talks[mixture, piece]))
+                columns = files[int(random.integers(len(files)))]
+                mixture = int(random.integers(len(columns[0])))
+                start = 0 if random.random() < 0.15 else int(random.integers(columns[0].shape[1] - frames + 1))
+                drawn.append([column[mixture, start : start + frames] for column in columns])
             yield cast("Batch", tuple(np.stack(column) for column in zip(*drawn, strict=True)))
 
 
