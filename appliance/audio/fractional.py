@@ -58,7 +58,7 @@ class Played:
         """
         count = len(out)
         oldest, end = max(0, self.written - _LENGTH), first + count
-        if end <= oldest or first >= self.written:
+        if min(end, self.written) <= max(first, oldest):
             out[:] = 0
             return False
         at = first % _LENGTH
