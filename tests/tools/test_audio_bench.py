@@ -1,14 +1,20 @@
 """bench-audio: how scores become figures."""
 
 import math
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from appliance.core.units import BLOCK
 from tests.support import need
 
-need("module:scipy", "simulated rooms are for who benches and trains: python3 -m tools.bootstrap bench")
+for module in ("scipy", "pyroomacoustics"):
+    need(f"module:{module}", "simulated rooms are for who benches and trains: python3 -m tools.bootstrap bench")
 
 from tools.acoustics.scores import Scores  # noqa: E402
+from tools.bench import arm64, audio_child, audio_cost  # noqa: E402
 from tools.bench.audio_figures import ROWS, SCENARIOS, figure, figures, shown  # noqa: E402
 from tools.measurements import Figure  # noqa: E402
 
@@ -75,3 +81,37 @@ def test_tables_tell_each_row_and_each_room() -> None:
     lines = shown(results(echo=4.0)).splitlines()
     assert any(line.startswith("far        ours_4mics") and "4.00±0.28" in line for line in lines)
     assert any(line.startswith("far        r1") and "3.80" in line for line in lines)
+
+
+COUNTER = """import sys
+_, module, name, blocks, scene = sys.argv[1:]
+print(f"==1== Collected : {1_000_000_000 + {'mono': 2_500_000, '4mics': 6_100_000}[name] * int(blocks)}", file=sys.stderr)
+"""
+
+
+def test_instructions_are_those_of_the_steady_state(tmp_path: Path) -> None:
+    (tmp_path / "counter.py").write_text(COUNTER)
+    command = [sys.executable, str(tmp_path / "counter.py")]
+    mono, four = audio_cost._counted(command, "", "callgrind, x86", (10, 30), tmp_path / "scene.npz")
+    assert (mono.name, mono.value, mono.met()) == ("audio.instructions_per_block_mono", 2_500_000, True)
+    assert "reach <= 2500000: reached; callgrind, x86; 20 blocks" in mono.note
+    assert (four.value, four.met()) == (6_100_000, False)
+    with pytest.raises(RuntimeError, match="ended with"):
+        audio_cost._counted([sys.executable, "-c", "raise SystemExit(3)"], "", "", (1, 2), tmp_path)
+
+
+def test_the_child_runs_the_product_over_a_scene(tmp_path: Path) -> None:
+    need("module:pywebrtc_audio", "the front end's libraries are for devices and tests")
+    blocks = 12
+    sound = np.random.default_rng(1).normal(0, 0.01, (5, blocks * BLOCK)).astype(np.float32)
+    calls = [(kind, block, block * BLOCK, block / 100) for block in range(blocks) for kind in range(3)]
+    calls.insert(9, (3, 0, 0, 0.03))
+    np.savez(tmp_path / "scene.npz", microphones=sound[:4], reference=sound[4], calls=np.array(calls))
+    for name in audio_child.CHAINS:
+        assert audio_child.main([name, "10", str(tmp_path / "scene.npz")]) == 0
+
+
+def test_what_arm64_takes_is_named_if_it_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(arm64.Missing, match="sudo apt-get install qemu-user"):
+        arm64.command()
