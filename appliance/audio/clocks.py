@@ -1,7 +1,7 @@
 """How the samples of a stream lie in time, from times that are mostly right.
 
 A card says of each block when it was captured or will be heard. Such a time is some tenths of a millisecond off, and now and
-then whoever took it was late by milliseconds. So ten of them make one point, without the lowest and the highest; a straight
+then whoever took it was late by milliseconds. So ten of them make one point, the mean of the middle six; a straight
 line goes through the points of the last minute; and what is far off it does not count.
 """
 
@@ -110,7 +110,7 @@ class Clock:
         self.noted += 1
         if place == _BLOCKS - 1:
             at = self._count % _POINTS
-            inner = np.sort(self._raw)[1:-1]
+            inner = np.sort(self._raw)[2:-2]
             self._x[at], self._y[at] = self._raw_x.mean(), inner.mean()
             self._count += 1
 
