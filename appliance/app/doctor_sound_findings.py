@@ -22,6 +22,10 @@ _SLOW_MS, _TOO_SLOW_MS = 150.0, 400.0
 _FOLLOWED_PPM = 400.0
 _LATE_DB = -25.0
 _RINGING_S = 0.8
+_DRY_MS, _CLEAR = 10.0, 80.0
+"""An echo as short as that with nothing behind it, dB."""
+_NO_ROOM_S = 0.06
+"""No room that people fit into rings as short as that."""
 _DISTORTED_DB = -20.0
 
 _TURN_DOWN = "Turn the loudspeaker down, or the microphone's gain (alsamixer, F4), or move them apart."
@@ -169,10 +173,17 @@ def _echo(best: Channel) -> Finding:
 
 
 def _room(path: Path) -> Finding:
-    if path.reverberation_s is None:
+    rings = path.reverberation_s
+    dry = rings is None and path.length_ms < _DRY_MS and path.over_noise_db > _CLEAR
+    if dry or (rings is not None and rings < _NO_ROOM_S):
+        says = "There is no room in what is heard: it comes as over a wire."
+        return Finding(
+            "room", "warning", says, "Is [audio] capture the microphone, and not a loop of the sound server?"
+        )
+    if rings is None:
         return Finding("room", "skipped", "How long the room rings is lost in its noise.")
-    says = f"The room rings for {path.reverberation_s:.1f} s (RT60)."
-    if path.reverberation_s > _RINGING_S:
+    says = f"The room rings for {rings:.1f} s (RT60)."
+    if rings > _RINGING_S:
         way_out = "Curtains, carpet, upholstery; meanwhile sit within two metres of the microphones."
         return Finding("room", "warning", says, way_out)
     return Finding("room", "good", says)
@@ -225,6 +236,8 @@ def _array(heard: Heard, array: Array) -> Finding:
     paths = [path for number in array.microphones if (path := heard.channels[number].path) is not None]
     if len(paths) < len(array.microphones):
         return Finding("array", "skipped", "Where the microphones stand cannot be told while some hear nothing.")
+    if same(heard.take.sound, array.microphones):
+        return Finding("array", "skipped", "Where the microphones stand cannot be told while some are the same.")
     return _geometry(paths, array)
 
 

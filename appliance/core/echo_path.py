@@ -26,6 +26,8 @@ _STEADY = 500e-6
 """Difference of two drifts beyond which it was a jump."""
 _LEAST = RATE // 4
 """Samples after the onset without which nothing can be said of the room."""
+_LEAST_ROOM = 5e-4
+"""Of the energy: less of a room than that is what the edges of the chirp's band look like."""
 _LEAST_DISTORTION = -50.0
 """dB: what the chirp's own ends look like."""
 _DIRECT = 15 * MS
@@ -64,7 +66,7 @@ class Path:
     late_db: float
     """What comes after the canceller's reach, against all of it."""
     reverberation_s: float | None
-    """RT60 of the room; None: the noise lets it not be told."""
+    """RT60 of the room; None: it is not heard for noise, or there is none."""
     distortion_db: float | None
     """Second and third harmonic against the rest; None: they are below the noise."""
     begin: int
@@ -174,7 +176,7 @@ def _path(take: Take, response: Samples) -> Path | None:
         over_noise_db=over,
         length_ms=int(np.argmax(decay < 1e-3 * total)) / MS - 5 if total else 0.0,
         late_db=_level(float(decay[min(len(decay) - 1, (TAIL_MS + 5) * MS)]), total),
-        reverberation_s=_reverberation(decay[5 * MS + _DIRECT :], floor),
+        reverberation_s=_reverberation(decay[5 * MS + _DIRECT :], floor, total),
         distortion_db=_distortion_db(take, response, onset, floor),
         begin=begin - zero,
         response=room[: RATE // 2],
@@ -203,8 +205,10 @@ def _decay(response: Samples, floor: float) -> Samples:
     return decay
 
 
-def _reverberation(decay: Samples, floor: float) -> float | None:
+def _reverberation(decay: Samples, floor: float, total: float) -> float | None:
     """RT60 by the slope of the first 20 dB, or of 10 where the noise leaves no more."""
+    if float(decay[0]) < _LEAST_ROOM * total:
+        return None
     levels = 10 * np.log10(np.maximum(decay, 1e-20) / max(float(decay[0]), 1e-20))
     # Where the energy left is that of 20 ms of noise the slope is the noise's.
     told = int(np.argmax(decay < 20 * MS * floor**2)) or len(decay)

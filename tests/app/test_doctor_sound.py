@@ -160,6 +160,7 @@ async def test_a_loudspeaker_that_is_off(short_dir: Path) -> None:
         (lambda: RoomCard(paths(100, ringing=2, reverberation=1.2, taps=48_000)), "room", "The room rings for 1."),
         (lambda: RoomCard(paths(100, ringing=2, reverberation=1.2, taps=48_000)), "echo", "comes later than 280 ms"),
         (lambda: RoomCard(paths(100), latency=16), "delay", "it takes 160 ms"),
+        (lambda: RoomCard(paths(100, ringing=1e-6)), "room", "as over a wire"),
         (lambda: RoomCard(paths(100, 120)), "array", "the first alone is used"),
         (lambda: RoomCard(paths(100), bend=lambda b: b + 4 * b**2), "echo", "of overtones"),
     ],

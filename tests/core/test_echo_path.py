@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from appliance.core.array_check import arrivals, fit, inverted, same
 from appliance.core.arrays import by_name
 from appliance.core.chirp import Chirp, delay_between
-from appliance.core.echo_path import Take, channel, drift_ppm, path
+from appliance.core.echo_path import Take, channel, drift_ppm, on_one_axis, path
 from appliance.core.units import RATE
 
 CHIRP = Chirp(seconds=0.5)
@@ -84,6 +84,12 @@ def test_a_room_that_rings_longer_says_what_the_canceller_leaves() -> None:
     assert long.length_ms > 2 * short.length_ms > 0
     assert short.late_db < -30 < long.late_db < -5
     assert long.reverberation_s == pytest.approx(1.2, abs=0.25)
+
+
+def test_without_a_room_there_is_nothing_that_rings() -> None:
+    made = take(room(ringing=1e-6))
+    heard = path(made, made.sound[0])
+    assert heard is not None and heard.reverberation_s is None and heard.length_ms < 10
 
 
 @pytest.mark.parametrize("drift", [-120.0, 0.0, 50.0])
@@ -173,6 +179,15 @@ def test_inverted_channels_are_those_that_differ_from_most() -> None:
     assert inverted([heard[0], -heard[1], heard[2], heard[3]]) == [1]
     assert inverted([-heard[0], heard[1], heard[2], heard[3]]) == [0]
     assert inverted([heard[0], -heard[1]]) == [1]
+
+
+def test_paths_on_one_axis_tell_who_hears_it_later() -> None:
+    made = take(room(delay=300), room(delay=340))
+    one, other = (path(made, sound) for sound in made.sound)
+    assert one is not None and other is not None
+    assert other.begin - one.begin == 40
+    late = arrivals(on_one_axis([one, other]))
+    assert late == pytest.approx([0, 40 / RATE * 343], abs=0.001)
 
 
 def test_channels_with_the_same_sound() -> None:
