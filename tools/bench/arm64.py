@@ -1,7 +1,7 @@
 """An arm64 Python with numpy and WebRTC's libraries, run by qemu-user, whose instructions are counted.
 
 Debian's packages for arm64 and PyPI's wheels are unpacked into .cache/arm64, nothing is installed; QEMU's counting plugin is
-compiled. Everything is what a Raspberry Pi with this Debian has.
+compiled. Everything is what a Raspberry Pi 4 with this Debian has.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 CACHE = ROOT / ".cache" / "arm64"
+CORE = "cortex-a72"
+"""Of a Raspberry Pi 4: what numpy and OpenBLAS choose their code by."""
 _LIBRARIES = (
     "libc6 libgcc-s1 libstdc++6 zlib1g libexpat1 libssl3 libffi8 libbz2-1.0 liblzma5 libuuid1 libsqlite3-0 libtinfo6"
 )
@@ -57,7 +59,7 @@ def command() -> list[str]:
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     told = [word for name, value in environment.items() for word in ("-E", f"{name}={value}")]
-    return ["qemu-aarch64", "-L", str(CACHE / "root"), *told, "-plugin", str(plugin), str(guest)]
+    return ["qemu-aarch64", "-cpu", CORE, "-L", str(CACHE / "root"), *told, "-plugin", str(plugin), str(guest)]
 
 
 def _python() -> str:

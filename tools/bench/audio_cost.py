@@ -43,7 +43,7 @@ def figures(short: int = SHORT, long: int = LONG) -> list[Figure]:
         else:
             print("kontor: instructions are not counted; type: sudo apt-get install valgrind", file=sys.stderr)
         try:
-            found += _counted(arm64.command(), "_arm64", "qemu-user, arm64", (short, long), scene)
+            found += _counted(arm64.command(), "_arm64", f"qemu-user, {arm64.CORE}", (short, long), scene)
         except arm64.Missing as missing:
             print(f"kontor: instructions of arm64 are not counted: {missing}", file=sys.stderr)
     return found
