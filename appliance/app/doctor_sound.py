@@ -76,9 +76,7 @@ class Examination:
         audio = self._settings.audio
         running = await asyncio.to_thread(_running, Path(self._settings.device.runtime_dir))
         if running:
-            way_out = (
-                "Stop it for a minute: systemctl stop kontor-sound; kontor doctor --sound; systemctl start kontor-sound"
-            )
+            way_out = "Stop it for a minute (kontor run, or its service), and ask again: kontor doctor --sound"
             note(Finding("card", "skipped", f"kontor sound runs and has the card: {running}", way_out))
             return False
         if audio.backend is AudioBackend.VIRTUAL and self._card is None:
