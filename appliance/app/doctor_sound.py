@@ -5,8 +5,9 @@ asked first, and a mute ends it. What was heard is thrown away; figures are left
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from appliance.app.booth import Booth, Muted, Unpressed
 from appliance.app.doctor_findings import Finding
@@ -77,7 +78,12 @@ class Examination:
         running = await asyncio.to_thread(_running, Path(self._settings.device.runtime_dir))
         if running:
             way_out = "Stop it for a minute (kontor run, or its service), and ask again: kontor doctor --sound"
-            note(Finding("card", "skipped", f"kontor sound runs and has the card: {running}", way_out))
+            reasons = ", ".join(map(str, running.get("reasons") or ["open"]))
+            note(Finding("card", "skipped", f"kontor sound runs and has the card; its gate: {reasons}.", way_out))
+            degraded = (running.get("front_end") or {}).get("degraded")
+            if degraded:
+                way_out = "kontor status --json has the counters; the guide of sound tells what to do."
+                note(Finding("chain", "warning", f"The front end works less well than it could: {degraded}.", way_out))
             return False
         if audio.backend is AudioBackend.VIRTUAL and self._card is None:
             way_out = (
@@ -172,11 +178,9 @@ async def _all_heard(booth: Booth, listening: Listening) -> str:
     return ""
 
 
-def _running(folder: Path) -> str:
+def _running(folder: Path) -> Mapping[str, Any]:
     """What the running sound says of itself; empty: none runs."""
     try:
-        status = ask(folder / STATUS, {"do": "status"}, 1.0)
+        return ask(folder / STATUS, {"do": "status"}, 1.0)
     except OSError:
-        return ""
-    reasons = ", ".join(map(str, status.get("reasons", [])))
-    return f"gate {status.get('gate', '?')}{f' ({reasons})' if reasons else ''}."
+        return {}

@@ -272,15 +272,16 @@ async def test_a_card_that_does_not_work_or_is_lost(short_dir: Path, monkeypatch
 
 async def test_it_leaves_the_card_to_a_running_sound(short_dir: Path) -> None:
     async def status(_request: Any) -> dict[str, object]:
-        return {"gate": "closed", "reasons": ["switch"]}
+        return {"gate": "closed", "reasons": ["switch"], "front_end": {"degraded": "AEC3 instead of ours"}}
 
     server = StatusServer(short_dir / "sound.status", {"status": status})
     await server.start()
     card = RoomCard(paths(100))
     found = await examined(short_dir, card)
     await server.stop()
-    assert states(found) == {"card": "skipped"}
-    assert "kontor sound runs and has the card: gate closed (switch)." in found["card"][0].says
+    assert states(found) == {"card": "skipped", "chain": "warning"}
+    assert "kontor sound runs and has the card; its gate: switch." in found["card"][0].says
+    assert "AEC3 instead of ours" in found["chain"][0].says
     assert "Stop it for a minute (kontor run, or its service)" in found["card"][0].way_out
     assert not card.played
 
