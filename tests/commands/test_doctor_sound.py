@@ -126,9 +126,14 @@ def test_over_a_real_sound_server(device: str, tmp_path: Path, capsys: pytest.Ca
     need("module:alsaaudio", "pyalsaaudio is not installed: pip install -e .[device]")
     need(not graph.missing(), "no sound server: python3 -m tools.system bench")
     Path(device).write_text(Path(device).read_text() + 'capture = "mic"\nplayback = "spk"\n')
+    told: dict[str, Any] = {}
     with Server(tmp_path):
-        main(["doctor", "--sound", "--json", "--config", device])
-    told = json.loads(capsys.readouterr().out)
+        for _ in range(3):  # a machine that is too busy interrupts all chirps at times
+            main(["doctor", "--sound", "--json", "--config", device])
+            told = json.loads(capsys.readouterr().out)
+            print(told["findings"])
+            if "sound" in told:
+                break
     findings = {finding["check"]: finding for finding in told["findings"]}
     assert findings["echo"]["state"] == "good", told
     assert told["sound"]["channels"][0]["echo_db"] == pytest.approx(0, abs=1), "the microphone hears all that is played"
