@@ -1,6 +1,7 @@
 """What the doctor says of sound cards in rooms that are known, good ones and broken ones."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from appliance.app.doctor_findings import Finding
 from appliance.app.doctor_listen import Listening, Plan
 from appliance.app.doctor_sound import Examination
+from appliance.app.doctor_sound_findings import judge
 from appliance.audio import inventory
 from appliance.audio.port import Side
 from appliance.core.arrays import by_name
@@ -191,6 +193,21 @@ async def test_interruptions_are_told_and_what_they_spoil_is_left_out(short_dir:
     always = dict.fromkeys(range(0, 2000, 20), Side.PLAYBACK)
     found = await examined(short_dir, RoomCard(paths(100), jumps=always))
     assert "interrupted again and again" in found["card"][0].says
+
+
+async def test_clocks_that_differ(short_dir: Path) -> None:
+    examination = Examination(settings(short_dir), journal()[0], card := RoomCard(paths(100)), NoPanel())
+    await examination.run(lambda finding: None, Listening(PLAN, card.clock))
+    heard = examination.heard
+    assert heard is not None
+
+    def clock(ppm: float) -> tuple[str, str]:
+        found = judge(replace(heard, drift_ppm=ppm), examination.array)
+        return next((one.state, one.says) for one in found if one.check == "clock")
+
+    assert clock(0.2) == ("good", "Microphone and loudspeaker have one clock.")
+    assert clock(-48) == ("good", "The clocks of microphone and loudspeaker differ by -48 ppm; it is followed.")
+    assert clock(900)[0] == "warning" and "+900 ppm, more than is followed" in clock(900)[1]
 
 
 def panel(kind: MuteControl = MuteControl.LATCHING) -> VirtualPanel:
