@@ -9,7 +9,7 @@ from tests.kernel.inside import device
 from tools.kernel.machine import Machine
 from tools.measurements import Figure
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_devices_names_the_array_and_why_it_is_used(array: Machine) -> None:

@@ -6,7 +6,7 @@ from tests.kernel.inside import loop
 from tools.kernel.machine import Machine
 from tools.measurements import Figure
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_the_library_says_what_the_card_is_built_on(machine: Machine) -> None:

@@ -9,7 +9,7 @@ from tests.kernel.inside import usb
 from tools.kernel.machine import SOUND, USB_BUS, Machine
 from tools.measurements import Figure
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 REPLUGS = 20
 NOTICED, BACK = 1.0, 5.0

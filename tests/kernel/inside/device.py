@@ -80,7 +80,11 @@ class _Journal:
             found.extend(at for at, line in list(self.lines) if at >= since and event in line)
             return bool(found)
 
-        until(looked, _UP, f"{event} is told; the journal has {[line for _at, line in self.lines[-5:]]}")
+        try:
+            until(looked, _UP, event)
+        except TimeoutError as error:
+            told = "\n".join(line for _at, line in self.lines)
+            raise TimeoutError(f"{event} was not told within {_UP:g} s; the journal:\n{told}") from error
         return found[0]
 
     def close(self) -> None:
@@ -104,6 +108,7 @@ def replugs(times: int) -> dict[str, Any]:
     """The whole process with its front end while the array goes and comes: seconds until its journal says so."""
     present()
     rows = []
+    guest.let_card_hear("array", "hum")  # nothing is played, and zeros would be a fault
     with _sound() as journal:
         journal.when("audio_found", 0.0)
         for _ in range(times):
