@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo core dev judges speech system outside alsa test test-kernel pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements lock train-residual docs \
+.PHONY: help demo core dev judges acoustics speech system outside alsa test test-kernel pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements lock train-residual docs \
 	docs-check bench-audio bench-demo bench-call bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room tools-livekit clean
 
 help: ## this list
@@ -37,7 +37,10 @@ alsa: dev system ## ALSA's library for Python, built where its headers are: for 
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/alsa.txt \
 		|| echo "kontor: no ALSA for Python: what needs it skips (apt-get install libasound2-dev)"
 
-test: dev system outside alsa lint typecheck imports docs-check pytest ## everything that must hold: lint, types, imports, documents, tests
+acoustics: dev ## what simulates rooms and judges sound, for the tests of both
+	@$(PYTHON) -m tools.bootstrap bench || echo "kontor: no judges of sound: what needs them skips (make judges says why)"
+
+test: dev system outside alsa acoustics lint typecheck imports docs-check pytest ## everything that must hold: lint, types, imports, documents, tests
 
 pytest: dev ## the tests alone, with branch coverage of core (ARGS=tests/core for some of them)
 	@$(BIN)/coverage erase

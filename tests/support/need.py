@@ -9,7 +9,7 @@ import pytest
 
 
 def need(what: object, reason: str) -> str:
-    """Skip the test unless ``what`` is there; give its path (or "").
+    """Skip the test, or the file that is being imported, unless ``what`` is there; give its path (or "").
 
     ``what`` is the name of a program (``"chromium"``), of a module (``"module:playwright"``), a path, or anything else by
     its truth. With ``KONTOR_REQUIRE=all`` in the environment the skip is a failure: CI installs what it needs.
@@ -19,7 +19,7 @@ def need(what: object, reason: str) -> str:
         return found
     if os.environ.get("KONTOR_REQUIRE") == "all":
         pytest.fail(f"missing, and KONTOR_REQUIRE=all: {reason}", pytrace=False)
-    pytest.skip(reason)
+    pytest.skip(reason, allow_module_level=True)
 
 
 def _find(what: object) -> str | None:

@@ -11,7 +11,7 @@ from appliance.core.units import BLOCK
 from tests.support import need
 
 for module in ("scipy", "pyroomacoustics"):
-    need(f"module:{module}", "simulated rooms are for who benches and trains: python3 -m tools.bootstrap bench")
+    need(f"module:{module}", "simulated rooms are for who benches and trains: make judges")
 
 from tools.acoustics.scores import Scores  # noqa: E402
 from tools.bench import arm64, audio_child, audio_cost  # noqa: E402

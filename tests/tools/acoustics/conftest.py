@@ -1,16 +1,15 @@
 """A room and voices that are made up: nothing is fetched, nothing takes long."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
 from appliance.core.units import RATE
-from tests.support import need
 
-need("module:scipy", "simulated rooms are for who benches and trains: python3 -m tools.bootstrap bench")
-need("module:pyroomacoustics", "simulated rooms are for who benches and trains: python3 -m tools.bootstrap bench")
-
-from tools.acoustics.rooms import WALK, Room  # noqa: E402
-from tools.acoustics.speech import Voice  # noqa: E402
+if TYPE_CHECKING:  # the files that use these say what they need, and skip without it
+    from tools.acoustics.rooms import Room
+    from tools.acoustics.speech import Voice
 
 
 def response(late: int, decay: float = 0.0) -> np.ndarray:
@@ -25,8 +24,10 @@ def response(late: int, decay: float = 0.0) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def bare() -> Room:
+def bare() -> "Room":
     """A room with a loudspeaker at 48 samples and talkers at 200, at 10°, 20° and so on."""
+    from tools.acoustics.rooms import WALK, Room
+
     names = [
         "loudspeaker",
         "1m5_a",
@@ -39,8 +40,10 @@ def bare() -> Room:
     return Room("bare", 0.3, responses, {name: 10.0 * number for number, name in enumerate(names)})
 
 
-def voice(name: str, seed: int) -> Voice:
+def voice(name: str, seed: int) -> "Voice":
     """Noise that stops and goes like speech."""
+    from tools.acoustics.speech import Voice
+
     count = 6 * RATE
     bursts = np.sin(2 * np.pi * 1.5 * np.arange(count) / RATE) > -0.2
     noise = np.random.default_rng(seed).standard_normal(count, np.float32) * bursts
@@ -48,6 +51,6 @@ def voice(name: str, seed: int) -> Voice:
 
 
 @pytest.fixture(scope="session")
-def pair() -> tuple[Voice, Voice]:
+def pair() -> "tuple[Voice, Voice]":
     """The far end, and somebody near."""
     return voice("xx", 1), voice("yy", 2)

@@ -3,8 +3,13 @@
 import numpy as np
 import pytest
 
-from tools.acoustics.array import MICROPHONES
-from tools.acoustics.rooms import _PLANS, DISTANCES, Plan, _drawn, _places, _responses
+from tests.support import need
+
+for module in ("scipy", "pyroomacoustics"):
+    need(f"module:{module}", "simulated rooms are for who benches and trains: make judges")
+
+from tools.acoustics.array import MICROPHONES  # noqa: E402
+from tools.acoustics.rooms import _PLANS, DISTANCES, Plan, _drawn, _places, _responses  # noqa: E402
 
 SPEED = 343.0
 

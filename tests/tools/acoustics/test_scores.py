@@ -9,13 +9,17 @@ from appliance.app.speech import synthetic
 from appliance.audio.port import Side
 from appliance.core.units import RATE, Block, Blocks
 from tests.support import need
-from tools.acoustics.chains import make
-from tools.acoustics.judges import mels
-from tools.acoustics.rooms import Room
-from tools.acoustics.run import process
-from tools.acoustics.scenes import SCENARIOS, Scenario, Scene, build
-from tools.acoustics.scores import delay, doa_deg, erle_db, erle_over_time, judge, spans
-from tools.acoustics.speech import Voice
+
+for module in ("scipy", "pyroomacoustics"):
+    need(f"module:{module}", "simulated rooms are for who benches and trains: make judges")
+
+from tools.acoustics.chains import make  # noqa: E402
+from tools.acoustics.judges import mels  # noqa: E402
+from tools.acoustics.rooms import Room  # noqa: E402
+from tools.acoustics.run import process  # noqa: E402
+from tools.acoustics.scenes import SCENARIOS, Scenario, Scene, build  # noqa: E402
+from tools.acoustics.scores import delay, doa_deg, erle_db, erle_over_time, judge, spans  # noqa: E402
+from tools.acoustics.speech import Voice  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from appliance.core.units import RATE
-from tools.acoustics.signals import active_rms, convolved, db, loudspeaker, pink, read_at, typing
+from tests.support import need
+
+for module in ("scipy", "pyroomacoustics"):
+    need(f"module:{module}", "simulated rooms are for who benches and trains: make judges")
+
+from tools.acoustics.signals import active_rms, convolved, db, loudspeaker, pink, read_at, typing  # noqa: E402
 
 
 def sine(frequency: float, seconds: float = 1.0, level: float = 0.5) -> np.ndarray:
