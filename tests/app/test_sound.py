@@ -207,7 +207,8 @@ async def test_without_a_panel_the_device_only_listens(short_dir: Path) -> None:
 
 def test_alsa_without_its_library_is_refused_with_the_way_out(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "alsaaudio", None)
-    monkeypatch.delitem(sys.modules, "appliance.audio.alsa", raising=False)
+    for name in [name for name in sys.modules if name.startswith("appliance.audio.alsa")]:
+        monkeypatch.delitem(sys.modules, name)  # whoever has it already does not ask for the library again
     with pytest.raises(NotAllowed, match="needs alsaaudio: install python3-alsaaudio"):
         make_card(settings(short_dir, '[audio]\nbackend = "alsa"'))
 
