@@ -1,4 +1,4 @@
-"""bench-audio as CI runs it: the short run, whole, with real judges and the product's front end. Two minutes on a calm machine."""
+"""bench-audio as CI runs it: the short run, with real judges and the product's front end. Two minutes on a calm machine."""
 
 import os
 import re
