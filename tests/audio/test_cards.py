@@ -81,7 +81,8 @@ def test_positions_go_on_and_times_are_now(start: Start) -> None:
         breaks = sum(after != before + BLOCK for before, after in pairwise(positions))
         assert breaks <= user.jumps.count(side), "positions begin anew only where that was told"
     assert all(-0.05 < now - at < 0.5 for now, _, at, _ in user.heard), "what was captured is over, and not for long"
-    assert all(-0.05 < at - now < 0.5 for now, _, at in user.heard_back), "what is played is still to come"
+    # The virtual card makes up for up to 0.2 s that a busy machine has lost, and keeps to its clock meanwhile.
+    assert all(-0.25 < at - now < 0.5 for now, _, at in user.heard_back), "what is played is still to come"
 
 
 def test_it_tells_what_was_opened(start: Start) -> None:
