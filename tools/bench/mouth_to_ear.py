@@ -110,8 +110,8 @@ async def bench(house: House, seconds: float) -> Results:
 
 
 _LOSSY = "10 % of all datagrams lost at random, on the way to the host and on the way from it"
-_FRONT_END = "the whole front end as it is by default: full duplex, gain control, limiter; one of the two talks at a time"
-    "the whole front end: full duplex, noise suppression, gain control, limiter; one of the two talks at a time"
+_FRONT_END = (
+    "the whole front end as it is by default: full duplex, gain control, limiter; one of the two talks at a time"
 )
 _PEER = "two Chromiums on the same host's page"
 
