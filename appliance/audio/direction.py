@@ -6,7 +6,9 @@ power algorithms in noisy environments", 2014). One source is looked for: so the
 eigenvector leaves, and that vector is followed by power iteration instead of decomposing anything.
 
 Loud frames count more than faint ones, and a frequency only while it rises: at the onset of a sound the direct path is alone,
-afterwards the walls answer (the precedence effect). Three metres away that halves the error.
+afterwards the walls answer (the precedence effect). Three metres away that halves the error. And while the far end talks, a
+frequency counts by how differently from the estimated echo it arrives: what a canceller leaves after a jump is as loud as the
+talker, and comes from the loudspeaker.
 """
 
 from collections.abc import Sequence
@@ -36,10 +38,12 @@ _NEAR = 0.5
 """Weight from which a frame is looked at: many that are a little likely would outweigh the few that are sure."""
 _LEFT = 0.3
 """Of the echo's power, in a frame where somebody talks whom it does not drown: cancelling leaves a hundredth."""
+_AUDIBLE = 0.03
+"""Of the frame's power, an echo that could have left something in it."""
 _LOUD = 4.0
 """Power over the noise's from which a frame is a voice."""
-_NOISE_RISE = 1.01
-"""How fast the noise is believed to grow, a block: 2.4 times in a second would be a voice."""
+_NOISE_RISE = 1.003
+"""How fast the noise is believed to grow, a block: by a third in a second."""
 _HELD = 200
 """Blocks without a voice after which nobody talks."""
 _FIRST = 3
@@ -109,16 +113,28 @@ class DirectionFinder:
         if weight < _NEAR or power < _LOUD * self._noise:
             self._silent += 1
             if self._silent == _HELD:
-                self._forget()
-        elif not self._drowned(power, echo):
+                self.forget()
+        elif echo is None or not self._drowned(power, echo):
             self._silent = 0
             self._take(np.float32(weight * (1 - _KEPT)))
 
-    def _drowned(self, power: float, echo: Spectra | None) -> bool:
-        if echo is None:
-            return False
+    def _drowned(self, power: float, echo: Spectra) -> bool:
+        """Whether the echo may be all there is. If not, frequencies that arrive as it does count for less."""
         np.copyto(self._echo, echo[:, _PICKED])
-        return power < _LEFT * float(np.vdot(self._echo, self._echo).real)
+        np.multiply(self._echo.real, self._echo.real, out=self._squares)
+        self._squares += self._echo.imag * self._echo.imag
+        heard = self._squares.sum(axis=0)
+        total = float(heard.sum())
+        if power < _LEFT * total:
+            return True
+        if total > _AUDIBLE * power:
+            self._echo *= self._other
+            cross = self._echo.sum(axis=0)
+            heard *= self._powers
+            heard += np.float32(1e-20)
+            alike = (cross.real**2 + cross.imag**2) / heard  # 1: from the same place
+            self._rising *= (1 - alike) ** 2
+        return False
 
     def _take(self, weight: np.float32) -> None:
         self._rising *= weight
@@ -130,7 +146,7 @@ class DirectionFinder:
         if self._voiced % _EVERY == 0:
             self._estimate()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Whoever talks next may sit elsewhere."""
         self.direction = None
         self._covariance.fill(0)

@@ -206,6 +206,25 @@ def test_what_the_echo_drowns_says_nothing() -> None:
     assert finder.direction == pytest.approx(120, abs=3)
 
 
+def test_echo_that_is_left_does_not_lead_to_the_loudspeaker() -> None:
+    finder = DirectionFinder(SQUARE)
+    echoes = talking(SQUARE, [300], 120, seed=5, noise=0.1)
+    for frame in talking(SQUARE, [], 10):
+        finder.update(frame, 1.0)
+    for talker, echo in zip(talking(SQUARE, [120], 120), echoes, strict=True):
+        finder.update(talker * np.float32(0.8) + echo, 1.0, echo)
+    assert finder.direction == pytest.approx(120, abs=5)
+
+
+def test_whoever_talks_from_behind_the_loudspeaker_is_found() -> None:
+    finder = DirectionFinder(SQUARE)
+    for frame in talking(SQUARE, [], 10):
+        finder.update(frame, 1.0)
+    for talker, echo in zip(talking(SQUARE, [120], 120), talking(SQUARE, [120], 120, seed=5), strict=True):
+        finder.update(talker, 1.0, echo * np.float32(0.5))
+    assert finder.direction == pytest.approx(120, abs=8)
+
+
 def test_another_talker_is_followed_within_a_second_but_not_at_a_cough() -> None:
     finder = DirectionFinder(SQUARE)
     for frame in talking(SQUARE, [], 10) + talking(SQUARE, [120], 60):
