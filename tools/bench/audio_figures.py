@@ -14,6 +14,8 @@ ROWS = ("none", "aec3", "speex", "ours_mono", "ours_4mics")
 SCENARIOS = ("far", "dt_m10", "dt_0", "drift50", "jumps", "clip", "moving", "noise20")
 EXTRA = ("near_1m", "near_2m", "near_3m", "dt_1m", "dt_2m", "dt_3m", "noise15", "noise10", "keys15", "cheap")
 DOUBLE_TALK = ("dt_m10", "dt_0", "drift50", "jumps", "clip", "moving")
+DUCKED = {"half_duplex": ("far", "dt_m10", "dt_0")}
+"""A row that is measured in some scenarios: for rooms where echo still wins."""
 MEASURES = ("echo", "deg", "erle_db", "us_per_block", "pesq", "stoi")
 OURS = "ours_4mics"
 Results = Mapping[str, Mapping[str, dict[tuple[str, int], Scores]]]
