@@ -26,8 +26,12 @@ _RINGS = 30
 """Blocks that the room rings on after it."""
 _KNOWS, _KNOWS_NOT = 10.0, 5.0
 """Decibels of echo taken away from which the filter is trusted, and below which it is not any more."""
-_SURE = 20
-"""Blocks of far-end sound that it has to be trusted for."""
+_TAKES = 8.0
+"""Decibels by which its errors have to be quieter than the microphones as well, at first: what it says of itself comes early."""
+_SURE, _SURE_AT_LAST = 20, 500
+"""Blocks of far-end sound that it has to be trusted for, with that and, where somebody near never stops, without."""
+_UNSURE = 30
+"""Blocks after a jump in which what is heard tells of nobody."""
 _LOUDEST = 16.0 * BLOCK
 """Energy of a block that no sound has: it is junk, and counts as silence."""
 _SILENCE = np.zeros(BLOCK, np.float32)
@@ -53,6 +57,9 @@ class Finder(Protocol):
 
     def update(self, spectra: Spectra, weight: float, echo: Spectra, /) -> None:
         """Take spectra (n, 481) that say so much about somebody near: 0 to 1; and the echo that was taken out of them."""
+
+    def forget(self) -> None:
+        """What was heard lately was not what it seemed."""
 
     @property
     def direction(self) -> float | None:
@@ -106,7 +113,8 @@ class FullDuplex:
         self._why = "start"
         """Why the filter is not trusted; empty: it is."""
         self._helping = False
-        self._sure = 0
+        self._sure, self._sure_at_last = 0, 0
+        self._unsure = 0
         self._far = 0
         self._near = 1.0
 
@@ -126,12 +134,19 @@ class FullDuplex:
     def counts(self) -> Mapping[str, int]:
         return {f"echo_fallback_{why}": count for why, count in self._counts.items()}
 
+    @property
+    def _knows(self) -> bool:
+        return not self._why and not self._unsure
+
     def jumped(self, shift: int | None) -> None:
         if shift is None:
             self._kalman.doubt()
             self._distrust("jump")
-        elif shift:
+        else:
             self._kalman.shift(shift)
+        self._unsure = _UNSURE
+        if self._finder:
+            self._finder.forget()
 
     def process(self, microphones: Blocks, reference: Block, out: Block) -> None:
         energy = float(np.dot(reference, reference))
@@ -141,6 +156,7 @@ class FullDuplex:
         self._kalman.process(microphones, reference, self._errors, self._echoes)
         if self._kalman.divergences != divergences:
             self._distrust("divergence")
+        self._unsure = max(0, self._unsure - 1)
         self._far = _RINGS if energy > _AUDIBLE else max(0, self._far - 1)
         self._trust(loud=energy > _AUDIBLE)
         np.copyto(self._blocks[-1], reference)
@@ -156,7 +172,7 @@ class FullDuplex:
     def _listen(self) -> None:
         """Errors and echoes through the beam."""
         if self._beam:
-            if self._far and not self._why:
+            if self._knows and self._far:
                 self._beam.learn(self._echo_spectra)
             self._beam.steer(self.direction)
             self._beam.apply(self._error_spectra, self._error)
@@ -168,7 +184,7 @@ class FullDuplex:
     def _look(self) -> None:
         """Where somebody near talks: when it is somebody near, and when what is heard is not mostly echo."""
         if self._finder:
-            known = not self._why or not self._far
+            known = self._knows or not self._far
             self._finder.update(self._error_spectra, self._near if known else 0.0, self._echo_spectra)
 
     def _trust(self, *, loud: bool) -> None:
@@ -177,12 +193,14 @@ class FullDuplex:
             if loud and self._kalman.converged < _KNOWS_NOT:
                 self._distrust("divergence")
         elif loud:
-            self._sure = self._sure + 1 if self._kalman.converged > _KNOWS else 0
-            if self._sure > _SURE:
+            knows = self._kalman.converged > _KNOWS
+            self._sure_at_last = self._sure_at_last + 1 if knows else 0
+            self._sure = self._sure + 1 if knows and self._kalman.taken > _TAKES else 0
+            if self._sure > _SURE or self._sure_at_last > _SURE_AT_LAST:
                 self._why = ""
 
     def _distrust(self, why: str) -> None:
-        self._sure = 0
+        self._sure = self._sure_at_last = 0
         if not self._helping:
             self._why = why
         else:

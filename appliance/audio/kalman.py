@@ -25,8 +25,9 @@ import math
 import numpy as np
 
 from appliance.audio.fourier import forward_mean, inverse, inverse_sum
+from appliance.audio.lag import Lag
 from appliance.audio.leakage import Leakage
-from appliance.audio.references import WINDOW, Complexes, References
+from appliance.audio.references import WINDOW, Complexes, Reals, References
 from appliance.core.units import BLOCK, RATE, Block, Blocks
 
 HIGHEST = 8000
@@ -60,6 +61,12 @@ _LOUDEST = 16.0 * BLOCK
 _WORSE = 1.5
 """Error over microphones, in power, above which the filter adds echo instead of taking it away."""
 _WORSE_BLOCKS = 20
+_FOLLOWS = 0.1
+"""Leakage below which the filter knows the room well enough to follow how the clocks drift."""
+_MUCH_DOUBT, _SOME_DOUBT = 0.3, 0.05
+"""Of what is known."""
+_KEPT_EVERY = 25
+"""Blocks from which a filter is kept to go back to: a jump is told of a little late, and until then something wrong is learnt."""
 
 
 class KalmanCanceller:
@@ -97,7 +104,10 @@ class KalmanCanceller:
         self._common = np.zeros((n, _BINS), np.complex64)
         self._taps = np.zeros((_CONSTRAINED, n, _SHORT), np.float32)
         self._leakage = Leakage(_BINS)
+        self._lag = Lag()
         self._odd = False
+        self._leaked = [self._leakage.magnitudes] * 2
+        self._kept = [tuple(np.zeros_like(array) for array in self._known()) for _ in range(2)]
         self.divergences = 0
         self._junk = 0
         self.reset()
@@ -113,14 +123,21 @@ class KalmanCanceller:
         self._doubt[:] = self._most_doubt
         self._noise.fill(1e-4)
         self._leakage.reset()
+        self._lag.reset()
         self._next = 0
+        self._learnt = 0
         self._worse = 0
         self._heard = self._left = 1e-6
 
     @property
     def converged(self) -> float:
         """Decibels, 0 to 30, by which the echo is quieter in the errors than in the microphones. Near talkers do not count."""
-        return float(-10 * np.log10(self._leakage.ratio))
+        return -10 * math.log10(self._leakage.ratio)
+
+    @property
+    def taken(self) -> float:
+        """Decibels by which the errors were quieter than the microphones in the last 0.1 s, near talkers and all."""
+        return 10 * math.log10(self._heard / self._left)
 
     @property
     def leakage(self) -> float:
@@ -162,6 +179,7 @@ class KalmanCanceller:
         elif loud:
             self._learn(errors)
             self._constrain()
+            self._keep()
 
     def _learn(self, errors: Blocks) -> None:
         """The Kalman update of all filters, the same gain for each microphone."""
@@ -202,6 +220,9 @@ class KalmanCanceller:
             common = np.add.reduce(self._common, axis=0)
             common *= self._one_of
             self._leakage.update(self._both, common)
+            late = self._lag.update(common, self._both)
+            if late and self._leakage.ratio < _FOLLOWS:
+                self._filters *= np.exp(np.arange(_BINS) * (-2j * np.pi * late / WINDOW)).astype(np.complex64)
 
     def _constrain(self) -> None:
         """Cut some partitions to one block each, at the rate that their bins stand for."""
@@ -228,23 +249,45 @@ class KalmanCanceller:
         """Whether there has been more in the errors than in the microphones for a while, or a number in them is none."""
         if not math.isfinite(left):
             return True
-        self._heard += 0.1 * (heard - self._heard)
-        self._left += 0.1 * (left - self._left)
+        self._heard += 0.1 * (heard - self._heard) + 1e-12
+        self._left += 0.1 * (left - self._left) + 1e-12
         self._worse = self._worse + 1 if self._left > _WORSE * self._heard + 1e-6 else 0
         return self._worse > _WORSE_BLOCKS
 
     def doubt(self) -> None:
         """Something has changed, unknown what: keep the room, and learn it as quickly as at the start."""
-        np.multiply(self._sizes, np.float32(0.3), out=self._doubted)
+        self._raise_doubt(_MUCH_DOUBT)
+        self._leakage.reset()
+
+    def _raise_doubt(self, part: float) -> None:
+        np.multiply(self._sizes, np.float32(part), out=self._doubted)
         np.maximum(self._doubt, self._doubted, out=self._doubt)
         np.minimum(self._doubt, self._most_doubt, out=self._doubt)
-        self._leakage.reset()
+
+    def _known(self) -> tuple[Complexes, Reals, Reals]:
+        return self._filters, self._doubt, self._sizes
+
+    def _keep(self) -> None:
+        self._learnt += 1
+        if self._learnt % _KEPT_EVERY == 0:
+            self._kept.reverse()
+            self._leaked = [self._leakage.magnitudes, self._leaked[0]]
+            for kept, array in zip(self._kept[0], self._known(), strict=True):
+                np.copyto(kept, array)
 
     def shift(self, samples: int) -> None:
         """The echo comes so many samples later than before (earlier, when negative): move the room by as much.
 
-        What leaves the filter at either end is lost. Costs some milliseconds.
+        It is the room of 0.3 to 0.5 s ago: what was learnt since was learnt from what did not belong together. What leaves the
+        filter at either end is lost. Costs some milliseconds, unless ``samples`` is 0.
         """
+        if self._learnt >= 2 * _KEPT_EVERY:
+            for kept, array in zip(self._kept[1], self._known(), strict=True):
+                np.copyto(array, kept)
+            self._leakage.settle(self._leaked[1])
+        self._lag.reset()
+        if not samples:
+            return
         if abs(samples) >= self._kinds[0] * BLOCK:
             self._forget_room()
             return
@@ -254,7 +297,7 @@ class KalmanCanceller:
             first += rows
         for first in range(0, len(self._filters), _CONSTRAINED):
             self._size(first)
-        self.doubt()
+        self._raise_doubt(_SOME_DOUBT)
 
 
 def _shifted(filters: Complexes, samples: int) -> Complexes:

@@ -54,6 +54,17 @@ class Leakage:
         self.explains = 1.0
         """How much of the error is that leakage, 0 to 1."""
 
+    def settle(self, magnitudes: tuple[float, float]) -> None:
+        """Take back what was heard since :attr:`magnitudes` was this."""
+        self._together, self._alone = magnitudes
+        self._kept.fill(0)
+        self._much = 0
+
+    @property
+    def magnitudes(self) -> tuple[float, float]:
+        """What the slower of the two estimates goes by."""
+        return self._together, self._alone
+
     def update(self, powers: Reals, common: Complexes) -> None:
         """Take one block.
 

@@ -153,3 +153,26 @@ def test_a_reset_forgets() -> None:
     canceller.reset()
     again, _ = cancel(canceller, echo, reference)
     np.testing.assert_allclose(again, first, atol=1e-5)
+
+
+def test_clocks_that_drift_are_followed() -> None:
+    reference = talk(33, 10)
+    echo = through(reference, path(34))
+    at = np.arange(echo.shape[1]) * (1 - 50e-6)
+    drifting = np.interp(at, np.arange(echo.shape[1]), echo[0])[np.newaxis].astype(np.float32)
+    errors, _ = cancel(KalmanCanceller(1), drifting + noise(35, 1, reference.size), reference)
+    late = slice(6 * RATE, None)
+    assert decibels(drifting[:, late], errors[:, late]) > 13
+
+
+def test_what_was_learnt_before_a_jump_was_told_is_taken_back() -> None:
+    reference = talk(36, 6)
+    echo = through(reference, path(37))
+    canceller = KalmanCanceller(1)
+    cancel(canceller, echo[:, : 4 * RATE], reference[: 4 * RATE])
+    wrong = slice(4 * RATE, 4 * RATE + 10 * BLOCK)
+    cancel(canceller, np.roll(echo, 3000, axis=1)[:, wrong], reference[wrong])
+    canceller.shift(0)
+    after = slice(4 * RATE + 10 * BLOCK, None)
+    errors, _ = cancel(canceller, echo[:, after], reference[after])
+    assert decibels(echo[:, after], errors) > 18
