@@ -11,6 +11,7 @@ import alsaaudio
 
 from appliance.audio.inventory import Ability, Card, Stream
 from appliance.audio.port import Side
+from appliance.core.units import RATE
 
 _KINDS = {Side.CAPTURE: alsaaudio.PCM_CAPTURE, Side.PLAYBACK: alsaaudio.PCM_PLAYBACK}
 
@@ -40,7 +41,8 @@ def _asked(card: Card, stream: Stream) -> Stream:
 
 
 def _abilities(device: str, side: Side) -> tuple[Ability, ...]:
-    pcm = alsaaudio.PCM(_KINDS[side], alsaaudio.PCM_NONBLOCK, device=device)
+    # A few drivers (snd-aloop) offer only what they were just opened with: then that is to be our rate.
+    pcm = alsaaudio.PCM(_KINDS[side], alsaaudio.PCM_NONBLOCK, device=device, rate=RATE)
     try:
         formats = tuple(sorted(pcm.getformats()))
         rates = pcm.getrates()

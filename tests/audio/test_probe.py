@@ -36,7 +36,8 @@ class Library(ModuleType):
             *(["mic"] if kind == self.PCM_CAPTURE else ["spk"]),
         ]
 
-    def PCM(self, kind: int, mode: int, device: str) -> Any:  # noqa: N802 - the library's name
+    def PCM(self, kind: int, mode: int, device: str, rate: int) -> Any:  # noqa: N802 - the library's name
+        assert rate == 48_000
         self.calls.append(f"open {device}")
         if (kind, device) not in self.gives:
             raise self.ALSAAudioError("Device or resource busy")
