@@ -113,7 +113,7 @@ class DirectionFinder:
         if weight < _NEAR or power < _LOUD * self._noise:
             self._silent += 1
             if self._silent == _HELD:
-                self.forget()
+                self._forget()
         elif echo is None or not self._drowned(power, echo):
             self._silent = 0
             self._take(np.float32(weight * (1 - _KEPT)))
@@ -146,7 +146,7 @@ class DirectionFinder:
         if self._voiced % _EVERY == 0:
             self._estimate()
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """Whoever talks next may sit elsewhere."""
         self.direction = None
         self._covariance.fill(0)

@@ -28,7 +28,10 @@ _KNOWS, _KNOWS_NOT = 10.0, 5.0
 """Decibels of echo taken away from which the filter is trusted, and below which it is not any more."""
 _TAKES = 8.0
 """Decibels by which its errors have to be quieter than the microphones as well, at first: what it says of itself comes early."""
-_SURE, _SURE_AT_LAST = 20, 500
+_YOUNG, _TAKES_NOT = 300, 4.0
+"""Blocks of far-end sound since it has been trusted in which this few decibels show that it was too early: at the start the
+alignment still moves. Later somebody near may be the reason."""
+_SURE, _SURE_AT_LAST = 40, 500
 """Blocks of far-end sound that it has to be trusted for, with that and, where somebody near never stops, without."""
 _UNSURE = 30
 """Blocks after a jump in which what is heard tells of nobody."""
@@ -57,9 +60,6 @@ class Finder(Protocol):
 
     def update(self, spectra: Spectra, weight: float, echo: Spectra, /) -> None:
         """Take spectra (n, 481) that say so much about somebody near: 0 to 1; and the echo that was taken out of them."""
-
-    def forget(self) -> None:
-        """What was heard lately was not what it seemed."""
 
     @property
     def direction(self) -> float | None:
@@ -114,7 +114,7 @@ class FullDuplex:
         """Why the filter is not trusted; empty: it is."""
         self._helping = False
         self._sure, self._sure_at_last = 0, 0
-        self._unsure = 0
+        self._unsure, self._age = 0, 0
         self._far = 0
         self._near = 1.0
 
@@ -144,9 +144,7 @@ class FullDuplex:
             self._distrust("jump")
         else:
             self._kalman.shift(shift)
-        self._unsure = _UNSURE
-        if self._finder:
-            self._finder.forget()
+        self._unsure = _UNSURE  # whoever talks stays where he is: the finder tells the loudspeaker's direction from his
 
     def process(self, microphones: Blocks, reference: Block, out: Block) -> None:
         energy = float(np.dot(reference, reference))
@@ -190,14 +188,16 @@ class FullDuplex:
     def _trust(self, *, loud: bool) -> None:
         """Whether the filter knows the room."""
         if not self._why:
-            if loud and self._kalman.converged < _KNOWS_NOT:
+            self._age += loud
+            early = self._age < _YOUNG and self._kalman.taken < _TAKES_NOT
+            if loud and (early or self._kalman.converged < _KNOWS_NOT):
                 self._distrust("divergence")
         elif loud:
             knows = self._kalman.converged > _KNOWS
             self._sure_at_last = self._sure_at_last + 1 if knows else 0
             self._sure = self._sure + 1 if knows and self._kalman.taken > _TAKES else 0
             if self._sure > _SURE or self._sure_at_last > _SURE_AT_LAST:
-                self._why = ""
+                self._why, self._age = "", 0
 
     def _distrust(self, why: str) -> None:
         self._sure = self._sure_at_last = 0

@@ -213,9 +213,6 @@ class _Finder:
         assert spectra.shape == echo.shape == (3, BLOCK + 1)
         self.weights.append(weight)
 
-    def forget(self) -> None:
-        self.weights.clear()
-
 
 def test_the_beam_looks_where_somebody_talks_and_not_at_the_loudspeaker() -> None:
     reference, _, _, heard = scene(100, 4, 3, near_from=3)
