@@ -28,10 +28,10 @@ _KNOWS, _KNOWS_NOT = 10.0, 5.0
 """Decibels of echo taken away from which the filter is trusted, and below which it is not any more."""
 _TAKES = 8.0
 """Decibels by which its errors have to be quieter than the microphones as well, at first: what it says of itself comes early."""
-_YOUNG, _TAKES_NOT = 300, 4.0
+_YOUNG, _TAKES_NOT = 100, 4.0
 """Blocks of far-end sound since it has been trusted in which this few decibels show that it was too early: at the start the
 alignment still moves. Later somebody near may be the reason."""
-_SURE, _SURE_AT_LAST = 40, 500
+_SURE, _SURE_AT_LAST = 40, 250
 """Blocks of far-end sound that it has to be trusted for, with that and, where somebody near never stops, without."""
 _UNSURE = 30
 """Blocks after a jump in which what is heard tells of nobody."""
