@@ -12,6 +12,8 @@ from appliance.audio import residual
 from tools.training.recipe import Training
 
 Parameters = dict[str, jax.Array]
+_SILENT = -0.9
+"""What a band of no sound stays below, on the network's logarithmic scale."""
 
 
 def initial(settings: Training) -> Parameters:
@@ -68,12 +70,25 @@ def loss(weights: Parameters, batch: tuple[jax.Array, ...], settings: Training) 
     error = _magnitude(inputs[..., : residual.BANDS], settings.exponent)
     wanted = (1 - settings.room) * _magnitude(early.astype(jnp.float32), settings.exponent)
     wanted += settings.room * _magnitude(near.astype(jnp.float32), settings.exponent)
-    difference = jnp.maximum(gains, 1e-4) ** settings.exponent * error - wanted
+    gains = jnp.maximum(gains, 1e-4)
+    difference = gains**settings.exponent * error - wanted
     weight = jnp.where(difference < 0, settings.eaten, 1.0)
     spectral = jnp.mean(weight * difference**2)
+    holes = jnp.mean(_holes(jnp.log(gains), jnp.log(wanted / error) / settings.exponent, near.astype(jnp.float32)))
     labels = talks.astype(jnp.float32)
     talking = jnp.mean(jnp.maximum(logits, 0) - logits * labels + jnp.log1p(jnp.exp(-jnp.abs(logits))))
-    return spectral + settings.talks * talking
+    return spectral + settings.holes * holes + settings.talks * talking
+
+
+def _holes(gains: jax.Array, needed: jax.Array, near: jax.Array) -> jax.Array:
+    """How far gains are below what they should be where the near talker is what is heard, logarithms, squared.
+
+    Compressed magnitudes forgive a hole in a voice that is a hole to the ear. Counts where the near talker is more than -8 dB of
+    the error and within 45 dB of his loudest; 17 dB are as bad as it gets.
+    """
+    loudest = jnp.max(near, axis=(1, 2), keepdims=True)
+    heard = (needed > -0.9) & (near > loudest - 4.5 * residual.SPREAD) & (near > _SILENT)
+    return jnp.where(heard, jnp.clip(jnp.minimum(needed, 0) - gains, 0, 2) ** 2, 0)
 
 
 def _magnitude(logarithms: jax.Array, exponent: float) -> jax.Array:

@@ -53,6 +53,12 @@ class Training(NamedTuple):
     """How much worse it is to take out speech than to leave echo."""
     room: float = 0.7
     """How much of the late reverberation stays, in compressed magnitudes: 0 is none, 1 all."""
+    holes: float = 0.0
+    """Weight of near speech that is taken out where nothing else is heard (:func:`tools.training.network._holes`)."""
     talks: float = 0.05
     """Weight of the error of "somebody near talks"."""
     seed: int = 5
+
+
+STAGES = (Training(), Training(steps=600, rate=5e-4, warm_up=50, holes=0.3, seed=6))
+"""One after the other, each from the weights of the one before."""

@@ -116,19 +116,19 @@ def load(path: Path) -> Parameters:
 
 def main() -> int:
     """Train, and write the weights and their record."""
-    defaults = recipe.Training()
     parser = argparse.ArgumentParser(description="train the residual gain")
-    parser.add_argument("--steps", type=int, default=defaults.steps)
-    parser.add_argument("--from", dest="start", type=Path, help="weights to go on from")
-    parser.add_argument("--rate", type=float, default=defaults.rate)
+    parser.add_argument("--from", dest="start", type=Path, help="weights to go on from, for the last stage alone")
     parser.add_argument("--out", type=Path, default=residual.WEIGHTS)
     wanted = parser.parse_args()
-    settings = defaults._replace(steps=wanted.steps, rate=wanted.rate)
-    weights = train(settings, load(wanted.start) if wanted.start else None)
+    weights = load(wanted.start) if wanted.start else None
+    for settings in recipe.STAGES[-1:] if wanted.start else recipe.STAGES:
+        weights = train(settings, weights)
+    assert weights is not None  # noqa: S101 -- there is a stage
     save(weights, wanted.out)
     if wanted.out == residual.WEIGHTS:
         digest = hashlib.sha256(wanted.out.read_bytes()).hexdigest()
-        recipe.RECORD.write_text(json.dumps({"sha256": digest, "settings": settings._asdict()}, indent=2) + "\n")
+        stages = [settings._asdict() for settings in recipe.STAGES]
+        recipe.RECORD.write_text(json.dumps({"sha256": digest, "stages": stages}, indent=2) + "\n")
     return 0
 
 

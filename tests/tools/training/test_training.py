@@ -132,4 +132,4 @@ def test_the_weights_are_those_that_were_recorded() -> None:
     assert record["sha256"] == hashlib.sha256(residual.WEIGHTS.read_bytes()).hexdigest(), (
         "train anew: make train-residual"
     )
-    assert record["settings"] == recipe.Training()._asdict()
+    assert record["stages"] == [settings._asdict() for settings in recipe.STAGES]
