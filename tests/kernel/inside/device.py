@@ -1,4 +1,4 @@
-"""The product itself in the guest: its commands, and the process that has the card."""
+"""The product itself in the guest: the process that has the card."""
 
 from __future__ import annotations
 
@@ -50,13 +50,6 @@ def _kontor(*words: str) -> list[str]:
 
 
 _ENVIRONMENT = {**os.environ, VIRTUAL_PANEL: "1"}
-
-
-def command(words: list[str]) -> dict[str, Any]:
-    """Run ``kontor`` with the array plugged in: its exit code and what it said."""
-    present()
-    done = subprocess.run(_kontor(*words), env=_ENVIRONMENT, capture_output=True, text=True, check=False)
-    return {"code": done.returncode, "said": done.stdout, "errors": done.stderr}
 
 
 class _Journal:
