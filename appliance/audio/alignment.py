@@ -25,8 +25,8 @@ from appliance.core.units import BLOCK, RATE, Block
 
 MARGIN = 192
 """Samples that the reference is early: 4 ms."""
-_REFINED = (4, 10, 20, 40)
-"""Blocks after a jump at which the times tell it better, and the place is set anew."""
+_REFINED = (4, 40)
+"""Blocks after a jump at which the times tell it better, and the place is set anew; unless the echo was heard before."""
 _REFIT = 50
 """Blocks from one fit of the lines to the next."""
 _STRAY = 96.0
@@ -35,6 +35,8 @@ _AT_FIRST = 12.0
 """The same when the echo is found for the first time: nobody has learnt anything yet."""
 _AGREE = 24.0
 """Samples that two looks in a row may differ to be believed."""
+_LOOK = 0.3
+"""Samples that a look may be off, though it is a tenth mostly: neighbours hear the same, and err alike."""
 _CLEAR, _PLAIN = 9.0, 6.0
 """Quality of a peak that is believed at once, and of one that is believed if the next agrees."""
 _HEARD = 120
@@ -43,7 +45,8 @@ _SIGNIFICANT = 3.0
 """Standard deviations below which two clocks are the same one: mostly they are."""
 _USUAL = 60e-6
 """Standard deviation of what two crystals differ."""
-_CONFLICT = 4.0
+_CONFLICT = 5.0
+"""Standard deviations above which another clock has come."""
 _FASTEST = 400e-6
 """What clocks may differ; a crystal does by 50e-6."""
 _PULL = 2e-6
@@ -106,6 +109,7 @@ class Aligner:
         self._latency = 0.0  # samples by which the echo is later than the card's times say
         self._found = False  # whether the echo was ever heard
         self._maybe: float | None = None
+        self._restore: float | None = None  # samples that the echo was off before a jump, to which it has to go back
         self._looks: deque[tuple[float, float]] = deque(maxlen=_HEARD)
         self._heard_line = Line()
         self._rate = _Rate()
@@ -189,13 +193,23 @@ class Aligner:
         if abs(off) <= (_STRAY if self._found else _AT_FIRST):
             self._maybe = None
             self._found = True
-            self._remember(found, off)
+            self._remember(found, self._restored(found, off))
         elif (self._maybe is not None and abs(self._maybe - off) < _AGREE) or (
             not self._looks and found.quality >= _CLEAR
         ):
             self._moved(round(off))
         else:
             self._maybe = off
+
+    def _restored(self, found: Heard, off: float) -> float:
+        """The first look after a jump: to a tenth of a sample where the echo was before, so that the filter fits again."""
+        restore, self._restore = self._restore, None
+        if restore is None or self._looks or found.quality < _CLEAR or abs(off - restore) > _AGREE:
+            return off
+        self._place -= off - restore
+        self._latency += off - restore
+        self._echo.restart()
+        return restore
 
     def _note(self, position: int, time: float) -> bool:
         """Take in when a block was captured; whether the capture stream began anew, or left something out."""
@@ -228,6 +242,8 @@ class Aligner:
         elif self._since in _REFINED and not self._looks:
             self._fit()
             self._place = self._expected_place()
+            if self._found:
+                self._echo.restart()
         elif self._since % _REFIT == 0:
             self._fit()
         return True
@@ -274,7 +290,7 @@ class Aligner:
         self._looks.clear()
         self._heard_line = Line()
         self._found = True
-        self._maybe = None
+        self._maybe = self._restore = None
         self._echo.restart()
         self._since = max(self._since, _REFINED[-1])
         self._jump(-by)  # against a reference that is later the echo is earlier
@@ -290,7 +306,7 @@ class Aligner:
         y = self._place - ago * (1 + self._steady) - off - x
         self._looks.append((x, y))
         at = np.array(self._looks)
-        self._heard_line = fitted(at[:, 0], at[:, 1], self._steady)
+        self._heard_line = fitted(at[:, 0], at[:, 1], self._steady, _LOOK)
         self.delay_ms = (self._told(x) - (y + x - MARGIN)) / RATE * 1e3
 
     # The lines
@@ -331,6 +347,8 @@ class Aligner:
         """Before the clocks begin anew: what they say now, against where the echo is, holds afterwards too."""
         if self._stretch is not None and self._found and self._since > _REFINED[-1]:
             self._latency = self._told(self._captured) + MARGIN - self._place
+            if self._heard_line.points > 3:
+                self._restore = self._place - self._captured - self._heard_line.at(self._captured)
 
     def _pulled(self) -> float:
         """The rate at which the place moves on: the true one, and a little towards where it should be."""

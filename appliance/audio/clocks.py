@@ -18,6 +18,8 @@ _FAR = 4.0
 """Deviations from the line above which a point does not count."""
 _SURE = 0.25
 """Samples that a point may always be off: 5 µs, below which no clock can be read."""
+_TOLD = 1.5
+"""Samples that a point of told times may be off, whatever a few of them look like: 30 µs."""
 _FEWEST = 5
 """Points that a slope is told from."""
 _GROUPS = 8
@@ -47,13 +49,14 @@ class Line:
         return self.value + self.slope * (x - self.middle)
 
 
-def fitted(x: Points, y: Points, slope: float = 0.0) -> Line:
+def fitted(x: Points, y: Points, slope: float = 0.0, noise: float = 0.0) -> Line:
     """The line through the points, shapes (n,), without those that lie far off it.
 
     The error of its slope takes into account that neighbours may be off in the same direction, as where a card counts in
     steps and its steps beat with ours: then the mean of many is not as good as their number promises.
 
     :param slope: what is taken while there are too few points to tell.
+    :param noise: the least that a point is off, whatever the points say of themselves; samples.
     """
     n = len(x)
     if n < _FEWEST:
@@ -72,12 +75,12 @@ def fitted(x: Points, y: Points, slope: float = 0.0) -> Line:
         middle, value = float(x[kept].mean()), float(y[kept].mean())
         away = x[kept] - middle
         slope = float(away @ (y[kept] - value) / (away @ away))
-    return Line(middle, value, slope, _slope_error(x[kept] - middle, y[kept] - value, slope), n)
+    return Line(middle, value, slope, _slope_error(x[kept] - middle, y[kept] - value, slope, noise), n)
 
 
-def _slope_error(away: Points, y: Points, slope: float) -> float:
+def _slope_error(away: Points, y: Points, slope: float, noise: float) -> float:
     off = y - slope * away
-    variance = float(off @ off) / max(1, len(off) - 2) + (_SURE / 4) ** 2
+    variance = float(off @ off) / max(1, len(off) - 2) + max(_SURE / 4, noise) ** 2
     size = max(1, len(off) // _GROUPS)
     means = off[: len(off) // size * size].reshape(-1, size).mean(axis=1)
     together = float(means @ means) / len(means) * size / variance
@@ -141,4 +144,4 @@ class Clock:
 def fit_clock(points: tuple[Points, Points], before: Line) -> Line:
     """The line through a clock's points; while there are few, with the slope that was known before."""
     x, y = points
-    return fitted(x, y, before.slope)
+    return fitted(x, y, before.slope, _TOLD)

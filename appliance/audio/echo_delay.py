@@ -21,10 +21,11 @@ _SIZE = 3 << 12
 _EARLIEST = -240
 _LATEST = 4240
 """Samples at 8 kHz: the delays that are looked for, -30 to 530 ms."""
-_LEAST = 4000
-"""Samples after which a first look is worth it: half a second."""
-_EVERY = 50
-"""Blocks from one look to the next."""
+_LEAST, _LEAST_KNOWN = 4000, 2000
+"""Samples after which a first look is worth it, half a second; or a quarter, if it is known about where the echo is."""
+_AT_FIRST, _EVERY = 25, 50
+"""Blocks from one look to the next, for the first ``_MANY`` and then."""
+_MANY = 8
 _QUIET = 1e-7
 """Mean square below which a sound is silence: -70 dBFS."""
 _TAPS = 96
@@ -87,6 +88,7 @@ class EchoDelay:
         self._end = _SIZE
         self._valid = 0
         self._since = 0
+        self._looks = 0
         self._stage = 0
         self._window = np.zeros((2, _SIZE), np.float32)
         self._spectrum, self._other = np.zeros((2, _SIZE // 2 + 1), np.complex64)
@@ -103,7 +105,7 @@ class EchoDelay:
 
     def restart(self) -> None:
         """The delay has changed: what was heard before says nothing any more."""
-        self._valid = self._stage = self._since = 0
+        self._valid = self._stage = self._since = self._looks = 0
 
     def push(self, reference: Block, microphone: Block, expected: float | None) -> Heard | None:
         """Take in the next block of both, shape (480,). Gives what a look found that ends with this block.
@@ -122,8 +124,10 @@ class EchoDelay:
 
     def _work(self, expected: float | None) -> Heard | None:
         if self._stage == 0:
-            if self._since >= _EVERY and self._valid >= _LEAST:
-                self._stage, self._since = int(self._begin()), 0
+            due = self._since >= (_AT_FIRST if self._looks < _MANY else _EVERY)
+            if due and self._valid >= (_LEAST if expected is None else _LEAST_KNOWN):
+                self._stage, self._since = int(self._begin(expected)), 0
+                self._looks += self._stage
             return None
         self._looked += 1
         if self._stage == 1:
@@ -142,10 +146,10 @@ class EchoDelay:
         self._stage += 1
         return None
 
-    def _begin(self) -> bool:
+    def _begin(self, expected: float | None) -> bool:
         """Copy what is looked at: all of the reference, and the end of the microphone that all delays reach back from."""
         valid = self._valid
-        reach = valid // 2 if valid < 2 * _LATEST else valid - _LATEST
+        reach = valid - _LATEST if valid >= 2 * _LATEST else valid // 2 if expected is None else valid + _EARLIEST
         reference, microphone = self._sound[:, self._end - _SIZE : self._end]
         self._window[:] = 0
         self._window[0, -valid:] = reference[-valid:]
