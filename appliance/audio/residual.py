@@ -6,6 +6,9 @@ echo estimate and of the reference, and how coherent error and echo still are, a
 near talker. (Valin, "A hybrid DSP/deep learning approach to real-time full-band speech enhancement", MMSP 2018; Valin et al.,
 "Low-complexity, real-time joint neural echo control and speech enhancement based on PercepNet", ICASSP 2021.)
 
+The square root of the gain by rule (:mod:`appliance.audio.rule_gain`) is multiplied in: it sees single bins where the
+network sees bands, and takes out echo between the harmonics of a near voice.
+
 The network is a dense layer, a gated recurrent unit (Cho et al., EMNLP 2014) and a dense layer with one more output, the
 probability that somebody near talks. It was trained by ``tools/training`` on simulated rooms; the weights lie beside this
 file. The voices it learned from end at 8 kHz, where the canceller ends too: above, the gain is what it is below on average,
@@ -21,7 +24,8 @@ from typing import NamedTuple, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.audio.spectra import Gains, Spectrum
+from appliance.audio.rule_gain import RuleGain
+from appliance.audio.spectra import BINS, Gains, Spectrum
 
 Array: TypeAlias = NDArray[np.float32]
 
@@ -242,6 +246,8 @@ class ResidualGain:
         self._reset, self._update = self._open[:n], self._open[n:]
         self._out = np.zeros(BANDS + 1, np.float32)
         self._bands = self._out[:BANDS]
+        self._rule = RuleGain()
+        self._by_rule = np.ones(BINS, np.float32)
 
     def gain(self, error: Spectrum, echo: Spectrum, reference: Spectrum, out: Gains) -> float:
         """What to multiply the error with.
@@ -273,11 +279,15 @@ class ResidualGain:
         np.maximum(self._bands, _FLOOR, out=self._bands)
         np.dot(self._bands, _SPREADING_AND_ABOVE, out=out[: LOW + 1])
         out[LOW:] = out[LOW]
+        self._rule.gain(error, echo, reference, self._by_rule)
+        np.sqrt(self._by_rule, out=self._by_rule)
+        out *= self._by_rule
         return float(self._out[BANDS])
 
     def reset(self) -> None:
         """Forget everything heard."""
         self._features.reset()
+        self._rule.reset()
         self._first.fill(0)
         self._state.fill(0)
 

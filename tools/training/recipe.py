@@ -60,5 +60,5 @@ class Training(NamedTuple):
     seed: int = 5
 
 
-STAGES = (Training(), Training(steps=600, rate=5e-4, warm_up=50, holes=0.3, seed=6))
+STAGES = (Training(),)
 """One after the other, each from the weights of the one before."""

@@ -122,9 +122,8 @@ def main() -> int:
     wanted = parser.parse_args()
     weights = load(wanted.start) if wanted.start else None
     for settings in recipe.STAGES[-1:] if wanted.start else recipe.STAGES:
-        weights = train(settings, weights)
-    assert weights is not None  # noqa: S101 -- there is a stage
-    save(weights, wanted.out)
+        save(train(settings, weights), wanted.out)
+        weights = load(wanted.out)  # as they are rounded
     if wanted.out == residual.WEIGHTS:
         digest = hashlib.sha256(wanted.out.read_bytes()).hexdigest()
         stages = [settings._asdict() for settings in recipe.STAGES]
