@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from appliance.audio.double_talk import DoubleTalkGain
 from appliance.audio.high_band import FIRST, HighBand
+from appliance.audio.residual import ResidualGain
 from appliance.audio.rule_gain import LOW, RuleGain
 from appliance.audio.spectra import BINS, Gains, Spectrum
 
@@ -75,3 +77,35 @@ def test_the_band_above_is_left_alone_while_nothing_is_played_there() -> None:
     for _ in range(20):
         high.lower(sound(rng, 1), np.zeros(BINS, np.complex64), 1.0, gains)
     np.testing.assert_array_equal(gains, 1)
+
+
+class _Learned(ResidualGain):
+    """Says what it is told to."""
+
+    def __init__(self, near: float) -> None:
+        self.near = near
+
+    def gain(self, error: Spectrum, echo: Spectrum, reference: Spectrum, out: Gains) -> float:
+        out.fill(0.25)
+        return self.near
+
+
+@pytest.mark.parametrize(("near", "played", "ruled"), [(1.0, 10.0, True), (0.0, 10.0, False), (1.0, 0.0, False)])
+def test_the_rule_holds_while_both_talk_and_only_then(near: float, played: float, ruled: bool) -> None:
+    rng, gain, gains = np.random.default_rng(6), DoubleTalkGain(_Learned(near)), np.zeros(BINS, np.float32)
+    for _ in range(40):
+        reference = sound(rng, played)
+        assert gain.gain(sound(rng, 10), (0.01 * reference).astype(np.complex64), reference, gains) == near
+    assert (np.median(gains[:LOW]) > 0.9) == ruled
+    if not ruled:
+        np.testing.assert_allclose(gains, 0.25, atol=0.01)
+
+
+def test_it_gives_way_again_when_the_near_talker_stops() -> None:
+    rng, learned, gains = np.random.default_rng(7), _Learned(1.0), np.zeros(BINS, np.float32)
+    gain = DoubleTalkGain(learned)
+    for block in range(120):
+        learned.near = float(block < 40)
+        reference = sound(rng, 10)
+        gain.gain(sound(rng, 10), (0.01 * reference).astype(np.complex64), reference, gains)
+    np.testing.assert_allclose(gains, 0.25, atol=0.01)
