@@ -23,7 +23,7 @@ from appliance.core.controls import Door
 from appliance.core.counters import Counters
 from appliance.core.lamps import LampSigns, Sign
 from appliance.core.levels import Smoother, Speaking, dbov
-from appliance.core.units import BLOCK, SILENCE, Block, Blocks
+from appliance.core.units import BLOCK, BLOCK_SECONDS, SILENCE, Block, Blocks
 from appliance.media.exchange import Downlink, Listener, Uplink
 
 LOST_AFTER = 50
@@ -40,7 +40,10 @@ _CATCH_UP_EVERY = 50
 _OVERTAKE_EVERY = 200
 """The same for an answer that always waits: link is late more often than the microphone."""
 FOUND_AFTER = 2.0
-"""Seconds after the gate has opened from which a direction is told: before, it would tell who talked while it was closed."""
+"""Seconds of voice that an open gate has heard before a direction is told: it would tell who talked while it was closed."""
+STRADDLES, DELAYED = 1, 3
+"""Blocks after an opening in which there is sound of before: that which is just being captured, and with a front end what its
+delay (at most 20 ms) still holds."""
 _LOOK_EVERY = 5
 """Turns between two looks at what need not be known every 10 ms: levels, news, a new connection. A process that sleeps
 between its blocks finds its caches cold: what it does not touch is what makes it cheap."""
@@ -107,6 +110,7 @@ class Duplex:
     ) -> None:
         self._gate, self._listener, self._counters, self._clock = gate, listener, counters, clock
         self._front_end = front_end
+        gate.behind = STRADDLES if front_end is None else DELAYED
         self._clean = np.zeros(BLOCK, np.float32)
         self._patience = patience
         self._hurries_from = 0
@@ -118,7 +122,7 @@ class Duplex:
         """Whether somebody talks into the microphone, heard or not. It stays in this process while the gate is closed."""
         self.direction: int | None = None
         """Where who is heard talks, degrees, 0 to 359; None: nobody is heard, or it is not known."""
-        self._open_epoch, self._open_since = -1, 0.0
+        self._open_epoch, self._voiced, self._found_at = -1, 0.0, 0.0
         self.loudspeaker = SILENCE
         """Smoothed level of what is played, dBov."""
         self.latest: tuple[Downlink, int] | None = None
@@ -169,20 +173,26 @@ class Duplex:
             speech = self._front_end is None or self._front_end.speech
             self.microphone = level
             self.talking = self._speaking.update(level if speech else SILENCE, now)
-            self._find(now)
+            self._find(now, speech=speech)
 
     def tapped(self, tap: Tap | None) -> None:
         """Give ``kontor record`` what is captured; the tap takes nothing while the gate is closed. None ends it."""
         self._tap = tap
 
-    def _find(self, now: float) -> None:
-        """Where the voice comes from, once all that the front end knows of it was heard by an open gate (mute rule 9)."""
+    def _find(self, now: float, *, speech: bool) -> None:
+        """Where the voice comes from, once all that the front end knows of it was heard by an open gate (mute rule 9).
+
+        What it heard of a voice is replaced by more voice, and not by time that passes in silence.
+        """
         if self._front_end is None or not self._gate.is_open:
             self.direction = None
             return
         if self._gate.epoch != self._open_epoch:
-            self._open_epoch, self._open_since = self._gate.epoch, now
-        known = self.talking and now - self._open_since >= FOUND_AFTER
+            self._open_epoch, self._voiced = self._gate.epoch, 0.0
+        elif speech:
+            self._voiced += min(now - self._found_at, _LOOK_EVERY * BLOCK_SECONDS)
+        self._found_at = now
+        known = self.talking and self._voiced >= FOUND_AFTER
         self.direction = self._front_end.direction if known else None
 
     def played(self, position: int, time: float) -> None:

@@ -41,6 +41,10 @@ class Gate:
         self._first = 0
         self._count = 0
         self._fresh = False
+        self.behind = 0
+        """Blocks offered after an opening that are not let through: whoever offers is so far behind, and they hold sound that was
+        captured while the gate was closed."""
+        self._before = 0
         self.dropped = 0
         """Blocks that the exchange did not fetch in time."""
 
@@ -89,6 +93,7 @@ class Gate:
         with self._lock:
             if not self._undecided and not self._open:
                 self._open = self._fresh = True
+                self._before = self.behind
             return self._open
 
     def put(self, block: Block) -> None:
@@ -101,6 +106,9 @@ class Gate:
         np.minimum(self._scratch, _FULL_SCALE, out=self._scratch)
         with self._lock:
             if not self._open:
+                return
+            if self._before:
+                self._before -= 1
                 return
             if self._fresh:  # no click at the start of what is heard
                 np.multiply(self._scratch, self._fade_in, out=self._scratch)

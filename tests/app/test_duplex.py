@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from appliance.app.duplex import FOUND_AFTER, LOST_AFTER, Duplex, Facts
+from appliance.app.duplex import FOUND_AFTER, LOST_AFTER, STRADDLES, Duplex, Facts
 from appliance.audio.gate import Gate
 from appliance.audio.port import Side
 from appliance.core.controls import Door
@@ -268,7 +268,8 @@ def test_a_link_that_does_not_answer_is_waited_for_a_few_times_only(short_dir: P
 
 def test_a_block_that_always_waits_behind_the_gate_is_faded_into_the_next(world: World) -> None:
     world.gate.open()
-    world.duplex.captured(TALK[np.newaxis], 0, world.now)
+    for _ in range(STRADDLES + 1):
+        world.duplex.captured(TALK[np.newaxis], 0, world.now)
     for _ in range(120):
         world.exchange()
     assert world.gate.waiting == 0
@@ -337,6 +338,45 @@ def test_a_closed_gate_tells_no_direction_and_forgets_when_it_opened(fronted: Wo
     assert fronted.duplex.direction is None
     fronted.gate.open()
     assert [fronted.exchange()[0].direction for _ in range(100)] == [None] * 100
+
+
+def test_silence_after_an_opening_does_not_make_an_old_direction_new(fronted: World, front: Front) -> None:
+    for _ in range(20):
+        fronted.exchange()
+    fronted.gate.open()
+    front.speech = False
+    for _ in range(300):
+        fronted.exchange()
+    front.speech = True
+    directions = [fronted.exchange()[0].direction for _ in range(250)]
+    assert set(directions[: int(FOUND_AFTER * 100) - 5]) == {None}, "70 was found while it was closed"
+    assert directions[-1] == 70
+
+
+@pytest.mark.parametrize("delay", [0, 1, 2])
+def test_nothing_captured_before_an_opening_leaves_after_it(short_dir: Path, delay: int) -> None:
+    class Late(Front):
+        def __init__(self) -> None:
+            super().__init__()
+            self.holds = [np.zeros(BLOCK, np.float32)] * delay
+
+        def process(self, microphones: np.ndarray, position: int, time: float, out: np.ndarray) -> None:
+            self.holds.append(microphones[0].copy())
+            np.copyto(out, self.holds.pop(0))
+
+    world = World(short_dir, front_end=Late() if delay else None)
+    before, after = np.full(BLOCK, 0.5, np.float32), np.full(BLOCK, 0.1, np.float32)
+    sent = []
+    # Of the sixth block some was captured before the gate opened.
+    for turn, heard in enumerate([before] * 6 + [after] * 8):
+        if turn == 5:
+            world.gate.open()
+        world.turn(heard)
+        message = world.uplink()
+        sent.append(np.frombuffer(message.block or b"", "<i2"))
+        world.link.send(Downlink(seq=message.seq, block=MUSIC, link=LinkPhase.IN_ROOM))
+    assert max(block.max() for block in sent if block.size) == 3276, "only what came afterwards, and that whole"
+    world.close()
 
 
 def test_a_lost_card_closes_the_gate_at_once(world: World) -> None:

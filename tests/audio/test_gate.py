@@ -53,6 +53,21 @@ def test_full_scale_is_not_wrapped(gate: Gate) -> None:
     assert (first.min(), second.max()) == (32767, -32767)
 
 
+def test_blocks_that_were_captured_before_an_opening_are_not_let_through_after_it() -> None:
+    gate = Gate()
+    gate.behind = 2
+    for _ in range(2):
+        gate.open()
+        gate.put(LOUD)
+        gate.open()  # it is open: that changes nothing
+        gate.put(LOUD)
+        assert take(gate) is None
+        gate.put(LOUD)
+        first = take(gate)
+        assert first is not None and first[0] == 0 and first[-1] > 16000, "and the first that is fades in"
+        gate.close()
+
+
 def test_first_block_fades_in() -> None:
     gate = Gate()
     assert gate.open()
