@@ -51,7 +51,7 @@ def delayed(sound: Samples) -> Samples:
     return np.concatenate([np.zeros(BLOCK, np.float32), sound[:-BLOCK]])
 
 
-@pytest.mark.parametrize("microphones", range(1, 9))
+@pytest.mark.parametrize("microphones", [1, 2, 4, 8])
 def test_full_duplex_takes_echo_and_lets_near_talkers_through(microphones: int) -> None:
     reference, echo, near, heard = scene(1, 6, microphones, near_from=4)
     canceller = FullDuplex(microphones)
