@@ -6,8 +6,8 @@ echo estimate and of the reference, and how coherent error and echo still are, a
 near talker. (Valin, "A hybrid DSP/deep learning approach to real-time full-band speech enhancement", MMSP 2018; Valin et al.,
 "Low-complexity, real-time joint neural echo control and speech enhancement based on PercepNet", ICASSP 2021.)
 
-The square root of the gain by rule (:mod:`appliance.audio.rule_gain`) is multiplied in: it sees single bins where the
-network sees bands, and takes out echo between the harmonics of a near voice.
+A Wiener gain is multiplied in (:class:`_Fine`): it sees single bins where the network sees bands, and takes out echo between
+the harmonics of a near voice.
 
 The network is a dense layer, a gated recurrent unit (Cho et al., EMNLP 2014) and a dense layer with one more output, the
 probability that somebody near talks. It was trained by ``tools/training`` on simulated rooms; the weights lie beside this
@@ -24,8 +24,7 @@ from typing import NamedTuple, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.audio.rule_gain import RuleGain
-from appliance.audio.spectra import BINS, Gains, Spectrum
+from appliance.audio.spectra import Gains, Spectrum
 
 Array: TypeAlias = NDArray[np.float32]
 
@@ -44,6 +43,12 @@ KEPT = 0.8
 _OLD, _NEW, _HALF = np.float32(KEPT), np.float32(1 - KEPT), np.float32(0.5)
 LEAST_COHERENT = np.float32(1e-12)
 _FLOOR = np.float32(10 ** (-50 / 20))
+_MEANS_MOVE, _MOMENTS_MOVE = np.float32(0.03), np.float32(0.015)
+_LEAST_LEAK, _MOST_LEAK = np.float32(2 * 0.002), np.float32(2 * 1.0)
+"""Least and most of the estimated echo that may be left; twice, for rather a little voice is lost than echo heard."""
+_RINGS_ON, _LEAST_FINE = np.float32(0.7), np.float32(0.003)
+_CLOSES, _OPENS = np.float32(0.7), np.float32(0.3)
+_TINY, _TWICE = np.float32(1e-12), np.float32(2)
 _LOUDEST = 1e12
 """Power of a spectrum that is no sound any more: a million times full scale."""
 _HIGH_FROM = 120
@@ -165,7 +170,7 @@ class Features:
         self._real, self._imaginary = self._spectra.real, self._spectra.imag
         self._rows = np.zeros((5, LOW), np.float32)
         """Powers of error, echo and reference; of the cross spectrum of the first two, smoothed, and their product."""
-        self._powers, self._both = self._rows[:3], self._rows[:2]
+        self.powers, self._both = self._rows[:3], self._rows[:2]
         self._scratch = np.zeros((3, LOW), np.float32)
         self._new = self._scratch[:2]
         self._cross, self._cross_new = np.zeros(LOW, np.complex64), np.zeros(LOW, np.complex64)
@@ -181,7 +186,7 @@ class Features:
 
     def update(self, error: Spectrum, echo: Spectrum, reference: Spectrum) -> bool:
         """Take the block's spectra, each of shape (481,); False if one of them is no sound, and nothing is taken."""
-        spectra, powers, scratch = self._spectra, self._powers, self._scratch
+        spectra, powers, scratch = self._spectra, self.powers, self._scratch
         spectra[0], spectra[1], spectra[2] = error[:LOW], echo[:LOW], reference[:LOW]
         if not np.vdot(spectra, spectra).real < _LOUDEST:
             return False
@@ -219,6 +224,58 @@ class Features:
         self._kept.fill(0)
 
 
+class _Fine:
+    """The square root of a Wiener gain, bin by bin.
+
+    How much of the estimated echo is left is regressed from the fluctuations of the powers (Valin, IEEE TASLP 15, 2007), as
+    in :mod:`appliance.audio.rule_gain`; what the room rings on with is held.
+    """
+
+    def __init__(self) -> None:
+        self._means, self._apart = np.zeros((2, LOW), np.float32), np.zeros((2, LOW), np.float32)
+        self._moments, self._products = np.zeros((2, LOW), np.float32), np.zeros((2, LOW), np.float32)
+        self._held, self._left, self._smooth = (np.zeros(LOW, np.float32) for _ in range(3))
+        self._scratch = np.zeros(LOW, np.float32)
+        self.reset()
+
+    def gain(self, powers: Array) -> Array:
+        """Take powers of error and echo, shape (2 or more, 161); gives shape (161,), valid until the next call."""
+        apart, products, left = self._apart, self._products, self._left
+        np.subtract(powers[:2], self._means, out=apart)
+        np.multiply(apart, apart[1], out=products)
+        apart *= _MEANS_MOVE
+        self._means += apart
+        products -= self._moments
+        products *= _MOMENTS_MOVE
+        self._moments += products
+        np.add(self._moments[1], _TINY, out=left)
+        np.divide(self._moments[0], left, out=left)
+        left *= _TWICE
+        np.maximum(left, _LEAST_LEAK, out=left)
+        np.minimum(left, _MOST_LEAK, out=left)
+        self._held *= _RINGS_ON
+        np.maximum(self._held, powers[1], out=self._held)
+        left *= self._held
+        np.add(powers[0], _TINY, out=self._scratch)
+        left /= self._scratch
+        np.subtract(1, left, out=left)
+        np.maximum(left, _LEAST_FINE, out=left)
+        left -= self._smooth
+        np.multiply(left, _OPENS, out=self._scratch)
+        left *= _CLOSES
+        np.minimum(left, self._scratch, out=left)
+        self._smooth += left
+        np.sqrt(self._smooth, out=self._scratch)
+        return self._scratch
+
+    def reset(self) -> None:
+        """Forget the loudspeaker."""
+        self._means.fill(0)
+        self._held.fill(0)
+        self._moments[0], self._moments[1] = 1e-7, 1e-6
+        self._smooth.fill(1)
+
+
 class ResidualGain:
     """The network at work on one stream; keeps its state from block to block.
 
@@ -246,8 +303,7 @@ class ResidualGain:
         self._reset, self._update = self._open[:n], self._open[n:]
         self._out = np.zeros(BANDS + 1, np.float32)
         self._bands = self._out[:BANDS]
-        self._rule = RuleGain()
-        self._by_rule = np.ones(BINS, np.float32)
+        self._fine = _Fine()
 
     def gain(self, error: Spectrum, echo: Spectrum, reference: Spectrum, out: Gains) -> float:
         """What to multiply the error with.
@@ -279,15 +335,13 @@ class ResidualGain:
         np.maximum(self._bands, _FLOOR, out=self._bands)
         np.dot(self._bands, _SPREADING_AND_ABOVE, out=out[: LOW + 1])
         out[LOW:] = out[LOW]
-        self._rule.gain(error, echo, reference, self._by_rule)
-        np.sqrt(self._by_rule, out=self._by_rule)
-        out *= self._by_rule
+        out[:LOW] *= self._fine.gain(self._features.powers)
         return float(self._out[BANDS])
 
     def reset(self) -> None:
         """Forget everything heard."""
         self._features.reset()
-        self._rule.reset()
+        self._fine.reset()
         self._first.fill(0)
         self._state.fill(0)
 

@@ -11,7 +11,6 @@ from appliance.app.speech import synthetic
 from appliance.audio import residual
 from appliance.audio.kalman import KalmanCanceller
 from appliance.audio.residual import BANDS, INPUTS, ResidualGain, ResidualWeightsError, Weights
-from appliance.audio.rule_gain import RuleGain
 from appliance.audio.spectra import BINS, Analysis
 from appliance.core.units import BLOCK, RATE
 
@@ -124,10 +123,9 @@ def sigmoid(values: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def test_the_network_is_what_its_equations_say() -> None:
-    """Cho et al.'s unit, written out; the bands' gains spread over the bins; the gain by rule beside it."""
+    """Cho et al.'s unit, written out; the bands' gains spread over the bins; the Wiener gain beside it."""
     w = Weights.load()
-    gain, features, rule = ResidualGain(w), residual.Features(), RuleGain()
-    by_rule = np.zeros(BINS, np.float32)
+    gain, features, fine = ResidualGain(w), residual.Features(), residual._Fine()
     state = np.zeros(len(w.back_bias) // 3)
     for block in spectra(12, 5):
         out = np.zeros(BINS, np.float32)
@@ -139,8 +137,7 @@ def test_the_network_is_what_its_equations_say() -> None:
         reset, update = sigmoid(ahead[0] + back[0]), sigmoid(ahead[1] + back[1])
         state = (1 - update) * np.tanh(ahead[2] + reset * back[2]) + update * state
         last = sigmoid(w.out @ np.concatenate([state, first]) + w.out_bias)
-        rule.gain(block[0], block[1], block[2], by_rule)
-        expected = (last[:-1] @ residual.SPREADING) * np.sqrt(by_rule[: residual.LOW])
+        expected = (last[:-1] @ residual.SPREADING) * fine.gain(features.powers)
         np.testing.assert_allclose(out[: residual.LOW], expected, atol=4e-3)
         assert talks == pytest.approx(last[-1], abs=1e-3)
 

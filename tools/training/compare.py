@@ -10,7 +10,7 @@ import argparse
 import itertools
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +76,9 @@ def main() -> int:
     for name, gain in itertools.product(chosen.scenes.split(","), chosen.gains.split(",")):
         found = []
         for where, seed in itertools.product(chosen.rooms.split(","), chosen.seeds.split(",")):
-            scores, _ = run.run(held_out(name, where, int(seed)), chain(gains[gain](), chosen.microphones))
+            made = held_out(name, where, int(seed))
+            heard = replace(made, microphones=made.microphones[: chosen.microphones])
+            scores, _ = run.run(heard, chain(gains[gain](), chosen.microphones))
             found.append(asdict(scores))
         means = (float(np.mean([one[key] for one in found])) for key in SHOWN)
         cells = ("" if np.isnan(mean) else f"{mean:.2f}" for mean in means)
