@@ -54,6 +54,8 @@ class Finish:
             except Exception as error:  # noqa: BLE001 - whatever it is, the room goes on
                 self._suppressor, self._suppresses = None, False
                 self._leave_out("noise suppression", error)
+        if not np.isfinite(float(np.dot(block, block))):  # the gain control would keep it for good
+            block.fill(0)
         speech = False
         if self._voice is not None:
             try:
@@ -61,8 +63,6 @@ class Finish:
             except Exception as error:  # noqa: BLE001 - as above
                 self._voice = None
                 self._leave_out("voice detector", error)
-        if not np.isfinite(block[-1]):  # what a filter that has burst leaves would never go away
-            block.fill(0)
         if self._gain is not None:
             self._gain.process(block, speech)
         self._limiter.limit(block)

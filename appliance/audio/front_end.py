@@ -17,7 +17,7 @@ import numpy as np
 
 from appliance.audio.alignment import Aligner
 from appliance.audio.finish import Finish
-from appliance.audio.ladder import Ladder, Make
+from appliance.audio.ladder import Ladder, Make, together
 from appliance.audio.limiter import Limiter
 from appliance.audio.noise import Suppressor
 from appliance.audio.port import CardFacts, Side
@@ -68,6 +68,8 @@ class FrontEnd:
         self._misfit = ""
         self._jumps, self._jumps_before, self._missing, self._unknown = 0, 0, 0, 0
         self._failures, self._slow = 0, 0
+        self._counted: Mapping[str, int] = {}
+        """By the ladders of cards that were open before."""
         self.speech = False
         """Whether somebody near talks: not noise, and not the loudspeaker. It stays here while the gate is closed."""
         self._fit(MONO, 1)
@@ -94,7 +96,7 @@ class FrontEnd:
     def counts(self) -> Mapping[str, int]:
         """What went wrong so far, by the names of core/counters.py. Nothing in it tells of the room."""
         return {
-            **self._ladder.counts,
+            **together(self._counted, self._ladder.counts),
             "front_end_failures": self._failures + self._ladder.failures + self._finish.failures,
             "front_end_slow": self._slow + self._ladder.slow,
             "reference_jumps": self._jumps_before + self._aligner.jumps,
@@ -177,6 +179,7 @@ class FrontEnd:
         self._anew = False
         self._failures += self._ladder.failures + self._finish.failures
         self._slow += self._ladder.slow
+        self._counted = together(self._counted, self._ladder.counts)
         if self._lost:
             self._lost = ""
             self._align_anew()

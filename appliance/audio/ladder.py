@@ -25,6 +25,11 @@ _TOO_OFTEN = 3
 _FADE_IN = np.linspace(0.0, 1.0, BLOCK, dtype=np.float32)
 
 
+def together(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """The sums of two sets of counts."""
+    return {**one, **{name: one.get(name, 0) + count for name, count in other.items()}}
+
+
 class Through:
     """The microphone as it is, the last of all."""
 
@@ -62,6 +67,8 @@ class Ladder:
         self.why = ""
         """What took over from what, and why; empty: nothing has failed."""
         self._works: EchoCanceller = Through()
+        self._counted: Mapping[str, int] = {}
+        """By those that worked before."""
         self._climb_down("")
 
     @property
@@ -91,19 +98,21 @@ class Ladder:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Of the one that works."""
-        return self._works.counts
+        """Of the one that works and of those before it."""
+        return together(self._counted, self._works.counts)
 
     def process(self, microphones: Blocks, reference: Block, out: Block) -> None:
         """Cancel one block, or fall and be silent for it."""
         try:
             self._works.process(microphones, reference, out)
         except Exception as error:  # noqa: BLE001 - whatever it is, the room goes on
-            self.failures += 1
-            self._climb_down(f"{type(error).__name__}: {error}")
+            self._fall(f"{type(error).__name__}: {error}")
             out.fill(0)
             return
-        if self._fresh:
+        if not np.isfinite(float(np.dot(out, out))):  # what comes behind it would never get rid of that
+            self._fall("what came out was no sound")
+            out.fill(0)
+        elif self._fresh:
             np.multiply(out, _FADE_IN, out=out)
             self._fresh = False
 
@@ -112,8 +121,7 @@ class Ladder:
         try:
             self._works.jumped(shift)
         except Exception as error:  # noqa: BLE001 - as above
-            self.failures += 1
-            self._climb_down(f"{type(error).__name__}: {error}")
+            self._fall(f"{type(error).__name__}: {error}")
 
     def blind(self, why: str) -> None:
         """There is no reference any more but what is played at the moment: only the last one can do with that."""
@@ -135,9 +143,14 @@ class Ladder:
             self._over = 0
             self._climb_down(f"{1000 * self.mean:.1f} ms for 10 ms of sound is too slow")
 
+    def _fall(self, why: str) -> None:
+        self.failures += 1
+        self._climb_down(why)
+
     def _climb_down(self, why: str) -> None:
         before = self._works.name if self._rung >= 0 else ""
         whys = [why] if why else []
+        self._counted = self.counts
         while True:
             self._rung += 1
             try:

@@ -330,9 +330,42 @@ def test_direction_in_whole_degrees(told: float | None, direction: int | None) -
 
 
 def test_what_is_no_number_does_not_stay() -> None:
-    world = World(Canceller())
-    world.turn(np.full(BLOCK, np.nan))
-    assert not world.out.any()
+    class Keeps(Suppressor):
+        """As WebRTC's: one sample that is no number, and all that follow are none."""
+
+        burst = False
+
+        def process(self, block: Block) -> None:
+            self.burst = self.burst or not np.isfinite(block).all()
+            if self.burst:
+                block.fill(np.nan)
+
+    world, heard = World(Canceller("first"), Canceller("second"), suppressor=Keeps()), noise(3)
+    burst = heard[0].copy()
+    burst[7] = np.nan
+    assert not world.turn(burst).any()
+    world.turn(heard[1])
+    assert np.array_equal(world.turn(heard[2]), heard[2]), "it does not get as far as the noise suppression"
+    assert world.front_end.degraded == "second instead of first (what came out was no sound)"
+
+
+def test_what_was_counted_stays_whoever_takes_over() -> None:
+    first, second = Canceller("first"), Canceller("second")
+    world = World(first, second)
+    world.turn(QUIET)
+    first.counts, second.counts = {"echo_fallback_start": 3}, {"echo_ducked": 2}
+    first.breaks = True
+    world.turn(QUIET)
+    for _ in range(2):
+        assert world.front_end.counts["echo_fallback_start"] == 3
+        assert world.front_end.counts["echo_ducked"] == 2
+        world.turn(QUIET)
+    first.breaks, first.counts = False, {}  # a new one
+    world.front_end.opened(FACTS)
+    world.turn(QUIET)
+    first.counts = {"echo_fallback_start": 1}
+    assert world.front_end.counts["echo_fallback_start"] == 4
+    assert world.front_end.counts["echo_ducked"] == 2
 
 
 def test_every_counter_has_its_place_in_the_table() -> None:
