@@ -120,15 +120,16 @@ def open_device(wish: Wish, side: Side, device: str = "") -> Opened:
     if not device and chosen.card is not None and chosen.stream is None:
         raise CardMistakeError(chosen.problem)
     card = next((one for one in cards if wanted in {one.id, str(one.number)}), None)
+    opened: Opened | None = None
     try:
         opened = _open(side, name, _channels(wish, side, card))
-    except Lost as error:
-        raise _explained(setting, card.stream(side) if card else None, name, error) from error
-    try:
         _compare(wish, side, opened)
-    except CardError:
-        opened.close(drop=side is Side.PLAYBACK)
-        raise
+    except (Lost, CardError) as error:
+        if opened:
+            opened.close(drop=side is Side.PLAYBACK)
+        if isinstance(error, CardError):
+            raise
+        raise _explained(setting, card.stream(side) if card else None, name, error) from error
     return opened
 
 

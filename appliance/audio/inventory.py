@@ -123,7 +123,9 @@ class Card:
 def cards(proc: Path = PROC, sys: Path = SYS, processes: Path = PROCESSES) -> list[Card]:
     """All sound cards, by number; an empty list where there is none, or no ALSA at all."""
     lines = _headings(_read(proc / "cards"))
-    found = [(int(folder.name.removeprefix("card")), folder) for folder in proc.glob("card[0-9]*") if folder.is_dir()]
+    found = [
+        (int(folder.name.removeprefix("card")), folder) for folder in _inside(proc, "card[0-9]*") if folder.is_dir()
+    ]
     return [_card(number, folder, lines.get(number), sys, processes) for number, folder in sorted(found)]
 
 
@@ -134,6 +136,14 @@ def _read(path: Path) -> str:
             return file.read(_LARGEST).decode("utf-8", "replace")
     except OSError:
         return ""
+
+
+def _inside(folder: Path, pattern: str) -> list[Path]:
+    """What is in a folder; nothing when it is not there (any more), as above."""
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
 
 
 def _headings(text: str) -> dict[int, tuple[str, str, str, str]]:
@@ -180,7 +190,7 @@ def _usb_id(folder: Path, sys: Path) -> str:
 
 
 def _streams(folder: Path, processes: Path) -> Iterator[Stream]:
-    for place in folder.glob("pcm*"):
+    for place in _inside(folder, "pcm*"):
         match = _PCM.match(place.name)
         if not match:
             continue
@@ -200,7 +210,7 @@ def _holder(place: Path, facts: dict[str, str], processes: Path) -> Holder | Non
     """Who has the device open; None when one more can open it."""
     if facts.get("subdevices_avail") != "0":
         return None
-    for status in sorted(place.glob("sub*/status")):
+    for status in _inside(place, "sub*/status"):
         owner = _fields(_read(status)).get("owner_pid", "")
         if owner.isdecimal():
             return Holder(int(owner), _read(processes / owner / "comm").strip())

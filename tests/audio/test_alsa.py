@@ -17,7 +17,7 @@ from appliance.audio import alsa_names, inventory
 from appliance.audio.port import Side
 from appliance.core.counters import HELP
 from appliance.core.units import BLOCK, RATE, Block
-from tests.audio.alsa_library import Library
+from tests.audio.alsa_library import Device, Library
 from tests.audio.card_user import User, wait
 from tests.audio.machine import Machine, lay_out
 
@@ -377,6 +377,27 @@ def test_what_may_pass_is_waited_for_and_said(library: Library, start: Any, numb
     library.refuses = {}
     wait(lambda: user.runs)
     assert card.problem == ""
+
+
+def test_a_card_that_goes_while_it_is_opened_is_waited_for(
+    library: Library, start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    info = Device.info
+
+    def goes(device: Device) -> dict[str, Any]:
+        if device.capture and asked.count("mic") < 2:
+            asked.append(device.name)
+            if len(asked) == 2:  # between opening it and comparing what it became
+                raise Library.ALSAAudioError("No such device [mic]")
+        return info(device)
+
+    monkeypatch.setattr(Device, "info", goes)
+    user = User()
+    card = start(user)
+    wait(lambda: user.runs)
+    assert len(asked) == 2 and not card.ended.done()
+    assert library.devices(capture=True)[0].calls[-1] == "close"
 
 
 def test_a_missing_card_is_waited_for(library: Library, machine: Machine, start: Any) -> None:

@@ -1,5 +1,6 @@
 """The sound cards of three machines, and which of them would be used."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,6 +98,19 @@ def test_junk_in_these_files_is_no_card_and_no_ability(tmp_path: Path) -> None:
     (found,) = machine.cards()
     assert (found.number, found.id, found.name, found.usb_id, found.array) == (7, "7", "7", "", None)
     assert [stream.abilities for stream in found.streams] == [()]
+
+
+def test_a_card_that_goes_while_it_is_looked_at_is_no_error(pi: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = Path.glob
+
+    def gone(folder: Path, pattern: str) -> Iterator[Path]:
+        if folder.name == "card3":
+            raise FileNotFoundError(folder)
+        yield from listed(folder, pattern)
+
+    monkeypatch.setattr(Path, "glob", gone)
+    assert card(pi, "ArrayUAC10").streams == ()
+    assert choose(pi.cards(), "auto", "auto")[0].device == "default"
 
 
 def test_auto_takes_a_known_array_and_its_own_loudspeaker(pi: Machine) -> None:
