@@ -28,7 +28,8 @@ MARGIN = 192
 _REFINED = (4, 40)
 """Blocks after a jump at which the times tell it better, and the place is set anew; unless the echo was heard before."""
 _REFIT = 50
-"""Blocks from one fit of the lines to the next."""
+"""Blocks from one fit of the lines to the next; four times as many when a jump is long ago."""
+_SETTLED = 1000
 _STRAY = 96.0
 """Samples from the margin up to which an echo is where it should be: 2 ms."""
 _AT_FIRST = 12.0
@@ -39,7 +40,7 @@ _LOOK = 0.3
 """Samples that a look may be off, though it is a tenth mostly: neighbours hear the same, and err alike."""
 _CLEAR, _PLAIN = 9.0, 6.0
 """Quality of a peak that is believed at once, and of one that is believed if the next agrees."""
-_HEARD = 120
+_HEARD = 60
 """Looks that are kept: a minute of far-end speech."""
 _SIGNIFICANT = 3.0
 """Standard deviations below which two clocks are the same one: mostly they are."""
@@ -200,6 +201,7 @@ class Aligner:
             self._moved(round(off))
         else:
             self._maybe = off
+            self._echo.hurry()
 
     def _restored(self, found: Heard, off: float) -> float:
         """The first look after a jump: to a tenth of a sample where the echo was before, so that the filter fits again."""
@@ -235,7 +237,8 @@ class Aligner:
                 self._learn_latency()
             self._stretch = newest
             jumped = True
-        if not jumped and self._since % _REFIT == 0:
+        refit = self._since % (_REFIT if self._since < _SETTLED else 4 * _REFIT) == 0
+        if not jumped and refit:
             jumped = self._stepped()
         if jumped:
             self._begin_anew()
@@ -244,7 +247,7 @@ class Aligner:
             self._place = self._expected_place()
             if self._found:
                 self._echo.restart()
-        elif self._since % _REFIT == 0:
+        elif refit:
             self._fit()
         return True
 

@@ -49,6 +49,11 @@ class Line:
         return self.value + self.slope * (x - self.middle)
 
 
+def _median(values: Points) -> float:
+    """The upper one of an even number. numpy's own costs ten times as much."""
+    return float(np.partition(values, len(values) // 2)[len(values) // 2])
+
+
 def fitted(x: Points, y: Points, slope: float = 0.0, noise: float = 0.0) -> Line:
     """The line through the points, shapes (n,), without those that lie far off it.
 
@@ -61,17 +66,17 @@ def fitted(x: Points, y: Points, slope: float = 0.0, noise: float = 0.0) -> Line
     n = len(x)
     if n < _FEWEST:
         middle = float(x.mean()) if n else 0.0
-        value = float(np.median(y - slope * (x - middle))) if n else 0.0
+        value = _median(y - slope * (x - middle)) if n else 0.0
         return Line(middle, value, slope, points=n)
     third = n // 3
-    first, last = np.median(y[:third]), np.median(y[-third:])
+    first, last = _median(y[:third]), _median(y[-third:])
     slope = float((last - first) / (x[-third:].mean() - x[:third].mean()))
     middle = float(x.mean())
-    value = float(np.median(y - slope * (x - middle)))
+    value = _median(y - slope * (x - middle))
     kept = np.ones(n, bool)
     for _ in range(2):
         off = np.abs(y - value - slope * (x - middle))
-        kept = off <= max(_SURE, _FAR * 1.4826 * float(np.median(off)))
+        kept = off <= max(_SURE, _FAR * 1.4826 * _median(off))
         middle, value = float(x[kept].mean()), float(y[kept].mean())
         away = x[kept] - middle
         slope = float(away @ (y[kept] - value) / (away @ away))
@@ -134,7 +139,7 @@ class Clock:
         last = (self._count - 1 - np.arange(_STEPPED)) % _POINTS
         x, y = self._x[last], self._y[last]
         off = y - line.value - line.slope * (x - line.middle)
-        if abs(float(np.median(off))) < _STEP or float(np.ptp(off)) > _STEP / 2:
+        if abs(_median(off)) < _STEP or float(np.ptp(off)) > _STEP / 2:
             return False
         self._x[:_STEPPED], self._y[:_STEPPED] = x[::-1], y[::-1]
         self._count = _STEPPED

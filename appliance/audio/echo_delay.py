@@ -23,12 +23,14 @@ _LATEST = 4240
 """Samples at 8 kHz: the delays that are looked for, -30 to 530 ms."""
 _LEAST, _LEAST_KNOWN = 4000, 2000
 """Samples after which a first look is worth it, half a second; or a quarter, if it is known about where the echo is."""
-_AT_FIRST, _EVERY = 25, 50
+_AT_FIRST, _EVERY = 25, 100
 """Blocks from one look to the next, for the first ``_MANY`` and then."""
 _MANY = 8
 _QUIET = 1e-7
 """Mean square below which a sound is silence: -70 dBFS."""
 _TAPS = 96
+_TOGETHER = 8
+_WIDE = _DOWN * (_TOGETHER - 1) + _TAPS
 _REACH = 10
 """Samples at 8 kHz around a peak from which its place between samples is told."""
 _FINE = 16
@@ -55,32 +57,32 @@ class Heard:
 
 
 def _low_pass() -> NDArray[np.float32]:
+    """What makes ``_TOGETHER`` samples at 8 kHz of the 138 at 48 kHz around them, shape (138, 8)."""
     at = np.arange(_TAPS) - (_TAPS - 1) / 2
     taps = np.sinc(at / _DOWN * 0.98) * np.kaiser(_TAPS, 8.0)
-    made: NDArray[np.float32] = (taps / taps.sum()).astype(np.float32).reshape(_TAPS // _DOWN, _DOWN)
-    return made
+    bands = np.zeros((_WIDE, _TOGETHER), np.float32)
+    for column in range(_TOGETHER):
+        bands[column * _DOWN :][:_TAPS, column] = taps / taps.sum()
+    return bands
 
 
 class _Decimator:
-    """48 to 8 kHz. Its filter goes by columns: one matrix product and one sum over diagonals."""
+    """48 to 8 kHz."""
 
     def __init__(self) -> None:
-        groups = _TAPS // _DOWN
-        self._history = np.zeros((_STEP + groups - 1, _DOWN), np.float32)
-        self._taps = np.ascontiguousarray(_low_pass().T)  # (6, 16)
-        self._products = np.zeros((_STEP + groups - 1, groups), np.float32)
-        row, column = self._products.strides
-        self._diagonals = as_strided(self._products, (_STEP, groups), (row, row + column), writeable=False)
+        self._samples = np.zeros(BLOCK + _TAPS - _DOWN, np.float32)
+        rows = _STEP // _TOGETHER
+        self._windows = as_strided(self._samples, (rows, _WIDE), (4 * _DOWN * _TOGETHER, 4), writeable=False)
+        self._bands = _low_pass()
 
     def __call__(self, block: Block, out: NDArray[np.float32]) -> None:
-        self._history[: -_STEP or None] = self._history[_STEP:]
-        self._history[-_STEP:] = block.reshape(_STEP, _DOWN)
-        np.dot(self._history, self._taps, out=self._products)
-        np.sum(self._diagonals, axis=1, out=out)
+        self._samples[:-BLOCK] = self._samples[BLOCK:]
+        self._samples[-BLOCK:] = block
+        np.dot(self._windows, self._bands, out=out.reshape(-1, _TOGETHER))
 
 
 class EchoDelay:
-    """Looks twice a second. Capture thread only."""
+    """Looks once a second, at first four times. Capture thread only."""
 
     def __init__(self) -> None:
         self._decimators = (_Decimator(), _Decimator())
@@ -106,6 +108,10 @@ class EchoDelay:
     def restart(self) -> None:
         """The delay has changed: what was heard before says nothing any more."""
         self._valid = self._stage = self._since = self._looks = 0
+
+    def hurry(self) -> None:
+        """Look again soon: something is not as it was."""
+        self._looks = 0
 
     def push(self, reference: Block, microphone: Block, expected: float | None) -> Heard | None:
         """Take in the next block of both, shape (480,). Gives what a look found that ends with this block.
@@ -136,7 +142,7 @@ class EchoDelay:
             forward(self._window[0], self._other)
             np.conjugate(self._other, out=self._other)
             self._spectrum *= self._other
-            magnitude = np.abs(self._spectrum)
+            magnitude = np.sqrt(self._spectrum.real**2 + self._spectrum.imag**2)  # a fifth of np.abs
             magnitude += np.float32(1e-12)
             self._spectrum *= self._counts / magnitude
         else:
