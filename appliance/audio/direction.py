@@ -28,8 +28,8 @@ _EVERY = 5
 """Blocks of voice from one estimate to the next."""
 _KEPT = 0.95
 """Of the covariance, a block: what was said in the last 200 ms."""
-_SMOOTHED = 0.9
-"""Of the spectrum over directions, an estimate: half a second of voice."""
+_SMOOTHED = 0.93
+"""Of the spectrum over directions, an estimate: 0.7 s of voice."""
 _DECAY = np.float32(0.7)
 """Of a frequency's height in a block; what is above it rises."""
 _ITERATIONS = 2
