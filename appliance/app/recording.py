@@ -22,7 +22,7 @@ from appliance.audio.port import Side, SoundCard
 from appliance.audio.tap import Tap
 from appliance.audio.wav import Writer
 from appliance.core.controls import Reason
-from appliance.core.units import RATE, Block, Blocks
+from appliance.core.units import BLOCK, RATE, Block, Blocks
 
 LONGEST = 30
 """Seconds of a recording."""
@@ -34,6 +34,8 @@ _STUCK = 2.0
 """Seconds without sound after which the card counts as lost."""
 _SLACK = 2.0
 """Seconds that an announcement may end late."""
+_SETTLED = 0.05
+"""Seconds after an opening in which blocks may still come that were captured before it."""
 
 
 class Refused(ValueError):
@@ -56,7 +58,7 @@ def channels_from(text: str) -> tuple[int, ...]:
     if text == "all":
         return ()
     parts = text.split(",")
-    if not all(part.isascii() and part.isdecimal() and 1 <= int(part) <= 8 for part in parts) or len(parts) > 8:
+    if not all(len(part) == 1 and part in "12345678" for part in parts) or len(parts) > 8:
         raise Refused(f'"{text}" are no channels: write "all", or numbers from 1 as in "1,2"')
     return tuple(int(part) - 1 for part in parts)
 
@@ -73,7 +75,7 @@ def pick(channels: Sequence[int], count: int) -> list[int]:
 
 
 async def announced(desk: Desk, gate: Gate) -> None:
-    """Announce a recording, and wait until the gate is open after it.
+    """Announce a recording, and wait until the gate is open after it and what comes then was captured since.
 
     :raises Refused: it stays closed, since somebody muted.
     """
@@ -85,6 +87,7 @@ async def announced(desk: Desk, gate: Gate) -> None:
         await asyncio.sleep(_DRAIN / 2)
     if not gate.is_open:
         raise Refused(muted(desk) or "The gate did not open after the announcement.")
+    await asyncio.sleep(_SETTLED)
 
 
 def muted(desk: Desk) -> str:
@@ -107,7 +110,7 @@ async def write(
     :param going: asked again and again; when it is False the recording ends.
     """
     writer = Writer(file, len(picked))
-    wanted, heard_at = int(seconds * RATE), time.monotonic()
+    wanted, heard_at = max(BLOCK, int(seconds * RATE)), time.monotonic()
     try:
         while writer.frames < wanted:
             await asyncio.sleep(_DRAIN)
@@ -195,11 +198,10 @@ class Recordings:
             self._state |= {"state": "done", "file": str(path)}
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._fetched.wait(), _LEFT_ALONE)
-        except (Refused, OSError) as error:
-            self._state |= {
-                "state": "done",
-                "why": f"{path.parent}: {error}" if isinstance(error, OSError) else str(error),
-            }
+        except Refused as error:
+            self._state |= {"state": "done", "why": str(error)}
+        except Exception as error:  # noqa: BLE001 - whatever it is, whoever asked waits for an end of it
+            self._state |= {"state": "done", "why": f"{path.parent}: {type(error).__name__}: {error}"}
         finally:
             self._tapped(None)
             path.unlink(missing_ok=True)

@@ -159,10 +159,12 @@ class Writer:
 
     def close(self) -> None:
         """Close the file."""
-        self._header()
-        if self.frames * self._channels * self._bits // 8 % 2:
-            self._file.write(b"\0")  # a chunk of an odd size has one byte more, which does not count
-        self._file.close()
+        try:
+            self._header()
+            if self.frames * self._channels * self._bits // 8 % 2:
+                self._file.write(b"\0")  # a chunk of an odd size has one byte more, which does not count
+        finally:
+            self._file.close()
 
     def _header(self) -> None:
         frame = self._channels * self._bits // 8

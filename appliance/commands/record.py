@@ -84,14 +84,17 @@ def _record(given: argparse.Namespace, settings: "Settings") -> int:
     except OSError as error:
         raise _Stopped(Exit.CANNOT_CREATE, f"--output {given.output}: {error.strerror}") from error
     try:
-        runtime = given.runtime or Path(settings.device.runtime_dir)
-        socket = runtime / "sound.status"
-        if _answers(socket):
-            return _ask_for_it(socket, given, file)
-        return _here(settings, channels, given.seconds, file)
+        with file:
+            socket = (given.runtime or Path(settings.device.runtime_dir)) / "sound.status"
+            if _answers(socket):
+                return _ask_for_it(socket, given, file)
+            return _here(settings, channels, given.seconds, file)
+    except OSError as error:  # the disk is full, say
+        raise _Stopped(
+            Exit.CANNOT_CREATE, f"{error.filename or f'--output {given.output}'}: {error.strerror or error}"
+        ) from error
     finally:
-        file.close()
-        if given.output.stat().st_size <= _HEADER:
+        if given.output.exists() and given.output.stat().st_size <= _HEADER:
             given.output.unlink()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -167,6 +168,33 @@ async def test_junk_is_refused(short_dir: Path, request_: dict[str, Any]) -> Non
         assert device.sound.gate.is_open
 
 
+async def test_whatever_goes_wrong_whoever_asked_hears_of_it(
+    short_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(_tap: Tap) -> NDArray[np.float32]:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(Tap, "take", breaks)
+    async with running(short_dir) as device:
+        assert await asyncio.wait_for(device.record("--seconds", "1"), 10) == 75
+        assert f"{short_dir}: MemoryError: no room" in capsys.readouterr().err
+        assert device.sound.duplex._tap is None
+    assert not left(short_dir)
+
+
+async def test_a_recording_begins_when_what_comes_was_captured_since_the_gate_opened(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "_SETTLED", 0.2)
+    async with running(short_dir) as device:
+        task = asyncio.create_task(recording.announced(device.sound.desk, device.sound.gate))
+        await until(lambda: not device.sound.gate.is_open)
+        await until(lambda: device.sound.gate.is_open)
+        opened = asyncio.get_running_loop().time()
+        await task
+        assert asyncio.get_running_loop().time() - opened > 0.1
+
+
 async def test_sound_that_stops_takes_its_recording_along(short_dir: Path) -> None:
     (short_dir / "recording-old.wav").write_bytes(b"of a run that was killed")
     async with running(short_dir) as device:
@@ -249,6 +277,7 @@ def test_wrong_words_and_a_card_that_does_not_work(
     alone: Any, short_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(alone("--channels", "a")) == 64
+    assert main(alone("--channels", "1" * 5000)) == 64
     assert main(alone("--seconds", "31")) == 64
     assert main(alone("--seconds", "nan")) == 64
     assert main(alone(microphone="none.wav")) == 69
@@ -259,6 +288,23 @@ def test_wrong_words_and_a_card_that_does_not_work(
     monkeypatch.setattr(sound, "make_card", lambda settings: RoomCard(paths(9), problem="[audio] capture: no card"))
     assert main(alone()) == 69
     assert "[audio] capture: no card" in capsys.readouterr().err
+
+
+def test_a_disk_that_is_full(
+    alone: Any, short_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_writer: wav.Writer, _sound: NDArray[np.float32]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(wav.Writer, "write", full)
+    assert main(alone("--seconds", "1")) == 73
+    assert f"--output {short_dir / 'out.wav'}: No space left on device" in capsys.readouterr().err
+    assert not (short_dir / "out.wav").exists()
+
+
+def test_a_moment_is_a_block_at_least(alone: Any, short_dir: Path) -> None:
+    assert main(alone("--seconds", "0.00001")) == 0
+    assert wav.read(short_dir / "out.wav").sound.shape == (1, 480)
 
 
 def test_a_card_that_is_lost_while_it_records(
