@@ -96,9 +96,6 @@ def run(given: argparse.Namespace) -> int:
     except NotAllowed as error:
         print(f"kontor doctor: {error}", file=sys.stderr)
         return Exit.CONFIGURATION
-    except OSError as error:  # the authority's file
-        print(f"kontor doctor: [room] ca_file: {error}", file=sys.stderr)
-        return Exit.CONFIGURATION
     return report.end()
 
 
@@ -120,7 +117,10 @@ def _network(given: argparse.Namespace, settings: "Settings | None", report: _Re
             report.note(Finding("server", "skipped", f"{str(error)[:1].upper()}{str(error)[1:]}."))
             return
     report.heading(f"The way to {target.url}, room {target.room}:")
-    asyncio.run(examine(target, report.note))
+    try:
+        asyncio.run(examine(target, report.note))
+    except OSError as error:  # the authority's file
+        raise NotAllowed(f"{'--ca-file' if given.link else '[room] ca_file'}: {error}") from error
 
 
 def _sound(given: argparse.Namespace, settings: "Settings", report: _Report) -> None:

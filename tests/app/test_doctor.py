@@ -257,4 +257,7 @@ def test_the_command_for_people_and_for_programs(
     assert main(["doctor", "--network", "--config", str(settings(tmp_path, ""))]) == 78
     assert "no server is named" in capsys.readouterr().err
     assert main(["doctor", "--network", "--link", "http://127.0.0.1:9/a#t", "--ca-file", str(tmp_path / "none")]) == 78
-    assert "ca_file" in capsys.readouterr().err
+    assert "kontor doctor: --ca-file: " in capsys.readouterr().err
+    there = f'[room]\nurl = "https://127.0.0.1:9"\nca_file = "{tmp_path}/none"\n'
+    assert main(["doctor", "--network", "--config", str(settings(tmp_path, there))]) == 78
+    assert "kontor doctor: [room] ca_file: " in capsys.readouterr().err
