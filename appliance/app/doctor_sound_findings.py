@@ -38,6 +38,9 @@ def judge(heard: Heard, array: Array) -> Iterator[Finding]:
     """
     there = [number for number in array.microphones if number < len(heard.channels)]
     yield _interruptions(heard)
+    if not there:
+        yield _array(heard, array)
+        return
     if all(heard.channels[number].frozen for number in there):
         yield Finding(
             "channels",

@@ -183,6 +183,8 @@ async def test_a_geometry_that_does_not_fit(short_dir: Path) -> None:
     assert found["array"][0].state == "bad" and "do not stand where" in found["array"][0].says
     found = await examined(short_dir, RoomCard(paths(100, 102)), FOUR)
     assert "has 4 channels, and the card gives 2" in found["array"][0].says
+    found = await examined(short_dir, RoomCard(paths(100)), '[audio]\narray = "respeaker_usb_4"\n')
+    assert states(found) == {"card": "good", "array": "bad"}, "of none of its microphones anything is known"
 
 
 async def test_interruptions_are_told_and_what_they_spoil_is_left_out(short_dir: Path) -> None:
