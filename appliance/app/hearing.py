@@ -33,6 +33,13 @@ def make_front_end(audio: AudioSettings, clock: Callable[[], float] = time.threa
     _need(_NOISE_GAIN, "the voice detector")
     if audio.echo in _BY_WEBRTC or (audio.echo is Echo.AUTO and not array_of(audio, None).cancels):
         _need(_WEBRTC, f'echo = "{audio.echo}"')
+    try:
+        return _front_end(audio, clock)
+    except ImportError as error:  # it is there, and was made for another machine
+        raise NotAllowed(f"[audio] the front end needs {error.name}, which cannot be loaded: {error}") from error
+
+
+def _front_end(audio: AudioSettings, clock: Callable[[], float]) -> "FrontEnd":
     from appliance.audio.cancellers import cancellers  # noqa: PLC0415 - libraries of theirs are there on a device only
     from appliance.audio.front_end import FrontEnd, Plan  # noqa: PLC0415
 

@@ -81,9 +81,9 @@ def make_card(settings: Settings) -> SoundCard:
 def _alsa_card(audio: AudioSettings) -> SoundCard:
     try:
         from appliance.audio.alsa import AlsaCard  # noqa: PLC0415 - its library is there on a device only
-    except ModuleNotFoundError as error:
+    except ImportError as error:  # it is not there, or ALSA's own library is not
         raise NotAllowed(
-            f'[audio] backend = "alsa" needs {error.name}: install python3-alsaaudio, or kontor[device] with pip'
+            f'[audio] backend = "alsa" needs {error.name}: install python3-alsaaudio, or kontor[device] with pip ({error})'
         ) from error
     return AlsaCard(audio.capture, audio.playback, channels=channels_of(audio), low_delay=audio.frame_ms == 10)
 

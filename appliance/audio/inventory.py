@@ -130,12 +130,20 @@ def cards(proc: Path = PROC, sys: Path = SYS, processes: Path = PROCESSES) -> li
 
 
 def _read(path: Path) -> str:
-    """The text of a small file; empty when it is not there (any more): a card may go at any moment."""
+    """The text of a small file; empty when it is not there (any more): a card may go at any moment.
+
+    Devices and programs choose their names themselves: what would move a terminal's cursor is not taken over.
+    """
     try:
         with path.open("rb") as file:
-            return file.read(_LARGEST).decode("utf-8", "replace")
+            text = file.read(_LARGEST).decode("utf-8", "replace")
     except OSError:
         return ""
+    return "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    return character if character.isprintable() or character in "\n\t" else "?"
 
 
 def _inside(folder: Path, pattern: str) -> list[Path]:
@@ -213,7 +221,7 @@ def _holder(place: Path, facts: dict[str, str], processes: Path) -> Holder | Non
     for status in _inside(place, "sub*/status"):
         owner = _fields(_read(status)).get("owner_pid", "")
         if owner.isdecimal():
-            return Holder(int(owner), _read(processes / owner / "comm").strip())
+            return Holder(int(owner), " ".join(_read(processes / owner / "comm").split()))
     return Holder(None)
 
 

@@ -54,6 +54,15 @@ def test_as_many_channels_as_are_needed(text: str, channels: int) -> None:
     assert channels_of(audio(text)) == channels
 
 
+def test_a_library_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_given: object) -> None:
+        raise ImportError("libstdc++.so.6: version not found", name="webrtc_noise_gain")
+
+    monkeypatch.setattr(hearing, "_front_end", broken)
+    with pytest.raises(NotAllowed, match=r"needs webrtc_noise_gain, which cannot be loaded: libstdc\+\+"):
+        make_front_end(audio('echo = "safe"'))
+
+
 @pytest.mark.parametrize(
     ("text", "of", "chain"),
     [

@@ -76,6 +76,15 @@ def test_who_holds_a_card_and_that_nothing_is_known_of_what_it_can_do(laptop: Ma
     assert again is not None and str(again.holder) == "another program", "it was closed between two looks"
 
 
+def test_names_that_devices_and_programs_choose_do_not_move_the_cursor(laptop: Machine) -> None:
+    laptop.write("proc/1713/comm", "a\x1b[2J\nb\n")
+    heard = card(laptop, "PCH").stream(Side.CAPTURE)
+    assert heard is not None and str(heard.holder) == "a?[2J b (process 1713)"
+    path = "proc/asound/cards"
+    laptop.write(path, (laptop.root / path).read_text().replace("HDA Intel PCH", "HDA\x1b]0;Größe\x07"))
+    assert card(laptop, "PCH").name == "HDA?]0;Größe?"
+
+
 def test_abilities_over_several_settings_and_a_usb_id_of_sysfs(desk: Machine) -> None:
     camera, phone = card(desk, "C920"), card(desk, "USB")
     heard = camera.stream(Side.CAPTURE)
