@@ -123,6 +123,7 @@ class Duplex:
         self.direction: int | None = None
         """Where who is heard talks, degrees, 0 to 359; None: nobody is heard, or it is not known."""
         self._open_epoch, self._voiced, self._found_at = -1, 0.0, 0.0
+        self._runs = True
         self.loudspeaker = SILENCE
         """Smoothed level of what is played, dBov."""
         self.latest: tuple[Downlink, int] | None = None
@@ -169,15 +170,28 @@ class Duplex:
         self._gate.put(block)
         if self.turns % _LOOK_EVERY == 0:
             now = self._clock()
-            level = self._heard.update(dbov(block), now)
+            level = self._heard.update(SILENCE if self._just_opened() else dbov(block), now)
             speech = self._front_end is None or self._front_end.speech
             self.microphone = level
             self.talking = self._speaking.update(level if speech else SILENCE, now)
             self._find(now, speech=speech)
+            if not self._runs:  # it was lost meanwhile: the other thread has told so
+                self._hear_nothing()
 
     def tapped(self, tap: Tap | None) -> None:
         """Give ``kontor record`` what is captured; the tap takes nothing while the gate is closed. None ends it."""
         self._tap = tap
+
+    def _just_opened(self) -> bool:
+        """Whether the gate has opened since the last look: then nothing of before is in the level and the direction any more."""
+        if not self._gate.is_open or self._gate.epoch == self._open_epoch:
+            return False
+        self._open_epoch, self._voiced = self._gate.epoch, 0.0
+        self._heard = Smoother(0.0, 0.15)
+        return True
+
+    def _hear_nothing(self) -> None:
+        self.microphone, self.talking, self.direction = SILENCE, False, None
 
     def _find(self, now: float, *, speech: bool) -> None:
         """Where the voice comes from, once all that the front end knows of it was heard by an open gate (mute rule 9).
@@ -187,9 +201,7 @@ class Duplex:
         if self._front_end is None or not self._gate.is_open:
             self.direction = None
             return
-        if self._gate.epoch != self._open_epoch:
-            self._open_epoch, self._voiced = self._gate.epoch, 0.0
-        elif speech:
+        if speech:
             self._voiced += min(now - self._found_at, _LOOK_EVERY * BLOCK_SECONDS)
         self._found_at = now
         known = self.talking and self._voiced >= FOUND_AFTER
@@ -207,9 +219,10 @@ class Duplex:
 
     def changed(self, running: bool) -> None:
         """The card runs, or is lost: then the gate closes at once, and the loop hears of it."""
+        self._runs = running
         if not running:
             self._gate.close()
-            self.microphone, self.talking, self.direction = SILENCE, False, None
+            self._hear_nothing()
         self.card_changed(running)
 
     def wanted(self, out: Block) -> None:

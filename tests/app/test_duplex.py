@@ -379,6 +379,36 @@ def test_nothing_captured_before_an_opening_leaves_after_it(short_dir: Path, del
     world.close()
 
 
+def test_the_level_of_an_open_gate_has_nothing_of_before(world: World) -> None:
+    for _ in range(50):
+        world.exchange()
+    assert world.duplex.microphone == pytest.approx(-12.04, abs=0.1)
+    world.gate.open()
+    levels = []
+    for heard in [TALK] * STRADDLES + [np.full(BLOCK, 0.001, np.float32)] * 20:
+        world.turn(heard)
+        levels.append(world.duplex.microphone)
+        world.link.send(Downlink(seq=world.uplink().seq, link=LinkPhase.IN_ROOM))
+    assert max(levels[5:]) == pytest.approx(-60, abs=0.1)
+
+
+def test_a_block_that_comes_as_the_card_is_lost_leaves_no_level(fronted: World, front: Front) -> None:
+    process = front.process
+
+    def lost(microphones: np.ndarray, position: int, time: float, out: np.ndarray) -> None:
+        process(microphones, position, time, out)
+        fronted.duplex.changed(False)  # by the other thread, while this block is worked on
+
+    front.process = lost  # type: ignore[method-assign]
+    fronted.turn()
+    assert (fronted.duplex.microphone, fronted.duplex.talking) == (SILENCE, False)
+    front.process = process  # type: ignore[method-assign]
+    fronted.duplex.changed(True)
+    for _ in range(5):
+        fronted.exchange()
+    assert fronted.duplex.talking
+
+
 def test_a_lost_card_closes_the_gate_at_once(world: World) -> None:
     changes: list[bool] = []
     world.duplex.card_changed = changes.append
