@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from appliance.audio.aec3 import Aec3
 from appliance.audio.beamformer import Beamformer
 from appliance.audio.direction import DirectionFinder
-from appliance.audio.double_talk import DoubleTalkGain
 from appliance.audio.full_duplex import FullDuplex, Gain
 from appliance.audio.half_duplex import HalfDuplex
 from appliance.audio.hardware import Hardware
 from appliance.audio.ladder import Make
 from appliance.audio.residual import ResidualGain, ResidualWeightsError
+from appliance.audio.two_gains import TwoGains
 from appliance.core.arrays import Array
 from appliance.settings.model import Echo
 
@@ -30,7 +30,7 @@ def full_duplex(array: Array) -> FullDuplex:
     """Ours, for the geometry of an array; with the gain by rule where the learned one's weights are missing."""
     gain: Gain | None = None
     try:
-        gain = DoubleTalkGain(ResidualGain())
+        gain = TwoGains(ResidualGain())
     except ResidualWeightsError:
         gain = None
     n = len(array.microphones)

@@ -1,8 +1,12 @@
-"""The gain behind a linear canceller by rule: what works when the learned one (:mod:`residual`) is not there.
+"""The gain behind a linear canceller by rule: what is left of the echo, and the noise, are taken out of a voice.
 
-How much of the estimated echo is left is regressed from the fluctuations of the powers, bin by bin (Valin, IEEE TASLP 15, 2007);
-what is expected to be left is subtracted (Wiener), and held a while, since a room rings on. Where nothing but the expected
-is there, nobody near talks, and all of it is taken down.
+How much of the estimated echo is left is regressed from the fluctuations of the powers, bin by bin (Valin, "On adjusting the
+learning rate in frequency domain echo cancellation with double-talk", IEEE TASLP 15, 2007). The noise is what a bin does not fall
+below for a while (Martin, "Noise power spectral density estimation based on optimal smoothing and minimum statistics", IEEE TSAP
+9, 2001). Both together are what a Wiener filter keeps back, by the ratio of the last two blocks (decision-directed: Ephraim and
+Malah, IEEE TASSP 32, 1984), noise to -18 dB and echo to -30.
+
+Where nothing but echo is there, nobody near talks, and all of it is taken down.
 """
 
 import numpy as np
@@ -12,55 +16,65 @@ from appliance.audio.spectra import BINS, Gains, Spectrum
 
 LOW = 161
 """Bins that a canceller estimates: 0 to 8 kHz."""
-_OVER = np.float32(2.0)
-"""How much more than expected is subtracted: rather a little voice lost than echo heard."""
-_LEAST = np.float32(0.03)
+_LEAST_ECHO, _LEAST_NOISE = np.float32(0.03**2), np.float32(0.12**2)
+"""What is left of either, squared."""
 _LEAST_LEAK, _FIRST_LEAK = np.float32(0.002), np.float32(0.1)
 _MEAN_MOVES, _LEAK_MOVES = np.float32(0.03), np.float32(0.015)
 _ECHO_KEPT = np.float32(0.7)
+"""Of the echo's power from block to block: a room rings on."""
+_POWER_KEPT = np.float32(0.8)
+_LOOKED_BACK = 80
+"""Blocks, once to twice, in which a noise shows by itself."""
+_NOISE_OVER = np.float32(2.0)
+"""How much louder than its quietest moment a noise is."""
+_BEFORE = np.float32(0.95)
+"""Of the ratio of voice to the rest, what the block before says."""
 _VOICE = slice(6, 80)
 """300 Hz to 4 kHz, where it is decided whether somebody near talks."""
 _NO_ECHO = np.float32(1e-5)
 """Mean power of the echo's bins below which there is none."""
 _KEPT = 0.6
+_SURELY = np.float32(4.0)
+"""How much more than expected counts as explained by the echo."""
 _NEAR, _NOT_NEAR = 0.45, 0.15
 """What is not explained by the echo, as a part of the error, above which somebody near talks, and below which nobody does."""
 _HOLD = 12
 """Blocks that somebody near is taken to go on talking."""
 _SILENT = 0.03
 """What is left of a block while nobody near talks and there is echo."""
-
-
-def _power(bins: Spectrum, out: NDArray[np.float32], scratch: NDArray[np.float32]) -> None:
-    np.square(bins.real, out=out)
-    np.square(bins.imag, out=scratch)
-    out += scratch
+_TINY = np.float32(1e-9)
 
 
 class RuleGain:
     """Its interface is that of :class:`~appliance.audio.residual.ResidualGain`."""
 
     def __init__(self) -> None:
-        self._error = np.zeros(LOW, np.float32)
+        self._squares = np.zeros(2 * BINS, np.float32)
+        self._error = np.zeros(BINS, np.float32)
+        self._powers = np.zeros(BINS, np.float32)
+        self._lowest = np.zeros((2, BINS), np.float32)
+        self._noise = np.zeros(BINS, np.float32)
+        self._rest = np.zeros(BINS, np.float32)
+        self._voice = np.zeros(BINS, np.float32)
+        self._floor = np.zeros(BINS, np.float32)
+        self._scratch = np.zeros(BINS, np.float32)
         self._echo = np.zeros(LOW, np.float32)
-        self._scratch = np.zeros(LOW, np.float32)
         self._means = np.zeros((2, LOW), np.float32)
         self._differences = np.zeros((2, LOW), np.float32)
         self._together = np.zeros(LOW, np.float32)
         self._alone = np.zeros(LOW, np.float32)
         self._held = np.zeros(LOW, np.float32)
         self._left = np.zeros(LOW, np.float32)
-        self._gains = np.zeros(LOW, np.float32)
-        self._smooth = np.zeros(LOW, np.float32)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything heard."""
-        for array in (self._means, self._held):
+        for array in (self._means, self._held, self._powers, self._voice, self._noise):
             array.fill(0)
+        self._lowest.fill(np.inf)
+        self._looked, self._knows_noise = 0, False
         self._together.fill(_FIRST_LEAK * 1e-6)
         self._alone.fill(1e-6)
-        self._smooth.fill(1)
         self._near, self._all, self._hold = 1.0, 1.0, 0
 
     def gain(self, error: Spectrum, echo: Spectrum, _reference: Spectrum, out: Gains) -> float:
@@ -71,30 +85,26 @@ class RuleGain:
         :param out: shape (481,), filled with gains, 0 to 1.
         :returns: how sure it is that somebody near talks, 0 to 1. What is no number is silenced, and the state forgotten.
         """
-        _power(error[:LOW], self._error, self._scratch)
-        _power(echo[:LOW], self._echo, self._scratch)
-        if not np.isfinite(float(self._error.sum() + self._echo.sum())):
+        self._power(error, self._error)
+        self._power(echo[:LOW], self._echo)
+        if not np.isfinite(float(np.add.reduce(self._error) + np.add.reduce(self._echo))):
             self.reset()
             out.fill(0)
             return 0.0
-        self._expect()
-        gains = self._gains
-        np.divide(self._left, self._error + np.float32(1e-12), out=gains)
-        np.subtract(1, gains, out=gains)
-        np.maximum(gains, _LEAST, out=gains)
-        closing = gains < self._smooth
-        gains -= self._smooth
-        gains *= np.where(closing, np.float32(0.7), np.float32(0.3))
-        self._smooth += gains
-        whole = self._whole()
-        np.multiply(self._smooth, np.float32(whole), out=out[:LOW])
-        out[LOW:] = out[LOW // 2 : LOW].mean()
+        self._expect_echo()
+        self._expect_noise()
+        self._wiener(out)
+        out *= np.float32(self._whole())
         return self._near
 
-    def _expect(self) -> None:
+    def _power(self, spectrum: Spectrum, out: NDArray[np.float32]) -> None:
+        squares = np.square(spectrum.view(np.float32), out=self._squares[: 2 * len(spectrum)])
+        np.add(squares[0::2], squares[1::2], out=out)
+
+    def _expect_echo(self) -> None:
         """The power that is expected to be left of the echo, in each bin."""
         differences = self._differences
-        np.subtract(self._error, self._means[0], out=differences[0])
+        np.subtract(self._error[:LOW], self._means[0], out=differences[0])
         np.subtract(self._echo, self._means[1], out=differences[1])
         self._means += _MEAN_MOVES * differences
         differences[0] *= differences[1]
@@ -107,7 +117,42 @@ class RuleGain:
         self._held *= _ECHO_KEPT
         np.maximum(self._held, self._echo, out=self._held)
         self._left *= self._held
-        self._left *= _OVER
+
+    def _expect_noise(self) -> None:
+        """The power of the noise in each bin: none until it has been looked for long enough."""
+        self._powers *= _POWER_KEPT
+        self._powers += (1 - _POWER_KEPT) * self._error
+        before, now = self._lowest
+        np.minimum(now, self._powers, out=now)
+        self._looked += 1
+        if self._looked == _LOOKED_BACK:
+            self._looked, self._knows_noise = 0, True
+            np.copyto(before, now)
+            np.copyto(now, self._powers)
+        if self._knows_noise:
+            np.minimum(before, now, out=self._noise)
+            self._noise *= _NOISE_OVER
+
+    def _wiener(self, out: Gains) -> None:
+        """The part of the voice in each bin."""
+        rest, floor = self._rest, self._floor
+        np.multiply(self._noise, _LEAST_NOISE, out=floor)
+        np.multiply(self._left, _LEAST_ECHO, out=self._scratch[:LOW])
+        floor[:LOW] += self._scratch[:LOW]
+        np.add(self._noise, _TINY, out=rest)
+        rest[:LOW] += self._left
+        floor /= rest
+        np.sqrt(floor, out=floor)
+        voice = np.subtract(self._error, rest, out=self._scratch)
+        np.maximum(voice, 0, out=voice)
+        voice *= 1 - _BEFORE
+        self._voice *= _BEFORE
+        voice += self._voice
+        rest += voice
+        np.divide(voice, rest, out=out)
+        np.maximum(out, floor, out=out)
+        np.square(out, out=self._voice)
+        self._voice *= self._error
 
     def _whole(self) -> float:
         """What all of the block is multiplied with: little, while nobody near talks."""
@@ -115,7 +160,7 @@ class RuleGain:
         if float(self._held[_VOICE].mean()) < _NO_ECHO:
             unexplained = 1.0
         else:
-            unexplained = float(np.maximum(error - 2 * left, 0).sum()) / (float(error.sum()) + 1e-12)
+            unexplained = float(np.maximum(error - _SURELY * left, 0).sum()) / (float(error.sum()) + 1e-12)
         self._near = _KEPT * self._near + (1 - _KEPT) * unexplained
         open_by = min(1.0, max(0.0, (self._near - _NOT_NEAR) / (_NEAR - _NOT_NEAR)))
         if open_by >= 1:
@@ -128,4 +173,4 @@ class RuleGain:
         return self._all
 
 
-assert LOW <= BINS  # noqa: S101 - the gain above LOW is that of what lies below it
+assert LOW <= BINS  # noqa: S101 - the canceller sees no more than there is

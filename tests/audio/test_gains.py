@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from appliance.audio.double_talk import DoubleTalkGain
 from appliance.audio.high_band import FIRST, HighBand
 from appliance.audio.residual import ResidualGain
 from appliance.audio.rule_gain import LOW, RuleGain
 from appliance.audio.spectra import BINS, Gains, Spectrum
+from appliance.audio.two_gains import TwoGains
 
 
 def sound(rng: np.random.Generator, level: float) -> Spectrum:
@@ -90,11 +90,11 @@ class _Learned(ResidualGain):
         return self.near
 
 
-@pytest.mark.parametrize(("near", "played", "ruled"), [(1.0, 10.0, True), (0.0, 10.0, False), (1.0, 0.0, False)])
-def test_the_rule_holds_while_both_talk_and_only_then(near: float, played: float, ruled: bool) -> None:
-    rng, gain, gains = np.random.default_rng(6), DoubleTalkGain(_Learned(near)), np.zeros(BINS, np.float32)
+@pytest.mark.parametrize(("near", "ruled"), [(1.0, True), (0.0, False)])
+def test_the_rule_holds_while_somebody_near_talks_and_only_then(near: float, ruled: bool) -> None:
+    rng, gain, gains = np.random.default_rng(6), TwoGains(_Learned(near)), np.zeros(BINS, np.float32)
     for _ in range(40):
-        reference = sound(rng, played)
+        reference = sound(rng, 10)
         assert gain.gain(sound(rng, 10), (0.01 * reference).astype(np.complex64), reference, gains) == near
     assert (np.median(gains[:LOW]) > 0.9) == ruled
     if not ruled:
@@ -103,9 +103,20 @@ def test_the_rule_holds_while_both_talk_and_only_then(near: float, played: float
 
 def test_it_gives_way_again_when_the_near_talker_stops() -> None:
     rng, learned, gains = np.random.default_rng(7), _Learned(1.0), np.zeros(BINS, np.float32)
-    gain = DoubleTalkGain(learned)
+    gain = TwoGains(learned)
     for block in range(120):
         learned.near = float(block < 40)
         reference = sound(rng, 10)
         gain.gain(sound(rng, 10), (0.01 * reference).astype(np.complex64), reference, gains)
     np.testing.assert_allclose(gains, 0.25, atol=0.01)
+
+
+def test_a_steady_noise_is_taken_down_and_a_voice_over_it_is_let_through() -> None:
+    rng, rule, gains = np.random.default_rng(8), RuleGain(), np.zeros(BINS, np.float32)
+    silent = np.zeros(BINS, np.complex64)
+    for _ in range(200):
+        rule.gain(sound(rng, 1), silent, silent, gains)
+    assert 0.1 < np.median(gains) < 0.25
+    for _ in range(10):
+        rule.gain((sound(rng, 1) + sound(rng, 20)).astype(np.complex64), silent, silent, gains)
+    assert np.median(gains) > 0.9
