@@ -81,7 +81,7 @@ def test_without_a_far_end_nobody_helps() -> None:
     out = run(canceller, near, np.zeros(near.size, np.float32))
     assert canceller.counts["echo_fallback_start"] == 0
     late = slice(RATE // 2, None)
-    assert decibels(near[0, late], out[late] - delayed(near[0])[late]) > 20
+    assert decibels(near[0, late], out[late] - delayed(near[0])[late]) > 12
 
 
 def test_a_jump_of_unknown_size_is_bridged_and_learnt_anew() -> None:
