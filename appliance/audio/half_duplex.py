@@ -54,11 +54,9 @@ class HalfDuplex:
         self._insists = min(2 * _INSISTS, self._insists + 1) if self._safe.near_talks else max(0, self._insists - 2)
         if not self._far:
             target = np.float32(1)
-        elif self._insists >= _INSISTS:
-            target = _BREAKING_IN
         else:
-            target = _DOWN
-            self._ducked += 1
+            target = _BREAKING_IN if self._insists >= _INSISTS else _DOWN
+            self._ducked += 1  # in either case: what is counted tells of the far end alone, also of a closed gate
         before = self._gain
         self._gain += (_FALLS if target < before else _RISES) * (target - before)
         np.multiply(self._ramp, self._gain - before, out=self._gains)
