@@ -132,6 +132,10 @@ class Desk:
         self._journal.tell(EventName.RECORDING, on=True)
         self.apply(Event.RECORDING_BEGAN)
 
+    def recorded(self) -> None:
+        """What :meth:`announce` announced is over, or was given up."""
+        self._journal.tell(EventName.RECORDING, on=False)
+
     def refresh(self, answer: Downlink | None, talking: bool, *, degraded: bool = False) -> Lamps:
         """Light the lamps from the controls and from what link told last (None: link does not answer).
 

@@ -205,6 +205,7 @@ class Recordings:
         finally:
             self._tapped(None)
             path.unlink(missing_ok=True)
+            self._desk.recorded()
 
 
 class Recorded:

@@ -88,7 +88,8 @@ async def test_every_channel_by_a_running_sound(short_dir: Path, capsys: pytest.
         assert await asked == 0
         await until(lambda: not left(short_dir))
         assert device.sound.gate.is_open
-        assert device.lines.lines("recording")
+        begun, ended = device.lines.lines("recording")
+        assert "on=yes" in begun and "on=no" in ended
     got = wav.read(short_dir / "out.wav")
     assert (got.sound.shape, got.rate, got.bits) == ((3, 24_000), 48_000, 24)
     assert np.allclose(got.sound[:, 5], [0.1, 0.2, 0.3], atol=1e-5)
