@@ -34,9 +34,9 @@ _DECAY = np.float32(0.7)
 """Of a frequency's height in a block; what is above it rises."""
 _ITERATIONS = 2
 _FLOOR = np.float32(1e-3)
-_NEAR = 0.5
-"""Weight from which a frame is looked at: many that are a little likely would outweigh the few that are sure."""
-_LEFT = 0.3
+_NEAR = 0.3
+"""Weight from which a frame is looked at: many that are hardly likely would outweigh the few that are sure."""
+_LEFT = 0.15
 """Of the echo's power, in a frame where somebody talks whom it does not drown: cancelling leaves a hundredth."""
 _AUDIBLE = 0.03
 """Of the frame's power, an echo that could have left something in it."""
@@ -46,7 +46,7 @@ _NOISE_RISE = 1.003
 """How fast the noise is believed to grow, a block: by a third in a second."""
 _HELD = 200
 """Blocks without a voice after which nobody talks."""
-_FIRST = 3
+_FIRST = 2
 """Estimates before a direction is told."""
 _FAR = 25.0
 """Degrees beyond which another direction must be found ``_AGAIN`` times in a row."""
