@@ -41,9 +41,9 @@ _OVERTAKE_EVERY = 200
 """The same for an answer that always waits: link is late more often than the microphone."""
 FOUND_AFTER = 2.0
 """Seconds of voice that an open gate has heard before a direction is told: it would tell who talked while it was closed."""
-STRADDLES, DELAYED = 1, 3
-"""Blocks after an opening in which there is sound of before: that which is just being captured, and with a front end what its
-delay (at most 20 ms) still holds."""
+STRADDLES, DELAYED = 1, 5
+"""Blocks after an opening in which there is sound of before: that which is just being captured, and with a front end also what
+its delay (at most 20 ms) and the card's sound server (20 ms) still hold."""
 _LOOK_EVERY = 5
 """Turns between two looks at what need not be known every 10 ms: levels, news, a new connection. A process that sleeps
 between its blocks finds its caches cold: what it does not touch is what makes it cheap."""
