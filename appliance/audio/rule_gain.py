@@ -19,7 +19,8 @@ LOW = 161
 _LEAST_ECHO, _LEAST_NOISE = np.float32(0.03**2), np.float32(0.12**2)
 """What is left of either, squared."""
 _LEAST_LEAK, _FIRST_LEAK = np.float32(0.002), np.float32(0.1)
-_MEAN_MOVES, _LEAK_MOVES = np.float32(0.03), np.float32(0.015)
+_MEAN_MOVES, _LEAK_MOVES = np.float32(0.06), np.float32(0.03)
+"""Every other block."""
 _ECHO_KEPT = np.float32(0.7)
 """Of the echo's power from block to block: a room rings on."""
 _POWER_KEPT = np.float32(0.8)
@@ -31,8 +32,8 @@ _BEFORE = np.float32(0.95)
 """Of the ratio of voice to the rest, what the block before says."""
 _VOICE = slice(6, 80)
 """300 Hz to 4 kHz, where it is decided whether somebody near talks."""
-_NO_ECHO = np.float32(1e-5)
-"""Mean power of the echo's bins below which there is none."""
+_NO_ECHO = 7e-4
+"""Power of the echo's bins below which there is none."""
 _KEPT = 0.6
 _SURELY = np.float32(4.0)
 """How much more than expected counts as explained by the echo."""
@@ -64,7 +65,9 @@ class RuleGain:
         self._together = np.zeros(LOW, np.float32)
         self._alone = np.zeros(LOW, np.float32)
         self._held = np.zeros(LOW, np.float32)
+        self._leak = np.zeros(LOW, np.float32)
         self._left = np.zeros(LOW, np.float32)
+        self._odd = False
         self.reset()
 
     def reset(self) -> None:
@@ -75,6 +78,7 @@ class RuleGain:
         self._looked, self._knows_noise = 0, False
         self._together.fill(_FIRST_LEAK * 1e-6)
         self._alone.fill(1e-6)
+        self._leak.fill(_FIRST_LEAK)
         self._near, self._all, self._hold = 1.0, 1.0, 0
 
     def gain(self, error: Spectrum, echo: Spectrum, _reference: Spectrum, out: Gains) -> float:
@@ -91,8 +95,13 @@ class RuleGain:
             self.reset()
             out.fill(0)
             return 0.0
-        self._expect_echo()
-        self._expect_noise()
+        self._odd = not self._odd
+        if self._odd:
+            self._measure_leak()
+        self._measure_noise()
+        self._held *= _ECHO_KEPT
+        np.maximum(self._held, self._echo, out=self._held)
+        np.multiply(self._held, self._leak, out=self._left)
         self._wiener(out)
         out *= np.float32(self._whole())
         return self._near
@@ -101,8 +110,8 @@ class RuleGain:
         squares = np.square(spectrum.view(np.float32), out=self._squares[: 2 * len(spectrum)])
         np.add(squares[0::2], squares[1::2], out=out)
 
-    def _expect_echo(self) -> None:
-        """The power that is expected to be left of the echo, in each bin."""
+    def _measure_leak(self) -> None:
+        """How much is left of the echo, in each bin."""
         differences = self._differences
         np.subtract(self._error[:LOW], self._means[0], out=differences[0])
         np.subtract(self._echo, self._means[1], out=differences[1])
@@ -111,14 +120,11 @@ class RuleGain:
         np.square(differences[1], out=differences[1])
         self._together += _LEAK_MOVES * (differences[0] - self._together)
         self._alone += _LEAK_MOVES * (differences[1] - self._alone)
-        np.divide(self._together, self._alone + np.float32(1e-12), out=self._left)
-        np.maximum(self._left, _LEAST_LEAK, out=self._left)
-        np.minimum(self._left, 1, out=self._left)
-        self._held *= _ECHO_KEPT
-        np.maximum(self._held, self._echo, out=self._held)
-        self._left *= self._held
+        np.divide(self._together, self._alone + np.float32(1e-12), out=self._leak)
+        np.maximum(self._leak, _LEAST_LEAK, out=self._leak)
+        np.minimum(self._leak, 1, out=self._leak)
 
-    def _expect_noise(self) -> None:
+    def _measure_noise(self) -> None:
         """The power of the noise in each bin: none until it has been looked for long enough."""
         self._powers *= _POWER_KEPT
         self._powers += (1 - _POWER_KEPT) * self._error
@@ -157,10 +163,11 @@ class RuleGain:
     def _whole(self) -> float:
         """What all of the block is multiplied with: little, while nobody near talks."""
         error, left = self._error[_VOICE], self._left[_VOICE]
-        if float(self._held[_VOICE].mean()) < _NO_ECHO:
+        if float(np.add.reduce(self._held[_VOICE])) < _NO_ECHO:
             unexplained = 1.0
         else:
-            unexplained = float(np.maximum(error - _SURELY * left, 0).sum()) / (float(error.sum()) + 1e-12)
+            over = np.maximum(error - _SURELY * left, 0)
+            unexplained = float(np.add.reduce(over)) / (float(np.add.reduce(error)) + 1e-12)
         self._near = _KEPT * self._near + (1 - _KEPT) * unexplained
         open_by = min(1.0, max(0.0, (self._near - _NOT_NEAR) / (_NEAR - _NOT_NEAR)))
         if open_by >= 1:
