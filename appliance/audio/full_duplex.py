@@ -112,7 +112,7 @@ class FullDuplex:
         self._counts = dict.fromkeys(("start", "jump", "divergence"), 0)
         self._why = "start"
         """Why the filter is not trusted; empty: it is."""
-        self._helping = False
+        self._helping = self._warm = False
         self._sure, self._sure_at_last = 0, 0
         self._unsure, self._age = 0, 0
         self._far = 0
@@ -210,8 +210,12 @@ class FullDuplex:
         """AEC3 instead, where there is echo that the filter does not know; from one to the other within a block."""
         help_now = bool(self._why and self._far)
         if not help_now and not self._helping:
+            self._warm = False
             return
         self._safe.process(microphones, reference, self._safe_out)
+        if not self._warm:  # what it gives first is what it holds of when it helped last: the gate may have been closed then
+            self._warm = True
+            return
         if help_now and self._helping:
             np.copyto(out, self._safe_out)
             return
