@@ -134,7 +134,7 @@ def usable_python(version: tuple[int, ...] = sys.version_info[:2]) -> str | None
 
 
 def bootstrap(root: Path, wanted: str) -> None:
-    """Bring root/.venv to the state of the lock file of ``wanted``: the core; dev: that and more; bench, training: what they add."""
+    """Bring root/.venv to the state of the lock file of ``wanted``: the core; dev: that and more; bench, training: the rest."""
     lock = root / "requirements" / f"{wanted}.lock"
     venv = root / ".venv"
     stamp = read_stamp(venv)

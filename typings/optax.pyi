@@ -1,6 +1,6 @@
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-OptState = Any
+OptState: TypeAlias = Any
 
 class GradientTransformation(NamedTuple):
     def init(self, params: Any, /) -> OptState: ...

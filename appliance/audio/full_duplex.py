@@ -213,7 +213,9 @@ class FullDuplex:
             self._warm = False
             return
         self._safe.process(microphones, reference, self._safe_out)
-        if not self._warm:  # what it gives first is what it holds of when it helped last: the gate may have been closed then
+        if (
+            not self._warm
+        ):  # what it gives first is what it holds of when it helped last: the gate may have been closed then
             self._warm = True
             return
         if help_now and self._helping:
