@@ -18,6 +18,7 @@ from tests.audio.machine import Machine, lay_out
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes this machine one of those in tests/audio/machines, without ALSA's library."""
     monkeypatch.setitem(sys.modules, "appliance.audio.probe", None)
+    monkeypatch.delattr(audio, "probe", raising=False)  # there when another test has imported it
 
     def become(name: str) -> Machine:
         machine = lay_out(name, tmp_path / name)
