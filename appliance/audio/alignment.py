@@ -42,6 +42,8 @@ _CLEAR, _PLAIN = 9.0, 6.0
 """Quality of a peak that is believed at once, and of one that is believed if the next agrees."""
 _HEARD = 60
 """Looks that are kept: a minute of far-end speech."""
+_STALE = 30 * RATE
+"""Samples after the last look from which the card's times alone tell where the echo is: they stay right for hours."""
 _SIGNIFICANT = 3.0
 """Standard deviations below which two clocks are the same one: mostly they are."""
 _USUAL = 60e-6
@@ -249,6 +251,7 @@ class Aligner:
                 self._echo.restart()
         elif refit:
             self._fit()
+            self._rest_on_times()
         return True
 
     def _stepped(self) -> bool:
@@ -352,6 +355,14 @@ class Aligner:
             self._latency = self._told(self._captured) + MARGIN - self._place
             if self._heard_line.points > 3:
                 self._restore = self._place - self._captured - self._heard_line.at(self._captured)
+
+    def _rest_on_times(self) -> None:
+        """Nothing was heard for long: looks of a few seconds tell a rate too badly to go by it for an hour."""
+        if self._looks and self._captured - self._looks[-1][0] > _STALE:
+            self._latency = self._told(self._captured) + MARGIN - self._place
+            self._once = _Rate(self._rate.value, max(self._rate.error, _KNOWN_ONCE))
+            self._looks.clear()
+            self._heard_line = Line()
 
     def _pulled(self) -> float:
         """The rate at which the place moves on: the true one, and a little towards where it should be."""

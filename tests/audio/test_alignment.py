@@ -120,6 +120,15 @@ class Simulated:
         for _ in range(int(seconds * BLOCKS)):
             self.step()
 
+    def rest(self, seconds: float) -> None:
+        """Nothing is played, and so nothing of it heard."""
+        self.sound = np.zeros_like(self.sound)
+        out = np.zeros(BLOCK, np.float32)
+        for _ in range(int(seconds * BLOCKS)):
+            self.play()
+            self.aligner.reference(self.block * BLOCK, self.told(self.epoch + (self.block + 1) * 0.01), out)
+            self.block += 1
+
     @property
     def off(self) -> float:
         """Samples by which the next reference is too late (negative) or too early."""
@@ -224,6 +233,22 @@ def test_silence_and_strangers_say_nothing() -> None:
     card.noise = np.resize(speech(10, seed=9), len(card.noise)) * 20  # 20 dB louder than the echo
     card.run(3)
     assert min(abs(card.off), abs(card.off - 0.05 * RATE)) < 24
+
+
+def test_a_long_silence_does_not_move_the_echo() -> None:
+    card = Simulated(latency=0.02)
+    card.run(3)
+    before, jumps = card.off, card.aligner.jumps
+    card.rest(900)
+    assert abs(card.off - before) < 4
+    assert card.aligner.jumps == jumps
+    card.sound = speech(12.0)
+    card.noise = np.zeros((card.block + 10 * BLOCKS) * BLOCK, np.float32)
+    sent = card.aligner.delay_ms
+    card.run(2)
+    assert card.aligner.jumps == jumps
+    assert abs(card.off - before) < 4
+    assert card.aligner.delay_ms == pytest.approx(sent, abs=0.1)
 
 
 def test_nothing_is_known_before_something_is_played() -> None:
