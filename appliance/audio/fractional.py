@@ -57,7 +57,7 @@ class Played:
         self.written += BLOCK
 
     def read(self, first: int, out: NDArray[np.float32]) -> bool:
-        """Copy what begins at sample ``first``, as much as ``out`` holds: at most 511. False: there is none of it.
+        """Copy what begins at sample ``first``, as much as ``out`` holds: at most 495. False: there is none of it.
 
         What is not written yet, or not kept any more, is silence.
         """

@@ -140,11 +140,6 @@ class KalmanCanceller:
         return 10 * math.log10(self._heard / self._left)
 
     @property
-    def leakage(self) -> float:
-        """What is left of the echo, as a ratio of powers to the estimated echo, 0.001 to 1."""
-        return self._leakage.ratio
-
-    @property
     def junk(self) -> int:
         """Blocks that were no sound."""
         return self._junk + self._references.junk

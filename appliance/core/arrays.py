@@ -53,8 +53,6 @@ class Array:
     """The channel that gives back what the card plays."""
     cancels: bool = False
     """Whether the card takes its own loudspeaker out of what it captures."""
-    loudspeaker: Position | None = None
-    """Where its loudspeaker is, metres from the centre, if that is known."""
 
     def __post_init__(self) -> None:
         if len(self.microphones) != len(self.positions):
