@@ -82,11 +82,6 @@ def room(name: str) -> Room:
         return Room(name, float(data["rt60"]), {key: data[key] for key in sources}, azimuths)
 
 
-def bank(count: int) -> list[str]:
-    """The tuning rooms that are simulated already, at most ``count``."""
-    return [name for name in (f"t{number}" for number in range(count)) if (CACHE / f"{name}-{VERSION}.npz").exists()]
-
-
 def _simulated(name: str) -> dict[str, NDArray[np.float32]]:
     random = np.random.default_rng([ord(name[0]), int(name[1:])])
     plan = _PLANS[name] if name in _PLANS else _drawn(random)
@@ -176,7 +171,7 @@ def _absorption(plan: Plan, loudspeaker: NDArray[np.float64]) -> tuple[float, fl
 
 def _responses(plan: Plan, absorption: float, sources: list[NDArray[np.float64]]) -> list[Many]:
     """Shape (4, n) for each source; cut and faded out at 0.6 s."""
-    np.random.seed(1)  # noqa: NPY002 - pyroomacoustics draws the images' places from there
+    pyroomacoustics.random.seed(1)  # of the places of the images
     simulated = pyroomacoustics.ShoeBox(
         plan.size,
         fs=RATE,

@@ -41,3 +41,7 @@ def test_everything_is_inside_and_nobody_sits_where_the_loudspeaker_is(name: str
 def test_the_same_name_is_the_same_room() -> None:
     one, other = (_places(_PLANS["r2"], np.random.default_rng(7)) for _ in range(2))
     assert one == other
+    plan = _PLANS["r1"]
+    source = np.array(plan.array) + np.array(one["loudspeaker"])
+    first, again = (_responses(plan, 0.5, [source])[0] for _ in range(2))
+    np.testing.assert_array_equal(first, again)
