@@ -293,6 +293,10 @@ class KalmanCanceller:
         for first in range(0, len(self._filters), _CONSTRAINED):
             self._size(first)
         self._raise_doubt(_SOME_DOUBT)
+        self._leaked = [self._leakage.magnitudes] * 2
+        for kept in self._kept:  # the next jump may come before anything else is kept
+            for copy, array in zip(kept, self._known(), strict=True):
+                np.copyto(copy, array)
 
 
 def _shifted(filters: Complexes, samples: int) -> Complexes:

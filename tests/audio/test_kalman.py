@@ -73,6 +73,21 @@ def test_a_known_jump_moves_the_filter_instead_of_losing_it(samples: int) -> Non
     assert decibels(moved[:, after], errors) > 15
 
 
+def test_a_second_jump_right_after_a_known_one_goes_on_from_that() -> None:
+    reference = talk(16, 5)
+    echo = through(reference, path(17, delay=600))
+    canceller = KalmanCanceller(1)
+    first, second = 4 * RATE, 4 * RATE + 10 * BLOCK
+    cancel(canceller, echo[:, :first], reference[:first])
+    canceller.shift(300)
+    cancel(canceller, np.roll(echo, 300, axis=1)[:, first:second], reference[first:second])
+    canceller.shift(300)
+    after = slice(second, second + RATE // 5)
+    moved = np.roll(echo, 600, axis=1)[:, after]
+    errors, _ = cancel(canceller, moved, reference[after])
+    assert decibels(moved, errors) > 15
+
+
 def test_a_jump_beyond_the_filter_forgets_the_room() -> None:
     reference = talk(18, 1)
     canceller = KalmanCanceller(1)
