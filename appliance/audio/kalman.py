@@ -294,8 +294,8 @@ class KalmanCanceller:
             self._size(first)
         self._raise_doubt(_SOME_DOUBT)
         self._leaked = [self._leakage.magnitudes] * 2
-        for kept in self._kept:  # the next jump may come before anything else is kept
-            for copy, array in zip(kept, self._known(), strict=True):
+        for both in self._kept:  # the next jump may come before anything else is kept
+            for copy, array in zip(both, self._known(), strict=True):
                 np.copyto(copy, array)
 
 
