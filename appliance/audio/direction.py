@@ -164,6 +164,8 @@ class DirectionFinder:
         heights /= heights.max(axis=1, keepdims=True)
         self._spectrum *= np.float32(_SMOOTHED)
         self._spectrum += heights.sum(axis=0)
+        # A frequency in which nothing has risen since the last silence has no vector left, and would never get one again.
+        self._vector[:, ~self._vector.any(axis=0)] = self._n**-0.5
         self._estimates += 1
         if self._estimates >= _FIRST:
             self._tell(self._highest())

@@ -237,6 +237,21 @@ def test_another_talker_is_followed_within_a_second_but_not_at_a_cough() -> None
     assert finder.direction == pytest.approx(300, abs=3)
 
 
+def test_frequencies_that_were_silent_once_are_heard_again() -> None:
+    finder = DirectionFinder(SQUARE)
+    low = np.arange(BINS) < 60
+    for frame in talking(SQUARE, [], 10):
+        finder.update(frame, 1.0)
+    for frame in talking(SQUARE, [120], 40, noise=0.0):
+        finder.update(frame * low, 1.0)
+    for frame in talking(SQUARE, [], 250):
+        finder.update(frame, 0.0)
+    for frame in talking(SQUARE, [300], 40):
+        finder.update(frame * ~low, 1.0)
+    assert finder.direction == pytest.approx(300, abs=3)
+    assert finder._vector.any(axis=0).all()
+
+
 def test_nobody_talks() -> None:
     finder = DirectionFinder(SQUARE)
     assert finder.direction is None
