@@ -86,7 +86,7 @@ class Beamformer:
         self._loading = np.full(_LEARNT, 0.1, np.float32)
         self._other = np.zeros((n, _LEARNT), np.complex64)
         self._outer, self._echo = np.zeros((2, n, n, _LEARNT), np.complex64)
-        self._offered = self._learnt = self._next = 0
+        self._turns = self._offered = self._learnt = self._next = 0
         self._wanted = np.zeros((n, BINS), np.complex64)
         self._wanted[0] = 1  # until somebody has talked: the first microphone
         self._weights = self._wanted.copy()
@@ -104,7 +104,8 @@ class Beamformer:
             return
         if azimuth is not None:
             self._turn(azimuth / _APART)
-        if self._beam >= 0 and self._learnt > _ENOUGH and self._offered % _SOME == 0:
+        self._turns += 1
+        if self._beam >= 0 and self._learnt > _ENOUGH and self._turns % _SOME == 0:
             self._refresh()
         np.subtract(self._wanted, self._weights, out=self._products)
         self._products *= _TURNED

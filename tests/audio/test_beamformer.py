@@ -147,6 +147,20 @@ def test_a_loudspeaker_behind_the_talker_does_not_take_out_the_talker() -> None:
     assert (np.sum(np.abs(beam._weights) ** 2, axis=0) <= 10**0.8 * 1.05).all()
 
 
+@pytest.mark.parametrize("more", [0, 1, 2])
+def test_a_beam_that_turns_while_the_far_end_is_silent_takes_the_loudspeaker_out_too(more: int) -> None:
+    beam, speech = steered(SQUARE, 0), slice(10, 160)
+    loudspeaker = plane_wave(SQUARE, 60)
+    for frame in talking(SQUARE, [60], 300 + more):
+        beam.steer(0)
+        beam.learn(frame)
+    plain = np.abs(through(steered(SQUARE, 180), loudspeaker))[speech]
+    for _ in range(300):
+        beam.steer(180)
+    after = np.abs(through(beam, loudspeaker))[speech]
+    assert np.sqrt(np.mean(after**2)) < 0.7 * np.sqrt(np.mean(plain**2))
+
+
 def test_nothing_learnt_from_silence() -> None:
     beam = steered(SQUARE, 0)
     weights = beam._weights.copy()
