@@ -24,7 +24,7 @@ from tools.acoustics.array import MICROPHONES
 from tools.acoustics.signals import Many, Random
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "acoustics" / "rooms"
-VERSION = 1
+VERSION = 2
 """Counts up when the simulation changes, so that older files are left alone."""
 DISTANCES = {"1m": 1.0, "1m5": 1.5, "2m": 2.0, "3m": 3.0}
 WALK = 9
