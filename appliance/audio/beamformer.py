@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.audio.spectra import BINS, Spectra, Spectrum
+from appliance.audio.spectra import BINS, LOW, Spectra, Spectrum
 from appliance.audio.steering import Complex, diffuse, frequencies, steering
 from appliance.core.arrays import Position
 
@@ -25,7 +25,7 @@ _REST = 0.7
 """Beams that a direction may be off before another is taken: one that trembles between two moves nothing."""
 _TURNED = np.float32(0.25)
 """Of what is left of a turn, a block."""
-_LEARNT = 161
+_LEARNT = LOW
 """Bins whose echo is learnt: up to 8 kHz, as far as it is cancelled."""
 _SOME = 3
 """Every so many blocks is learnt from one, and some weights are computed anew."""

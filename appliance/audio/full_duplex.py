@@ -17,7 +17,7 @@ from appliance.audio.aec3 import Aec3
 from appliance.audio.high_band import HighBand
 from appliance.audio.kalman import KalmanCanceller
 from appliance.audio.rule_gain import RuleGain
-from appliance.audio.spectra import BINS, Analysis, Gains, Spectra, Spectrum, Synthesis
+from appliance.audio.spectra import BINS, LOUDEST, Analysis, Gains, Spectra, Spectrum, Synthesis
 from appliance.core.units import BLOCK, Block, Blocks
 
 _AUDIBLE = 1e-6 * BLOCK
@@ -35,8 +35,6 @@ _SURE, _SURE_AT_LAST = 40, 250
 """Blocks of far-end sound that it has to be trusted for, with that and, where somebody near never stops, without."""
 _UNSURE = 30
 """Blocks after a jump in which what is heard tells of nobody."""
-_LOUDEST = 16.0 * BLOCK
-"""Energy of a block that no sound has: it is junk, and counts as silence."""
 _SILENCE = np.zeros(BLOCK, np.float32)
 _NEAR = 0.5
 _FADE = np.linspace(0.0, 1.0, BLOCK, dtype=np.float32)
@@ -148,7 +146,7 @@ class FullDuplex:
 
     def process(self, microphones: Blocks, reference: Block, out: Block) -> None:
         energy = float(np.dot(reference, reference))
-        if not energy < _LOUDEST:
+        if not energy < LOUDEST:
             reference, energy = _SILENCE, 0.0
         divergences = self._kalman.divergences
         self._kalman.process(microphones, reference, self._errors, self._echoes)
@@ -213,9 +211,8 @@ class FullDuplex:
             self._warm = False
             return
         self._safe.process(microphones, reference, self._safe_out)
-        if (
-            not self._warm
-        ):  # what it gives first is what it holds of when it helped last: the gate may have been closed then
+        # What it gives first is what it holds of when it helped last: the gate may have been closed then.
+        if not self._warm:
             self._warm = True
             return
         if help_now and self._helping:

@@ -8,9 +8,9 @@ it is echo and goes.
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.audio.spectra import BINS, Gains, Spectrum
+from appliance.audio.spectra import BINS, LOW, Gains, Spectrum
 
-FIRST = 161
+FIRST = LOW
 """The first bin that no canceller estimates: 8.05 kHz."""
 _EDGES = np.array([161, 181, 201, 231, 271, 321, 391]) - FIRST
 _WIDTHS = np.diff(np.append(_EDGES, BINS - FIRST))

@@ -27,7 +27,8 @@ import numpy as np
 from appliance.audio.fourier import forward_mean, inverse, inverse_sum
 from appliance.audio.lag import Lag
 from appliance.audio.leakage import Leakage
-from appliance.audio.references import WINDOW, Complexes, Reals, References
+from appliance.audio.references import Complexes, Reals, References
+from appliance.audio.spectra import LOUDEST, WINDOW
 from appliance.core.units import BLOCK, RATE, Block, Blocks
 
 HIGHEST = 8000
@@ -56,8 +57,6 @@ _PROCESS_NOISE = 0.1
 _LEAST_PROCESS_NOISE = 5e-6
 _CONSTRAINED = 6
 """Partitions a block whose filter is cut to its own length: those in turn, since it costs most."""
-_LOUDEST = 16.0 * BLOCK
-"""Energy of a block that no sound has: it is junk."""
 _WORSE = 1.5
 """Error over microphones, in power, above which the filter adds echo instead of taking it away."""
 _WORSE_BLOCKS = 20
@@ -160,7 +159,7 @@ class KalmanCanceller:
         inverse(self._echo_bins, self._echo_samples)
         echoes[:] = self._echo_samples[:, BLOCK:]
         heard = float(np.vdot(microphones, microphones))
-        if not heard < _LOUDEST * len(microphones):
+        if not heard < LOUDEST * len(microphones):
             self._junk += 1
             errors.fill(0)
             echoes.fill(0)

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.audio.references import WINDOW
+from appliance.audio.spectra import WINDOW
 
 _LOW, _HIGH = 4, 60
 """Bins that are looked at: 200 Hz to 3 kHz, where eight samples are half a period."""

@@ -13,18 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from appliance.audio.fourier import forward_mean
+from appliance.audio.spectra import LOUDEST, WINDOW
 from appliance.core.units import BLOCK, Block
 
 Reals: TypeAlias = NDArray[np.float32]
 Complexes: TypeAlias = NDArray[np.complex64]
 
-WINDOW = 2 * BLOCK
 _WHOLE = np.float32(WINDOW)
 """The transform divides by it."""
 _LOUD = np.float32(2 * WINDOW)
 """Products are taken twice: then they are about as loud as the signal where that is loud."""
-_LOUDEST = 16.0 * BLOCK
-"""Energy of a block that no sound has: it is junk."""
 _AUDIBLE = 1e-8 * BLOCK
 """Energy of a block below which there is nothing to learn from: -80 dBFS."""
 _ALIKE_FROM = 1e-6 * BLOCK
@@ -72,7 +70,7 @@ class References:
         samples = self._samples
         samples[:, :BLOCK] = samples[:, BLOCK:]
         energy = float(np.dot(reference, reference))
-        if energy < _LOUDEST:
+        if energy < LOUDEST:
             self._products(reference, energy)
         else:
             self.junk += 1

@@ -24,13 +24,11 @@ from typing import NamedTuple, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.audio.spectra import Gains, Spectrum
+from appliance.audio.spectra import LOW, Gains, Spectrum
 
 Array: TypeAlias = NDArray[np.float32]
 
 WEIGHTS = Path(__file__).with_name("residual.npz")
-LOW = 161
-"""Bins that the network sees: 0 to 8 kHz, 50 Hz apart."""
 _WIDENING = 0.055
 """Bands are this part of their centre wide, and at least one bin."""
 LEAST_POWER = np.float32(1e-7)

@@ -12,10 +12,8 @@ Where nothing but echo is there, nobody near talks, and all of it is taken down.
 import numpy as np
 from numpy.typing import NDArray
 
-from appliance.audio.spectra import BINS, Gains, Spectrum
+from appliance.audio.spectra import BINS, LOW, Gains, Spectrum
 
-LOW = 161
-"""Bins that a canceller estimates: 0 to 8 kHz."""
 _LEAST_ECHO, _LEAST_NOISE = np.float32(0.03**2), np.float32(0.12**2)
 """What is left of either, squared."""
 _LEAST_LEAK, _FIRST_LEAK = np.float32(0.002), np.float32(0.1)

@@ -15,6 +15,10 @@ from appliance.core.units import BLOCK, Block, Blocks
 WINDOW = 2 * BLOCK
 BINS = BLOCK + 1
 """Of a spectrum, 0 to 24 kHz, 50 Hz apart."""
+LOW = 161
+"""Bins that a canceller estimates, and that the residual gain sees: 0 to 8 kHz."""
+LOUDEST = 16.0 * BLOCK
+"""Energy of a block that no sound has: it is junk."""
 
 Spectrum: TypeAlias = NDArray[np.complex64]
 """Shape (481,): bins of a mono signal."""

@@ -5,8 +5,8 @@ import pytest
 
 from appliance.audio.high_band import FIRST, HighBand
 from appliance.audio.residual import ResidualGain
-from appliance.audio.rule_gain import LOW, RuleGain
-from appliance.audio.spectra import BINS, Gains, Spectrum
+from appliance.audio.rule_gain import RuleGain
+from appliance.audio.spectra import BINS, LOW, Gains, Spectrum
 from appliance.audio.two_gains import TwoGains
 
 

@@ -11,7 +11,7 @@ from appliance.app.speech import synthetic
 from appliance.audio import residual
 from appliance.audio.kalman import KalmanCanceller
 from appliance.audio.residual import BANDS, INPUTS, ResidualGain, ResidualWeightsError, Weights
-from appliance.audio.spectra import BINS, Analysis
+from appliance.audio.spectra import BINS, LOW, Analysis
 from appliance.core.units import BLOCK, RATE
 
 SECONDS = 8
@@ -138,7 +138,7 @@ def test_the_network_is_what_its_equations_say() -> None:
         state = (1 - update) * np.tanh(ahead[2] + reset * back[2]) + update * state
         last = sigmoid(w.out @ np.concatenate([state, first]) + w.out_bias)
         expected = (last[:-1] @ residual.SPREADING) * fine.gain(features.powers)
-        np.testing.assert_allclose(out[: residual.LOW], expected, atol=4e-3)
+        np.testing.assert_allclose(out[:LOW], expected, atol=4e-3)
         assert talks == pytest.approx(last[-1], abs=1e-3)
 
 

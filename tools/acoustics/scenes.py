@@ -123,8 +123,6 @@ class Scene:
     echo: Many
     near: Many
     noise: Many
-    near_dry: Block
-    """Near speech as it left the mouth (scaled)."""
     near_early: Block
     """Near speech at the first microphone with 50 ms of its reflections: what PESQ and STOI compare with."""
     azimuths: NDArray[np.float32]
@@ -165,7 +163,6 @@ def build(scenario: Scenario, where: Room, pair: tuple[Voice, Voice], seed: int)
     echo = convolved(heard, where.responses["loudspeaker"])
     echo *= np.float32(db(NEAR_LEVEL - scenario.ser) / active_rms(echo[0]))
     noise = _noise(scenario, where, count, random)
-    dry = said * np.float32(db(NEAR_LEVEL) / active_rms(said))
     return Scene(
         scenario,
         where.name,
@@ -176,7 +173,6 @@ def build(scenario: Scenario, where: Room, pair: tuple[Voice, Voice], seed: int)
         echo,
         near,
         noise,
-        dry,
         early,
         azimuths,
         _calls(count // BLOCK, delays, scenario.ppm, _random("card", where.name, seed)),

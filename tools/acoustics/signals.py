@@ -13,7 +13,7 @@ from appliance.core.units import BLOCK, RATE, Block
 Many = NDArray[np.float32]
 """Shape (channels, n)."""
 Random = np.random.Generator
-_PINK = ([0.049922035, -0.095993537, 0.050612699, -0.004408786], [1, -2.494956002, 2.017265875, -0.522189400])
+PINK = ([0.049922035, -0.095993537, 0.050612699, -0.004408786], [1, -2.494956002, 2.017265875, -0.522189400])
 _LOUDSPEAKER = signal.butter(2, [150, 9000], "band", fs=RATE, output="sos")
 _TAPS = 32
 
@@ -41,7 +41,7 @@ def convolved(samples: Block, responses: Many) -> Many:
 def pink(count: int, random: Random) -> Block:
     """Noise that falls by 3 dB an octave, RMS 1."""
     white = random.standard_normal(count + RATE)
-    noise = signal.lfilter(*_PINK, white)[RATE:]
+    noise = signal.lfilter(*PINK, white)[RATE:]
     return np.asarray(noise / np.std(noise), np.float32)
 
 

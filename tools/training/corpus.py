@@ -20,6 +20,7 @@ from scipy import signal
 
 from appliance.audio import residual
 from appliance.audio.kalman import KalmanCanceller
+from appliance.audio.spectra import LOW
 from appliance.core.units import BLOCK
 from tools.training import recipe
 from tools.training.rooms import Room
@@ -91,7 +92,7 @@ def _downsampled(channels: Channels) -> Channels:
 def beam(place: Room, azimuth: float, loading: float, null: float) -> NDArray[np.complex64]:
     """Superdirective weights, shape (4, 161), with diagonal loading, and ``null`` times the loudspeaker as a noise."""
     microphones = place.microphones
-    frequencies = 50.0 * np.arange(residual.LOW)
+    frequencies = 50.0 * np.arange(LOW)
     angle, up = np.deg2rad(azimuth), np.deg2rad(15)
     ahead = np.array([np.cos(angle) * np.cos(up), np.sin(angle) * np.cos(up), np.sin(up)])
     towards = np.exp(2j * np.pi * frequencies[:, None] * (microphones @ ahead) / _SOUND)  # (161, 4)
@@ -143,7 +144,7 @@ def _one_channel(random: Random, one: Scene, parts: Parts) -> list[Mono]:
 
 def _colour(random: Random) -> NDArray[np.float32]:
     knots = np.array([0, 3, 10, 30, 70, 160])
-    decibels = np.interp(np.arange(residual.LOW), knots, random.normal(0, 2, knots.size))
+    decibels = np.interp(np.arange(LOW), knots, random.normal(0, 2, knots.size))
     return np.asarray(10 ** (decibels / 20), np.float32)
 
 

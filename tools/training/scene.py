@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from tools.acoustics.signals import read_at
+from tools.acoustics.signals import PINK, read_at
 from tools.training.recipe import RATE, SECONDS
 from tools.training.rooms import Responses, Room, early, room
 from tools.training.voices import Phrases
@@ -20,7 +20,6 @@ Channels = NDArray[np.float32]
 COUNT = SECONDS * RATE
 _KINDS = {"both": 0.55, "far": 0.18, "near": 0.23, "nobody": 0.04}
 _LOUDEST = 0.7
-_PINK = ([0.049922035, -0.095993537, 0.050612699, -0.004408786], [1, -2.494956002, 2.017265875, -0.522189400])
 
 
 class Scene(NamedTuple):
@@ -190,7 +189,7 @@ def _loudspeaker(random: Random, samples: Samples) -> Samples:
 
 
 def _pink(random: Random) -> Samples:
-    return np.asarray(signal.lfilter(*_PINK, random.standard_normal(COUNT)), np.float32)
+    return np.asarray(signal.lfilter(*PINK, random.standard_normal(COUNT)), np.float32)
 
 
 def _noise(random: Random, place: Room, voices: list[Phrases]) -> Channels:

@@ -59,7 +59,7 @@ def test_where_what_is_judged() -> None:
 def spans_of(name: str) -> dict[str, tuple[float, float]]:
     one = np.zeros(0, np.float32)
     many = one[None]
-    return spans(Scene(SCENARIOS[name], "", 0, ("", ""), one, many, many, many, many, one, one, one, ()))
+    return spans(Scene(SCENARIOS[name], "", 0, ("", ""), one, many, many, many, many, one, one, ()))
 
 
 def test_the_delay_of_what_is_sent_is_found() -> None:

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from appliance.audio import residual
-from appliance.audio.spectra import BINS, Analysis
+from appliance.audio.spectra import BINS, LOW, Analysis
 from appliance.core.units import BLOCK, RATE
 from tests.support import need
 
@@ -86,7 +86,7 @@ def test_inputs_of_a_stream_are_those_of_its_blocks() -> None:
     blocks = (random.standard_normal((3, 30, BINS)) + 1j * random.standard_normal((3, 30, BINS))).astype(np.complex64)
     blocks[1] += 0.7 * blocks[0]
     features = residual.Features()
-    whole = corpus.inputs(*blocks[:, :, : residual.LOW])
+    whole = corpus.inputs(*blocks[:, :, :LOW])
     for error, echo, reference, row in zip(*blocks, whole, strict=True):
         features.update(error, echo, reference)
         np.testing.assert_allclose(features.values[: residual.INPUTS], row, atol=1e-4)
@@ -101,7 +101,7 @@ def test_a_mixture_tells_what_shall_pass(drawn: scene.Scene) -> None:
 
 
 def test_a_beam_lets_its_direction_pass_and_less_of_the_loudspeaker(drawn: scene.Scene) -> None:
-    hertz = 50.0 * np.arange(residual.LOW)
+    hertz = 50.0 * np.arange(LOW)
     place = drawn.room
 
     def from_there(position: NDArray[np.float64]) -> NDArray[np.complex128]:
