@@ -42,6 +42,11 @@ def test_the_number_of_channels_tells_two_firmwares_apart() -> None:
     assert by_usb_id("2886:0018") == six
 
 
+def test_channels_of_no_known_firmware_are_no_preset() -> None:
+    assert by_card_name("seeed-8mic-voicecard", 8) is not None
+    assert by_card_name("seeed-8mic-voicecard", 7) is None
+
+
 def test_a_finished_channel_is_the_first_of_however_many() -> None:
     array = by_usb_id("2886:001A", 6)
     assert array is not None
