@@ -19,12 +19,11 @@ from appliance.audio.gate import Gate
 from appliance.audio.port import Side, SoundCard
 from appliance.core.controls import Event, Reason, Reasons, initial
 from appliance.core.counters import Counters
-from appliance.core.lamps import Lamps
 from appliance.core.units import Block, Blocks
 from appliance.health.journal import Journal
 from appliance.panel.memory import MuteMemory
 from appliance.panel.none import NoPanel
-from appliance.panel.port import Hands, Panel
+from appliance.panel.port import Hands, Panel, View
 from appliance.settings import AudioBackend, Settings
 
 _CARD = 6.0
@@ -68,6 +67,7 @@ class Unpressed:
     """In place of a panel that is not there, for measurements of which nothing is kept: nothing of it is ever pressed."""
 
     name = "none"
+    problem = ""
 
     def __init__(self) -> None:
         self.ended: Future[None] = Future()
@@ -78,7 +78,7 @@ class Unpressed:
         hands.post(Event.PANEL_FOUND)
         hands.post(Event.SWITCH_FOUND_OPEN)
 
-    def show(self, lamps: Lamps) -> None:
+    def show(self, view: View) -> None:
         """There are no lamps."""
 
     def stop(self) -> None:

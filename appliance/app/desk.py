@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from appliance.audio.gate import Gate
-from appliance.core.controls import Controls, Door, Event, Reason, Reasons, step
+from appliance.core.controls import CLOSING, Controls, Door, Event, Reason, Reasons, step
 from appliance.core.counters import Counters
 from appliance.core.events import EventName
 from appliance.core.lamps import Health, Lamps, LinkPhase, Room, Sign, lamps
@@ -18,7 +18,7 @@ from appliance.core.units import SILENCE
 from appliance.health.journal import Journal
 from appliance.media.exchange import Downlink
 from appliance.panel.memory import MuteMemory
-from appliance.panel.port import Hands, Panel
+from appliance.panel.port import Hands, Panel, View
 
 _KNOCK_SHOWN = 5.0
 """Seconds that SPEAK pulses after a knock."""
@@ -90,7 +90,12 @@ class Desk:
             except RuntimeError:  # the loop has ended: the gate is closed, and there is nothing left to decide
                 self._gate.close()
 
-        return Hands(self._gate.close_by_hand, lambda event: later(self._from_panel, event), lambda: later(self._knock))
+        return Hands(
+            close=self._gate.close_by_hand,
+            post=lambda event: later(self._from_panel, event),
+            knock=lambda: later(self._knock),
+            is_open=lambda: self._gate.is_open,
+        )
 
     def apply(self, event: Event) -> None:
         """Take one event into the controls, and do what follows."""
@@ -161,7 +166,7 @@ class Desk:
             wanted = replace(wanted, mic=Sign.STEADY)
         if wanted != self._shown or self._lit_by_panel:
             self._shown, self._lit_by_panel = wanted, False
-            self._panel.show(wanted)
+            self._panel.show(View(wanted))
         return wanted
 
     async def keep_memory(self) -> None:
@@ -190,7 +195,7 @@ class Desk:
     def _from_panel(self, event: Event) -> None:
         self._counters.add("panel_events")
         self.apply(event)
-        if event in {Event.SWITCH_CLOSED, Event.PRESS_WHILE_OPEN}:
+        if event in CLOSING:
             self._lit_by_panel = True
             self._gate.decided()
             self._follow()  # only now may the gate open again

@@ -2,14 +2,14 @@
 
 from concurrent.futures import Future
 
-from appliance.core.lamps import Lamps
-from appliance.panel.port import Hands
+from appliance.panel.port import Hands, View
 
 
 class NoPanel:
     """See :class:`appliance.panel.port.Panel`."""
 
     name = "none"
+    problem = ""
 
     def __init__(self) -> None:
         self.ended: Future[None] = Future()
@@ -18,7 +18,7 @@ class NoPanel:
         """There is nothing to read: the panel is never found."""
         self.ended.set_running_or_notify_cancel()
 
-    def show(self, lamps: Lamps) -> None:
+    def show(self, view: View) -> None:
         """There are no lamps."""
 
     def stop(self) -> None:

@@ -7,18 +7,55 @@ from typing import Protocol
 
 from appliance.core.controls import Event
 from appliance.core.lamps import Lamps
+from appliance.media.exchange_messages import Speaker
+
+
+def _nothing(*_: object) -> None:
+    """Where nobody listens to a button, as at ``kontor record``."""
+
+
+def _open() -> bool:
+    """Where there is no gate to look at: what is to be shown is believed."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """What a panel may do with what a hand did."""
+    """What a panel may do with what a hand did. All of it is called from the panel's threads and must not block."""
 
     close: Callable[[], bool]
-    """Close the gate at once, from the panel's thread; returns whether it was open. No loop is needed."""
+    """Close the gate at once; returns whether it was open. No loop is needed."""
     post: Callable[[Event], None]
-    """Tell the loop; from the panel's thread. Every ``close`` that returned True is followed by exactly one event."""
+    """Tell the loop. Every ``close`` that returned True is followed by exactly one event of
+    :data:`~appliance.core.controls.CLOSING`."""
     knock: Callable[[], None]
-    """The knock button was pressed; from the panel's thread."""
+    """The knock button was pressed."""
+    hand: Callable[[], None] = _nothing
+    """TALK was tapped and is no push-to-talk key: the room's hand goes up, or down again."""
+    turn: Callable[[int], None] = _nothing
+    """Volume, in steps: +1 louder, -1 quieter; again and again while the button is held."""
+    is_open: Callable[[], bool] = _open
+    """Whether the gate is open: MIC is not put out while it is not, whatever the loop wanted to show (UX.md, mute rule 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything that a panel shows."""
+
+    lamps: Lamps
+    speakers: tuple[Speaker, ...] = ()
+    """Who speaks in the room, at most three."""
+    hands: int = 0
+    """Members that want to speak."""
+    knock: bool = False
+    """Somebody knocks."""
+    own_hand: bool = False
+    """This room's hand is up."""
+    warning: bool = False
+    """Quiet hours end soon: the door is about to open."""
+    recording: bool = False
+    night: bool = False
+    """Everything but MIC is darker."""
 
 
 class Panel(Protocol):
@@ -28,11 +65,15 @@ class Panel(Protocol):
     def name(self) -> str:
         """For status and journal."""
 
+    @property
+    def problem(self) -> str:
+        """Why it is lost or works less well than it should, one sentence; empty: all of it works."""
+
     def start(self, hands: Hands) -> None:
         """Read the switch, post what was found (PANEL_FOUND and the switch's position), then watch for edges."""
 
-    def show(self, lamps: Lamps) -> None:
-        """Light the lamps. Called on the loop, only when something changed; must not block."""
+    def show(self, view: View) -> None:
+        """Show this from now on. Called on the loop, only when something changed; must not block."""
 
     def stop(self) -> None:
         """End the threads within one second; MIC stays lit."""

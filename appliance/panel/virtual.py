@@ -17,7 +17,7 @@ from pathlib import Path
 from appliance.core.controls import Event, MuteControl
 from appliance.core.lamps import Lamps, Sign
 from appliance.panel.contacts import HoldContact, MuteContact
-from appliance.panel.port import Hands
+from appliance.panel.port import Hands, View
 
 DARK = Lamps(Sign.STEADY, Sign.OFF, Sign.OFF, Sign.STEADY, 0.0)
 """Before anything is known: the microphone is closed, the daemon not up."""
@@ -54,6 +54,10 @@ class VirtualPanel:
         return f"virtual ({self.kind})"
 
     @property
+    def problem(self) -> str:
+        return ""
+
+    @property
     def shown(self) -> Lamps:
         """The lamps as they are lit now."""
         return self._shown
@@ -77,8 +81,8 @@ class VirtualPanel:
         self._thread = threading.Thread(target=self._run, name="panel", daemon=True)
         self._thread.start()
 
-    def show(self, lamps: Lamps) -> None:
-        self._light(lamps)
+    def show(self, view: View) -> None:
+        self._light(view.lamps)
 
     def stop(self) -> None:
         self._edges.put(None)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from appliance.core.lamps import Lamps
 from appliance.health.journal import Journal
+from appliance.panel.port import View
 from appliance.settings import Settings, Source, load
 
 
@@ -39,9 +40,9 @@ class LampRow:
         self.order = order
         self.shown: Lamps | None = None
 
-    def show(self, lamps: Lamps) -> None:
-        self.shown = lamps
-        self.order.append(("lamp", lamps.mic))
+    def show(self, view: View) -> None:
+        self.shown = view.lamps
+        self.order.append(("lamp", view.lamps.mic))
 
 
 def gone(pid: int) -> bool:

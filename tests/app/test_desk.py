@@ -15,7 +15,7 @@ from appliance.core.counters import Counters
 from appliance.core.lamps import LinkPhase, Sign
 from appliance.media.exchange import Downlink, Speaker
 from appliance.panel.memory import MuteMemory, Remembered
-from appliance.panel.port import Panel
+from appliance.panel.port import Panel, View
 from tests.app.parts import LampRow, journal
 from tests.support import until
 
@@ -78,7 +78,7 @@ async def test_the_lamp_that_the_panel_lit_goes_out_again_when_the_loop_was_late
     hands = world.desk.hands(asyncio.get_running_loop())
     lit = world.desk.refresh(ANSWER, False)
     assert hands.close()
-    world.lamps.show(replace(lit, mic=Sign.STEADY))  # as the panel's thread does
+    world.lamps.show(View(replace(lit, mic=Sign.STEADY)))  # as the panel's thread does
     # To and fro while the loop was busy: it takes both before it looks at the lamps.
     hands.post(Event.SWITCH_CLOSED if latching else Event.PRESS_WHILE_OPEN)
     hands.post(Event.SWITCH_OPENED if latching else Event.PRESS_WHILE_CLOSED)

@@ -9,7 +9,7 @@ import pytest
 
 from appliance.core.controls import Event, MuteControl
 from appliance.core.lamps import Lamps, Sign
-from appliance.panel.port import Hands
+from appliance.panel.port import Hands, View
 from appliance.panel.virtual import DARK, VirtualPanel
 from tests.support import wait_for
 
@@ -63,7 +63,7 @@ def test_starts_dark_and_tells_what_it_found(started: Callable[..., tuple[Virtua
 
 def test_gate_first_lamp_next_and_on_the_panels_thread(started: Callable[..., tuple[VirtualPanel, Room]]) -> None:
     panel, room = started(MuteControl.LATCHING)
-    panel.show(OPEN)
+    panel.show(View(OPEN))
     room.told.clear()
     panel.move("mute", True)
     wait_for(lambda: len(room.told) == 3)
