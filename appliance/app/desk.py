@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from appliance.audio.gate import Gate
+from appliance.core.chimes import Chime, chime_of
 from appliance.core.controls import CLOSING, Controls, Door, Event, Reason, Reasons, step
 from appliance.core.counters import Counters
 from appliance.core.events import EventName
@@ -68,6 +69,10 @@ class Desk:
         """Called whenever the controls have changed, or a knock has to be told."""
         self.opening: Callable[[], None] = lambda: None
         """Called before the gate may open: from now on no reason may be told any more."""
+        self.chime: Callable[[Chime], None] = lambda _chime: None
+        """Called when something has happened that is told by a sound."""
+        self.turn: Callable[[int], None] = lambda _steps: None
+        """Called when the volume buttons were pressed: +1 louder, -1 quieter."""
         self.knocks = 0
         """How often the knock button was pressed."""
 
@@ -94,6 +99,7 @@ class Desk:
             close=self._gate.close_by_hand,
             post=lambda event: later(self._from_panel, event),
             knock=lambda: later(self._knock),
+            turn=lambda steps: later(self.turn, steps),
             is_open=lambda: self._gate.is_open,
         )
 
@@ -105,6 +111,9 @@ class Desk:
             self._tell(before, event)
             self._remember()
             self.changed()
+        chime = chime_of(before, self._controls, event)
+        if chime is not None:
+            self.chime(chime)
 
     def answered(self, answer: Downlink, connection: int) -> None:
         """Take what link told: counters that have grown since its last answer on this connection are events.
