@@ -9,7 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-MODULES = ("tools.configuration_doc", "tools.controls_diagram", "tools.dependencies", "tools.measurements")
+MODULES = (
+    "tools.pinmap",
+    "tools.configuration_doc",
+    "tools.controls_diagram",
+    "tools.dependencies",
+    "tools.measurements",
+)
 
 
 def write_or_check(target: Path, page: str, arguments: Sequence[str]) -> int:
