@@ -1,4 +1,4 @@
-"""Make .venv and install the locked packages: ``python3 -m tools.bootstrap core|dev|bench|training``, run by the Makefile.
+"""Make .venv and install locked packages: ``python3 -m tools.bootstrap core|dev|bench|training|hardware``, run by the Makefile.
 
 Runs on the system's own Python with nothing installed. Says beforehand what it fetches and how much, and what goes wrong
 in one sentence with the way out. A stamp makes every later run return at once and without a network.
@@ -35,8 +35,9 @@ WHAT = {
     "dev": "the core, the tests and the tools",
     "bench": "what judges sound in the benches",
     "training": "what the residual gain is trained with",
+    "hardware": "what draws circuits and checks device trees",
 }
-BESIDE = {"bench": ("dev",), "training": ("dev", "bench")}
+BESIDE = {"bench": ("dev",), "training": ("dev", "bench"), "hardware": ("dev",)}
 """What is installed first: a lock of these holds only what those do not."""
 
 NO_NETWORK = (
@@ -55,8 +56,8 @@ NO_NETWORK = (
 )
 """What pip says when there is no way to the package index."""
 
-BUILT = ("pesq",)
-"""Packages of the benches without wheels: built from their locked source, with the locked tools and nothing fetched beside."""
+BUILT = ("pesq", "pylibfdt")
+"""Packages without wheels: built from their locked source, with the locked tools and nothing fetched beside."""
 
 NOT_INSTALLED = {
     "ensurepip is not available": "python3-venv",
@@ -134,7 +135,7 @@ def usable_python(version: tuple[int, ...] = sys.version_info[:2]) -> str | None
 
 
 def bootstrap(root: Path, wanted: str) -> None:
-    """Bring root/.venv to the state of the lock file of ``wanted``: the core; dev: that and more; bench, training: the rest."""
+    """Bring root/.venv to the state of the lock file of ``wanted``: the core; dev: that and more; or what is beside dev."""
     lock = root / "requirements" / f"{wanted}.lock"
     venv = root / ".venv"
     stamp = read_stamp(venv)

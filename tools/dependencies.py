@@ -30,6 +30,7 @@ GROUPS = {
     "dev": "For the tests",
     "bench": "For the benchmarks",
     "training": "For training the residual gain",
+    "hardware": "For `make hardware` and `make firmware`",
 }
 HEAD = """# What Kontor depends on
 
@@ -51,6 +52,9 @@ DEBIAN = """
 | iproute2, nftables | GPL-2.0 | networks with address translation, made and removed by the tests |
 | janus | GPL-3.0 | a peer of `make bench-room` |
 | linux-image-amd64, busybox-static | GPL-2.0 | the guest of `make test-kernel`; fetched, never committed |
+| linux-image-arm64, linux-source | GPL-2.0 | what `make firmware` checks against; fetched, never committed |
+| device-tree-compiler | GPL-2.0 | compiles the overlay and lays it over those trees |
+| graphviz | EPL-1.0 | lays out the harness for WireViz |
 | qemu-system-x86, kmod | GPL-2.0, LGPL-2.1 | run it |
 | libspeexdsp1 | BSD-3-Clause | a peer of `make bench-audio` |
 | pipewire, wireplumber | MIT | the sound card of `make bench-mouth-to-ear` and of the tests |

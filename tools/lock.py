@@ -37,7 +37,9 @@ def main() -> int:
     _compile(tools, "training", "--group", "training", "-c", "requirements/dev.lock", "-c", "requirements/bench.lock")
     _leave_out("training", "dev")
     _leave_out("training", "bench")
-    sizes = {name: {} for name in ("core", "dev", "bench", "training")}  # type: dict[str, dict[str, dict[str, int]]]
+    _compile(tools, "hardware", "--group", "hardware", "-c", "requirements/dev.lock", *_allow_built())
+    _leave_out("hardware", "dev")
+    sizes = {name: {} for name in ("core", "dev", "bench", "training", "hardware")}  # type: dict[str, dict[str, dict[str, int]]]
     for name, by_target in sizes.items():
         for python, machine in TARGETS:
             by_target[f"{python}-{machine}"] = found = _measure(tools, name, python, machine)

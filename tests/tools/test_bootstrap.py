@@ -260,7 +260,7 @@ def test_nothing_leads_pip_out_of_the_environment(monkeypatch: pytest.MonkeyPatc
 
 def test_an_unknown_set_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert bootstrap.main(["everything"]) == bootstrap.CHANGE_FIRST
-    assert last_line(capsys) == "kontor: 'everything' is none of core, dev, bench, training."
+    assert last_line(capsys) == "kontor: 'everything' is none of core, dev, bench, training, hardware."
 
 
 def test_the_committed_locks_fit_this_python_and_name_no_place() -> None:
