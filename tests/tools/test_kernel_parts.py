@@ -10,6 +10,7 @@ import pytest
 from tools.kernel import audio_class, fetch, initrd, redirection, ticks
 from tools.kernel.audio_class import CardModel
 from tools.kernel.channel import Channel
+from tools.kernel.spi_wire import SpiWire
 from tools.kernel.usb_card import UsbCard, UsbCards
 
 IN, OUT = audio_class.IN_ENDPOINT, audio_class.OUT_ENDPOINT
@@ -128,3 +129,27 @@ def test_the_first_file_system_is_an_archive_that_ends() -> None:
 def test_no_kernel_is_cached_where_none_was_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "PLACE", tmp_path)
     assert fetch.cached() is None
+
+
+def _note(address: int, value: int) -> str:
+    return f"parallel_ioport_write write [SW] addr 0x{address:02x} val 0x{value:02x}\n"
+
+
+def test_bits_of_the_parallel_port_are_bytes_of_the_wire(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    wire = SpiWire(notes)
+    idle, selected, data, clock = 0x04, 0x0C, 0x80, 0x01
+
+    def sent(*values: int) -> str:
+        bits = "".join(f"{value:08b}" for value in values)
+        rows = [_note(0, data * (bit == "1") | edge | 0x62) for bit in bits for edge in (0, clock, 0)]
+        return _note(2, selected) + "".join(rows) + _note(2, idle)
+
+    found_by_driver = _note(0, 0xAA) + _note(0, 0x55) + _note(2, idle)
+    notes.write_text(found_by_driver + sent(0x00, 0xFF, 0x81) + sent(0x12))
+    assert wire.sent() == [b"\x00\xff\x81", b"\x12"]
+    assert wire.sent() == []
+    with notes.open("a") as file:
+        file.write(_note(1, 0) + sent(0x34))
+    assert wire.sent() == [b"\x34"]
+    assert str(notes) in wire.options[-1]

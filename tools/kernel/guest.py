@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -67,3 +69,12 @@ def kernel_log(lines: int = 20) -> str:
 def write(path: str, text: str) -> None:
     """Write to a file of /sys or /proc."""
     Path(path).write_text(text)
+
+
+def system_call(number: int, *arguments: int) -> int:
+    """A system call that Python does not know. Raises OSError."""
+    library = ctypes.CDLL(None, use_errno=True)
+    result: int = library.syscall(ctypes.c_long(number), *(ctypes.c_long(value) for value in arguments))
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
