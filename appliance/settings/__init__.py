@@ -9,6 +9,7 @@ from appliance.settings.migrations import SCHEMA
 from appliance.settings.model import (
     AudioBackend,
     AudioSettings,
+    ChimeLevel,
     DeviceSettings,
     DoorSettings,
     Echo,
@@ -16,8 +17,6 @@ from appliance.settings.model import (
     LogLevel,
     LogSettings,
     Noise,
-    PanelKind,
-    PanelSettings,
     Relay,
     RoomSettings,
     Settings,
@@ -32,6 +31,7 @@ from appliance.settings.model_host import (
     TlsSettings,
     TurnSettings,
 )
+from appliance.settings.model_panel import Level, PanelKind, PanelSettings, PixelDirection, PixelLayout
 from appliance.settings.problems import Problem, SettingsError
 from appliance.settings.reader import Origin
 from appliance.settings.secrets import SecretFile
@@ -43,6 +43,7 @@ __all__ = [
     "SCHEMA",
     "AudioBackend",
     "AudioSettings",
+    "ChimeLevel",
     "DeviceSettings",
     "DoorSettings",
     "Echo",
@@ -52,12 +53,15 @@ __all__ = [
     "HostedDevice",
     "HostedRoom",
     "Hue",
+    "Level",
     "LogLevel",
     "LogSettings",
     "Noise",
     "Origin",
     "PanelKind",
     "PanelSettings",
+    "PixelDirection",
+    "PixelLayout",
     "Problem",
     "ProxySettings",
     "Relay",

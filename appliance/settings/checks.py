@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from appliance.core.arrays import by_name, parse_geometry
+from appliance.settings import checks_panel
+from appliance.settings.clash import Clash
 from appliance.settings.model import Settings
 from appliance.settings.problems import did_you_mean
 
@@ -13,20 +14,6 @@ RESERVED = frozenset({"assets", "demo", "devices", "favicon.ico", "health", "met
 
 LONGEST_RUNTIME_DIR = 80
 """Bytes. A Unix socket's path ends at 107, and the names of ours need the rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Clash:
-    """A setting that does not fit."""
-
-    key: str
-    """In a list without the number: ``host.rooms[].id``."""
-    allowed: str
-    hint: str = ""
-    item: int = 0
-    """Which of the list, from 0, of those that are right in themselves."""
-    beside: tuple[str, ...] = ()
-    """Keys or sections it was compared with: when one of them is wrong itself, this is not told."""
 
 
 def _tls(settings: Settings) -> Iterator[Clash]:
@@ -92,5 +79,6 @@ CHECKS: tuple[Callable[[Settings], Iterator[Clash]], ...] = (
     _rooms,
     _devices,
     _microphones,
+    checks_panel.panel,
     _runtime_dir,
 )

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Literal
 
 from appliance.core.arrays import ARRAYS, MOST_MICROPHONES
-from appliance.core.controls import Door, MuteControl
+from appliance.core.controls import Door
+from appliance.core.volume import HIGHEST, LOWEST
 from appliance.settings.kinds import Choice, FilePath, Flag, MaybePath, MaybeSecret, Text, Whole, identifier, one_of
 from appliance.settings.model_host import HostSettings
+from appliance.settings.model_panel import PanelSettings
 from appliance.settings.secrets import SecretFile
 from appliance.settings.setting import Effect, section, setting
 from appliance.settings.special import Fingerprint, Geometry, MicrophoneName, Url
@@ -55,20 +57,21 @@ class Noise(StrEnum):
     HIGH = "high"
 
 
+class ChimeLevel(StrEnum):
+    """How loud chimes are."""
+
+    OFF = "off"
+    SOFT = "soft"
+    NORMAL = "normal"
+    LOUD = "loud"
+
+
 class Relay(StrEnum):
     """When a device sends through the relay that its server names."""
 
     WHEN_NEEDED = "when_needed"
     ALWAYS = "always"
     NEVER = "never"
-
-
-class PanelKind(StrEnum):
-    """What buttons and lamps there are."""
-
-    NONE = "none"
-    VIRTUAL = "virtual"
-    GPIO = "gpio"
 
 
 class LogLevel(StrEnum):
@@ -242,6 +245,19 @@ class AudioSettings:
         about="Whether quiet and distant talkers are brought to the same loudness as close ones.",
         effect=Effect.RESTART,
     )
+    volume_db: int = setting(
+        Whole(LOWEST, HIGHEST),
+        0,
+        unit="dB",
+        about="How loud the loudspeaker is; 0 plays the room as it comes. The volume buttons move it, until this is changed.",
+        effect=Effect.RESTART,
+    )
+    chimes: ChimeLevel = setting(
+        one_of(ChimeLevel),
+        ChimeLevel.NORMAL,
+        about="How loud the chimes are, for door, knock, recording and mute. normal is a little quieter than a voice.",
+        effect=Effect.RESTART,
+    )
     frame_ms: Literal[10, 20] = setting(
         Choice[Literal[10, 20]]({10: 10, 20: 20}),
         20,
@@ -261,44 +277,6 @@ class AudioSettings:
         8,
         about="How hard the encoder tries. Against 8 it takes a quarter of the time with 0, and half with 5.",
         effect=Effect.REJOIN,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PanelSettings:
-    """Buttons and lamps."""
-
-    kind: PanelKind = setting(
-        one_of(PanelKind, later=(PanelKind.GPIO,)),
-        PanelKind.NONE,
-        about="What panel there is. With none nobody can unmute, so the device only listens. virtual is for the demo.",
-        effect=Effect.HAND,
-    )
-    mute: MuteControl = setting(
-        one_of(MuteControl),
-        MuteControl.LATCHING,
-        about="What mutes: a latching switch that stays where it is put, or a momentary button that springs back.",
-        effect=Effect.HAND,
-    )
-    push_to_talk: bool = setting(
-        Flag(),
-        False,
-        about="Whether the microphone is open only while TALK is held.",
-        effect=Effect.HAND,
-    )
-    debounce_ms: int = setting(
-        Whole(1, 200),
-        30,
-        unit="ms",
-        about="How long a contact must be quiet before the microphone opens. Closing never waits.",
-        effect=Effect.HAND,
-    )
-    long_press_ms: int = setting(
-        Whole(300, 5_000),
-        1_000,
-        unit="ms",
-        about="How long a button is held for its second meaning, as ROOM to change the door.",
-        effect=Effect.HAND,
     )
 
 
@@ -331,7 +309,8 @@ class Settings:
     room: RoomSettings = section(RoomSettings, "The room that the device is in.")
     audio: AudioSettings = section(AudioSettings, "Microphone, loudspeaker and what is sent.")
     panel: PanelSettings = section(
-        PanelSettings, "Buttons and lamps. A change here closes the microphone until a hand acts on the panel."
+        PanelSettings,
+        "Buttons and lamps. A change that touches mute closes the microphone until a hand acts on the panel.",
     )
     door: DoorSettings = section(
         DoorSettings, "The door of the room: open, listening (nobody hears the room), closed (no sound either way)."

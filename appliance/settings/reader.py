@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from appliance.core.text import quoted
-from appliance.settings.checks import Clash
+from appliance.settings.clash import Clash
 from appliance.settings.lines import KeyPath
 from appliance.settings.model import Settings
 from appliance.settings.problems import MASK, Problem, Refused, SettingsError, did_you_mean, shown

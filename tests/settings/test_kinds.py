@@ -9,7 +9,20 @@ import pytest
 
 from appliance.core.controls import Door, MuteControl
 from appliance.core.roster import sign_of
-from appliance.settings import AudioBackend, Echo, EngineName, Hue, LogLevel, Noise, PanelKind, Relay, page_url
+from appliance.settings import (
+    AudioBackend,
+    Echo,
+    EngineName,
+    Hue,
+    Level,
+    LogLevel,
+    Noise,
+    PanelKind,
+    PixelDirection,
+    PixelLayout,
+    Relay,
+    page_url,
+)
 from tests.settings.support import FOLDER, loaded, only, room
 from tests.settings.test_model import SETTINGS
 
@@ -55,6 +68,14 @@ TAKEN: list[tuple[str, str, Any]] = [
     ("panel.push_to_talk", "true", True),
     ("panel.debounce_ms", "1", 1),
     ("panel.long_press_ms", "5000", 5000),
+    ("panel.kind", '"gpio"', PanelKind.GPIO),
+    ("panel.board", '"zero2w"', "zero2w"),
+    ("panel.chip", '"pinctrl-bcm2711"', "pinctrl-bcm2711"),
+    ("panel.knock_pin", "0", 0),
+    ("panel.mic_lamp_level", '"high"', Level.HIGH),
+    ("panel.pixel_layout", '"row"', PixelLayout.ROW),
+    ("panel.pixel_direction", '"counterclockwise"', PixelDirection.COUNTERCLOCKWISE),
+    ("panel.spi", '"/dev/spidev1.0"', "/dev/spidev1.0"),
     ("door.first", '"closed"', Door.CLOSED),
     ("host.listen", '"0.0.0.0"', "0.0.0.0"),
     ("host.port", "0", 0),
@@ -126,7 +147,13 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("audio.bitrate", "nan", "from 8000 to 128000 (bit/s)", ""),
     ("audio.bitrate", '"32000"', "from 8000 to 128000 (bit/s)", "Write it without quotes."),
     ("audio.bitrate", '"²"', "from 8000 to 128000 (bit/s)", ""),
-    ("panel.kind", '"gpio"', 'must be "none" or "virtual"', '"gpio" comes with a later version of Kontor.'),
+    ("panel.kind", '"gpoi"', 'must be "none", "virtual" or "gpio"', 'Did you mean "gpio"?'),
+    ("panel.mute_pin", "28", "must be a whole number from 0 to 27", ""),
+    ("panel.board", '"pi6"', 'must be "auto", "pi3b+"', "Did you mean"),
+    ("panel.chip", '"a b"', "must be the label of a GPIO chip", ""),
+    ("panel.pixels", "121", "from 0 to 120", ""),
+    ("panel.pixel_brightness", "0", "from 1 to 31", ""),
+    ("panel.spi", '"/dev/sda"', "the path of an SPI device like /dev/spidev0.0", ""),
     ("panel.push_to_talk", "1", "must be true or false", ""),
     ("panel.push_to_talk", '"false"', "must be true or false", "Write it without quotes."),
     ("door.first", '"ajar"', 'must be "open", "listening" or "closed"', ""),

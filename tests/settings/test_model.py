@@ -54,9 +54,25 @@ def test_what_is_allowed_ends_a_sentence(key: str) -> None:
     assert SETTINGS[key].kind.allowed.startswith("must be ")
 
 
+NO_MUTE = (
+    "room_pin",
+    "volume",
+    "knock",
+    "room_lamp",
+    "speak_lamp",
+    "fault_lamp",
+    "lamp_level",
+    "repeat",
+    "pixel",
+    "spi",
+)
+"""What else of a panel can be set: nobody is heard or seen by it."""
+
+
 @pytest.mark.parametrize("key", [key for key in SETTINGS if key.startswith(("panel.", "door."))])
-def test_what_touches_the_panel_waits_for_a_hand(key: str) -> None:
-    assert SETTINGS[key].effect is Effect.HAND
+def test_what_touches_mute_waits_for_a_hand(key: str) -> None:
+    other = key.partition(".")[2].startswith((*NO_MUTE, "still", "night"))
+    assert SETTINGS[key].effect is (Effect.RESTART if other else Effect.HAND)
 
 
 def test_a_secret_is_always_a_file() -> None:
