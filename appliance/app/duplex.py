@@ -1,7 +1,7 @@
 """The two 10 ms paths of sound: from the microphone to the exchange, and from the exchange to the loudspeaker.
 
-What the microphones hear goes through the front end, where there is one, and then to the gate; what is played goes through its
-limiter. Both paths run on the card's threads and decide nothing. The loudspeaker's block is the clock of the exchange: at each
+What the microphones hear goes through the front end, where there is one, and then to the gate; what is played is turned up or
+down, chimes are laid over it, and it goes through the front end's limiter. Both paths run on the card's threads and decide nothing. The loudspeaker's block is the clock of the exchange: at each
 turn the answer to the last message is fetched and played, and the next message is sent; so one block is in hand, and nobody is
 waited for. With ``patience`` the message is sent first and its own answer is waited for, so long and no longer: 10 ms less
 delay, at the cost of a hole when link is later than that; then a block is in hand again for a while. When link does not answer,
@@ -16,9 +16,12 @@ from typing import Protocol
 
 import numpy as np
 
+from appliance.audio.chimes import Chimes
 from appliance.audio.gate import Gate
+from appliance.audio.limiter import Limiter
 from appliance.audio.port import Side
 from appliance.audio.tap import Tap
+from appliance.audio.volume import Volume
 from appliance.core.controls import Door
 from appliance.core.counters import Counters
 from appliance.core.lamps import LampSigns, Sign
@@ -107,9 +110,13 @@ class Duplex:
         clock: Callable[[], float] = time.monotonic,
         patience: float = 0.0,
         front_end: Listening | None = None,
+        volume: Volume | None = None,
+        chimes: Chimes | None = None,
     ) -> None:
         self._gate, self._listener, self._counters, self._clock = gate, listener, counters, clock
         self._front_end = front_end
+        self._volume, self._chimes = volume or Volume(), chimes or Chimes()
+        self._limiter = Limiter()
         gate.behind = STRADDLES if front_end is None else DELAYED
         self._clean = np.zeros(BLOCK, np.float32)
         self._patience = patience
@@ -125,7 +132,7 @@ class Duplex:
         self._open_epoch, self._voiced, self._found_at = -1, 0.0, 0.0
         self._runs = True
         self.loudspeaker = SILENCE
-        """Smoothed level of what is played, dBov."""
+        """Smoothed level of what is played of the room, dBov. Chimes are not in it: they are this room's alone."""
         self.latest: tuple[Downlink, int] | None = None
         """What link said last, and on which connection (they are numbered), or None: it does not answer."""
         self.turns = 0
@@ -179,8 +186,12 @@ class Duplex:
                 self._hear_nothing()
 
     def tapped(self, tap: Tap | None) -> None:
-        """Give ``kontor record`` what is captured; the tap takes nothing while the gate is closed. None ends it."""
+        """Give ``kontor record`` what is captured; the tap takes nothing while the gate is closed. None ends it.
+
+        Nothing rings meanwhile: a chime would be in the recording.
+        """
         self._tap = tap
+        self._chimes.hush(tap is not None)
 
     def _just_opened(self) -> bool:
         """Whether the gate has opened since the last look: then nothing of before is in the level and the direction any more."""
@@ -245,10 +256,15 @@ class Duplex:
             self._send()
         elif answer is None and self.answer is not None:
             self._calm_down()
-        if self._front_end is not None:
-            self._front_end.playing(out)
+        self._volume.begin()
+        self._volume.scale(out)
         if looks:
             self._look(out)
+        self._chimes.mix(out, self._volume)
+        if self._front_end is not None:
+            self._front_end.playing(out)
+        else:
+            self._limiter.limit(out)
         self.turns += 1
 
     def _look(self, out: Block) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from appliance.app.desk import Desk
 from appliance.app.duplex import PATIENCE, Duplex, Facts
 from appliance.app.hearing import channels_of, make_front_end
+from appliance.app.loudness import Loudness
 from appliance.app.process import (
     PRIORITY,
     NotAllowed,
@@ -130,7 +131,17 @@ class Sound:
         patience = PATIENCE if settings.audio.frame_ms == 10 else 0.0
         self._front_end = make_front_end(settings.audio)
         self._degraded = ""
-        self.duplex = Duplex(self.gate, self._listener, self.counters, patience=patience, front_end=self._front_end)
+        self.loudness = loudness = Loudness(settings.audio, self._state, journal)
+        self.desk.chime, self.desk.turn = loudness.ring, loudness.turn
+        self.duplex = Duplex(
+            self.gate,
+            self._listener,
+            self.counters,
+            patience=patience,
+            front_end=self._front_end,
+            volume=loudness.gain,
+            chimes=loudness.chimes,
+        )
         self._recordings = Recordings(self.desk, self.gate, card, self._runtime, self.duplex.tapped)
         self._muted_since: float | None = time.time()
         self._news = asyncio.Event()
@@ -182,6 +193,7 @@ class Sound:
             "panel": lambda: asyncio.wrap_future(self._panel.ended),
             "turns": self._turns,
             "memory": self.desk.keep_memory,
+            "volume": self.loudness.keep,
             "watchdog": lambda: beat(notifier, moved(lambda: self.duplex.turns), self._journal),
         }
 
@@ -193,6 +205,7 @@ class Sound:
         self._listener.close()
         await status.stop()
         await self.desk.store()
+        await self.loudness.store()
         self._journal.tell(EventName.SOUND_STOPPED)
 
     async def _turns(self) -> None:
@@ -270,6 +283,7 @@ class Sound:
             microphone=self.duplex.microphone,
             direction=self.duplex.direction,
             loudspeaker=self.duplex.loudspeaker,
+            volume=self.loudness.volume,
             front_end=self._front_end.state() if self._front_end else None,
             exchange_connected=self._linked,
             under_runs=self.counters.get("downlink_missing"),

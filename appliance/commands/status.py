@@ -63,7 +63,7 @@ def _describe_sound(sound: Mapping[str, Any]) -> list[str]:
     level = f", {sound['microphone']:.0f} dB" if sound["microphone"] is not None else ""
     return [
         f"microphone   {gate}{level}",
-        f"loudspeaker  {sound['loudspeaker']:.0f} dB, {sound['under_runs']} blocks missed",
+        f"loudspeaker  {sound['loudspeaker']:.0f} dB, volume {sound['volume']:+d} dB, {sound['under_runs']} blocks missed",
         *_describe_front_end(sound.get("front_end")),
         f"door         {sound['door']}",
         f"lamps        {lamps}",

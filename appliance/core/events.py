@@ -42,6 +42,8 @@ class EventName(StrEnum):
     ASKED_TO_UNMUTE = "asked_to_unmute"
     RECORDING = "recording"
     VIOLATION = "violation"
+    VOLUME_CHANGED = "volume_changed"
+    VOLUME_NOT_KEPT = "volume_not_kept"
     # exchange
     EXCHANGE_CONNECTED = "exchange_connected"
     EXCHANGE_LOST = "exchange_lost"
@@ -112,6 +114,7 @@ _EXCEPTIONS = {
     EventName.MUTE_STORE_DAMAGED: _ERROR,
     EventName.FRONT_END_DEGRADED: _WARNING,
     EventName.VIOLATION: _ERROR,
+    EventName.VOLUME_NOT_KEPT: _WARNING,
     EventName.LINK_REFUSED: _ERROR,
     EventName.TASK_FAILED: _ERROR,
     EventName.EXCHANGE_LOST: _WARNING,

@@ -88,7 +88,9 @@ class SoundState:
     direction: int | None = None
     """Degrees, 0 … 359; None while the gate is closed or no array tells it."""
     loudspeaker: float = SILENCE
-    """Level of what the loudspeaker plays, dBov."""
+    """Level of what the loudspeaker plays of the room, dBov."""
+    volume: int = 0
+    """How far it is turned up, dB."""
     exchange_connected: bool = False
     under_runs: int = 0
     """Blocks that the loudspeaker missed."""
@@ -120,6 +122,7 @@ class SoundState:
             "microphone": None if self.microphone is None else round(self.microphone, 1),
             "direction": self.direction,
             "loudspeaker": round(self.loudspeaker, 1),
+            "volume": self.volume,
             "hand": self.hand,
             "exchange_connected": self.exchange_connected,
             "under_runs": self.under_runs,

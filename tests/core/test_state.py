@@ -46,6 +46,7 @@ def test_an_open_gate_tells_level_and_direction() -> None:
         "microphone": -31.3,
         "direction": 120,
         "loudspeaker": -20.0,
+        "volume": 0,
         "hand": True,
         "exchange_connected": True,
         "under_runs": 2,
