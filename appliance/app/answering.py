@@ -25,6 +25,8 @@ _STEP = 15
 _REPORT_EVERY = 10
 """Turns (10 ms) between two looks at whether sound says something new."""
 _LOUDEST = np.float32(32767)
+_FIRST_CHECK, _CHECK_EVERY = 50, 1000
+"""Turns (10 ms) after which a closed gate is looked behind for the first time, and between two looks."""
 
 
 def shown_direction(uplink: Uplink) -> int | None:
@@ -38,11 +40,21 @@ class Answering:
     """The thread.
 
     ``told`` is called on it with every uplink that says something new, at most ten times a second, and once with None when
-    sound says nothing any more.
+    sound says nothing any more; ``violated`` once, when the proof of mute has found something. Sound is told so by the next
+    answer, ten milliseconds later, and by all that follow; the engine gets no block any more.
     """
 
-    def __init__(self, path: Path, engine: Engine, counters: Counters, told: Callable[[Uplink | None], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        engine: Engine,
+        counters: Counters,
+        told: Callable[[Uplink | None], None],
+        violated: Callable[[], None],
+    ) -> None:
         self._path, self._engine, self._counters, self._told = path, engine, counters, told
+        self._violated, self._is_violated = violated, False
+        self._closed_turns = 0
         self.says = Downlink(seq=0)
         """What the loop wants every answer to say; replaced as a whole when something changes."""
         self.connected = False
@@ -113,9 +125,20 @@ class Answering:
             np.multiply(self._mix, _LOUDEST, out=self._mix)
             np.copyto(self._pcm, self._mix, casting="unsafe")
             block = self._bytes
-        client.answer(uplink.seq, block, self.says)
+        client.answer(uplink.seq, block, self.says._replace(violation=True) if self._is_violated else self.says)
         self._pass_on(uplink)
+        self._look_behind(uplink)
         self.turns += 1
+
+    def _look_behind(self, uplink: Uplink) -> None:
+        """Behind a closed gate now and then, and always whether anything was found."""
+        self._closed_turns = self._closed_turns + 1 if uplink.block is None else 0
+        if self._closed_turns == _FIRST_CHECK or (self._closed_turns and self._closed_turns % _CHECK_EVERY == 0):
+            self._engine.check()
+        if not self._is_violated and self._engine.proof.violations:
+            self._is_violated = True
+            self._engine.send(None)
+            self._violated()
 
     def _fell_silent(self) -> None:
         """Nothing comes from sound: its gate counts as closed, here and in the room, until it says otherwise."""
@@ -129,7 +152,8 @@ class Answering:
             self._epoch = uplink.epoch
             self._engine.send(None)
         self._engine.forbid(uplink.reasons != 0)
-        self._engine.send(None if uplink.block is None else np.frombuffer(uplink.block, "<i2"))
+        block = None if self._is_violated else uplink.block
+        self._engine.send(None if block is None else np.frombuffer(block, "<i2"))
         # Whether the gate is open is told at once: until the room knows, it drops what we say.
         if uplink.reasons == self._reasons and self.turns % _REPORT_EVERY:
             return

@@ -28,9 +28,9 @@ from appliance.rooms.contract import Engine, RoomRefused, SiteReport
 from appliance.settings import Settings
 
 STATUS = "link.status"
-_PROOF_EVERY = 0.5
-_TOLD = 0.2
-"""Seconds in which sound has surely read what an answer says."""
+_KNOWN_EVERY = 0.05
+_TOLD = 1.0
+"""Seconds that sound, which has the violation now, is told of it still: it stores it meanwhile, or is started anew."""
 _REMIND_EVERY = 1.0
 _COUNTS = 2**32
 _ASK_AGAIN = 30.0
@@ -61,10 +61,11 @@ class Link:
         self._started = time.monotonic()
         self._runtime = Path(settings.device.runtime_dir)
         self.counters = Counters()
-        self._answering = Answering(self._runtime / EXCHANGE, self._engine, self.counters, self._told)
+        self._answering = Answering(self._runtime / EXCHANGE, self._engine, self.counters, self._told, self._stop_here)
         self._members: dict[str, Member] = {}
         self._levels: dict[str, float] = {}
         self._speaking: frozenset[str] = frozenset()
+        self._violated = asyncio.Event()
         self._why = ""
         self._refused = False
         self._heard: Uplink | None = None
@@ -109,12 +110,24 @@ class Link:
                 return  # the engine has ended, and with it the process
 
     async def _proof(self) -> None:
-        """A violation is the one fault after which link must not go on: sound closes, link ends and comes back."""
-        while not self._engine.counters.get("proof_violations", 0):  # noqa: ASYNC110 - counted by another thread
-            await asyncio.sleep(_PROOF_EVERY)
-        self._journal.tell(EventName.VIOLATION, blocks=self._engine.counters["proof_violations"])
-        self._change(violation=True)
+        """A violation is the one fault after which link must not go on: it leaves the room, and ends to be started anew.
+
+        It ends only when sound shows that it knows, since then the gate stays closed until a hand acts. Until it does, link
+        stays out of the room: a sound that is away cannot be heard, and is told when it comes.
+        """
+        await self._violated.wait()
+        found = self._engine.proof
+        self._journal.tell(
+            EventName.VIOLATION, engine=self._settings.room.engine, count=found.violations, why=found.why
+        )
+        await self._engine.leave()
+        while self._heard is None or Reason.VIOLATION not in reasons_of(self._heard.reasons):  # noqa: ASYNC110
+            await asyncio.sleep(_KNOWN_EVERY)
         await asyncio.sleep(_TOLD)
+
+    def _stop_here(self) -> None:
+        """Exchange thread: the proof of mute has found something."""
+        self._loop.call_soon_threadsafe(self._violated.set)
 
     async def _remind(self) -> None:
         """Tell sound again of an admin's mute that it seems not to know of: it was away, or is new, when that came."""
@@ -232,7 +245,7 @@ class Link:
             members=len(self._joined()),
             speaking=tuple(sorted(self._members[who].name for who in self._speaking if who in self._members)),
             exchange_connected=self._answering.connected,
-            proof_violations=counters.get("proof_violations", 0),
+            proof=self._engine.proof,
             opus=opus.version(),
             codec=Codec(audio.frame_ms, audio.bitrate, audio.complexity, fec=True, dtx=False),
             uptime=time.monotonic() - self._started,

@@ -85,5 +85,13 @@ def _describe_link(link: Mapping[str, Any]) -> list[str]:
     return [
         f"room         {phase}{why}, {link['engine']}: {link['room']}, {link['members']} here",
         f"speaking     {speaking}",
-        f"proof        {link['proof_violations']} blocks left while muted",
+        f"proof        {_proof(link['proof'])}",
     ]
+
+
+def _proof(proof: Mapping[str, Any]) -> str:
+    if proof["violations"]:
+        return f"VIOLATED ({proof['why']}): closed until a hand at the device acts"
+    ago = proof["checked_ago"]
+    checked = "not checked yet" if ago is None else f"checked {ago:.0f} s ago"
+    return f"{proof['engine']}: no block left while muted, {checked}"

@@ -51,7 +51,8 @@ HELP: Mapping[str, str] = MappingProxyType(
         "protection_changes": "times that reports of loss changed how what is sent is protected",
         "redundancy_junk": "packets with earlier frames (RFC 2198) that could not be read",
         "reports_junk": "RTCP packets that could not be read",
-        "proof_violations": "blocks over -80 dBFS that left after the gate had closed; always 0",
+        "packets_withheld": "RTP packets that the proof of mute did not let leave",
+        "proof_violations": "blocks over -80 dBFS that were about to leave a closed gate, and checks that failed; always 0",
         # what link does in the room
         "joins": "times that the room was joined",
         "join_failures": "attempts to join that failed",

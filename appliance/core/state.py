@@ -134,6 +134,24 @@ class SoundState:
 
 
 @dataclass(frozen=True, slots=True)
+class ProofState:
+    """What an engine's proof of mute has seen since its start (docs/proof.md)."""
+
+    violations: int = 0
+    """Blocks that were about to leave and must not, and checks that failed; always 0."""
+    why: str = ""
+    """What was wrong last, in words; empty: nothing was."""
+    looked: int = 0
+    """Frames that were decoded, or compared with what came in."""
+    left_closed: int = 0
+    """Frames that left, silent or not, while the gate was closed."""
+    checks: int = 0
+    """Self-checks while the gate was closed."""
+    checked_ago: float | None = None
+    """Seconds since the last one; None: there was none yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class LinkState:
     """What ``kontor link`` knows. It never has more of the microphone than what the gate let through."""
 
@@ -146,8 +164,8 @@ class LinkState:
     speaking: tuple[str, ...] = ()
     """Names of the members who speak now."""
     exchange_connected: bool = False
-    proof_violations: int = 0
-    """Blocks that left after closing (UX.md, mute rule 6); always 0."""
+    proof: ProofState = field(default_factory=ProofState)
+    """What the proof of mute of this engine has seen (UX.md, mute rule 6)."""
     opus: str = ""
     """Version of the codec library."""
     codec: Codec | None = None
@@ -168,7 +186,7 @@ class LinkState:
             "members": self.members,
             "speaking": list(self.speaking),
             "exchange_connected": self.exchange_connected,
-            "proof_violations": self.proof_violations,
+            "proof": {"engine": self.engine, **asdict(self.proof)},
             "opus": self.opus,
             "codec": None if self.codec is None else asdict(self.codec),
             "uptime": round(self.uptime, 1),

@@ -47,10 +47,13 @@ class Outgoing:
         self._srtp = session._srtp[0]
         self._leave: Leave | None = leave
         self._lock = threading.Lock()
+        self.rtp_packets = 0
+        """Packets of media that were to leave here, counted where nothing of ours comes after."""
 
     def rtp(self, length: int) -> bool:
         """Protect and send the first ``length`` bytes of :attr:`buffer`; False when it did not leave."""
         with self._lock:
+            self.rtp_packets += 1
             return self._send(_protect, self._cdata, self._view, length)
 
     def rtcp(self, packet: bytes) -> bool:

@@ -261,6 +261,11 @@ class DeviceTransport:
             raise TransportError("The transport is not connected.")
         return self._outgoing.buffer
 
+    @property
+    def rtp_packets(self) -> int:
+        """Packets of media that were to leave."""
+        return self._outgoing.rtp_packets if self._outgoing is not None else 0
+
     def send_rtp(self, length: int) -> bool:
         """Protect and send the first ``length`` bytes of :attr:`buffer`, here and now. False when it did not leave."""
         return self._outgoing is not None and self._outgoing.rtp(length)

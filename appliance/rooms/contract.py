@@ -12,6 +12,7 @@ from typing import Protocol
 from appliance.core.controls import Door
 from appliance.core.lamps import LinkPhase
 from appliance.core.roster import Member
+from appliance.core.state import ProofState
 from appliance.core.units import Block, Pcm
 
 
@@ -137,6 +138,13 @@ class Engine(Protocol):
     def counters(self) -> Mapping[str, int]:
         """Packets, drops, losses, and ``proof_violations`` (UX.md, rule 6): always 0."""
 
+    @property
+    def proof(self) -> ProofState:
+        """What its proof of mute has seen (docs/proof.md). Any thread.
+
+        After a violation nothing leaves any more, whatever comes in; whoever owns the engine makes another.
+        """
+
     async def run(self, report: Callable[[RoomEvent], None]) -> None:
         """Be in the room until cancelled: join, stay, come back after every loss. Returns only on a fatal refusal.
 
@@ -157,6 +165,12 @@ class Engine(Protocol):
         """Say before each block whether a reason to close the gate holds. Exchange thread.
 
         A block that leaves although one does is a violation too (UX.md, mute rule 6).
+        """
+
+    def check(self) -> None:
+        """Look that nothing of before is left on the way up, and that the proof would still notice a sound.
+
+        Exchange thread, now and then while the gate is closed, and in less than half a block. What is wrong is a violation.
         """
 
     def receive(self, out: Block) -> bool:

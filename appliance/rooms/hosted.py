@@ -22,6 +22,7 @@ from appliance.core.counters import Counters, total
 from appliance.core.lamps import LinkPhase
 from appliance.core.protocol import ServerMessage
 from appliance.core.reconnect import Fault, FaultKind, Reconnect
+from appliance.core.state import ProofState
 from appliance.core.units import Block, Pcm
 from appliance.rooms import contract, trust
 from appliance.rooms.contract import Capabilities, RoomEvent, RoomRefused, SiteReport
@@ -81,8 +82,8 @@ class HostedEngine:
         self._settings = settings
         self._counters = Counters()
         self._sending_counters = Counters()
-        self.proof = MuteProof(settings.codec.encoder, settings.codec.frame_ms, self._violated)
-        self._uplink = uplink(settings.codec, self.proof, self._sending_counters)
+        self._proof = MuteProof(settings.codec.encoder, settings.codec.frame_ms, self._violated)
+        self._uplink = uplink(settings.codec, self._proof, self._sending_counters)
         self._downlink = Downlink(low_delay=settings.codec.frame_ms == 10)
         self._outbox = Outbox()
         self._roomful = Roomful()
@@ -112,6 +113,11 @@ class HostedEngine:
         """See core/counters.py."""
         return total(self._counters.snapshot(), self._sending_counters.snapshot(), self._downlink.counters())
 
+    @property
+    def proof(self) -> ProofState:
+        """See rooms/proof.py."""
+        return self._proof.state
+
     # ---- the exchange thread
 
     def send(self, pcm: Pcm | None) -> None:
@@ -120,7 +126,11 @@ class HostedEngine:
 
     def forbid(self, closed: bool) -> None:
         """Whether a reason to close the gate holds."""
-        self.proof.forbid(closed)
+        self._proof.forbid(closed)
+
+    def check(self) -> None:
+        """Look at the way up while the gate is closed."""
+        self._uplink.check()
 
     def receive(self, out: Block) -> bool:
         """Write the next mixed block."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from appliance.core.lamps import LinkPhase
+from appliance.core.state import ProofState
 from appliance.core.units import Block, Pcm
 from appliance.rooms.contract import Capabilities, PhaseChanged, RoomEvent, SiteReport
 
@@ -15,6 +16,7 @@ class Nowhere:
         real_levels=False, audio_per_member=False, hands=False, knocks=False, admin_mute=False, most_members=0
     )
     counters: Mapping[str, int] = {}
+    proof = ProofState()
 
     def __init__(self, why: str) -> None:
         self._why = why
@@ -32,6 +34,9 @@ class Nowhere:
 
     def forbid(self, closed: bool) -> None:
         """Nothing leaves."""
+
+    def check(self) -> None:
+        """There is nothing to look at."""
 
     def receive(self, out: Block) -> bool:
         """Nobody speaks."""

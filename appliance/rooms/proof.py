@@ -11,17 +11,22 @@ packet is protected and sent it gets the packet's payload. Between the two it tr
 - Whatever a packet brings again (RFC 2198) is looked at too. While the gate is closed it is decoded like the rest. While it is
   open each earlier frame must be one that left since it opened, byte for byte; if not, it is decoded and counted.
 
-In an ordinary call it decodes nothing: it costs one more encoding each time the gate opens, and a comparison of bytes for each
-frame that is sent again.
+What is counted does not leave, and nothing leaves after it: :meth:`MuteProof.leaving` says so. In an ordinary call nothing is
+decoded: it costs one more encoding each time the gate opens, and a comparison of bytes for each frame that is sent again.
+
+While the gate is closed :meth:`MuteProof.check` looks, now and then, at what the packets alone would show only later: that the
+encoder has no past, and that the proof itself still hears a sound and nothing in silence (docs/proof.md).
 """
 
+import time
 from collections import deque
 from collections.abc import Callable
 
 import numpy as np
 
 from appliance.core.levels import dbov
-from appliance.core.units import BLOCK, Block, Pcm
+from appliance.core.state import ProofState
+from appliance.core.units import BLOCK, RATE, Block, Pcm
 from appliance.media import red
 from appliance.media.opus import Decoder, Encoder, OpusError
 
@@ -31,17 +36,28 @@ AUDIBLE = -80.0
 _OVERLOAD = np.float32(32_768)
 _REMEMBERED = 3
 """Payloads with which a decoder is brought to where a listener's is."""
+_TONE, _LOUD = 1000.0, 8000.0
+"""Hz and amplitude of what a check lets the proof hear: -15 dBov."""
 _AGAIN = red.MOST_BLOCKS
 """Frames that left, among which one that comes again is looked for."""
 
+LEFT_CLOSED = "sound was about to leave while the gate was closed"
+LEFT_OPEN = "sound of before was about to leave after the gate had opened again"
+UNREADABLE = "what was about to leave cannot be decoded"
+LEFT_UNSEEN = "packets left that the proof had not seen"
+KEPT = "sound of before is still on the way up, though the gate is closed"
+DEAF = "the proof of mute does not hear a tone, or hears one in silence"
+"""What can be wrong, as status and journal say it."""
+
 
 class MuteProof:
-    """Counts blocks that leave and must not. All methods belong to the thread that sends.
+    """Counts blocks that must not leave, and says whether a packet may. All methods belong to the thread that sends.
 
     :param make_encoder: makes an encoder just like the one whose packets leave.
     :param frame_ms: length of a packet's audio, 10 or 20.
-    :param on_violation: told the level of each block that was counted, dBov.
+    :param on_violation: told the level of each block that was counted, dBov, and 0 for what is no sound.
     :param grace: packets that may still leave after closing: 1 where an engine has a queue of its own, else 0.
+    :param clock: seconds, of which :attr:`state` tells when was looked last.
     """
 
     def __init__(
@@ -50,8 +66,13 @@ class MuteProof:
         frame_ms: int,
         on_violation: Callable[[float], None] = lambda _: None,
         grace: int = 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.violations = 0
+        self._why = ""
+        self._looked = self._checks = self._left_closed = 0
+        self._checked_at: float | None = None
+        self._clock = clock
         self._reference = make_encoder()
         self._on_violation = on_violation
         self._grace = grace
@@ -60,6 +81,8 @@ class MuteProof:
         self._filled = 0
         self._left = np.zeros(samples, np.int16)
         self._wanted = np.zeros(samples, np.int16)
+        self._silence = np.zeros(samples, np.int16)
+        self._tone = (np.sin(2 * np.pi * _TONE * np.arange(samples) / RATE) * _LOUD).astype(np.int16)
         self._since: deque[bytes] = deque(maxlen=_REMEMBERED)
         self._left_open: deque[bytes] = deque(maxlen=_AGAIN)
         """The newest frames that left since the gate opened."""
@@ -96,22 +119,56 @@ class MuteProof:
         """The encoder whose packets leave is set so from its next frame on. Call it between frames."""
         self._reference.tune(expected_loss=expected_loss, fec=fec)
 
-    def leaving(self, payload: red.Data, *, redundant: bool = False) -> None:
-        """A payload is about to be protected and sent: an Opus packet, or as ``redundant`` as RFC 2198 has it."""
+    @property
+    def state(self) -> ProofState:
+        """What was seen so far. Any thread."""
+        ago = None if self._checked_at is None else round(self._clock() - self._checked_at, 1)
+        return ProofState(self.violations, self._why, self._looked, self._left_closed, self._checks, ago)
+
+    def leaving(self, payload: red.Data, *, redundant: bool = False) -> bool:
+        """A payload is about to be protected and sent: an Opus packet, or as ``redundant`` as RFC 2198 has it.
+
+        Returns whether it may leave: not when anything in it was counted, and nothing does after that.
+        """
         if not redundant:
             self._leaves(bytes(payload))
-            return
-        frames = red.split(payload)
-        if not frames:  # nobody can tell what is in it
-            self._violation(0.0)
-            return
-        for frame in frames[:-1]:
-            self._leaves_again(frame.payload)
-        self._leaves(bytes(frames[-1].payload))
+        elif not (frames := red.split(payload)):
+            self.found(UNREADABLE)
+        else:
+            for frame in frames[:-1]:
+                self._leaves_again(frame.payload)
+            self._leaves(bytes(frames[-1].payload))
+        return not self.violations
+
+    def check(self, encoder: Encoder) -> None:
+        """Look, while the gate is closed, that ``encoder`` has no past and that this proof still hears.
+
+        ``encoder`` is the one whose packets leave; what it makes here leaves nowhere, and it has to be reset afterwards.
+        """
+        try:
+            self._reference.reset()
+            wanted = self._reference.encode(self._tone)
+            if encoder.encode(self._tone) != wanted:
+                self.found(KEPT)
+            self._reference.reset()
+            hears_silence = self._loud(Decoder(), self._reference.encode(self._silence))
+            if hears_silence or len(self._loud(Decoder(), wanted)) * BLOCK != self._tone.size:
+                self.found(DEAF)
+        except OpusError:
+            self.found(DEAF)
+        self._checks += 1
+        self._checked_at = self._clock()
+
+    def found(self, why: str, level: float = 0.0) -> None:
+        """Count what is wrong, ``why`` in words, with the level of a block that was about to leave."""
+        self.violations += 1
+        self._why = why
+        self._on_violation(level)
 
     def _leaves(self, payload: bytes) -> None:
         if self._closed or self._forbidden:
             self._packets += 1
+            self._left_closed += 1
             if self._is_too_late(self._packets):
                 self._examine(self._heard, payload)
             self._since.append(payload)
@@ -141,17 +198,18 @@ class MuteProof:
         self._since.clear()
 
     def _examine(self, check: Callable[[bytes], None], payload: bytes) -> None:
+        self._looked += 1
         try:
             check(payload)
         except OpusError:  # nobody can tell what is in it
-            self._violation(0.0)
+            self.found(UNREADABLE)
 
     def _heard(self, payload: bytes) -> None:
         """Count what a listener hears of this frame who has heard nothing but what left since the gate closed."""
         decoder = Decoder()
         for earlier in self._since:
             decoder.decode(earlier, self._left)
-        self._count(self._left[: decoder.decode(payload, self._left)])
+        self._count(self._loud(decoder, payload))
 
     def _compare(self, payload: bytes) -> None:
         """Count what is in a first packet besides what came in since the gate opened."""
@@ -161,16 +219,20 @@ class MuteProof:
             return
         left = self._left[: Decoder().decode(payload, self._left)].astype(np.float32)
         right = self._wanted[: Decoder().decode(wanted, self._wanted)].astype(np.float32)
-        self._count((left - right) / _OVERLOAD if left.size == right.size else left / _OVERLOAD)
+        self._count(_audible((left - right) / _OVERLOAD if left.size == right.size else left / _OVERLOAD))
         brought_back = Decoder().decode_fec(payload, self._left, self._left.size)
-        self._count(self._left[:brought_back].astype(np.float32) / _OVERLOAD)
+        self._count(_audible(self._left[:brought_back].astype(np.float32) / _OVERLOAD))
 
-    def _count(self, samples: Pcm | Block) -> None:
-        for start in range(0, samples.size, BLOCK):
-            level = dbov(samples[start : start + BLOCK])
-            if level > AUDIBLE:
-                self._violation(level)
+    def _loud(self, decoder: Decoder, payload: bytes) -> list[float]:
+        """The levels of the blocks that are heard in this frame."""
+        return _audible(self._left[: decoder.decode(payload, self._left)])
 
-    def _violation(self, level: float) -> None:
-        self.violations += 1
-        self._on_violation(level)
+    def _count(self, levels: list[float]) -> None:
+        for level in levels:
+            self.found(LEFT_CLOSED if self._closed or self._forbidden else LEFT_OPEN, level)
+
+
+def _audible(samples: Pcm | Block) -> list[float]:
+    """The levels of those blocks that are louder than :data:`AUDIBLE`, dBov."""
+    levels = (dbov(samples[start : start + BLOCK]) for start in range(0, samples.size, BLOCK))
+    return [level for level in levels if level > AUDIBLE]

@@ -25,7 +25,7 @@ from appliance.core.units import BLOCK, Pcm
 from appliance.media import red, rtp
 from appliance.media.opus import Encoder, OpusError
 from appliance.media.rtp import Data, ReportBlock
-from appliance.rooms.proof import MuteProof
+from appliance.rooms.proof import KEPT, LEFT_UNSEEN, MuteProof
 
 _VOICE = -50.0
 """dBov. Louder packets carry the voice flag of RFC 6464."""
@@ -68,6 +68,10 @@ class Way(Protocol):
     """What packets leave by: the sending half of :class:`appliance.media.webrtc.DeviceTransport`."""
 
     ssrc: int
+
+    @property
+    def rtp_packets(self) -> int:
+        """Packets of media that were to leave by it, whoever sent them."""
 
     @property
     def buffer(self) -> bytearray:
@@ -123,6 +127,7 @@ class _Stream:
         self._cname = secrets.token_urlsafe(12)  # RFC 7022, 4.2: tells nothing, lasts as long as the connection
         self._packets = self._octets = 0
         self._reported = 0
+        self._packets_before = way.rtp_packets
 
     def build(self, frame: Data, earlier: Sequence[tuple[int, Data]]) -> memoryview:
         """Put a frame, and earlier ones if the other end wants them, into the packet; gives its payload as it will leave."""
@@ -144,6 +149,11 @@ class _Stream:
         self._octets += self._end - self._payload_at
         self._packets += 1
         return self.way.send_rtp(self._end)
+
+    @property
+    def unseen(self) -> bool:
+        """Whether more left by the way than was sent here."""
+        return self.way.rtp_packets - self._packets_before > self._packets
 
     def heard(self, packet: Data, now: float) -> None:
         """Read what the other end reports of this stream."""
@@ -231,6 +241,18 @@ class Uplink:
         else:
             self._fill(block, stream)
 
+    def check(self) -> None:
+        """Look, while the gate is closed, that nothing of before is left here and that the proof still works.
+
+        Exchange thread. It costs two encodings; what is found is the proof's to count.
+        """
+        if self._filled or self._frame.any() or self._sent or not self._clean:
+            self._proof.found(KEPT)
+        if self._stream is not None and self._stream.unseen:
+            self._proof.found(LEFT_UNSEEN)
+        self._proof.check(self._encoder)
+        self._encoder.reset()
+
     def _close(self) -> None:
         if self._clean:
             return
@@ -281,8 +303,9 @@ class Uplink:
         time = self._time - self._frame.size
         leaving = stream.build(payload, self._again(payload, time) if stream.redundant else ())
         self._remember(payload, time)
-        self._proof.leaving(leaving, redundant=stream.redundant)
-        if stream.send(time, level, begins=begins):
+        if not self._proof.leaving(leaving, redundant=stream.redundant):
+            self._counters.add("packets_withheld")
+        elif stream.send(time, level, begins=begins):
             self._counters.add("packets_sent")
 
     def _again(self, payload: bytes, time: int) -> list[tuple[int, bytes]]:

@@ -8,10 +8,12 @@ from typing import cast
 import numpy as np
 import pytest
 
+from appliance.app import answering
 from appliance.app.answering import Answering, shown_direction
 from appliance.core.controls import Door
 from appliance.core.counters import Counters
 from appliance.core.lamps import LinkPhase
+from appliance.core.state import ProofState
 from appliance.core.units import BLOCK, Block, Pcm
 from appliance.media.exchange import Downlink, ExchangeJunk, Listener, Uplink
 from appliance.rooms.contract import Engine
@@ -28,6 +30,11 @@ class Ears:
     def __init__(self) -> None:
         self.given: list[int | None] = []
         self.forbidden: list[bool] = []
+        self.proof = ProofState()
+        self.checks = 0
+
+    def check(self) -> None:
+        self.checks += 1
 
     def forbid(self, closed: bool) -> None:
         self.forbidden.append(closed)
@@ -45,7 +52,9 @@ class World:
         self.path = folder / "exchange"
         self.engine = Ears()
         self.told: list[Uplink | None] = []
-        self.answering = Answering(self.path, cast("Engine", self.engine), Counters(), self.told.append)
+        self.violated: list[bool] = []
+        engine = cast("Engine", self.engine)
+        self.answering = Answering(self.path, engine, Counters(), self.told.append, lambda: self.violated.append(True))
         self.listener = Listener(self.path)
         self.answering.start()
         wait_for(self.listener.poll)
@@ -141,3 +150,31 @@ def test_a_change_of_the_gate_is_told_at_once(world: World) -> None:
 def test_a_direction_is_shown_in_steps_and_never_of_a_closed_gate(found: int | None, shown: int | None) -> None:
     assert shown_direction(Uplink(1, block=TALK, direction=found)) == shown
     assert shown_direction(Uplink(1, block=None, direction=found)) is None
+
+
+def test_behind_a_gate_that_stays_closed_is_looked_now_and_then(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answering, "_FIRST_CHECK", 3)
+    monkeypatch.setattr(answering, "_CHECK_EVERY", 10)
+    checks = []
+    for closed in [True, True, False, *[True] * 23]:
+        world.ask(block=None if closed else TALK)
+        wait_for(lambda: world.answering.turns == world.seq)
+        checks.append(world.engine.checks)
+    since_it_closed = checks[3:]
+    assert checks[:3] == [0, 0, 0], "not when it has only just closed, and never while it is open"
+    assert [since_it_closed.index(n) + 1 for n in (1, 2, 3)] == [3, 10, 20]
+
+
+def test_a_violation_is_in_the_next_answer_and_the_engine_gets_no_block_any_more(world: World) -> None:
+    assert not world.ask(block=TALK).violation
+    wait_for(lambda: world.answering.turns == 1)
+    world.engine.proof = ProofState(violations=1)
+    world.ask(block=TALK)
+    wait_for(lambda: world.violated)
+    world.answering.says = Downlink(seq=0, members=3)
+    assert all(world.ask(block=TALK).violation for _ in range(3))
+    assert world.ask().members == 3
+    wait_for(lambda: world.answering.turns == world.seq)
+    first = world.engine.given.index(1000)
+    assert 1000 not in world.engine.given[first + 2 :], "the one that was looked at, and no more"
+    assert world.violated == [True]

@@ -287,9 +287,13 @@ def test_status_of_link() -> None:
         "room": "studio",
         "members": 2,
         "speaking": ["Ben"],
-        "proof_violations": 0,
+        "proof": {"engine": "hosted", "violations": 0, "why": "", "checked_ago": None},
     }
     text = "\n".join(status.describe({"link": link}))
     assert "in room, hosted: studio, 2 here" in text
     assert "sound is not running, so nobody is heard" in text
-    assert "0 blocks left while muted" in text
+    assert "hosted: no block left while muted, not checked yet" in text
+    link["proof"] = {"engine": "hosted", "violations": 0, "why": "", "checked_ago": 3.4}
+    assert status.describe({"link": link})[-1] == "proof        hosted: no block left while muted, checked 3 s ago"
+    link["proof"] = {"engine": "hosted", "violations": 2, "why": "sound left", "checked_ago": 3.4}
+    assert "VIOLATED (sound left): closed until a hand at the device acts" in status.describe({"link": link})[-1]

@@ -14,14 +14,17 @@ from appliance.app.process import NotAllowed, VitalEnded
 from appliance.core.controls import Door, Reason
 from appliance.core.lamps import LinkPhase
 from appliance.core.roster import Member, sign_of
+from appliance.core.state import ProofState
 from appliance.health.notify import Notifier
-from appliance.media.exchange import Downlink, Listener, Uplink
+from appliance.media.exchange import BLOCK_BYTES, Downlink, Listener, Uplink
 from appliance.rooms import contract
 from appliance.rooms.contract import RoomRefused
 from appliance.rooms.hosted import HostedEngine
 from appliance.rooms.nowhere import Nowhere
 from tests.app.parts import journal, settings
 from tests.support import until
+
+TALK = bytes(BLOCK_BYTES)
 
 
 class Puppet(Nowhere):
@@ -272,11 +275,43 @@ async def test_junk_from_sound_ends_link(short_dir: Path) -> None:
     await assert_ends_with(world, "exchange", lambda: world.listener._link and world.listener._link.send(b"junk"))
 
 
-async def test_a_violation_is_told_to_sound_and_ends_link(short_dir: Path) -> None:
+@contextlib.asynccontextmanager
+async def violated(world: World, monkeypatch: pytest.MonkeyPatch) -> "AsyncIterator[asyncio.Task[None]]":
+    """Link whose engine has just found something; it has ended with that when this does."""
+    monkeypatch.setattr(link, "_TOLD", 0.05)
+    ending = asyncio.create_task(world.link.run(world.stop, Notifier("")))
+    await until(lambda: world.listener.poll() or world.listener.connected)
+    world.engine.proof = ProofState(violations=2, why="leaked")
+    await world.ask()
+    yield ending
+    with pytest.raises(BaseExceptionGroup, match="TaskGroup") as caught:
+        await asyncio.wait_for(ending, 5)
+    world.listener.close()
+    assert str(caught.value.exceptions[0]) == "proof ended"
+
+
+async def test_a_violation_is_told_to_sound_and_ends_link(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(short_dir)
-    await assert_ends_with(world, "proof", lambda: world.engine.counters.update(proof_violations=1))
-    assert world.lines.lines("violation")
-    assert world.link._answering.says.violation
+    async with violated(world, monkeypatch) as ending:
+        assert (await world.ask(block=TALK)).violation
+        await until(lambda: world.engine.left)
+        assert not ending.done(), "it stays out of the room until sound is known to know"
+        await world.ask(reasons=1 << Reason.VIOLATION)
+    assert "engine=hosted count=2 why=leaked" in world.lines.lines("violation")[0]
+
+
+async def test_a_sound_that_is_away_learns_of_a_violation_when_it_comes(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(short_dir)
+    async with violated(world, monkeypatch) as ending:
+        world.listener.close()
+        await until(lambda: world.engine.left and not world.link.state().exchange_connected)
+        world.listener = Listener(short_dir / "exchange")
+        await until(world.listener.poll)
+        assert (await world.ask()).violation, "the first thing it hears"
+        assert not ending.done()
+        await world.ask(reasons=1 << Reason.VIOLATION)
 
 
 async def test_a_reminder_that_ends_ends_link(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

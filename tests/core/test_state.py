@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from appliance.core.controls import Controls, Door, MuteControl, Reason
 from appliance.core.lamps import Health, LinkPhase, Room, Sign, lamps
-from appliance.core.state import Backends, Codec, HostState, LinkState, RoomState, SoundState
+from appliance.core.state import Backends, Codec, HostState, LinkState, ProofState, RoomState, SoundState
 
 OPEN = Controls(MuteControl.MOMENTARY, held=frozenset())
 MUTED = Controls(MuteControl.MOMENTARY, held=frozenset({Reason.ADMIN, Reason.BUTTON}))
@@ -115,6 +115,7 @@ def test_link() -> None:
         room="Kitchen",
         members=3,
         speaking=("Ana",),
+        proof=ProofState(looked=7, checks=2, checked_ago=3.5),
         opus="libopus 1.6.1",
         codec=Codec(20, 32_000, 5, True, False),
         uptime=1.0,
@@ -127,7 +128,15 @@ def test_link() -> None:
         "members": 3,
         "speaking": ["Ana"],
         "exchange_connected": False,
-        "proof_violations": 0,
+        "proof": {
+            "engine": "hosted",
+            "violations": 0,
+            "why": "",
+            "looked": 7,
+            "left_closed": 0,
+            "checks": 2,
+            "checked_ago": 3.5,
+        },
         "opus": "libopus 1.6.1",
         "codec": {"frame_ms": 20, "bitrate": 32_000, "complexity": 5, "fec": True, "dtx": False},
         "uptime": 1.0,

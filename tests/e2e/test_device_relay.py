@@ -94,7 +94,7 @@ async def test_a_device_finds_its_way_by_itself(short_dir: Path) -> None:
                 await asyncio.gather(hears(near, 440), hears_on(short_dir))
             link = await status(short_dir, "link")
             assert link["phase"] == "in_room"
-            assert link["proof_violations"] == 0
+            assert link["proof"]["violations"] == 0
         log = rig.relay_log.read_text(errors="replace").splitlines()
         given_back = [line for line in log if f":{DEVICE}>" in line and "REFRESH processed, success" in line]
         assert given_back, "what the relay gave is given back"

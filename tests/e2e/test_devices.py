@@ -37,7 +37,7 @@ async def test_each_hears_the_other_and_not_itself(short_dir: Path, free_port: i
             apart = [strength(window, other) - strength(window, own) for window in windows]
             assert max(apart) >= 50, apart
             link = await rig.devices[name].status("link")
-            assert link["proof_violations"] == 0
+            assert link["proof"]["violations"] == 0
             assert link["members"] == 2
 
 
@@ -56,7 +56,7 @@ async def test_the_mute_switch_silences_at_once_and_only_a_hand_opens(short_dir:
         status = await amber.status("link")
         assert status["counters"]["packets_sent"] == after, "nothing leaves while muted"
         assert after - sent <= 3
-        assert status["proof_violations"] == 0
+        assert status["proof"]["violations"] == 0
         assert (await amber.status("sound"))["microphone"] is None
         assert strength(amber.played(0.5), 880) > -30, "muted is not deaf"
         await amber.panel(switch="open")
@@ -149,7 +149,7 @@ async def test_killed_sound_closes_for_the_room_and_comes_back(short_dir: Path, 
             await asyncio.sleep(0.05)
         await until(lambda: changed(rig, "sound", pid))
         await both_hear(rig)
-        assert (await amber.status("link"))["proof_violations"] == 0
+        assert (await amber.status("link"))["proof"]["violations"] == 0
 
 
 async def test_flood_and_junk_on_the_exchange_do_not_disturb_the_gate(short_dir: Path, free_port: int) -> None:

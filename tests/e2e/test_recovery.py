@@ -74,7 +74,7 @@ def test_a_short_cut_tears_nothing_down_and_another_address_needs_no_new_join(sh
         assert after["pid"] == pid
         assert after["counters"]["joins"] == 1
         assert after["counters"]["link_moves"] == 2
-        assert after["proof_violations"] == 0
+        assert after["proof"]["violations"] == 0
 
 
 def test_a_mute_outlives_a_cut_and_a_new_host(short_dir: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_mute_outlives_a_cut_and_a_new_host(short_dir: Path) -> None:
         time.sleep(0.5)
         assert made.level("birch") < -60
         assert made.status("amber", "sound")["gate"] == "closed"
-        assert link(made)["proof_violations"] == 0
+        assert link(made)["proof"]["violations"] == 0
         ask(short_dir / "amber" / "sound.status", {"do": "panel", "switch": "open"})
         wait(lambda: sounds(made), BACK)
 
@@ -120,4 +120,4 @@ def test_long_cuts(short_dir: Path) -> None:
         for seconds in (15.0, 60.0):
             cut(made, seconds)
             time.sleep(3)
-        assert link(made)["proof_violations"] == 0
+        assert link(made)["proof"]["violations"] == 0

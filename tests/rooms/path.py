@@ -24,8 +24,10 @@ class Wire:
     ssrc: int = 42
     buffer: bytearray = field(default_factory=lambda: bytearray(1600))
     packets: list[rtp.Rtp] = field(default_factory=list)
+    rtp_packets: int = 0
 
     def send_rtp(self, length: int) -> bool:
+        self.rtp_packets += 1
         packet = rtp.parse(self.buffer[:length])
         assert packet is not None
         self.packets.append(packet)
