@@ -13,6 +13,7 @@ from appliance.app.process import NotAllowed, VitalEnded
 from appliance.app.sound import VIRTUAL_PANEL, Sound, make_card, make_panel
 from appliance.audio.aec3 import Aec3
 from appliance.audio.virtual import Silence, Tone, VirtualCard
+from appliance.core.chimes import Chime
 from appliance.core.controls import Door, MuteControl, Reason
 from appliance.core.lamps import Sign
 from appliance.core.units import Block
@@ -245,3 +246,26 @@ async def test_a_front_end_that_fails_is_told_and_shown(short_dir: Path, monkeyp
         assert len(lines.lines("front_end_degraded")) == 1
         await until(lambda: (parts.sound.state().microphone or -127) > -30)
         assert parts.sound.gate.is_open, "the room is not deaf"
+
+
+async def test_the_volume_is_turned_by_hand_told_and_kept(short_dir: Path) -> None:
+    parts = Parts(short_dir)
+    async with running(parts):
+        await until(lambda: parts.sound.gate.is_open)
+        hands = parts.sound.desk.hands(asyncio.get_running_loop())
+        await asyncio.to_thread(hands.turn, -1)
+        await until(lambda: parts.sound.state().as_dict()["volume"] == -3)
+    again = Parts(short_dir)
+    async with running(again):
+        assert again.sound.state().volume == -3, "as it was left"
+
+
+async def test_a_door_that_moves_is_heard(short_dir: Path) -> None:
+    parts = Parts(short_dir)
+    heard: list[Chime] = []
+    parts.sound.loudness.chimes.ring = heard.append  # type: ignore[method-assign]
+    async with running(parts):
+        await until(lambda: parts.sound.gate.is_open)
+        parts.panel.press("door")
+        await until(lambda: Reason.DOOR in parts.sound.desk.controls.reasons)
+        assert heard == [Chime.LISTENING]
