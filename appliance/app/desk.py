@@ -6,6 +6,7 @@ gate and lit MIC already when its event arrives here; the desk then decides what
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -63,6 +64,7 @@ class Desk:
         self._lit_by_panel = False
         """The panel's thread has lit MIC meanwhile: what was shown last from here tells nothing."""
         self._stored: tuple[Reasons, Door] = (controls.remembered, controls.remembered_door)
+        self._saving = threading.Lock()
         self._to_store = asyncio.Event()
         self._store_fails = False
         self.changed: Callable[[], None] = lambda: None
@@ -187,19 +189,30 @@ class Desk:
             self._to_store.clear()
             await self.store()
 
-    async def store(self) -> None:
-        """Store now, off the loop."""
-        wish = (self._controls.remembered, self._controls.remembered_door)
-        if wish == self._stored and not self._store_fails:
-            return
+    async def store(self) -> bool:
+        """Store now, off the loop. Returns whether it is on the disk."""
+        if self._wish() == self._stored and not self._store_fails:
+            return True
         try:
-            await asyncio.to_thread(self._memory.save, *wish)
+            self._stored = await asyncio.to_thread(self._save)
         except OSError as error:
             self._store_fails = True
             self._counters.add("mute_store_failures")
             self._journal.tell(EventName.MUTE_STORE_DAMAGED, error=str(error))
-            return
-        self._stored, self._store_fails = wish, False
+            return False
+        self._store_fails = False
+        return True
+
+    def _wish(self) -> tuple[Reasons, Door]:
+        controls = self._controls
+        return controls.remembered, controls.remembered_door
+
+    def _save(self) -> tuple[Reasons, Door]:
+        """A thread of its own. Who waited here stores what holds now: a slow disk never puts an old wish after a new one."""
+        with self._saving:
+            wish = self._wish()
+            self._memory.save(*wish)
+            return wish
 
     def _from_panel(self, event: Event) -> None:
         self._counters.add("panel_events")
@@ -248,5 +261,5 @@ class Desk:
             self._journal.tell(EventName.DOOR_CHANGED, door=self._controls.door.name.lower(), event=event)
 
     def _remember(self) -> None:
-        if (self._controls.remembered, self._controls.remembered_door) != self._stored:
+        if self._wish() != self._stored:
             self._to_store.set()

@@ -30,6 +30,7 @@ from appliance.app.process import (
     until_stopped,
 )
 from appliance.app.recording import Recordings
+from appliance.app.self_check import EVERY, SelfCheck
 from appliance.audio.gate import Gate
 from appliance.audio.port import SoundCard
 from appliance.audio.virtual import Recorder, VirtualCard, microphone
@@ -128,6 +129,8 @@ class Sound:
             self.gate, panel, memory, controls, journal=journal, counters=self.counters, clock=time.monotonic
         )
         self._listener = self._listen()
+        self._self_check = SelfCheck(self.gate)
+        self._listener.may_pass = self._self_check.may_pass
         patience = PATIENCE if settings.audio.frame_ms == 10 else 0.0
         self._front_end = make_front_end(settings.audio)
         self._degraded = ""
@@ -193,9 +196,18 @@ class Sound:
             "panel": lambda: asyncio.wrap_future(self._panel.ended),
             "turns": self._turns,
             "memory": self.desk.keep_memory,
+            "proof": self._prove,
             "volume": self.loudness.keep,
             "watchdog": lambda: beat(notifier, moved(lambda: self.duplex.turns), self._journal),
         }
+
+    async def _prove(self) -> None:
+        """What sound finds of itself closes as what link finds does; sound ends, to begin anew, once that is stored."""
+        why = await self._self_check.watch()
+        self._journal.tell(EventName.VIOLATION, engine="exchange", why=why)
+        self.desk.apply(Event.VIOLATED)
+        while not await self.desk.store():  # noqa: ASYNC110 - a disk that refuses tells nobody when it takes again
+            await asyncio.sleep(EVERY)
 
     async def _end(self, status: StatusServer) -> None:
         self.gate.close()
@@ -287,6 +299,7 @@ class Sound:
             front_end=self._front_end.state() if self._front_end else None,
             exchange_connected=self._linked,
             under_runs=self.counters.get("downlink_missing"),
+            proof=self._self_check.state,
             uptime=time.monotonic() - self._started,
             counters={
                 **self.counters.snapshot(),

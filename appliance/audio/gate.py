@@ -45,6 +45,7 @@ class Gate:
         """Blocks offered after an opening that are not let through: whoever offers is so far behind, and they hold sound that was
         captured while the gate was closed."""
         self._before = 0
+        self._taken = self._taken_before = 0
         self.dropped = 0
         """Blocks that the exchange did not fetch in time."""
 
@@ -62,6 +63,18 @@ class Gate:
     def waiting(self) -> int:
         """Blocks that were let through and not yet fetched."""
         return self._count
+
+    def is_closed_since(self, epoch: int) -> bool:
+        """Whether the gate is closed, and that was its ``epoch``-th closing (or it was never open): no block of it can be."""
+        with self._lock:
+            return not self._open and self._epoch == epoch
+
+    def left_behind(self) -> tuple[bool, bool]:
+        """Whether a closed gate holds anything, and whether something was taken since it closed: neither can be."""
+        with self._lock:
+            if self._open:
+                return False, False
+            return self._count > 0 or bool(self._ring.any()), self._taken != self._taken_before
 
     def close(self) -> bool:
         """Close, and forget what was let through and not yet fetched. Returns whether the gate was open."""
@@ -128,6 +141,7 @@ class Gate:
             np.copyto(out, self._ring[self._first])
             self._first = (self._first + 1) % DEPTH
             self._count -= 1
+            self._taken += 1
             return True
 
     def _close(self) -> bool:
@@ -136,6 +150,7 @@ class Gate:
         self._count = 0
         if was_open:
             self._epoch += 1
+            self._taken_before = self._taken
             self._ring.fill(0)
             self._scratch.fill(0)
         return was_open

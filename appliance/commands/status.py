@@ -67,6 +67,7 @@ def _describe_sound(sound: Mapping[str, Any]) -> list[str]:
         *_describe_front_end(sound.get("front_end")),
         f"door         {sound['door']}",
         f"lamps        {lamps}",
+        f"proof        {_proof(sound['proof'])}",
     ]
 
 

@@ -71,6 +71,24 @@ class FrontEndState:
 
 
 @dataclass(frozen=True, slots=True)
+class ProofState:
+    """What a proof of mute has seen since its start (docs/proof.md): an engine's in link, or sound's own."""
+
+    violations: int = 0
+    """Blocks that were about to leave and must not, and checks that failed; always 0."""
+    why: str = ""
+    """What was wrong last, in words; empty: nothing was."""
+    looked: int = 0
+    """Frames that were decoded, or compared with what came in; in sound, blocks that were let pass."""
+    left_closed: int = 0
+    """Frames that left, silent or not, while the gate was closed."""
+    checks: int = 0
+    """Self-checks while the gate was closed."""
+    checked_ago: float | None = None
+    """Seconds since the last one; None: there was none yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class SoundState:
     """What ``kontor sound`` knows.
 
@@ -95,6 +113,8 @@ class SoundState:
     under_runs: int = 0
     """Blocks that the loudspeaker missed."""
     hand: bool = False
+    proof: ProofState = field(default_factory=ProofState)
+    """What sound's own check of the closed gate has seen."""
     front_end: FrontEndState | None = None
     """None: what the microphone hears goes to the gate as it is."""
     uptime: float = 0.0
@@ -128,27 +148,10 @@ class SoundState:
             "under_runs": self.under_runs,
             "backends": asdict(self.backends),
             "front_end": None if self.front_end is None else self.front_end.as_dict(),
+            "proof": {"engine": "exchange", **asdict(self.proof)},
             "uptime": round(self.uptime, 1),
             "counters": dict(self.counters),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class ProofState:
-    """What an engine's proof of mute has seen since its start (docs/proof.md)."""
-
-    violations: int = 0
-    """Blocks that were about to leave and must not, and checks that failed; always 0."""
-    why: str = ""
-    """What was wrong last, in words; empty: nothing was."""
-    looked: int = 0
-    """Frames that were decoded, or compared with what came in."""
-    left_closed: int = 0
-    """Frames that left, silent or not, while the gate was closed."""
-    checks: int = 0
-    """Self-checks while the gate was closed."""
-    checked_ago: float | None = None
-    """Seconds since the last one; None: there was none yet."""
 
 
 @dataclass(frozen=True, slots=True)

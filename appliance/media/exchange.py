@@ -18,11 +18,13 @@ import socket
 import stat
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from appliance.media.exchange_client import Client, ClientCounts, ExchangeClosed
 from appliance.media.exchange_messages import (
     BLOCK_BYTES,
+    CLOSED_BYTES,
     MAX_MESSAGE,
     Downlink,
     DownlinkReader,
@@ -86,6 +88,8 @@ class ListenerCounts:
     sent: int = 0
     held_back: int = 0
     """Uplinks not sent because link does not answer."""
+    withheld: int = 0
+    """Blocks that were not sent because the gate is closed: none, unless something is broken."""
     received: int = 0
     skipped: int = 0
     """Downlinks that a newer one overtook: their block was not played."""
@@ -174,6 +178,9 @@ class Listener:
         self._waiting = Waiting()
         self._poll = select.poll()
         self._reader = DownlinkReader()
+        self.may_pass: Callable[[int, bool], bool] = lambda _epoch, _block: True
+        """Asked about every message that is about to leave: its epoch, and whether it has a block. A block that may not pass
+        stays here, and link is told that the gate is closed."""
         self.counts = ListenerCounts()
         self.turnaround = Histogram()
         """From the sending of an uplink to the sending of its answer."""
@@ -213,6 +220,9 @@ class Listener:
             self.counts.held_back += 1
             return False
         size = encode_uplink(message, self._out)
+        if not self.may_pass(message.epoch, size > CLOSED_BYTES):
+            self.counts.withheld += 1
+            size = encode_uplink(message._replace(block=None), self._out)
         try:
             link.send(memoryview(self._out)[:size], socket.MSG_NOSIGNAL)
         except BlockingIOError:

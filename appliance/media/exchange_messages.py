@@ -36,6 +36,9 @@ _SEQ = struct.Struct("<I")
 MAX_MESSAGE = _DOWNLINK.size + BLOCK_BYTES
 """Bytes of the largest message; a buffer for either kind."""
 
+CLOSED_BYTES = _UPLINK.size
+"""Bytes of an uplink without a block."""
+
 _BLOCK_FLAG, _HAND_FLAG = 1, 2
 _RECORDING_FLAG, _TRIAL_FLAG, _VIOLATION_FLAG = 2, 4, 8
 _NO_DIRECTION = 0xFFFF

@@ -239,6 +239,7 @@ async def test_status_tells_people(short_dir: Path, capsys: pytest.CaptureFixtur
         "under_runs": 2,
         "door": "listening",
         "lamps": {"mic": "steady", "room": "slow", "speak": "off", "fault": "off"},
+        "proof": {"engine": "exchange", "violations": 0, "why": "", "checked_ago": 0.2},
     }
 
     async def answer(_request: Mapping[str, Any]) -> Mapping[str, object]:
@@ -251,6 +252,7 @@ async def test_status_tells_people(short_dir: Path, capsys: pytest.CaptureFixtur
         text = capsys.readouterr().out
         assert "closed by: switch, door" in text
         assert "MIC on · ROOM pulsing · SPEAK off · FAULT off" in text
+        assert "exchange: no block left while muted, checked 0 s ago" in text
         assert "link is not running" in text
         assert await asyncio.to_thread(kontor, ["status", "--json", "--runtime", str(short_dir)]) == 0
         assert json.loads(capsys.readouterr().out) == {"sound": sound}
@@ -267,6 +269,7 @@ def test_status_of_the_front_end() -> None:
         "under_runs": 0,
         "door": "open",
         "lamps": {"mic": "off", "room": "steady", "speak": "off", "fault": "slow"},
+        "proof": {"engine": "exchange", "violations": 0, "why": "", "checked_ago": None},
         "front_end": {
             "array": "respeaker_usb_4",
             "chain": ["aec3", "noise suppression", "limiter"],

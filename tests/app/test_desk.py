@@ -1,6 +1,7 @@
 """The desk: order on a press, what link tells, what is remembered."""
 
 import asyncio
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -265,3 +266,29 @@ async def test_a_full_disk_is_told_and_tried_again(tmp_path: Path) -> None:
     await world.desk.store()
     assert world.memory.load().reasons == {Reason.BUTTON}
     assert world.desk.refresh(ANSWER, False).fault is Sign.OFF
+
+
+async def test_a_slow_disk_never_puts_an_old_mute_after_a_new_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at the end: who keeps the memory is cancelled while its thread still writes, and what holds is stored once more."""
+    save, writes, go_on = world.memory.save, threading.Event(), threading.Event()
+
+    def slow(*wish: Any) -> None:
+        if not writes.is_set():
+            writes.set()
+            assert go_on.wait(5)
+        save(*wish)
+
+    monkeypatch.setattr(world.memory, "save", slow)
+    keeping = asyncio.create_task(world.desk.keep_memory())
+    world.desk.apply(Event.ADMIN_MUTED)
+    await until(writes.is_set)
+    keeping.cancel()
+    assert await asyncio.gather(keeping, return_exceptions=True)
+    world.desk.apply(Event.VIOLATED)
+    storing = asyncio.create_task(world.desk.store())
+    await asyncio.sleep(0.02)
+    go_on.set()
+    assert await storing
+    assert world.memory.load().reasons == {Reason.ADMIN, Reason.VIOLATION}

@@ -52,6 +52,15 @@ def test_an_open_gate_tells_level_and_direction() -> None:
         "under_runs": 2,
         "backends": {"capture": "virtual", "playback": "virtual", "panel": "virtual (momentary)"},
         "front_end": None,
+        "proof": {
+            "engine": "exchange",
+            "violations": 0,
+            "why": "",
+            "looked": 0,
+            "left_closed": 0,
+            "checks": 0,
+            "checked_ago": None,
+        },
         "uptime": 12.3,
         "counters": {"gate_closings": 1},
     }
