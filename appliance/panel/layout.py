@@ -154,7 +154,7 @@ class Layout:
         wide = self.pixels // PLACES
         if wide < 2:
             return (place,)
-        start = place % PLACES * self.pixels // PLACES - (0 if self.row else (wide - 1) // 2)
+        start = round(place % PLACES * self.pixels / PLACES) - (0 if self.row else (wide - 1) // 2)
         return range(start, start + wide - (wide >= _WIDE_GAP))
 
     def _on_wire(self, led: int) -> int:

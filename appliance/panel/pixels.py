@@ -6,6 +6,7 @@ half a pulse late, so that the last of n needs n/2 more. SK9822 shows what it wa
 are sent for the pulses, too: an LED too many at the end of the wire then stays as it is, where ones would light it up white.
 """
 
+import errno
 import fcntl
 import os
 import struct
@@ -28,9 +29,25 @@ def _write_request(number: int, size: int) -> int:
 _MODE, _BITS, _SPEED = _write_request(1, 1), _write_request(3, 1), _write_request(4, 4)
 
 
-def message_bytes(pixels: int) -> int:
-    """Length of the message that sets ``pixels`` LEDs."""
-    return _START + 4 * pixels + _RESET + (pixels + 15) // 16
+class Message:
+    """The bytes that set ``pixels`` LEDs: made once, and filled again for each frame.
+
+    :raises ValueError: there are no, or more than MOST_PIXELS, LEDs.
+    """
+
+    def __init__(self, pixels: int) -> None:
+        if not 1 <= pixels <= MOST_PIXELS:
+            raise ValueError(f"a ring has 1 to {MOST_PIXELS} LEDs, not {pixels}")
+        self._bytes = bytearray(_START + 4 * pixels + _RESET + (pixels + 15) // 16)
+        self._colours = memoryview(self._bytes)[_START : _START + 4 * pixels]
+
+    def filled(self, colours: bytes) -> bytearray:
+        """The message that shows ``colours``, as :attr:`appliance.panel.renderer.Frame.pixels` has them. Good until the next.
+
+        :raises ValueError: they are not for as many LEDs as there are.
+        """
+        self._colours[:] = colours
+        return self._bytes
 
 
 class SpiPixels:
@@ -40,11 +57,8 @@ class SpiPixels:
     """
 
     def __init__(self, device: Path, pixels: int, hertz: int = HERTZ) -> None:
-        if not 1 <= pixels <= MOST_PIXELS:
-            raise ValueError(f"a ring has 1 to {MOST_PIXELS} LEDs, not {pixels}")
-        self._device, self._pixels, self._hertz = device, pixels, hertz
-        self._message = bytearray(message_bytes(pixels))
-        self._body = memoryview(self._message)[_START : _START + 4 * pixels]
+        self._device, self._hertz = device, hertz
+        self._message = Message(pixels)
         self._file: int | None = None
 
     def open(self) -> None:
@@ -64,16 +78,16 @@ class SpiPixels:
         self._file = file
 
     def send(self, colours: bytes) -> None:
-        """Show ``colours``: four bytes for each LED, as :attr:`appliance.panel.renderer.Frame.pixels` has them.
+        """Show ``colours``: four bytes for each LED, see :meth:`Message.filled`.
 
         :raises OSError: the bus does not take them, or is not open.
         :raises ValueError: they are not for as many LEDs as there are.
         """
         if self._file is None:
-            raise OSError(f"{self._device} is not open")
-        self._body[:] = colours
-        if os.write(self._file, self._message) != len(self._message):
-            raise OSError(f"{self._device} took only a part of {len(self._message)} bytes")
+            raise OSError(errno.EBADF, "it is not open", str(self._device))
+        message = self._message.filled(colours)
+        if os.write(self._file, message) != len(message):
+            raise OSError(errno.EIO, f"it took only a part of {len(message)} bytes", str(self._device))
 
     def close(self) -> None:
         """Close the bus; the LEDs stay as they are. Nothing to do when it is closed."""

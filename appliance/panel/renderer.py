@@ -133,7 +133,7 @@ def _follow(ring: RingState, view: View, now: float, still: bool) -> tuple[tuple
         sign = speaker.hue * PLACES + speaker.place
         told[sign] = max(speaker.level, told.get(sign, SILENCE))
     passed = now - ring.moved
-    move = passed >= _interval(still)
+    move = passed >= _interval(still) - _LITTLE
     talkers = []
     for before in ring.talkers:
         # Whoever was heard when they were named last was heard until this moment.
@@ -141,7 +141,8 @@ def _follow(ring: RingState, view: View, now: float, still: bool) -> tuple[tuple
         named = before.sign in told
         if named or now < until - _LITTLE:
             level = told.pop(before.sign, SILENCE)
-            shown = max(QUIETEST_SHOWN, level, before.shown - FALL * passed) if move else before.shown
+            fallen = max(QUIETEST_SHOWN, before.level, level, before.shown - FALL * passed)
+            shown = fallen if move else before.shown
             talkers.append(Talker(before.sign, until, named, level, shown))
     talkers += [Talker(sign, now + HOLD, True, level, max(QUIETEST_SHOWN, level)) for sign, level in told.items()]
     return tuple(talkers), now if move else ring.moved
@@ -167,8 +168,8 @@ def _unit(still: bool) -> float:
 
 
 def _interval(still: bool) -> float:
-    """Seconds between two movements of levels, but for what floating point makes of them."""
-    return (STILL_CHANGES if still else CHANGES) - _LITTLE
+    """Seconds between two movements of levels."""
+    return STILL_CHANGES if still else CHANGES
 
 
 def _step(level: float, unit: float) -> int:
