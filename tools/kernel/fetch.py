@@ -26,9 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PLACE = ROOT / ".cache" / "kernel"
 SUITE = "trixie-backports"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-META = "linux-image-amd64"
+META = "linux-image-{architecture}"
 """Debian's name for the newest kernel; what it depends on has the version in its name."""
-WANTED = re.compile(r"linux-(?:image|base|binary|modules)-\d[^ ,]*-amd64")
+WANTED = r"linux-(?:image|base|binary|modules)-\d[^ ,]*-{architecture}"
 BUSYBOX = "busybox-static"
 """The first programs that run in the guest; of the machine's own suite."""
 MODULES = Path("usr/lib/modules")
@@ -80,19 +80,22 @@ def _fetch() -> Kernel:
     with tempfile.TemporaryDirectory(dir=PLACE, prefix="fetching-") as name:
         folder = Path(name)
         print(f"kontor: fetching Debian's kernel of {SUITE} (120 MB).", flush=True)
-        options = _other_suite(folder / "apt")
-        _apt(["apt-get", "update", *options], folder)
-        packages = _versioned(options, folder)
-        _apt(["apt-get", "download", *options, *packages], folder)
-        _apt(["apt-get", "download", "-o", "APT::Sandbox::User=root", BUSYBOX], folder)
+        options = other_suite(folder / "apt")
+        apt(["apt-get", "update", *options], folder)
+        packages = versioned(options, folder)
+        apt(["apt-get", "download", *options, *packages], folder)
+        apt(["apt-get", "download", "-o", "APT::Sandbox::User=root", BUSYBOX], folder)
         return _unpack(folder)
 
 
-def _other_suite(place: Path) -> list[str]:
-    """Options that make apt look at :data:`SUITE` of the machine's own mirror, with lists of its own."""
+def other_suite(place: Path, architecture: str = "amd64") -> list[str]:
+    """Options that make apt look at :data:`SUITE` of the machine's own mirror, with lists of its own.
+
+    :raises KernelMissingError: this machine's apt has no mirror.
+    """
     debian.update()
     form = "$(REPO_URI) $(LABEL)"
-    told = _apt(["apt-get", "indextargets", "--format", form, "Created-By: Packages"], Path("/"))
+    told = apt(["apt-get", "indextargets", "--format", form, "Created-By: Packages"], Path("/"))
     mirrors = [uri for uri, _, label in (line.partition(" ") for line in told.splitlines()) if label == "Debian"]
     if not mirrors:
         raise KernelMissingError("apt on this machine knows no mirror of Debian's")
@@ -110,24 +113,28 @@ def _other_suite(place: Path) -> list[str]:
         "Dir::State::Status": place / "status",
         "Dir::Cache": place / "cache",
         "APT::Sandbox::User": "root",
-        "APT::Architecture": "amd64",
+        "APT::Architecture": architecture,
         "Acquire::Languages": "none",
     }
     return [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
 
 
-def _versioned(options: list[str], folder: Path) -> list[str]:
-    """The packages with a version in their names that the newest kernel consists of."""
+def versioned(options: list[str], folder: Path, architecture: str = "amd64") -> list[str]:
+    """The packages with a version in their names that the newest kernel consists of.
+
+    :raises KernelMissingError: there are none.
+    """
     found: dict[str, None] = {}
-    queue = [META]
+    queue = [META.format(architecture=architecture)]
+    wanted = re.compile(WANTED.format(architecture=architecture))
     while queue:
-        told = _apt(["apt-cache", *options, "show", "--no-all-versions", queue.pop()], folder)
+        told = apt(["apt-cache", *options, "show", "--no-all-versions", queue.pop()], folder)
         depends = re.search(r"^Depends: (.*)$", told, re.MULTILINE)
-        fresh = [name for name in WANTED.findall(depends[1] if depends else "") if name not in found]
+        fresh = [name for name in wanted.findall(depends[1] if depends else "") if name not in found]
         found.update(dict.fromkeys(fresh))
         queue += fresh
     if not found:
-        raise KernelMissingError(f"{META} of {SUITE} names no kernel")
+        raise KernelMissingError(f"linux-image-{architecture} of {SUITE} names no kernel")
     return list(found)
 
 
@@ -155,7 +162,11 @@ def _unpack(folder: Path) -> Kernel:
     return Kernel(PLACE / name, release)
 
 
-def _apt(command: list[str], folder: Path) -> str:
+def apt(command: list[str], folder: Path) -> str:
+    """What a command of apt's says.
+
+    :raises KernelMissingError: it failed; its last line.
+    """
     return _run(command, cwd=folder)
 
 
