@@ -40,6 +40,7 @@ TESTS = SOUND | {
     "zbarimg": "zbar-tools",
     "rsvg-convert": "librsvg2-bin",
     "systemd-analyze": "systemd",
+    "strace": "strace",
     "/usr/lib/*/libspeexdsp.so.1": "libspeexdsp1",  # a canceller that ours is compared with
 }
 """What the suite runs for real: a program each, and the package that has it."""

@@ -19,17 +19,24 @@ def atomic_write(path: Path, content: bytes, mode: int = PRIVATE) -> None:
     # mkstemp makes the file 0600 whatever the umask, under a name that nobody else has.
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
+        try:
+            _write(handle, content)
+            os.fchmod(handle, mode)
             # Without this the name may reach the disk before the content: an empty file after a power cut.
-            os.fsync(file.fileno())
+            os.fsync(handle)
+        finally:
+            os.close(handle)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
     _sync_folder(path.parent)
+
+
+def _write(handle: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(handle, left) :]
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pytest
@@ -200,7 +199,7 @@ def test_a_gate_that_was_never_open_lets_nothing_pass() -> None:
 
 async def test_watching_ends_with_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(self_check, "EVERY", 0.001)
-    gate = cast("KeepsSound", KeepsSound())
+    gate = KeepsSound()
     check = SelfCheck(gate)
     gate.open()
     gate.put(LOUD[0])
