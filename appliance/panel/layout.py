@@ -6,14 +6,15 @@ Brightness is what the eye sees (CIE 1976 lightness, 0 to 1) until the last mome
 sent. One step of lightness then looks like one step, and a colour keeps its hue however dim it is.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from appliance.core.roster import FIGURES, PLACES
 
-MOST_PIXELS = 240
-"""LEDs: four metres of the usual strip, and one transfer of the kernel's driver (4096 bytes) holds them four times."""
+MOST_PIXELS = 120
+"""LEDs: two metres of the usual strip; one transfer of the kernel's driver (4096 bytes) holds them eight times."""
 
 LEVEL_ONLY = len(FIGURES[-1])
 """A ring of fewer LEDs than the longest figure shows the level only."""
@@ -62,7 +63,7 @@ MARKS = (
 )
 """Each covers those before it."""
 
-_CURRENTS = 31
+CURRENTS = 31
 """Steps of the current that each LED can be given beside its colours."""
 
 _WIDE_GAP = 3
@@ -103,8 +104,8 @@ def _palette(peak: float) -> Palette:
     The current is set once, as low as it can be: the eight bits of each colour are then left for the levels. It does not
     follow them, since its steps are coarse and shift the hue of some LEDs.
     """
-    current = max(1, min(_CURRENTS, -int(-peak * _CURRENTS // 1)))
-    bare = Palette(current, peak * _CURRENTS / current, (), bytes((0xE0 | current, 0, 0, 0)))
+    current = math.ceil(peak * CURRENTS - 1e-9)
+    bare = Palette(current, peak * CURRENTS / current, (), bytes((0xE0 | current, 0, 0, 0)))
     talkers = tuple(
         tuple(bare.colour(rgb, lightness_of_step(step)) for step in range(STEPS + 1)) for rgb in (*HUES, WHITE)
     )
@@ -126,10 +127,10 @@ class Layout:
     """Which LED, in the order of the wire, is at 12 o'clock or at the left end."""
     backwards: bool = False
     """The wire runs anticlockwise, or from right to left."""
-    brightness: float = 0.6
-    """Lightness of the brightest LED by day, over 0 to 1."""
-    night: float = 0.5
-    """What is left of that at night, and of SPEAK: a share of the lightness, over 0 to 1."""
+    current: int = 8
+    """Current of an LED at its brightest, in 31sts of what it can take (some 60 mA for all three colours)."""
+    night: float = 0.25
+    """Lightness at night, of the LEDs and of SPEAK, as a share of that by day; over 0 to 1."""
     still: bool = False
     """Nothing pulses, and levels have five steps."""
 
@@ -138,8 +139,10 @@ class Layout:
             raise ValueError(f"a ring has 0 to {MOST_PIXELS} LEDs, not {self.pixels}")
         if not 0 <= self.first < max(1, self.pixels):
             raise ValueError(f"LED {self.first} is none of {self.pixels}")
-        if not (0.0 < self.brightness <= 1.0 and 0.0 < self.night <= 1.0):
-            raise ValueError("a brightness is over 0 and at most 1")
+        if not 1 <= self.current <= CURRENTS:
+            raise ValueError(f"a current is 1 to {CURRENTS} 31sts, not {self.current}")
+        if not 0.0 < self.night <= 1.0:
+            raise ValueError(f"the night's share is over 0 and at most 1, not {self.night}")
 
     def at(self, places: Iterable[int]) -> tuple[int, ...]:
         """The LEDs, by their place on the wire, at clock positions (any whole numbers; counted round), each once."""
@@ -167,8 +170,8 @@ class Tables:
     """What follows from a layout. Signs are counted hue * 12 + place."""
 
     def __init__(self, layout: Layout) -> None:
-        self.by_day = _palette(light_of(layout.brightness))
-        self.by_night = _palette(light_of(layout.brightness) * light_of(layout.night))
+        self.by_day = _palette(layout.current / CURRENTS)
+        self.by_night = _palette(layout.current / CURRENTS * light_of(layout.night))
         known = layout.pixels >= LEVEL_ONLY
         signs = [(figure, place) for figure in FIGURES for place in range(PLACES) if known]
         self.lit = [layout.at(place + at for at, bit in enumerate(figure) if bit) for figure, place in signs]

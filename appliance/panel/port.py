@@ -55,7 +55,7 @@ class View:
     """Quiet hours end soon: the door is about to open."""
     recording: bool = False
     night: bool = False
-    """Everything but MIC is darker."""
+    """SPEAK and the ring are darker; the other lamps only know on and off."""
 
 
 class Panel(Protocol):

@@ -182,6 +182,6 @@ class PanelSettings:
         Whole(1, 100),
         25,
         unit="%",
-        about="How bright lamps and pixels are at night. MIC stays as it is.",
+        about="How bright SPEAK and the pixels look at night, against the day. The other lamps stay as they are.",
         effect=Effect.RESTART,
     )

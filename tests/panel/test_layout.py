@@ -5,8 +5,9 @@ import itertools
 import pytest
 
 from appliance.core.roster import FIGURES, PLACES, Sign
-from appliance.panel.layout import LEVEL_ONLY, MOST_PIXELS, Layout, light_of, tables
+from appliance.panel.layout import CURRENTS, HUES, LEVEL_ONLY, MOST_PIXELS, Layout, light_of, tables
 from tests.panel.player import EMPTY, Player, talking
+from tools.apa102 import Light
 
 
 def test_light_is_what_the_eye_sees() -> None:
@@ -27,7 +28,7 @@ def test_a_short_ring_takes_the_place_modulo_its_length(pixels: int) -> None:
     assert [set(leds) for leds in lit] == [set(sign.lit(pixels)) for sign in signs]
 
 
-@pytest.mark.parametrize("pixels", [24, 35, 36, 37, 60, 144, MOST_PIXELS])
+@pytest.mark.parametrize("pixels", [24, 35, 36, 37, 60, MOST_PIXELS])
 def test_on_a_long_ring_a_place_is_an_hour_and_figures_can_be_counted(pixels: int) -> None:
     layout = Layout(pixels=pixels)
     segments = [set(layout.at((hour,))) for hour in range(PLACES)]
@@ -74,13 +75,15 @@ def test_a_long_row_begins_at_its_left_end() -> None:
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"pixels": -1}, "0 to 240 LEDs"),
-        ({"pixels": MOST_PIXELS + 1}, "0 to 240 LEDs"),
+        ({"pixels": -1}, "0 to 120 LEDs"),
+        ({"pixels": MOST_PIXELS + 1}, "0 to 120 LEDs"),
         ({"pixels": 12, "first": 12}, "LED 12 is none of 12"),
         ({"pixels": 0, "first": 1}, "LED 1 is none of 0"),
         ({"first": -1}, "LED -1 is none"),
-        ({"brightness": 0.0}, "brightness"),
-        ({"night": 1.1}, "brightness"),
+        ({"current": 0}, "a current is 1 to 31"),
+        ({"current": 32}, "a current is 1 to 31"),
+        ({"night": 0.0}, "the night's share"),
+        ({"night": 1.1}, "the night's share"),
     ],
 )
 def test_what_cannot_be_is_refused(fields: dict[str, int], says: str) -> None:
@@ -88,12 +91,13 @@ def test_what_cannot_be_is_refused(fields: dict[str, int], says: str) -> None:
         Layout(**fields)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("brightness", [0.05, 0.3, 0.6, 1.0])
-def test_the_current_is_as_low_as_the_brightness_lets_it_be(brightness: float) -> None:
-    player = Player(Layout(brightness=brightness))
+@pytest.mark.parametrize("current", [1, 8, 31])
+@pytest.mark.parametrize("night", [0.25, 0.6, 1.0])
+def test_the_current_is_as_low_as_the_brightness_lets_it_be(current: int, night: float) -> None:
+    player = Player(Layout(current=current, night=night))
     player.show(talking((5, 0, 0)))
+    assert player.leds[0] == Light(current, *HUES[5]), "by day the settings say it"
+    player.show(talking((5, 0, 0), night=True))
     led = player.leds[0]
-    assert led.linear[0] == pytest.approx(light_of(brightness), rel=0.02)
-    assert led.current == 1 or led.red > 127, (
-        "a step of current less would not do, and eight bits are left for the levels"
-    )
+    assert led.linear[0] == pytest.approx(current / CURRENTS * light_of(night), rel=0.04)
+    assert led.current == 1 or led.red > 127, "a step of current less would not do: eight bits are left for the levels"

@@ -57,7 +57,7 @@ def test_every_sign_of_the_house_looks_different() -> None:
 def test_each_step_of_the_level_is_seen(hue: int, night: bool) -> None:
     lights = []
     for step in range(STEPS + 1):
-        player = Player(Layout(brightness=0.5, night=0.4))
+        player = Player(Layout(current=6, night=0.4))
         player.show(talking((hue, 0, -60 + 3 * step), night=night))
         lights.append(sum(player.leds[0].linear))
     for quiet, loud in itertools.pairwise(lights):
