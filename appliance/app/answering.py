@@ -165,6 +165,7 @@ class Answering:
             uplink.knocks,
             uplink.lamps,
             uplink.loudspeaker // 3,
+            uplink.quiet_until,
             shown_direction(uplink),
         )
         if says != self._said:

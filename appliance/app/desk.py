@@ -57,10 +57,10 @@ class Desk:
         self._told: tuple[Downlink, int] | None = None
         """What link told last, and on which connection; the first answer of each is the base."""
         self._knocked_at = -_KNOCK_SHOWN
-        self._recording = False
+        self._recording = self._recording_here = False
         self._announced_at: float | None = None
         """When the announcement of a recording is over; nothing from afar ends it earlier."""
-        self._shown: Lamps | None = None
+        self._shown: View | None = None
         self._lit_by_panel = False
         """The panel's thread has lit MIC meanwhile: what was shown last from here tells nothing."""
         self._stored: tuple[Reasons, Door] = (controls.remembered, controls.remembered_door)
@@ -77,6 +77,8 @@ class Desk:
         """Called when the volume buttons were pressed: +1 louder, -1 quieter."""
         self.knocks = 0
         """How often the knock button was pressed."""
+        self.hand = False
+        """The room wants to speak: TALK was tapped."""
 
     @property
     def controls(self) -> Controls:
@@ -86,7 +88,7 @@ class Desk:
     @property
     def shown(self) -> Lamps:
         """The lamps as they were last lit from here."""
-        return self._shown or lamps(self._controls, Room())
+        return self._shown.lamps if self._shown else lamps(self._controls, Room())
 
     def hands(self, loop: asyncio.AbstractEventLoop) -> Hands:
         """What the panel's thread may do: close the gate at once, and tell this desk."""
@@ -101,6 +103,7 @@ class Desk:
             close=self._gate.close_by_hand,
             post=lambda event: later(self._from_panel, event),
             knock=lambda: later(self._knock),
+            hand=lambda: later(self._raise_hand),
             turn=lambda steps: later(self.turn, steps),
             is_open=lambda: self._gate.is_open,
         )
@@ -109,6 +112,10 @@ class Desk:
         """Take one event into the controls, and do what follows."""
         before, self._controls = self._controls, step(self._controls, event)
         self._follow()
+        # Who is heard, was let speak or has left the room no longer asks to speak.
+        opened, shut = self._controls.open and not before.open, self._controls.door is Door.CLOSED
+        if self.hand and (opened or shut or event is Event.ADMIN_LIFTED):
+            self._raise_hand()
         if self._controls != before:
             self._tell(before, event)
             self._remember()
@@ -145,39 +152,54 @@ class Desk:
     def announce(self) -> None:
         """Somebody at this device is about to record it: SPEAK pulses, and the gate is closed until that was seen."""
         self._announced_at = self._clock() + ANNOUNCEMENT
+        self._recording_here = True
         self._journal.tell(EventName.RECORDING, on=True)
         self.apply(Event.RECORDING_BEGAN)
 
     def recorded(self) -> None:
         """What :meth:`announce` announced is over, or was given up."""
+        self._recording_here = False
         self._journal.tell(EventName.RECORDING, on=False)
 
-    def refresh(self, answer: Downlink | None, talking: bool, *, degraded: bool = False) -> Lamps:
-        """Light the lamps from the controls and from what link told last (None: link does not answer).
+    def refresh(
+        self,
+        answer: Downlink | None,
+        talking: bool,
+        *,
+        degraded: bool = False,
+        warning: bool = False,
+        night: bool = False,
+    ) -> Lamps:
+        """Show on the panel what follows from the controls and from what link told last (None: link does not answer).
 
         :param talking: somebody talks into the microphone, whether he is heard or not.
         :param degraded: something works less well than it should: the array is lost, the front end has fallen back.
+        :param warning: quiet hours end soon.
+        :param night: lamps are to be darker.
         """
         now = self._clock()
         if self._announced_at is not None and now >= self._announced_at:
             self._announced_at = None
             self.apply(Event.RECORDING_ANNOUNCED)
-        speakers = answer.speakers if answer else ()
+        hears = answer is not None and self._controls.door is not Door.CLOSED
+        speakers = answer.speakers if answer and hears else ()
+        hands = answer.hands if answer else 0
+        knock, announced = now - self._knocked_at < _KNOCK_SHOWN, self._announced_at is not None
         room = Room(
             phase=answer.link if answer else LinkPhase.RECONNECTING,
             health=Health.DEGRADED if degraded or self._store_fails else Health.HEALTHY,
             talking_while_closed=talking and not self._controls.open,
             level=max((float(speaker.level) for speaker in speakers), default=SILENCE),
-            wanted=bool(answer and answer.hands)
-            or now - self._knocked_at < _KNOCK_SHOWN
-            or self._announced_at is not None,
+            wanted=hands > 0 or knock or announced,
         )
         wanted = lamps(self._controls, room)
         if wanted.mic is Sign.OFF and not self._gate.is_open:  # the lamp shows the gate, never the wish
             wanted = replace(wanted, mic=Sign.STEADY)
-        if wanted != self._shown or self._lit_by_panel:
-            self._shown, self._lit_by_panel = wanted, False
-            self._panel.show(View(wanted))
+        recording = announced or self._recording or self._recording_here
+        view = View(wanted, speakers, hands, knock, self.hand, warning, recording, night)
+        if view != self._shown or self._lit_by_panel:
+            self._shown, self._lit_by_panel = view, False
+            self._panel.show(view)
         return wanted
 
     async def keep_memory(self) -> None:
@@ -233,6 +255,14 @@ class Desk:
         self.knocks += 1
         self.changed()
         self._journal.tell(EventName.KNOCKED, by="this room")
+
+    def _raise_hand(self) -> None:
+        """Up, or down again. A closed door is not in the room, so that nobody would see it."""
+        up = not self.hand and self._controls.door is not Door.CLOSED
+        if up is not self.hand:
+            self.hand = up
+            self.changed()
+            self._journal.tell(EventName.HAND_CHANGED, up=up, by="this room")
 
     def _flags(self, before: Downlink | None, told: Downlink) -> None:
         if told.trial != (Reason.TRIAL in self._controls.held):

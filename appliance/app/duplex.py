@@ -97,6 +97,7 @@ class Facts:
     hand: bool = False
     knocks: int = 0
     lamps: LampSigns = (Sign.STEADY, Sign.SLOW, Sign.OFF, Sign.OFF)
+    quiet_until: int = 0
 
 
 class Duplex:
@@ -355,5 +356,6 @@ class Duplex:
                 knocks=facts.knocks,
                 lamps=facts.lamps,
                 loudspeaker=round(self.loudspeaker),
+                quiet_until=facts.quiet_until,
             )
         )

@@ -230,6 +230,7 @@ class Link:
             lamps={name: sign.value for name, sign in zip(LAMPS, uplink.lamps, strict=True)},
             loudspeaker=uplink.loudspeaker,
             direction=None if uplink.reasons else shown_direction(uplink),
+            quiet_until=uplink.quiet_until or None,
         )
         self._engine.report_site(report)
         self._engine.set_hand(uplink.hand)

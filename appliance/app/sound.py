@@ -29,6 +29,7 @@ from appliance.app.process import (
     tune,
     until_stopped,
 )
+from appliance.app.quiet import Quiet, QuietMemory
 from appliance.app.recording import Recordings
 from appliance.app.self_check import EVERY, SelfCheck
 from appliance.audio.gate import Gate
@@ -128,6 +129,8 @@ class Sound:
         self.desk = Desk(
             self.gate, panel, memory, controls, journal=journal, counters=self.counters, clock=time.monotonic
         )
+        self.quiet = Quiet(settings.quiet, self.desk, QuietMemory(self._state), journal)
+        self.quiet.start()
         self._listener = self._listen()
         self._self_check = SelfCheck(self.gate)
         self._listener.may_pass = self._self_check.may_pass
@@ -196,6 +199,7 @@ class Sound:
             "panel": lambda: asyncio.wrap_future(self._panel.ended),
             "turns": self._turns,
             "memory": self.desk.keep_memory,
+            "quiet": self.quiet.keep,
             "proof": self._prove,
             "volume": self.loudness.keep,
             "watchdog": lambda: beat(notifier, moved(lambda: self.duplex.turns), self._journal),
@@ -218,6 +222,7 @@ class Sound:
         await status.stop()
         await self.desk.store()
         await self.loudness.store()
+        await self.quiet.store()
         self._journal.tell(EventName.SOUND_STOPPED)
 
     async def _turns(self) -> None:
@@ -235,6 +240,7 @@ class Sound:
             self._linked = latest is not None
             self._tell_junk()
             self._tell_front_end()
+            self.quiet.look()
             self._show()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_TURN if latest and latest[0].speakers else _IDLE_TURN):
@@ -257,13 +263,20 @@ class Sound:
     def _show(self) -> None:
         controls = self.desk.controls
         lost = Reason.AUDIO in controls.held and Reason.STARTING not in controls.held
-        lamps = self.desk.refresh(self.duplex.answer, self.duplex.talking, degraded=bool(self._degraded) or lost)
+        lamps = self.desk.refresh(
+            self.duplex.answer,
+            self.duplex.talking,
+            degraded=bool(self._degraded or self._panel.problem) or lost,
+            warning=self.quiet.warning,
+            night=self.quiet.night,
+        )
         controls = self.desk.controls
         if controls.open:
             self._muted_since = None
         elif self._muted_since is None:
             self._muted_since = time.time()
-        facts = Facts(controls.mask, controls.door, False, self.desk.knocks, lamps.from_afar().signs)
+        signs, until = lamps.from_afar().signs, self.quiet.until or 0
+        facts = Facts(controls.mask, controls.door, self.desk.hand, self.desk.knocks, signs, until)
         if facts != self.duplex.facts:
             self.duplex.facts = facts
 
@@ -296,6 +309,8 @@ class Sound:
             direction=self.duplex.direction,
             loudspeaker=self.duplex.loudspeaker,
             volume=self.loudness.volume,
+            hand=self.desk.hand,
+            quiet=self.quiet.state(),
             front_end=self._front_end.state() if self._front_end else None,
             exchange_connected=self._linked,
             under_runs=self.counters.get("downlink_missing"),
@@ -338,6 +353,7 @@ class Sound:
             "gate": "open" if self.gate.is_open else "closed",
             "reasons": [reason.word for reason in sorted(controls.reasons)],
             "door": controls.door.name.lower(),
+            "quiet_until": self.quiet.until,
             "lamps": panel.shown.words(),
             "switch": "closed" if panel.switched_to_mute else "open",
             "loudspeaker": round(self.duplex.loudspeaker / 3) * 3,

@@ -65,10 +65,20 @@ def _describe_sound(sound: Mapping[str, Any]) -> list[str]:
         f"microphone   {gate}{level}",
         f"loudspeaker  {sound['loudspeaker']:.0f} dB, volume {sound['volume']:+d} dB, {sound['under_runs']} blocks missed",
         *_describe_front_end(sound.get("front_end")),
-        f"door         {sound['door']}",
+        *_describe_door(sound["door"], sound["quiet"]),
         f"lamps        {lamps}",
         f"proof        {_proof(sound['proof'])}",
     ]
+
+
+def _describe_door(door: str, quiet: Mapping[str, Any] | None) -> list[str]:
+    if quiet is None:
+        return [f"door         {door}"]
+    until = f" until {quiet['until_words']}" if quiet["until_words"] else ""
+    hours = f", quiet hours{until}{', opens soon' if quiet['opens_soon'] else ''}" if quiet["holds"] else ""
+    lines = [f"door         {door}{hours}"]
+    unknown = "             the time is not known yet: quiet hours can begin and not end"
+    return lines if quiet["clock_trusted"] else [*lines, unknown]
 
 
 def _describe_front_end(front_end: Mapping[str, Any] | None) -> list[str]:

@@ -42,6 +42,11 @@ class EventName(StrEnum):
     ASKED_TO_UNMUTE = "asked_to_unmute"
     RECORDING = "recording"
     VIOLATION = "violation"
+    QUIET_OUTRANKED = "quiet_outranked"
+    QUIET_NOT_KEPT = "quiet_not_kept"
+    CLOCK_SET = "clock_set"
+    CLOCK_TRUSTED = "clock_trusted"
+    CLOCK_NOT_TRUSTED = "clock_not_trusted"
     VOLUME_CHANGED = "volume_changed"
     VOLUME_NOT_KEPT = "volume_not_kept"
     # exchange
@@ -114,6 +119,8 @@ _EXCEPTIONS = {
     EventName.MUTE_STORE_DAMAGED: _ERROR,
     EventName.FRONT_END_DEGRADED: _WARNING,
     EventName.VIOLATION: _ERROR,
+    EventName.QUIET_NOT_KEPT: _WARNING,
+    EventName.CLOCK_NOT_TRUSTED: _WARNING,
     EventName.VOLUME_NOT_KEPT: _WARNING,
     EventName.LINK_REFUSED: _ERROR,
     EventName.TASK_FAILED: _ERROR,

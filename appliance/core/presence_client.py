@@ -27,6 +27,8 @@ VERSION = 1
 MOST_CLIENT_BYTES = 4096
 _MOST_REASONS = 16
 _MOST_EXTRA = 16
+_LAST_SECOND = 2**32 - 1
+"""Unix time that a site may speak of, in seconds: until 2106."""
 
 AskedDoor: TypeAlias = Literal["listening", "closed"]
 """What a door may be asked from afar: never to open."""
@@ -195,6 +197,8 @@ def read_site(report: Fields) -> dict[str, Any]:
         direction = number(report, "direction", 0, 359)
         if site["gate"] == "open":  # of a closed one it is not passed on (UX.md, rule 9)
             site["direction"] = direction
+    if report.get("quiet_until") is not None:
+        site["quiet_until"] = number(report, "quiet_until", 0, _LAST_SECOND)
     if "extra" in report:
         extra = inner(report, "extra")
         if len(extra) > _MOST_EXTRA or not all(map(_is_extra, extra.items())):

@@ -89,6 +89,21 @@ class ProofState:
 
 
 @dataclass(frozen=True, slots=True)
+class QuietState:
+    """Quiet hours of a device that has a schedule."""
+
+    holds: bool
+    until: int | None
+    """When they end, Unix time; None: they do not hold, or nobody knows."""
+    until_words: str
+    """The same as a clock on the wall of the office shows it, with the day if it is another one."""
+    clock_trusted: bool
+    """Whether the time is known; as long as it is not, they can only begin."""
+    opens_soon: bool
+    """The door opens within a minute."""
+
+
+@dataclass(frozen=True, slots=True)
 class SoundState:
     """What ``kontor sound`` knows.
 
@@ -113,6 +128,9 @@ class SoundState:
     under_runs: int = 0
     """Blocks that the loudspeaker missed."""
     hand: bool = False
+    """The room wants to speak."""
+    quiet: QuietState | None = None
+    """None: there are no quiet hours."""
     proof: ProofState = field(default_factory=ProofState)
     """What sound's own check of the closed gate has seen."""
     front_end: FrontEndState | None = None
@@ -144,6 +162,7 @@ class SoundState:
             "loudspeaker": round(self.loudspeaker, 1),
             "volume": self.volume,
             "hand": self.hand,
+            "quiet": None if self.quiet is None else asdict(self.quiet),
             "exchange_connected": self.exchange_connected,
             "under_runs": self.under_runs,
             "backends": asdict(self.backends),

@@ -21,11 +21,11 @@ from appliance.core.units import BLOCK, SLOTS
 BLOCK_BYTES = 2 * BLOCK
 """Bytes of the block in a message: 480 samples, int16, little-endian."""
 
-_VERSION = 1
+_VERSION = 2
 _UPLINK_MAGIC = b"Ku"
 _DOWNLINK_MAGIC = b"Kd"
-# magic, version, flags, seq, epoch, knocks, reasons, direction, level, loudspeaker, door, four lamps, zero
-_UPLINK = struct.Struct("<2sBB3I2H2b6B")
+# magic, version, flags, seq, epoch, knocks, until, reasons, direction, level, loudspeaker, door, four lamps, zero
+_UPLINK = struct.Struct("<2sBB4I2H2b6B")
 # magic, version, flags, seq, answered, five counters, members, hands, link, door, how many speakers, zero, speakers
 _DOWNLINK = struct.Struct("<2sBBIQ5I2H4B" + "2BbB" * SLOTS)
 _FLAGS_AT, _SEQ_AT = 3, 4
@@ -80,6 +80,8 @@ class Uplink(NamedTuple):
     lamps: LampSigns = (Sign.STEADY, Sign.SLOW, Sign.OFF, Sign.OFF)
     loudspeaker: int = _QUIETEST
     """dBov of what the loudspeaker played last, -127 to 0."""
+    quiet_until: int = 0
+    """When quiet hours end, Unix time in seconds; 0: they do not hold, or nobody knows."""
 
 
 class Speaker(NamedTuple):
@@ -158,6 +160,7 @@ def encode_uplink(message: Uplink, buffer: bytearray) -> int:
         message.seq & _U32,
         message.epoch & _U32,
         message.knocks & _U32,
+        message.quiet_until & _U32,
         message.reasons & _ALL_REASONS,
         _NO_DIRECTION if direction is None else direction % 360,
         _QUIETEST if closed else _level(message.level),
@@ -199,8 +202,8 @@ def decode_uplink(data: bytes | bytearray | memoryview) -> Uplink:
     """
     view = memoryview(data)
     flags = _check_head(view, _UPLINK, _UPLINK_MAGIC, _BLOCK_FLAG | _HAND_FLAG)
-    (_, _, _, seq, epoch, knocks, reasons, direction, level, loudspeaker, door, *lamps, zero) = _UPLINK.unpack_from(
-        view
+    (_, _, _, seq, epoch, knocks, until, reasons, direction, level, loudspeaker, door, *lamps, zero) = (
+        _UPLINK.unpack_from(view)
     )
     is_open = bool(flags & _BLOCK_FLAG)
     _check(zero == 0, "the uplink's spare byte is not zero")
@@ -223,6 +226,7 @@ def decode_uplink(data: bytes | bytearray | memoryview) -> Uplink:
         knocks=knocks,
         lamps=(mic, room, speak, fault),
         loudspeaker=loudspeaker,
+        quiet_until=until,
     )
 
 

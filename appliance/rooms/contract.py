@@ -125,6 +125,8 @@ class SiteReport:
     direction: int | None = None
     """Where who is heard talks, degrees, 0 to 359; None: not known, and always with a closed gate."""
     extra: Mapping[str, object] = field(default_factory=dict)
+    quiet_until: int | None = None
+    """When quiet hours end, Unix time in seconds; None: they do not hold, or nobody knows."""
 
 
 class Engine(Protocol):

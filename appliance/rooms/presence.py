@@ -124,6 +124,8 @@ def site_message(report: SiteReport) -> protocol.Report:
     }
     if report.gate_open and report.direction is not None:
         site["direction"] = report.direction
+    if report.quiet_until is not None:
+        site["quiet_until"] = report.quiet_until
     return protocol.Report(protocol.read_site(site))
 
 

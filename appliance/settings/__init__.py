@@ -32,6 +32,7 @@ from appliance.settings.model_host import (
     TurnSettings,
 )
 from appliance.settings.model_panel import Level, PanelKind, PanelSettings, PixelDirection, PixelLayout
+from appliance.settings.model_quiet import QuietSettings
 from appliance.settings.problems import Problem, SettingsError
 from appliance.settings.reader import Origin
 from appliance.settings.secrets import SecretFile
@@ -64,6 +65,7 @@ __all__ = [
     "PixelLayout",
     "Problem",
     "ProxySettings",
+    "QuietSettings",
     "Relay",
     "Resolved",
     "RoomSettings",

@@ -16,6 +16,7 @@ from appliance.core.volume import HIGHEST, LOWEST
 from appliance.settings.kinds import Choice, FilePath, Flag, MaybePath, MaybeSecret, Text, Whole, identifier, one_of
 from appliance.settings.model_host import HostSettings
 from appliance.settings.model_panel import PanelSettings
+from appliance.settings.model_quiet import QuietSettings
 from appliance.settings.secrets import SecretFile
 from appliance.settings.setting import Effect, section, setting
 from appliance.settings.special import Fingerprint, Geometry, MicrophoneName, Url
@@ -314,6 +315,9 @@ class Settings:
     )
     door: DoorSettings = section(
         DoorSettings, "The door of the room: open, listening (nobody hears the room), closed (no sound either way)."
+    )
+    quiet: QuietSettings = section(
+        QuietSettings, "Quiet hours close the door on a schedule. It is never opened by one beyond listening."
     )
     host: HostSettings = section(HostSettings, "The server that holds rooms: kontor host.")
     log: LogSettings = section(LogSettings, "What is written to the journal.")

@@ -48,6 +48,7 @@ def test_an_open_gate_tells_level_and_direction() -> None:
         "loudspeaker": -20.0,
         "volume": 0,
         "hand": True,
+        "quiet": None,
         "exchange_connected": True,
         "under_runs": 2,
         "backends": {"capture": "virtual", "playback": "virtual", "panel": "virtual (momentary)"},

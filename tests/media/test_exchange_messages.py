@@ -41,6 +41,7 @@ OPEN_UPLINKS = st.builds(
     knocks=U32,
     lamps=st.tuples(st.sampled_from([Sign.OFF, Sign.STEADY, Sign.FAST]), SIGN, SIGN, SIGN),
     loudspeaker=LEVEL,
+    quiet_until=U32,
 )
 UPLINKS = OPEN_UPLINKS | OPEN_UPLINKS.map(lambda u: u._replace(block=None, level=-127, direction=None))
 SPEAKERS = st.builds(Speaker, st.integers(0, 7), st.integers(0, 11), LEVEL, st.booleans())

@@ -6,7 +6,7 @@ import { LAMP_NAMES, lampWords, makeLamp, makeLamps, reasonWords, showLamps } fr
 import { FLOOR, Meter } from "./meters.js";
 import { SILENCE } from "./model.js";
 import { say } from "./say.js";
-import { t } from "./words.js";
+import { t, timeWords } from "./words.js";
 
 /** What is shown of a device that has not told anything yet: unknown means muted. @type {Site} */
 const UNKNOWN = {
@@ -15,6 +15,13 @@ const UNKNOWN = {
 	door: "open",
 	lamps: { mic: "steady", room: "off", speak: "off", fault: "steady" },
 };
+
+/** Quiet hours close the door; who reads this wants to know until when, on a clock of their own. @param {Site} site */
+function doorWords(site) {
+	if (site.door !== "closed" || !site.reasons.includes("quiet hours")) return t(`door.${site.door}`);
+	if (!site.quiet_until) return t("door.quiet");
+	return t("door.quietUntil", { time: timeWords(site.quiet_until, Date.now() / 1000) });
+}
 
 export class Device {
 	node = byId("device");
@@ -52,7 +59,7 @@ export class Device {
 	/** The door in words, or "". */
 	get door() {
 		const site = this.#site;
-		return site ? t(`door.${site.door}`) : "";
+		return site ? doorWords(site) : "";
 	}
 
 	show() {

@@ -15,6 +15,8 @@ interface Site {
 	gate: "open" | "closed";
 	reasons: string[];
 	door: "open" | "listening" | "closed";
+	/** When quiet hours end, Unix time in seconds. */
+	quiet_until?: number | null;
 	lamps: Record<LampName, Lit>;
 	/** dBov */
 	loudspeaker?: number;

@@ -87,6 +87,8 @@ export const WORDS = {
 	"door.open": ["Door open", "Tür offen"],
 	"door.listening": ["Device is listening only", "Gerät hört nur zu"],
 	"door.closed": ["Door closed", "Tür zu"],
+	"door.quiet": ["Quiet hours", "Ruhezeit"],
+	"door.quietUntil": ["Quiet hours until {time}", "Ruhezeit bis {time}"],
 
 	device: ["Device", "Gerät"],
 	"device.in": ["Device in {name}", "Gerät in {name}"],
@@ -205,6 +207,15 @@ export function t(key, values = {}) {
 	const pair = WORDS[key];
 	if (!pair) throw new Error(`no words for ${key}`);
 	return pair[current === "de" ? 1 : 0].replace(/\{(\w+)\}/g, (_, place) => values[place]);
+}
+
+/** A moment as short as it can be told from `now`: by its time today, by its day this week, else by its date. @param {number} seconds Unix time @param {number} now Unix time */
+export function timeWords(seconds, now) {
+	const [then, today] = [new Date(1000 * seconds), new Date(1000 * now)];
+	/** @type {Intl.DateTimeFormatOptions} */
+	const day = seconds - now < 518400 ? { weekday: "short" } : { day: "numeric", month: "short" };
+	const shown = then.toDateString() === today.toDateString() ? {} : day;
+	return then.toLocaleString(current, { ...shown, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 }
 
 /**
