@@ -1,12 +1,13 @@
 """The two 10 ms paths of sound: from the microphone to the exchange, and from the exchange to the loudspeaker.
 
 What the microphones hear goes through the front end, where there is one, and then to the gate; what is played is turned up or
-down, chimes are laid over it, and it goes through the front end's limiter. Both paths run on the card's threads and decide nothing. The loudspeaker's block is the clock of the exchange: at each
-turn the answer to the last message is fetched and played, and the next message is sent; so one block is in hand, and nobody is
-waited for. With ``patience`` the message is sent first and its own answer is waited for, so long and no longer: 10 ms less
-delay, at the cost of a hole when link is later than that; then a block is in hand again for a while. When link does not answer,
-the last block fades to silence. What comes late is played all the same, so that the next such delay leaves no hole; when there
-was none for two seconds, the block too much is faded into the one before.
+down, chimes are laid over it, and it goes through the front end's limiter. Both paths run on the card's threads and decide
+nothing. The loudspeaker's block is the clock of the exchange: at each turn the answer to the last message is fetched and
+played, and the next message is sent; so one block is in hand, and nobody is waited for. With ``patience`` the message is sent
+first and its own answer is waited for, so long and no longer: 10 ms less delay, at the cost of a hole when link is later than
+that; then a block is in hand again for a while. When link does not answer, the last block fades to silence. What comes late is
+played all the same, so that the next such delay leaves no hole; when there was none for two seconds, the block too much is
+faded into the one before.
 """
 
 import time
@@ -21,7 +22,6 @@ from appliance.audio.gate import Gate
 from appliance.audio.limiter import Limiter
 from appliance.audio.port import Side
 from appliance.audio.tap import Tap
-from appliance.audio.volume import Volume
 from appliance.core.controls import Door
 from appliance.core.counters import Counters
 from appliance.core.lamps import LampSigns, Sign
@@ -111,12 +111,12 @@ class Duplex:
         clock: Callable[[], float] = time.monotonic,
         patience: float = 0.0,
         front_end: Listening | None = None,
-        volume: Volume | None = None,
+        *,
         chimes: Chimes | None = None,
     ) -> None:
         self._gate, self._listener, self._counters, self._clock = gate, listener, counters, clock
         self._front_end = front_end
-        self._volume, self._chimes = volume or Volume(), chimes or Chimes()
+        self._chimes = chimes or Chimes()
         self._limiter = Limiter()
         gate.behind = STRADDLES if front_end is None else DELAYED
         self._clean = np.zeros(BLOCK, np.float32)
@@ -257,11 +257,11 @@ class Duplex:
             self._send()
         elif answer is None and self.answer is not None:
             self._calm_down()
-        self._volume.begin()
-        self._volume.scale(out)
+        self._chimes.volume.begin()
+        self._chimes.volume.scale(out)
         if looks:
             self._look(out)
-        self._chimes.mix(out, self._volume)
+        self._chimes.mix(out)
         if self._front_end is not None:
             self._front_end.playing(out)
         else:

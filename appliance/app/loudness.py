@@ -61,7 +61,7 @@ class VolumeMemory:
 
 
 class Loudness:
-    """Loop only, but for :attr:`gain` and :attr:`chimes`, which the playback thread uses."""
+    """Loop only, but for :attr:`chimes`, which the playback thread uses, and its volume."""
 
     def __init__(
         self, settings: AudioSettings, state: Path, journal: Journal, clock: Callable[[], float] = time.monotonic
@@ -77,8 +77,7 @@ class Loudness:
         self._stored = self.volume
         self._to_store = asyncio.Event()
         self._rung: dict[Chime, float] = {}
-        self.gain = Volume(self.volume)
-        self.chimes = Chimes(_LEVELS[settings.chimes])
+        self.chimes = Chimes(_LEVELS[settings.chimes], Volume(self.volume))
 
     def turn(self, steps: int) -> None:
         """The volume buttons; a tick tells how loud it is now. At either end nothing is heard any more."""
@@ -86,7 +85,7 @@ class Loudness:
         if volume == self.volume:
             return
         self.volume = volume
-        self.gain.set(volume)
+        self.chimes.volume.set(volume)
         self.chimes.ring(Chime.VOLUME)
         self._to_store.set()
 

@@ -145,7 +145,6 @@ class Sound:
             self.counters,
             patience=patience,
             front_end=self._front_end,
-            volume=loudness.gain,
             chimes=loudness.chimes,
         )
         self._recordings = Recordings(self.desk, self.gate, card, self._runtime, self.duplex.tapped)

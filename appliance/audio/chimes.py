@@ -118,9 +118,11 @@ class Chimes:
     """Mixes them in. ``mix`` belongs to the playback thread, the rest may be called from any thread.
 
     :param level: of the loudest 50 ms of each, dBov, before the volume; None: none is ever heard.
+    :param volume: of the loudspeaker that they are heard from.
     """
 
-    def __init__(self, level: float | None = None) -> None:
+    def __init__(self, level: float | None = None, volume: Volume | None = None) -> None:
+        self.volume = volume or Volume()
         self._sounds: dict[Chime, tuple[Block, ...]] = {}
         if level is not None:
             self._sounds = {chime: tuple(make(chime, level).reshape(-1, BLOCK)) for chime in Chime}
@@ -143,8 +145,8 @@ class Chimes:
         """Whether nothing may ring: what does is faded out within a block, and what is asked for meanwhile is dropped."""
         self._hushed = hushed
 
-    def mix(self, out: Block, volume: Volume) -> None:
-        """Add what rings to ``out``, shape (480,), in place; ``out`` is scaled by ``volume`` already."""
+    def mix(self, out: Block) -> None:
+        """Add what rings to ``out``, shape (480,), in place; ``out`` is scaled by the volume already."""
         asked = self._asked.popleft() if self._asked else None
         if self._hushed or (asked is Chime.VOLUME and self._chime not in (None, Chime.VOLUME)):
             asked = None
@@ -156,7 +158,7 @@ class Chimes:
         if asked is not None:
             self._chime, self._at = asked, 0
             self._add(fades=False)
-        volume.scale(self._sum)
+        self.volume.scale(self._sum)
         self._fit(out)
         np.add(out, self._sum, out=out)
 

@@ -55,7 +55,8 @@ class Device:
     def __init__(self, folder: Path, *, front_end: Reference | None = None, volume: float = 0.0) -> None:
         folder.mkdir()
         self.gate, self.counters = Gate(), Counters()
-        self.volume, self.chimes = Volume(volume), Chimes(LEVEL)
+        self.volume = Volume(volume)
+        self.chimes = Chimes(LEVEL, self.volume)
         self.now, self.listener = 0.0, Listener(folder / "exchange")
         self.duplex = Duplex(
             self.gate,
@@ -63,7 +64,6 @@ class Device:
             self.counters,
             lambda: self.now,
             front_end=front_end,
-            volume=self.volume,
             chimes=self.chimes,
         )
         self.link = Client(folder / "exchange", timeout=0.5)

@@ -30,8 +30,8 @@ class Device:
     def heard(self) -> Block:
         """The next block, if the room is silent."""
         out = np.zeros(BLOCK, np.float32)
-        self.loudness.gain.begin()
-        self.loudness.chimes.mix(out, self.loudness.gain)
+        self.loudness.chimes.volume.begin()
+        self.loudness.chimes.mix(out)
         return out
 
     def rings(self, chime: Chime) -> bool:

@@ -53,13 +53,12 @@ def test_all_have_a_score_and_are_told_apart() -> None:
     assert max(alike.values()) < 0.9, alike
 
 
-def rings(chimes: Chimes, blocks: int, out: Block | None = None, volume: Volume | None = None) -> Iterator[Block]:
+def rings(chimes: Chimes, blocks: int, out: Block | None = None) -> Iterator[Block]:
     """What is heard over ``out`` (silence)."""
-    volume = volume or Volume()
     for _ in range(blocks):
-        volume.begin()
+        chimes.volume.begin()
         block = np.zeros(BLOCK, np.float32) if out is None else out.copy()
-        chimes.mix(block, volume)
+        chimes.mix(block)
         yield block
 
 
@@ -133,7 +132,8 @@ def test_hushed_it_fades_and_nothing_rings_until_it_may_again() -> None:
 
 def test_a_chime_never_makes_the_limiter_do_anything() -> None:
     random = np.random.default_rng(6)
-    chimes, volume = Chimes(LOUDEST), Volume(6)
+    volume = Volume(6)
+    chimes = Chimes(LOUDEST, volume)
     alone, together = Limiter(), Limiter()
     for turn in range(600):
         if turn % 7 == 0:
@@ -145,7 +145,7 @@ def test_a_chime_never_makes_the_limiter_do_anything() -> None:
         voice = (loud * random.uniform(-1, 1, BLOCK)).astype(np.float32)
         volume.scale(voice)
         both = voice.copy()
-        chimes.mix(both, volume)
+        chimes.mix(both)
         assert np.all(np.abs(both) <= np.maximum(np.abs(voice), ROOM + 1e-6))
         alone.limit(voice)
         together.limit(both)
@@ -155,9 +155,9 @@ def test_a_chime_never_makes_the_limiter_do_anything() -> None:
 
 
 def test_the_volume_is_that_of_chimes_too() -> None:
-    chimes, volume = Chimes(LEVEL), Volume(-12)
+    chimes = Chimes(LEVEL, Volume(-12))
     chimes.ring(Chime.OPEN)
-    sound = heard(chimes, 40, None, volume)
+    sound = heard(chimes, 40)
     assert loudness(sound) == pytest.approx(LEVEL - 12, abs=0.05)
 
 
@@ -181,7 +181,8 @@ def test_turning_the_volume_moves_within_a_block() -> None:
 
 
 def test_mixing_allocates_nothing() -> None:
-    chimes, volume, out = Chimes(LEVEL), Volume(-3), np.zeros(BLOCK, np.float32)
+    volume, out = Volume(-3), np.zeros(BLOCK, np.float32)
+    chimes = Chimes(LEVEL, volume)
 
     def turns() -> None:
         for turn in range(90):
@@ -191,7 +192,7 @@ def test_mixing_allocates_nothing() -> None:
             out.fill(0.1)
             volume.begin()
             volume.scale(out)
-            chimes.mix(out, volume)
+            chimes.mix(out)
 
     turns()
     tracemalloc.start()
