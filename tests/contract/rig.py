@@ -30,6 +30,7 @@ class Rig:
         self._thread = threading.Thread(target=self._exchange, name=f"exchange of {identity}")
         self._task: asyncio.Task[None] | None = None
         self._source: Callable[[int], Pcm] | None = None
+        self._check = threading.Event()
         self._heard: list[Block] = []
         self.longest_turn = 0.0
         self._failure: BaseException | None = None
@@ -84,6 +85,9 @@ class Rig:
                 self._heard.append(out.copy())
                 source = self._source
                 self.engine.send(None if source is None else source(turn))
+                if source is None and self._check.is_set():
+                    self.engine.check()
+                    self._check.clear()
                 self.longest_turn = max(self.longest_turn, time.monotonic() - began)
                 turn += 1
             self.engine.send(None)
@@ -101,6 +105,13 @@ class Rig:
         """Close the gate: the gate first, the room last."""
         self._source = None
         self.report(gate_open=False)
+
+    async def check(self) -> None:
+        """Let the exchange thread look behind the closed gate, and wait for that."""
+        self._check.set()
+        async with asyncio.timeout(5):
+            while self._check.is_set():
+                await asyncio.sleep(0.01)
 
     def report(
         self,

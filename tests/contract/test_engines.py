@@ -161,6 +161,40 @@ async def test_the_proof_of_mute_catches(room: Room, mutant: str) -> None:
     assert site.engine.counters["proof_violations"] > 0
 
 
+async def test_a_check_behind_the_closed_gate_finds_nothing_and_disturbs_nothing(room: Room) -> None:
+    site, friend = room.site(), room.person("friend")
+    async with together(site, friend):
+        for checks in (1, 2, 3):
+            site.open(tone(440))
+            await friend.hear(440)
+            site.close()
+            await site.listen(0.05)
+            await site.check()
+            seen = site.engine.proof
+            assert (seen.violations, seen.why, seen.checks) == (0, "", checks)
+            assert seen.checked_ago is not None
+            assert seen.left_closed == 0
+        assert site.longest_turn < 0.1
+        site.open(tone(440))
+        await friend.hear(440)
+
+
+@pytest.mark.parametrize("mutant", ["forgets_to_reset", "repeats_frames"])
+async def test_a_check_catches_what_has_not_left_yet_and_then_nothing_leaves(room: Room, mutant: str) -> None:
+    site, friend = Rig(getattr(room.mutants, mutant)(), room.site().identity), room.person("friend")
+    async with together(site, friend):
+        site.open(tone(440))
+        await friend.hear(440)
+        site.close()
+        await site.listen(0.05)
+        await site.check()
+        assert site.engine.proof.violations > 0
+        assert site.engine.proof.why
+        await asyncio.sleep(SETTLE)
+        site.open(tone(440))
+        assert loudness(await friend.listen(0.5)) < -80, "not even what the gate would let through"
+
+
 async def test_an_admin_mutes_and_lifts_and_no_gate_opens_by_it(room: Room) -> None:
     site, friend = room.site(), room.person("friend")
     async with together(site, friend):
