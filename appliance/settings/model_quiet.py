@@ -110,7 +110,7 @@ class QuietSettings:
     night: Hours | None = setting(
         _NIGHT,
         None,
-        about='When the lamps are darker, as "22:00-06:00". MIC is as bright as by day.',
+        about='When SPEAK and the ring are darker, as "22:00-06:00".',
         effect=Effect.RESTART,
     )
     trust_clock: bool = setting(
