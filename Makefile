@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo core dev judges acoustics speech system outside alsa test test-kernel pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements lock train-residual docs \
+.PHONY: help demo core dev judges acoustics speech system outside alsa test test-kernel pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements panel-pictures firmware lock train-residual docs \
 	docs-check bench-audio bench-demo bench-call bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room tools-livekit clean
 
 help: ## this list
@@ -58,6 +58,7 @@ test-kernel: alsa ## sound cards under a Linux of their own in QEMU: xruns, 20 u
 
 slow: dev ## the slow suites (ARGS=tests/soak for some of them)
 	@case "$(ARGS)" in "" | *kernel*) $(PYTHON) -m tools.system kernel || true;; esac
+	@case "$(ARGS)" in "" | *firmware*) $(PYTHON) -m tools.system firmware; $(PYTHON) -m tools.bootstrap hardware || true;; esac
 	@KONTOR_WITH=slow $(PYTEST) -m slow $(ARGS)
 
 fuzz: dev ## wrong input for every parser, without end (ARGS="red http" for some; with atheris where it has a wheel)
@@ -91,6 +92,14 @@ docs: dev ## the documents that are made from the code
 
 docs-check: dev
 	@$(BIN)/python -m tools.documents --check
+
+firmware: dev ## boot files and device-tree overlays of every board, proved on the trees of Debian's kernel (60 MB, once)
+	@$(PYTHON) -m tools.system firmware || true
+	@$(PYTHON) -m tools.bootstrap hardware
+	@$(BIN)/python -m tools.firmware.build
+
+panel-pictures: dev ## docs/pictures/panel-*.png: how lamps and ring look, from the bytes that go to them
+	@$(BIN)/python -m tools.panel_pictures
 
 measurements: dev ## docs/measurements/README.md from the figures beside it
 	@$(BIN)/python -m tools.measurements

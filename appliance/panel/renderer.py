@@ -214,9 +214,12 @@ def _speak(view: View, shades: list[int], pulse: _Pulse, layout: Layout) -> floa
     sign = view.lamps.speak
     if sign in (Sign.SLOW, Sign.FAST):
         lightness = _lightness(sign, pulse)
+    elif shades:
+        lightness = lightness_of_step(max(shades))
+    elif sign is Sign.STEADY:  # somebody without a sign
+        lightness = lightness_of_step(_shade(QUIETEST_SHOWN * (1.0 - view.lamps.brightness), layout.still))
     else:
-        told = [_shade(QUIETEST_SHOWN * (1.0 - view.lamps.brightness), layout.still)] if sign is Sign.STEADY else []
-        lightness = max(map(lightness_of_step, (*shades, *told)), default=0.0)
+        lightness = 0.0
     return light_of(lightness) * (light_of(layout.night) if view.night else 1.0)
 
 
