@@ -11,6 +11,7 @@ from pathlib import Path
 
 MODULES = (
     "tools.pinmap",
+    "tools.firmware.sources",
     "tools.checklist",
     "tools.configuration_doc",
     "tools.controls_diagram",

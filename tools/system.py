@@ -1,4 +1,4 @@
-"""Debian's packages that tests and benchmarks run beside ours: ``python3 -m tools.system tests|bench|kernel|NAME…``.
+"""Debian's packages that tests and benchmarks run beside ours: ``python3 -m tools.system tests|bench|kernel|firmware|NAME…``.
 
 Installed where we may, as root or with a sudo that asks nothing; else it says what to type. For ``tests`` their absence is no
 failure here: what needs them skips with its reason, and fails in CI.
@@ -40,6 +40,7 @@ TESTS = SOUND | {
     "zbarimg": "zbar-tools",
     "rsvg-convert": "librsvg2-bin",
     "systemd-analyze": "systemd",
+    "fdtoverlay": "device-tree-compiler",
     "strace": "strace",
     "/usr/lib/*/libspeexdsp.so.1": "libspeexdsp1",  # a canceller that ours is compared with
 }
@@ -61,6 +62,13 @@ KERNEL = {
 }
 """What runs a kernel of its own for the tests of cards and pins."""
 
+FIRMWARE = {
+    "dtc": "device-tree-compiler",
+    "fdtoverlay": "device-tree-compiler",
+    "cc": "gcc",  # dtschema reads trees with a library that has no wheels
+}
+"""What compiles device trees and what checks them."""
+
 _PLACES = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 
 
@@ -75,7 +83,9 @@ def main(arguments: list[str]) -> int:
     """Install what is missing of the named sets or packages; 75 when a named package is missing still."""
     wanted: dict[str, str] = {}
     for name in arguments or ["tests"]:
-        wanted.update({"tests": TESTS, "bench": BENCH, "kernel": KERNEL}.get(name) or {name: name})
+        wanted.update(
+            {"tests": TESTS, "bench": BENCH, "kernel": KERNEL, "firmware": FIRMWARE}.get(name) or {name: name}
+        )
     missing = sorted({package for program, package in wanted.items() if find(program) is None})
     if missing and debian.available() and debian.elevation() is not None:
         print(f"kontor: installing Debian's {', '.join(missing)}.", flush=True)

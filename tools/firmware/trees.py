@@ -22,6 +22,13 @@ from tools.pinmap import ROOT
 
 PLACE = ROOT / ".cache" / "firmware"
 ARCHITECTURE = "arm64"
+KEPT = (
+    "lib/modules/*/dtb/broadcom",
+    "lib/modules/*/config",
+    "src/*/include/dt-bindings",
+    "share/doc/*/Documentation/devicetree/bindings",
+)
+"""What is kept of the packages, below usr."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,11 @@ class Trees:
         return self.folder / "bindings"
 
     @property
+    def config(self) -> Path:
+        """Which drivers the kernel has."""
+        return self.folder / "config"
+
+    @property
     def schema(self) -> Path:
         """The bindings as dt-validate reads them soonest; made by :mod:`tools.firmware.validate`."""
         return self.folder / "schema.json"
@@ -59,7 +71,8 @@ def cached() -> Trees | None:
         found = Trees(PLACE / told["folder"], told["release"])
     except (OSError, ValueError, KeyError):
         return None
-    return found if all(path.is_dir() for path in (found.trees, found.headers, found.bindings)) else None
+    parts = (found.trees, found.headers, found.bindings, found.config)
+    return found if all(path.exists() for path in parts) else None
 
 
 def trees() -> Trees:
@@ -94,7 +107,7 @@ def _fetch() -> Trees:
 
 
 def _unpack(folder: Path, release: str) -> Trees:
-    """Keep three folders of what was downloaded, in a place named after it."""
+    """Keep :data:`KEPT` of what was downloaded, in a place named after it."""
     packages = sorted(folder.glob("*.deb"))
     for package in packages:
         done = subprocess.run(["dpkg-deb", "-x", str(package), str(folder / "root")], capture_output=True, check=False)
@@ -104,7 +117,7 @@ def _unpack(folder: Path, release: str) -> Trees:
     told = f"{release}-{hashlib.sha256(json.dumps(hashes).encode()).hexdigest()[:12]}"
     kept = folder / told
     kept.mkdir()
-    for pattern in ("lib/modules/*/dtb/broadcom", "src/*/include/dt-bindings", "share/doc/*/Documentation/**/bindings"):
+    for pattern in KEPT:
         found = next((folder / "root" / "usr").glob(pattern), None)
         if found is None:
             raise KernelMissingError(f"Debian's packages of kernel {release} have no usr/{pattern}")
