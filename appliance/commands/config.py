@@ -13,6 +13,7 @@ from appliance.commands.part import add_config
 from appliance.core.exits import Exit
 from appliance.provisioning.files import sources
 from appliance.settings import SettingsError, resolve
+from appliance.settings.checks_signs import same_by_chance
 from appliance.settings.describe import as_dict, as_toml
 from appliance.settings.json_schema import json_schema
 
@@ -59,8 +60,9 @@ def _settings(given: argparse.Namespace) -> int:
     changed = as_dict(resolved, only_changed=True)
     if given.action == "check":
         files = [source.name for source in found]
-        report = {"ok": True, "problems": [], "files": files}
-        print(json.dumps(report, indent=2) if given.json else _all_right(files, len(changed)))
+        warnings = same_by_chance(resolved.settings)
+        report = {"ok": True, "problems": [], "warnings": warnings, "files": files}
+        print(json.dumps(report, indent=2) if given.json else "\n".join([_all_right(files, len(changed)), *warnings]))
     elif given.json:
         print(json.dumps(changed if given.action == "diff" else as_dict(resolved), indent=2, ensure_ascii=False))
     elif given.action == "diff" and not changed:

@@ -39,7 +39,7 @@ def test_check_is_content(good: str, capsys: Output) -> None:
     assert kontor("check", "--config", good) == 0
     assert capsys.readouterr().out == f"The settings are right. 3 differ from their defaults; read from: {good}\n"
     assert kontor("check", "--json", "--config", good) == 0
-    assert json.loads(capsys.readouterr().out) == {"ok": True, "problems": [], "files": [good]}
+    assert json.loads(capsys.readouterr().out) == {"ok": True, "problems": [], "warnings": [], "files": [good]}
 
 
 def test_check_tells_everything_that_is_wrong(bad: str, capsys: Output) -> None:
