@@ -41,6 +41,7 @@ from appliance.media.waiting import Waiting
 
 __all__ = [
     "BLOCK_BYTES",
+    "CLOSED_BYTES",
     "MAX_MESSAGE",
     "Client",
     "ClientCounts",

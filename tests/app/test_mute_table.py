@@ -158,9 +158,10 @@ RINGS = {
 
 def frames(view: View, layout: Layout, seconds: float = 4.0) -> list[Frame]:
     """Every frame that is drawn of it in two slow pulses."""
-    now, state, drawn = 100.0, RingState(), []
+    now, state = 100.0, RingState()
     end = now + seconds
-    while now is not None and now < end:
+    drawn: list[Frame] = []
+    while now < end:
         state, frame = render(state, view, now, layout)
         drawn.append(frame)
         now = frame.next if frame.next is not None else end
