@@ -40,6 +40,8 @@ _NEEDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.QUESTION: ("question",),
     Kind.MEASURE: ("point", "volts"),
 }
+_CONTACTS = frozenset({Kind.LEVEL, Kind.PRESS, Kind.HOLD})
+_LAMPS = frozenset({Kind.WIRE, Kind.LAMP})
 _ONE_OF: Mapping[str, tuple[str, ...]] = {
     "expect": ("high", "low", ""),
     "bias": ("pull-up", "pull-down", ""),
@@ -71,12 +73,17 @@ class Step:
     help: str = ""
 
     def __post_init__(self) -> None:
-        for key in _NEEDS[self.kind]:
+        for key in (*_NEEDS[self.kind], "help"):
             if not getattr(self, key):
                 raise ValueError(f"{self.id}: a step of kind {self.kind} needs {key}")
         for key, allowed in _ONE_OF.items():
             if getattr(self, key) not in allowed:
                 raise ValueError(f'{self.id}: {key} = "{getattr(self, key)}" is not allowed')
+        direction = LINES[self.line].direction if self.line else ""
+        if self.kind in _CONTACTS and direction != "in":
+            raise ValueError(f"{self.id}: {self.line} is no contact")
+        if self.kind in _LAMPS and not LINES[self.line].colour:
+            raise ValueError(f"{self.id}: {self.line} is no lamp")
         if not self.tiers or not set(self.tiers) <= set(TIERS):
             raise ValueError(f"{self.id}: tiers must be some of {', '.join(TIERS)}")
         if self.kind is Kind.MEASURE and (len(self.volts) != 2 or self.volts[0] > self.volts[1]):
