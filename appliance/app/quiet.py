@@ -188,7 +188,7 @@ class Quiet:
             return self._memory.load()
         except (OSError, ValueError) as error:
             self._journal.tell(EventName.QUIET_NOT_KEPT, error=str(error))
-            return Kept(held=True)  # unknown means closed
+            return Kept(held=not self._schedule.empty)  # unknown means closed
 
     def _save(self) -> Kept:
         """A thread of its own. Who waited here stores what holds now: a slow disk never puts an old state after a new one."""
