@@ -8,9 +8,10 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from appliance.app.desk import Desk
@@ -68,6 +69,7 @@ class Unpressed:
 
     name = "none"
     problem = ""
+    counts: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self) -> None:
         self.ended: Future[None] = Future()

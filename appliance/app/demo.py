@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.app.panel_route import PanelRoute
+from appliance.app.panels import VIRTUAL_PANEL
 from appliance.app.places import demo_base, one_at_a_time, private_folder
 from appliance.app.process import NotAllowed, until_stopped
-from appliance.app.sound import STATUS, VIRTUAL_PANEL
+from appliance.app.sound import STATUS
 from appliance.app.speech import ATTRIBUTION, SYNTHETIC, find
 from appliance.app.supervisor import Supervisor, device_children
 from appliance.core.protocol import Claims, issue

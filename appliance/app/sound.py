@@ -1,7 +1,7 @@
 """Puts ``kontor sound`` together: the process that has the microphone, the panel and no network.
 
-Start: the stored mute is read before anything is opened, then the exchange listens, the card runs, the panel's switch is
-read, and only then STARTED lets the gate follow the controls. Stop: the gate closes first.
+Start: the stored mute is read before anything is opened, then the exchange listens, the panel's switch is read, the card runs,
+and only then STARTED lets the gate follow the controls. Stop: the gate closes first.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from appliance.app.desk import Desk
 from appliance.app.duplex import PATIENCE, Duplex, Facts
 from appliance.app.hearing import channels_of, make_front_end
 from appliance.app.loudness import Loudness
+from appliance.app.panels import make_panel
 from appliance.app.process import (
     PRIORITY,
     NotAllowed,
@@ -44,7 +45,6 @@ from appliance.health.notify import Notifier
 from appliance.health.status import StatusServer
 from appliance.media.exchange import Listener
 from appliance.panel.memory import MuteMemory
-from appliance.panel.none import NoPanel
 from appliance.panel.port import Panel
 from appliance.panel.virtual import VirtualPanel
 from appliance.settings import AudioSettings, Settings
@@ -52,9 +52,6 @@ from appliance.settings import AudioSettings, Settings
 EXCHANGE = "exchange"
 STATUS = "sound.status"
 """Names of the sockets in the runtime directory."""
-
-VIRTUAL_PANEL = "KONTOR_VIRTUAL_PANEL"
-"""Environment variable that ``kontor demo`` and the tests set: without it a virtual panel is refused."""
 
 _TURN = 0.1
 """Seconds between two changes of SPEAK's brightness while somebody speaks."""
@@ -91,22 +88,6 @@ def _alsa_card(audio: AudioSettings) -> SoundCard:
     return AlsaCard(audio.capture, audio.playback, channels=channels_of(audio), low_delay=audio.frame_ms == 10)
 
 
-def make_panel(settings: Settings) -> Panel:
-    """The panel of the settings.
-
-    :raises NotAllowed: a virtual panel outside demo and tests, or one that is not here yet.
-    """
-    panel = settings.panel
-    if panel.kind == "none":
-        return NoPanel()
-    if panel.kind != "virtual":
-        raise NotAllowed(f'[panel] kind = "{panel.kind}" is not built yet: use "virtual"')
-    if not os.environ.get(VIRTUAL_PANEL):
-        raise NotAllowed('[panel] kind = "virtual" is for `kontor demo` and tests: on a device the panel is real')
-    lever = Path(settings.device.state_dir) / "lever"
-    return VirtualPanel(panel.mute, panel.debounce_ms / 1000, panel.long_press_ms / 1000, lever)
-
-
 class Sound:
     """The parts of sound and how they are joined. ``card`` and ``panel`` are given, so that tests bring their own."""
 
@@ -136,7 +117,7 @@ class Sound:
         self._listener.may_pass = self._self_check.may_pass
         patience = PATIENCE if settings.audio.frame_ms == 10 else 0.0
         self._front_end = make_front_end(settings.audio)
-        self._degraded = ""
+        self._degraded = self._panel_problem = ""
         self.loudness = loudness = Loudness(settings.audio, self._state, journal)
         self.desk.chime, self.desk.turn = loudness.ring, loudness.turn
         self.duplex = Duplex(
@@ -167,8 +148,8 @@ class Sound:
         # With a real card only: a virtual one has no buffer that runs dry, and must not hold up what runs beside it.
         real = self._settings.audio.backend == "alsa" and real_time(PRIORITY)
         try:
-            self._card.start(self.duplex)
             self._panel.start(self.desk.hands(loop))
+            self._card.start(self.duplex)
             loop.call_soon(self.desk.apply, Event.STARTED)
             tune()
             notifier.tell("READY=1")
@@ -239,6 +220,7 @@ class Sound:
             self._linked = latest is not None
             self._tell_junk()
             self._tell_front_end()
+            self._tell_panel()
             self.quiet.look()
             self._show()
             with contextlib.suppress(TimeoutError):
@@ -258,6 +240,13 @@ class Sound:
         if degraded and degraded != self._degraded:
             self._journal.tell(EventName.FRONT_END_DEGRADED, why=degraded)
         self._degraded = degraded
+
+    def _tell_panel(self) -> None:
+        problem = self._panel.problem
+        if problem != self._panel_problem:
+            lost = EventName.PANEL_LOST if Reason.PANEL in self.desk.controls.held else EventName.PANEL_DEGRADED
+            self._journal.tell(lost if problem else EventName.PANEL_FOUND, panel=self._panel.name, why=problem)
+        self._panel_problem = problem
 
     def _show(self) -> None:
         controls = self.desk.controls
@@ -318,6 +307,7 @@ class Sound:
             counters={
                 **self.counters.snapshot(),
                 **self._card.counts,
+                **self._panel.counts,
                 **(self._front_end.counts if self._front_end else {}),
                 "blocks_played": self.duplex.turns,
                 "blocks_dropped": self.gate.dropped,

@@ -146,9 +146,10 @@ def _here(settings: "Settings", channels: tuple[int, ...], seconds: float, file:
     import asyncio
 
     from appliance.app.booth import Booth, Muted
+    from appliance.app.panels import make_panel
     from appliance.app.process import NotAllowed
     from appliance.app.recording import Recorded, Refused, record_here
-    from appliance.app.sound import make_card, make_panel
+    from appliance.app.sound import make_card
     from appliance.core.events import Severity
     from appliance.health.journal import Journal
 

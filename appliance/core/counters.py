@@ -28,6 +28,9 @@ HELP: Mapping[str, str] = MappingProxyType(
         "gate_closings": "times that the gate closed",
         "gate_openings": "times that the gate opened",
         "panel_events": "edges and presses that the panel reported",
+        "panel_losses": "times that the lines of the panel were lost",
+        "panel_edges_lost": "edges that nobody told and that were found by reading the levels again",
+        "panel_ring_failures": "times that the lights of the ring could not be reached",
         "mute_store_failures": "times that the stored mute could not be read or written",
         # exchange, both ends
         "exchange_junk": "messages on the exchange that were not ours; each closes the connection",

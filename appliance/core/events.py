@@ -35,6 +35,9 @@ class EventName(StrEnum):
     AUDIO_FOUND = "audio_found"
     AUDIO_LOST = "audio_lost"
     FRONT_END_DEGRADED = "front_end_degraded"
+    PANEL_FOUND = "panel_found"
+    PANEL_LOST = "panel_lost"
+    PANEL_DEGRADED = "panel_degraded"
     MUTE_RESTORED = "mute_restored"
     MUTE_STORE_DAMAGED = "mute_store_damaged"
     MUTED_BY_ADMIN = "muted_by_admin"
@@ -118,6 +121,8 @@ _EXCEPTIONS = {
     EventName.AUDIO_LOST: _ERROR,
     EventName.MUTE_STORE_DAMAGED: _ERROR,
     EventName.FRONT_END_DEGRADED: _WARNING,
+    EventName.PANEL_LOST: _ERROR,
+    EventName.PANEL_DEGRADED: _WARNING,
     EventName.VIOLATION: _ERROR,
     EventName.QUIET_NOT_KEPT: _WARNING,
     EventName.CLOCK_NOT_TRUSTED: _WARNING,

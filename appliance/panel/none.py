@@ -1,6 +1,8 @@
 """No panel: nobody can unmute, so the gate stays closed for "panel lost" and the device only listens."""
 
+from collections.abc import Mapping
 from concurrent.futures import Future
+from types import MappingProxyType
 
 from appliance.panel.port import Hands, View
 
@@ -10,6 +12,7 @@ class NoPanel:
 
     name = "none"
     problem = ""
+    counts: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self) -> None:
         self.ended: Future[None] = Future()

@@ -1,6 +1,6 @@
 """What every panel is to the rest of sound, real or virtual."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -68,6 +68,10 @@ class Panel(Protocol):
     @property
     def problem(self) -> str:
         """Why it is lost or works less well than it should, one sentence; empty: all of it works."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What was counted, by the names of :data:`appliance.core.counters.HELP`."""
 
     def start(self, hands: Hands) -> None:
         """Read the switch, post what was found (PANEL_FOUND and the switch's position), then watch for edges."""

@@ -218,7 +218,7 @@ def panel(kind: MuteControl = MuteControl.LATCHING) -> VirtualPanel:
 
 async def test_a_muted_room_is_not_listened_to(short_dir: Path) -> None:
     muted = panel()
-    muted._down = True
+    muted.lines.shift("mute", True)
     card = RoomCard(paths(100))
     found = await examined(short_dir, card, panel=muted)
     assert states(found) == {"mute": "bad"}

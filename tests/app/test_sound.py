@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from appliance.app.process import NotAllowed, VitalEnded
-from appliance.app.sound import VIRTUAL_PANEL, Sound, make_card, make_panel
+from appliance.app.panels import VIRTUAL_PANEL, make_panel
+from appliance.app.sound import Sound, make_card
 from appliance.audio.aec3 import Aec3
 from appliance.audio.virtual import Silence, Tone, VirtualCard
 from appliance.core.chimes import Chime
@@ -147,7 +148,7 @@ async def test_a_broken_audio_thread_ends_sound(short_dir: Path) -> None:
 
 async def test_a_broken_panel_thread_ends_sound(short_dir: Path) -> None:
     parts = Parts(short_dir)
-    await assert_breaks(parts, "panel", lambda: parts.panel._edges.put("junk"))  # type: ignore[arg-type]
+    await assert_breaks(parts, "panel", lambda: parts.panel.lines._moves.put("junk"))  # type: ignore[arg-type]
 
 
 async def test_a_broken_turn_ends_sound(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

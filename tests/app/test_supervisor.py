@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from appliance.app import supervisor as module
-from appliance.app.sound import VIRTUAL_PANEL
+from appliance.app.panels import VIRTUAL_PANEL
 from appliance.app.supervisor import Child, ChildRefused, Supervisor, kontor
 from appliance.core.events import EventName
 from tests.app.parts import gone, journal

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from appliance.__main__ import main
 from appliance.app import desk, recording
-from appliance.app.sound import VIRTUAL_PANEL, Sound
+from appliance.app.panels import VIRTUAL_PANEL
+from appliance.app.sound import Sound
 from appliance.audio import wav
 from appliance.audio.tap import Tap
 from appliance.commands import record
@@ -262,10 +263,10 @@ def test_a_device_without_a_panel_never_records(
 def test_a_mute_while_it_records_alone(
     alone: Any, short_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from appliance.app import sound
+    from appliance.app import panels
 
     made = VirtualPanel(MuteControl.MOMENTARY, 0.001, 0.05)
-    monkeypatch.setattr(sound, "make_panel", lambda settings: made)
+    monkeypatch.setattr(panels, "make_panel", lambda settings: made)
     timer = threading.Timer(1.5, lambda: made.press("mute"))
     timer.start()
     assert main(alone("--seconds", "20", panel='kind = "virtual"\nmute = "momentary"')) == 75

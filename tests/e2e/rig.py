@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from appliance.app.sound import VIRTUAL_PANEL
+from appliance.app.panels import VIRTUAL_PANEL
 from appliance.audio.virtual import read_wav
 from appliance.core.protocol import Claims, issue
 from appliance.health.status import ask

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from appliance.app.sound import VIRTUAL_PANEL
+from appliance.app.panels import VIRTUAL_PANEL
 from appliance.health.status import ask
 from appliance.rooms.device_key import DeviceKey
 from tests.e2e.afar import PORT, Afar, afar

@@ -23,7 +23,14 @@ class Room:
         self.is_open = is_open
         self.told: list[object] = []
         self.threads: set[str] = set()
-        self.hands = Hands(self._close, self._post, lambda: self._post("knock"))
+        self.hands = Hands(
+            self._close,
+            self._post,
+            lambda: self._post("knock"),
+            lambda: self._post("hand"),
+            self._post,
+            lambda: self.is_open,
+        )
 
     def _close(self) -> bool:
         self.threads.add(threading.current_thread().name)
@@ -42,7 +49,7 @@ def started() -> Iterator[Callable[..., tuple[VirtualPanel, Room]]]:
 
     def start(kind: MuteControl, is_open: bool = True, lever: Path | None = None) -> tuple[VirtualPanel, Room]:
         panel, room = VirtualPanel(kind, 0.005, 0.05, lever), Room(is_open)
-        panel.lit = lambda lamps: room.told.append(("mic", lamps.mic))
+        panel.lines.lit = lambda lamp, brightness: room.told.append((lamp, brightness)) if lamp == "mic" else None
         panel.start(room.hands)
         panels.append(panel)
         return panel, room
@@ -58,17 +65,18 @@ def test_starts_dark_and_tells_what_it_found(started: Callable[..., tuple[Virtua
     assert room.told[:2] == [Event.PANEL_FOUND, Event.SWITCH_FOUND_OPEN]
     assert panel.shown == DARK
     _, button = started(MuteControl.MOMENTARY)
-    assert button.told == [Event.PANEL_FOUND]
+    assert [told for told in button.told if isinstance(told, Event)] == [Event.PANEL_FOUND]
 
 
 def test_gate_first_lamp_next_and_on_the_panels_thread(started: Callable[..., tuple[VirtualPanel, Room]]) -> None:
     panel, room = started(MuteControl.LATCHING)
     panel.show(View(OPEN))
+    wait_for(lambda: panel.lines.lamps["mic"] == 0.0)
     room.told.clear()
     panel.move("mute", True)
     wait_for(lambda: len(room.told) == 3)
-    assert room.told == ["gate", Event.SWITCH_CLOSED, ("mic", Sign.STEADY)]
-    assert room.threads == {"panel"}
+    assert room.told == ["gate", ("mic", 1.0), Event.SWITCH_CLOSED]
+    assert room.threads == {"panel-lines"}
     assert panel.switched_to_mute
 
 
@@ -80,7 +88,7 @@ def test_switch_keeps_its_position_while_the_power_is_off(
     panel.move("mute", True)
     wait_for(lambda: panel.switched_to_mute and lever.exists())
     panel, room = started(MuteControl.LATCHING, lever=lever)
-    assert room.told == [Event.PANEL_FOUND, Event.SWITCH_FOUND_CLOSED]
+    assert room.told[:2] == [Event.PANEL_FOUND, Event.SWITCH_FOUND_CLOSED]
     panel.move("mute", False)
     wait_for(lambda: Event.SWITCH_OPENED in room.told)
     _, room = started(MuteControl.LATCHING, lever=lever)
@@ -128,7 +136,7 @@ def test_door_wants_to_be_held_and_knock_does_not(started: Callable[..., tuple[V
 
 def test_foreign_contact_is_refused(started: Callable[..., tuple[VirtualPanel, Room]]) -> None:
     panel, _ = started(MuteControl.LATCHING)
-    with pytest.raises(ValueError, match="allowed are mute, door, knock"):
+    with pytest.raises(ValueError, match="allowed are mute, room, talk"):
         panel.move("siren", True)
     with pytest.raises(ValueError, match="siren"):
         panel.press("siren")
@@ -143,4 +151,5 @@ def test_a_thread_that_breaks_is_seen(started: Callable[..., tuple[VirtualPanel,
     panel.start(Hands(broken, lambda event: None, lambda: None))
     panel.move("mute", True)
     assert isinstance(panel.ended.exception(2), RuntimeError)
+    assert panel.lines.lamps == {"mic": 1.0, "fault": 1.0}
     panel.stop()

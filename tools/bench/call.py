@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.app.demo import free_port
-from appliance.app.sound import VIRTUAL_PANEL
+from appliance.app.panels import VIRTUAL_PANEL
 from appliance.app.speech import prepare
 from appliance.app.supervisor import kontor
 from appliance.health.status import ask

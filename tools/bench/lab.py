@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from appliance.app.sound import VIRTUAL_PANEL
+from appliance.app.panels import VIRTUAL_PANEL
 from appliance.core.protocol import Claims, issue
 from appliance.health.status import ask
 from appliance.host import authority

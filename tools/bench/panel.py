@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from appliance.audio.gate import Gate
 from appliance.audio.virtual import Tone, VirtualCard
 from appliance.core.controls import Event, MuteControl, initial
 from appliance.core.counters import Counters
-from appliance.core.lamps import Lamps, Sign
+from appliance.core.lamps import Sign
 from appliance.core.units import Block
 from appliance.health.journal import Journal
 from appliance.panel.memory import MuteMemory
@@ -64,7 +65,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.gate = Gate()
         self.panel = VirtualPanel(MuteControl.MOMENTARY, debounce=0.005)
-        self.panel.lit = self._lit
+        self.panel.lines.lit = self._lit
         journal = Journal("bench", io.StringIO())
         controls = initial(MuteControl.MOMENTARY)
         self.desk = Desk(
@@ -93,10 +94,10 @@ class Bench:
                 self.to_gate.append(time.monotonic() - self.pressed)
             return was_open
 
-        return Hands(close, real.post, real.knock)
+        return replace(real, close=close)
 
-    def _lit(self, lamps: Lamps) -> None:
-        if lamps.mic is Sign.STEADY and self.waiting_for_lamp:
+    def _lit(self, lamp: str, brightness: float) -> None:
+        if lamp == "mic" and brightness == 1.0 and self.waiting_for_lamp:
             self.waiting_for_lamp = False
             self.to_lamp.append(time.monotonic() - self.pressed)
 

@@ -17,7 +17,7 @@ import numpy as np
 from playwright.async_api import async_playwright
 
 from appliance.app.demo import free_port
-from appliance.app.sound import VIRTUAL_PANEL
+from appliance.app.panels import VIRTUAL_PANEL
 from appliance.app.speech import prepare
 from appliance.app.supervisor import kontor
 from appliance.audio.virtual import read_wav
