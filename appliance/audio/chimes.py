@@ -154,19 +154,17 @@ class Chimes:
             return
         self._sum.fill(0)
         if self._chime is not None:
-            self._add(fades=self._hushed or asked is not None)
+            self._add(self._chime, fades=self._hushed or asked is not None)
         if asked is not None:
             self._chime, self._at = asked, 0
-            self._add(fades=False)
+            self._add(asked, fades=False)
         self.volume.scale(self._sum)
         self._fit(out)
         np.add(out, self._sum, out=out)
 
-    def _add(self, *, fades: bool) -> None:
+    def _add(self, chime: Chime, *, fades: bool) -> None:
         """The next block of what rings; with ``fades`` it is its last."""
-        if self._chime is None:
-            return
-        blocks = self._sounds[self._chime]
+        blocks = self._sounds[chime]
         if fades:
             np.multiply(blocks[self._at], self._fade_out, out=self._sum)
         else:
