@@ -39,9 +39,10 @@ class LampRow:
     def __init__(self, order: list[object]) -> None:
         self.order = order
         self.shown: Lamps | None = None
+        self.view: View | None = None
 
     def show(self, view: View) -> None:
-        self.shown = view.lamps
+        self.view, self.shown = view, view.lamps
         self.order.append(("lamp", view.lamps.mic))
 
 
