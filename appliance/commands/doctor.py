@@ -1,12 +1,15 @@
 """``kontor doctor``: what is wrong, in words, each with the way out."""
 
 import argparse
+import contextlib
 import json
+import math
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
+from appliance.app.checklist import TIERS
 from appliance.commands import Subparsers
 from appliance.commands.part import add_config, load_settings
 from appliance.core.exits import Exit
@@ -21,7 +24,7 @@ _MARKS = {"good": "ok  ", "warning": "note", "bad": "BAD ", "skipped": "-   "}
 def register(commands: Subparsers) -> None:
     """Add the command."""
     parser = commands.add_parser(
-        "doctor", help="find out what is wrong: the sound card and its room, the way to the server"
+        "doctor", help="find out what is wrong: the sound card and its room, the way to the server, the panel"
     )
     add_config(parser)
     parts = parser.add_mutually_exclusive_group()
@@ -33,6 +36,10 @@ def register(commands: Subparsers) -> None:
         action="store_true",
         help="look at the way to the server alone: name, clock, https, UDP, relay, proxy",
     )
+    parts.add_argument(
+        "--panel", action="store_true", help="walk through buttons and lamps, with somebody who presses and looks"
+    )
+    parser.add_argument("--tier", choices=TIERS, default="a", help="with --panel: which hardware it is (default: a)")
     parser.add_argument(
         "--link", metavar="LINK", help="look by this link, from any machine; whoever is in by it is put out"
     )
@@ -48,7 +55,8 @@ class _Report:
 
     as_json: bool
     findings: list["Finding"] = field(default_factory=list)
-    sound: dict[str, Any] | None = None
+    figures: dict[str, Any] = field(default_factory=dict)
+    """What was measured, by part."""
 
     def heading(self, text: str) -> None:
         if not self.as_json:
@@ -65,9 +73,8 @@ class _Report:
     def end(self) -> int:
         bad = any(finding.state == "bad" for finding in self.findings)
         if self.as_json:
-            sound = {} if self.sound is None else {"sound": self.sound}
             told = {"good": not bad, "findings": [asdict(finding) for finding in self.findings]}
-            print(json.dumps(told | sound, indent=2))
+            print(json.dumps(told | self.figures, indent=2))
         return Exit.UNAVAILABLE if bad else Exit.OK
 
 
@@ -76,12 +83,12 @@ def run(given: argparse.Namespace) -> int:
     from appliance.app.process import NotAllowed
     from appliance.health.journal import quiet_libraries
 
-    if given.link and given.sound:
-        print("kontor doctor: --link is about the way to a server: leave out --sound", file=sys.stderr)
+    if given.link and (given.sound or given.panel):
+        print("kontor doctor: --link is about the way to a server: leave out --sound and --panel", file=sys.stderr)
         return Exit.USAGE
     network_alone = given.network or bool(given.link)
-    if given.plot and network_alone:
-        print("kontor doctor: --plot is about the sound card: leave out --network and --link", file=sys.stderr)
+    if given.plot and (network_alone or given.panel):
+        print("kontor doctor: --plot is about the sound card: leave out --network, --link and --panel", file=sys.stderr)
         return Exit.USAGE
     quiet_libraries()
     report = _Report(given.json)
@@ -89,6 +96,9 @@ def run(given: argparse.Namespace) -> int:
     if settings is None and not given.link:
         return Exit.CONFIGURATION
     try:
+        if settings is not None and given.panel:
+            _panel(given, settings, report)
+            return report.end()
         if settings is not None and not network_alone:
             _sound(given, settings, report)
         if not given.sound:
@@ -123,6 +133,50 @@ def _network(given: argparse.Namespace, settings: "Settings | None", report: _Re
         raise NotAllowed(f"{'--ca-file' if given.link else '[room] ca_file'}: {error}") from error
 
 
+def _panel(given: argparse.Namespace, settings: "Settings", report: _Report) -> None:
+    from appliance.app.doctor_panel import examine
+
+    report.heading("The panel, step by step:")
+    # What a person is told goes where no program reads.
+    person = Terminal(sys.stderr if given.json else sys.stdout) if sys.stdin.isatty() else None
+    report.figures["panel"] = dict(examine(settings, given.tier, person, report.note))
+
+
+class Terminal:
+    """Somebody at a terminal (:class:`appliance.app.doctor_panel.Person`)."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def tell(self, text: str) -> None:
+        """A line for him."""
+        print(f"  >     {text}", file=self._out, flush=True)
+
+    def yes(self, question: str) -> bool:
+        """Until it is yes or no."""
+        while True:
+            answer = self._answer(f"{question} [y/n]").lower()
+            if answer in {"y", "yes", "n", "no"}:
+                return answer.startswith("y")
+
+    def number(self, question: str) -> float:
+        """Until it is one; a comma will do."""
+        while True:
+            with contextlib.suppress(ValueError):
+                number = float(self._answer(question).replace(",", "."))
+                if math.isfinite(number):
+                    return number
+
+    def _answer(self, question: str) -> str:
+        from appliance.app.doctor_panel import Gone
+
+        print(f"  ?     {question} ", end="", file=self._out, flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            raise Gone
+        return line.strip()
+
+
 def _sound(given: argparse.Namespace, settings: "Settings", report: _Report) -> None:
     import asyncio
 
@@ -140,7 +194,7 @@ def _sound(given: argparse.Namespace, settings: "Settings", report: _Report) -> 
     heard = examination.heard
     if heard is None:
         return
-    report.sound = examination.figures()
+    report.figures["sound"] = examination.figures()
     if given.plot:
         try:
             plot(heard, examination.array.microphones, given.plot)
