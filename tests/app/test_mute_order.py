@@ -13,7 +13,7 @@ from appliance.audio.gate import Gate
 from appliance.audio.virtual import Tone, VirtualCard
 from appliance.core.controls import Door, Event, MuteControl, Reason
 from appliance.health.notify import Notifier
-from appliance.media.exchange import Client, Downlink, ExchangeClosed
+from appliance.media.exchange import Client, Downlink, ExchangeClosed, Listener
 from appliance.panel.memory import MuteMemory
 from appliance.panel.virtual import VirtualPanel
 from tests.app.parts import journal, settings
@@ -192,3 +192,30 @@ async def test_what_a_press_leaves_is_on_the_disk_soon_after_the_lamp(short_dir:
         await until(lambda: MuteMemory(short_dir).load().reasons == {Reason.BUTTON})
         assert "lamp lit" in world.happened
         assert MuteMemory(short_dir).load().door is Door.OPEN
+
+
+async def test_the_stored_mute_is_read_before_anything_is_opened(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither exchange nor card nor panel is there before it is known that the room is muted."""
+    MuteMemory(short_dir).save(frozenset({Reason.ADMIN}), Door.OPEN)
+    opened: list[str] = []
+
+    def noting(kind: type, method: str) -> None:
+        real = getattr(kind, method)
+
+        def call(*given: object, **more: object) -> object:
+            opened.append(kind.__name__)
+            return real(*given, **more)
+
+        monkeypatch.setattr(kind, method, call)
+
+    for kind, method in ((MuteMemory, "load"), (Listener, "__init__"), (VirtualCard, "start"), (VirtualPanel, "start")):
+        noting(kind, method)
+    world = World(short_dir, MuteControl.LATCHING, push_to_talk=False)
+    assert opened == ["MuteMemory", "Listener"]
+    assert Reason.ADMIN in world.sound.desk.controls.held
+    async with world.running():
+        await until(lambda: world.sound.desk.controls.held == {Reason.ADMIN})
+    assert opened[0] == "MuteMemory"
+    assert sorted(opened[2:]) == ["VirtualCard", "VirtualPanel"]
