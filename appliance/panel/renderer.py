@@ -46,8 +46,8 @@ half-filled disc."""
 
 _TICKS = 25
 """Brightnesses a second that a fade may take; in a fade only those are taken that differ."""
-_FADE = [LOW + (1.0 - LOW) * round(10 + 10 * math.cos(math.tau * n / (FADE * _TICKS))) / 20 for n in range(50)]
-_STEADY_FOR = [next(ahead for ahead in range(1, 51) if _FADE[(n + ahead) % 50] != _FADE[n]) for n in range(50)]
+_HEIGHTS = [LOW + (1.0 - LOW) * round(10 + 10 * math.cos(math.tau * n / (FADE * _TICKS))) / 20 for n in range(50)]
+_STEADY_FOR = [next(ahead for ahead in range(1, 51) if _HEIGHTS[(n + ahead) % 50] != _HEIGHTS[n]) for n in range(50)]
 """Ticks from each to the next that differs."""
 _LITTLE = 1e-4
 """Seconds: what is due at a time is due when this is the time, whatever floating point makes of it."""
@@ -92,14 +92,17 @@ class Frame(NamedTuple):
 
 
 class _Pulse(NamedTuple):
-    """Lightness of what pulses, in one frame."""
+    """What pulses, in one frame."""
 
     slow: float
+    """Share of full light of a lamp."""
     fast: float
     mark: float
+    """Lightness of a mark, as a share of its brightest."""
 
 
-_STILL = _Pulse(STILL_SLOW, STILL_FAST, STILL_FAST)
+_FADE = [_Pulse(light_of(lightness), 1.0, lightness) for lightness in _HEIGHTS]
+_STILL = _Pulse(light_of(STILL_SLOW), light_of(STILL_FAST), STILL_FAST)
 
 
 def render(ring: RingState, view: View, now: float, layout: Layout) -> tuple[RingState, Frame]:
@@ -114,10 +117,10 @@ def render(ring: RingState, view: View, now: float, layout: Layout) -> tuple[Rin
     shades = [_shade(talker.shown, layout.still) for talker in talkers]
     due = (*_pulse_due(since, now, slow, fast), *_levels_due(talkers, moved, layout.still))
     frame = Frame(
-        light_of(_lightness(lamps.mic, pulse)),
-        light_of(_lightness(lamps.room, pulse)),
+        _lamp(lamps.mic, pulse),
+        _lamp(lamps.room, pulse),
         _speak(view, shades, pulse, layout),
-        light_of(_lightness(lamps.fault, pulse)),
+        _lamp(lamps.fault, pulse),
         _pixels(talkers, shades, marks, pulse, layout, view.night),
         min(due, default=None),
     )
@@ -183,8 +186,8 @@ def _shade(level: float, still: bool) -> int:
 
 
 def _pulse(passed: float) -> _Pulse:
-    slow = _FADE[_tick(passed, 1 / _TICKS) % len(_FADE)]
-    return _Pulse(slow, float(_tick(passed, BLINK / 2) % 2 == 0), slow)
+    fade = _FADE[_tick(passed, 1 / _TICKS) % len(_FADE)]
+    return fade if _tick(passed, BLINK / 2) % 2 == 0 else fade._replace(fast=0.0)
 
 
 def _pulse_due(since: float | None, now: float, slow: bool, fast: bool) -> Iterator[float]:
@@ -201,7 +204,7 @@ def _tick(passed: float, length: float) -> int:
     return int((passed + _LITTLE) / length)
 
 
-def _lightness(sign: Sign, pulse: _Pulse) -> float:
+def _lamp(sign: Sign, pulse: _Pulse) -> float:
     if sign is Sign.SLOW:
         return pulse.slow
     if sign is Sign.FAST:
@@ -213,14 +216,15 @@ def _speak(view: View, shades: list[int], pulse: _Pulse, layout: Layout) -> floa
     """SPEAK: as bright as the loudest voice, as long as anybody's sign is shown; a hand or a knock goes before."""
     sign = view.lamps.speak
     if sign in (Sign.SLOW, Sign.FAST):
-        lightness = _lightness(sign, pulse)
+        light = _lamp(sign, pulse)
     elif shades:
-        lightness = lightness_of_step(max(shades))
+        light = light_of(lightness_of_step(max(shades)))
     elif sign is Sign.STEADY:  # somebody without a sign
-        lightness = lightness_of_step(_shade(QUIETEST_SHOWN * (1.0 - view.lamps.brightness), layout.still))
+        level = QUIETEST_SHOWN * (1.0 - view.lamps.brightness)
+        light = light_of(lightness_of_step(_shade(level, layout.still)))
     else:
-        lightness = 0.0
-    return light_of(lightness) * (light_of(layout.night) if view.night else 1.0)
+        light = 0.0
+    return light * light_of(layout.night) if view.night else light
 
 
 def _marks(view: View) -> tuple[int, ...]:
