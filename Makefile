@@ -44,8 +44,13 @@ test: dev system outside alsa acoustics lint typecheck imports docs-check pytest
 
 pytest: dev ## the tests alone, with branch coverage of core (ARGS=tests/core for some of them)
 	@$(BIN)/coverage erase
+ifdef ARGS
 	@$(BIN)/coverage run --source=appliance.core -m pytest $(ARGS)
-	@test -n "$(ARGS)" || $(BIN)/coverage report --fail-under=100
+else
+	@$(BIN)/python -m tools.suites
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --fail-under=100
+endif
 
 coverage: dev ## which branches of everything the tests take; slower, as all of it is traced (ARGS as above)
 	@$(BIN)/coverage erase
@@ -126,7 +131,7 @@ bench-mouth-to-ear: alsa judges ## from one mouth to the other's ear, beside Chr
 bench-playout: judges ## the receive buffer: quality at losses and jitter against the codec's ceiling and aiortc
 	@$(BIN)/python -m tools.bench.playout $(ARGS)
 
-bench-panel: dev ## from a press to the gate and to the lamp
+bench-panel: dev ## from a press to the gate and to the lamp, and what lamps and ring cost (4 min)
 	@$(BIN)/python -m tools.bench.panel $(ARGS)
 
 bench-recovery: dev system ## how soon sound is back after a cut, on another address, from another host (needs root)
