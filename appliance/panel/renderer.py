@@ -23,7 +23,7 @@ HOLD = 1.5
 """Seconds that a talker keeps their LEDs after the last sound (UX.md, "The bar")."""
 
 FALL = 20.0
-"""dB a second at which a level falls, as most meters of digital programme do: 20 dB in 1 to 1.7 s (IEC 60268-18, -10)."""
+"""dB a second at which a level falls: a little faster than a programme meter (IEC 60268-10, type I: 20 dB in some 1.5 s)."""
 
 CHANGES, STILL_CHANGES = 1 / 15, 0.5
 """Seconds between two changes of levels: moving, and on a still display."""

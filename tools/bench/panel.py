@@ -3,7 +3,8 @@
 The real gate, desk and virtual panel, an audio thread with its 10 ms clock, and a loop that is blocked for 800 ms at random
 times: half of them asleep, half busy in Python, which holds the interpreter's lock. A press is timed from the moment
 at which the contact moves to the closing of the gate and to the MIC lamp. The baseline is a thread that does nothing but wake
-up: what is above it is ours, what is below it is the machine's.
+up: what is above it is ours, what is below it is the machine's. What lamps and ring cost is measured after that
+(:mod:`tools.bench.panel_light`).
 """
 
 import asyncio
@@ -32,6 +33,7 @@ from appliance.health.journal import Journal
 from appliance.panel.memory import MuteMemory
 from appliance.panel.port import Hands
 from appliance.panel.virtual import VirtualPanel
+from tools.bench import panel_light
 from tools.bench.card_user import Calls
 from tools.measurements import Figure, write
 
@@ -219,6 +221,7 @@ def main() -> int:
             Figure("panel.press_to_gate_p99_ms", gate, "ms", "", peer, baseline, note),
             Figure("panel.press_to_lamp_p99_ms", lamp, "ms", "<= 50", note=f"worst {max(bench.to_lamp) * 1000:.1f} ms"),
             Figure("panel.press_to_gate_over_baseline_ms", round(gate - baseline, 2), "ms", "<= 10", peer, baseline),
+            *panel_light.figures(),
         ],
     )
     return 0
