@@ -266,8 +266,10 @@ def test_status_of_the_front_end() -> None:
         "reasons": [],
         "microphone": -30.0,
         "loudspeaker": -127.0,
+        "volume": 0,
         "under_runs": 0,
         "door": "open",
+        "quiet": None,
         "lamps": {"mic": "off", "room": "steady", "speak": "off", "fault": "slow"},
         "proof": {"engine": "exchange", "violations": 0, "why": "", "checked_ago": None},
         "front_end": {
@@ -280,6 +282,27 @@ def test_status_of_the_front_end() -> None:
     lines = status.describe({"sound": sound})
     assert "front end    respeaker_usb_4: aec3, noise suppression, limiter, 12 ms behind the card" in lines
     assert "             limited: aec3 instead of full duplex (FloatingPointError: diverged)" in lines
+
+
+@pytest.mark.parametrize(
+    ("quiet", "lines"),
+    [
+        (None, ["door         closed"]),
+        ({}, ["door         closed, quiet hours until Mon 07:00"]),
+        ({"opens_soon": True}, ["door         closed, quiet hours until Mon 07:00, opens soon"]),
+        ({"holds": False, "until_words": ""}, ["door         closed"]),
+        (
+            {"clock_trusted": False, "until_words": ""},
+            [
+                "door         closed, quiet hours",
+                "             the time is not known yet: quiet hours can begin and not end",
+            ],
+        ),
+    ],
+)
+def test_status_of_the_door(quiet: dict[str, object] | None, lines: list[str]) -> None:
+    known = {"holds": True, "until_words": "Mon 07:00", "clock_trusted": True, "opens_soon": False}
+    assert status._describe_door("closed", None if quiet is None else known | quiet) == lines
 
 
 def test_status_of_link() -> None:

@@ -150,14 +150,17 @@ async def test_events_are_counted(short_dir: Path) -> None:
 async def test_what_sound_says_reaches_the_room(short_dir: Path) -> None:
     world = World(short_dir)
     async with running(world) as engine:
-        await world.ask(reasons=1 << Reason.SWITCH | 1 << Reason.DOOR, door=Door.CLOSED, knocks=4)
+        quiet = 1 << Reason.QUIET | 1 << Reason.DOOR
+        await world.ask(reasons=quiet, door=Door.CLOSED, knocks=4, quiet_until=1_811_912_400)
         await until(lambda: engine.sites)
         site = engine.sites[-1]
-        assert (site.gate_open, site.reasons, site.door) == (False, ("switch", "door"), Door.CLOSED)
+        assert (site.gate_open, site.reasons, site.door) == (False, ("door", "quiet hours"), Door.CLOSED)
+        assert site.quiet_until == 1_811_912_400
         assert engine.knocked == 0, "the first count is the base"
         await world.ask(reasons=0, hand=True, knocks=5)
         await until(lambda: engine.knocked == 1)
         assert engine.sites[-1].gate_open
+        assert engine.sites[-1].quiet_until is None
         assert engine.hands[-1]
 
 

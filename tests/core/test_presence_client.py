@@ -125,6 +125,9 @@ def test_junk_closes_the_socket_with_a_code(text: str | bytes, code: int) -> Non
         {"direction": -1},
         {"direction": 9.5},
         {"direction": "north"},
+        {"quiet_until": -1},
+        {"quiet_until": 2**32},
+        {"quiet_until": "13:00"},
         {"extra": []},
         {"extra": {"a": []}},
         {"extra": {"a": 1, "b": []}},
@@ -145,6 +148,13 @@ def test_a_report_keeps_what_is_known_and_nothing_else() -> None:
     extra = {"version": "0.1", "overruns": 3, "direct": True, "ratio": 0.5}
     report = parse_client(wire(type="report", site={**SITE, "extra": extra, "level": -20}))
     assert report == Report({**SITE, "extra": extra})
+
+
+def test_when_quiet_hours_end_is_told_if_it_is_known() -> None:
+    for until in (0, 1_811_912_400, 2**32 - 1):
+        site = {**SITE, "quiet_until": until}
+        assert parse_client(wire(type="report", site=site)) == Report(site)
+    assert parse_client(wire(type="report", site={**SITE, "quiet_until": None})) == Report(SITE)
 
 
 def test_a_direction_is_told_of_an_open_microphone_only() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from appliance.core.controls import Controls, Door, MuteControl, Reason
 from appliance.core.lamps import Health, LinkPhase, Room, Sign, lamps
-from appliance.core.state import Backends, Codec, HostState, LinkState, ProofState, RoomState, SoundState
+from appliance.core.state import Backends, Codec, HostState, LinkState, ProofState, QuietState, RoomState, SoundState
 
 OPEN = Controls(MuteControl.MOMENTARY, held=frozenset())
 MUTED = Controls(MuteControl.MOMENTARY, held=frozenset({Reason.ADMIN, Reason.BUTTON}))
@@ -100,6 +100,17 @@ def test_nothing_told_of_a_closed_gate_depends_on_the_microphone(
         controls, lamps(controls, Room(talking_while_closed=talking)), BACKENDS, microphone=level, direction=direction
     )
     assert loud.as_dict() == quiet.as_dict()
+
+
+def test_quiet_hours_are_told_as_they_are_known() -> None:
+    quiet = QuietState(holds=True, until=1_811_912_400, until_words="07:00", clock_trusted=True, opens_soon=False)
+    assert dataclasses.replace(sound(MUTED), quiet=quiet).as_dict()["quiet"] == {
+        "holds": True,
+        "until": 1_811_912_400,
+        "until_words": "07:00",
+        "clock_trusted": True,
+        "opens_soon": False,
+    }
 
 
 def test_the_snapshot_does_not_move_with_what_it_was_made_of() -> None:

@@ -309,6 +309,11 @@ def test_a_host_that_makes_up_members_without_end_does_not_fill_our_memory() -> 
     assert len(room._levels) <= protocol.MOST_MEMBERS
 
 
+def test_a_site_tells_when_quiet_hours_end_if_it_knows() -> None:
+    assert "quiet_until" not in site_message(REPORT).site
+    assert site_message(replace(REPORT, quiet_until=1_811_912_400)).site["quiet_until"] == 1_811_912_400
+
+
 def test_a_site_tells_a_direction_only_while_its_gate_is_open() -> None:
     assert "direction" not in site_message(REPORT).site
     assert "direction" not in site_message(replace(REPORT, direction=90)).site

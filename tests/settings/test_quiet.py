@@ -49,46 +49,60 @@ def test_without_one_it_is_never_quiet() -> None:
         (
             '[quiet]\ntime_zone = "Europe/Berln"\nhours = ["19:00-07:00"]',
             [
-                '1.toml:3: quiet.time_zone = "Europe/Berln": must be a time zone like Europe/Berlin, or "". '
-                'Did you mean "Europe/Berlin"?'
+                (
+                    '1.toml:3: quiet.time_zone = "Europe/Berln": must be a time zone like Europe/Berlin, or "". '
+                    'Did you mean "Europe/Berlin"?'
+                )
             ],
         ),
         (
             BERLIN + 'hours = ["mon-fri 19:00-07:00", "sat,sun 00:00-24:00"]',
             [
-                '1.toml:4: quiet.hours = (a list): must not overlap, but "mon-fri 19:00-07:00" and "sat,sun 00:00-24:00" '
-                "both hold on sat 00:00. Let one end where the other begins; 19:00-07:00 is also 19:00-24:00 and "
-                "00:00-07:00."
+                (
+                    '1.toml:4: quiet.hours = (a list): must not overlap, but "mon-fri 19:00-07:00" and "sat,sun 00:00-24:00" '
+                    "both hold on sat 00:00. Let one end where the other begins; 19:00-07:00 is also 19:00-24:00 and "
+                    "00:00-07:00."
+                )
             ],
         ),
         (
             BERLIN + 'holidays = ["12-24 to 01-06", "01-06"]',
             [
-                '1.toml:4: quiet.holidays = (a list): must not overlap, but "12-24 to 01-06" and "01-06" both hold on '
-                "01-06. Leave one of them out, or let it end before the other begins."
+                (
+                    '1.toml:4: quiet.holidays = (a list): must not overlap, but "12-24 to 01-06" and "01-06" both hold on '
+                    "01-06. Leave one of them out, or let it end before the other begins."
+                )
             ],
         ),
         (
             BERLIN + 'hours = ["07:00-19:00", "19:00-07:00"]',
             [
-                "1.toml:4: quiet.hours = (a list): must leave a time at which the door can be open. To keep it closed for "
-                "good, leave the device's door closed."
+                (
+                    "1.toml:4: quiet.hours = (a list): must leave a time at which the door can be open. To keep it closed for "
+                    "good, leave the device's door closed."
+                )
             ],
         ),
         (
             BERLIN + 'holidays = ["01-01 to 12-31"]',
             [
-                "1.toml:4: quiet.holidays = (a list): must leave a time at which the door can be open. To keep it closed "
-                "for good, leave the device's door closed."
+                (
+                    "1.toml:4: quiet.holidays = (a list): must leave a time at which the door can be open. To keep it closed "
+                    "for good, leave the device's door closed."
+                )
             ],
         ),
         (
             BERLIN + 'hours = ["mon-die 19:00-07:00"]\nholidays = ["2027-02-29"]\nnight = "dark"',
             [
-                '1.toml:4: quiet.hours = (a list): must be like "mon-fri 19:00-07:00". There is no day die: they are mon, '
-                "tue, wed, thu, fri, sat, sun.",
-                '1.toml:5: quiet.holidays = (a list): must be like "2026-12-24 to 2027-01-02" or "12-25". There is no '
-                "2027-02-29.",
+                (
+                    '1.toml:4: quiet.hours = (a list): must be like "mon-fri 19:00-07:00". There is no day die: they are mon, '
+                    "tue, wed, thu, fri, sat, sun."
+                ),
+                (
+                    '1.toml:5: quiet.holidays = (a list): must be like "2026-12-24 to 2027-01-02" or "12-25". There is no '
+                    "2027-02-29."
+                ),
                 '1.toml:6: quiet.night = "dark": must be like "22:00-06:00", or "".',
             ],
         ),

@@ -1,5 +1,6 @@
 """The device panel: lamps in words, reasons, what may be asked from afar, and the demo's switch."""
 
+import re
 from typing import Any
 
 from tests.host.page.mock_host import MockHost, site
@@ -70,6 +71,39 @@ async def test_every_reason_has_its_words(visit: Visit) -> None:
     ]
     await visit.host.change("hamburg", site=site())
     await visit.page.wait_for_selector(".reasons li", state="detached")
+
+
+QUIET = site("closed", ("door", "quiet hours"), room="off") | {"door": "closed"}
+
+
+@visiting()
+async def test_quiet_hours_tell_their_end_on_the_visitor_s_clock(visit: Visit) -> None:
+    await visit.open()
+    await visit.host.change("hamburg", site=QUIET)
+    await visit.wait_text("#door", ", Quiet hours")
+    until = int(await visit.page.evaluate("+new Date(new Date().setHours(13, 0)) / 1000"))
+    await visit.host.change("hamburg", site=QUIET | {"quiet_until": until})
+    await visit.wait_text("#door", ", Quiet hours until 13:00")
+    await visit.host.change("hamburg", site=QUIET | {"quiet_until": until, "door": "listening"})
+    await visit.wait_text("#door", ", Device is listening only")
+
+
+@visiting(language="de")
+async def test_the_end_of_quiet_hours_is_told_as_short_as_can_be(visit: Visit) -> None:
+    await visit.open()
+    shown = await visit.page.evaluate(
+        """async () => {
+          const { setLanguage, timeWords } = await import("/page/words.js");
+          const now = new Date(2027, 11, 24, 18);
+          const until = [new Date(2027, 11, 24, 23, 5), new Date(2027, 11, 27, 7), new Date(2028, 0, 3, 7)];
+          return ["en", "de"].map((language) => (setLanguage(language), until.map((then) => timeWords(then / 1000, now / 1000))));
+        }"""
+    )
+    # How a browser writes a day is its own affair.
+    assert [[re.sub("[.,]", "", text) for text in language] for language in shown] == [
+        ["23:05", "Mon 07:00", "Jan 3 07:00"],
+        ["23:05", "Mo 07:00", "3 Jan 07:00"],
+    ]
 
 
 @visiting()
