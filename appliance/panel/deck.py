@@ -98,6 +98,12 @@ class Deck:
         }
 
     @property
+    def at_rest(self) -> bool:
+        """Whether no contact moves or is held for longer."""
+        contacts = self._contacts
+        return contacts is not None and contacts.due is None
+
+    @property
     def shown(self) -> Lamps:
         """The lamps as they are lit."""
         lamps = self._view.lamps

@@ -8,6 +8,9 @@ PERIOD = 0.01
 _LEAST = 0.02
 """The shortest time on, or off, as a share of the period: a shorter one is lost in how late a thread wakes up."""
 
+_LITTLE = 1e-6
+"""Seconds: what is due at a time is due when this is the time, whatever floating point makes of it."""
+
 _AGAIN, _AGAIN_AT_MOST = 1.0, 30.0
 """Seconds until what was lost is tried again, twice as many each time."""
 
@@ -65,14 +68,14 @@ class Lights:
         """
         if not self._dimmed:
             return None
-        phase = now % PERIOD
+        phase = (now + _LITTLE) % PERIOD
         due = PERIOD
         for lamp, share in self._dimmed.items():
             off_at = share * PERIOD
             self._send(lamp, float(phase < off_at))
             if phase < off_at:
                 due = min(due, off_at)
-        return now - phase + due
+        return now + due - phase
 
     def _send(self, lamp: str, brightness: float) -> None:
         if self._sent.get(lamp) != brightness:

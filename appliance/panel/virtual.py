@@ -160,9 +160,8 @@ class VirtualPanel(Deck):
 
     @property
     def at_rest(self) -> bool:
-        """Whether no contact moves or is held, and all of that was dealt with."""
-        contacts = self._contacts
-        return not self.lines.moving and contacts is not None and contacts.due is None
+        """Whether nothing moves any more, and all that has moved was dealt with."""
+        return not self.lines.moving and super().at_rest
 
     def move(self, contact: str, down: bool) -> None:
         """Move a contact as a hand would. Any thread.

@@ -17,12 +17,12 @@ async def until(met: Callable[[], object], seconds: float = 10.0, what: str = ""
         await asyncio.sleep(0.005)
 
 
-def wait_for(met: Callable[[], object], seconds: float = 10.0) -> None:
+def wait_for(met: Callable[[], object], seconds: float = 10.0, what: str = "") -> None:
     """The same where there is no loop.
 
-    :raises AssertionError: it is not within ``seconds``.
+    :raises AssertionError: it is not within ``seconds``; ``what`` says what was waited for.
     """
     end = time.monotonic() + seconds
     while not met():
-        assert time.monotonic() < end, f"it did not happen within {seconds} s"
+        assert time.monotonic() < end, what or f"it did not happen within {seconds} s"
         time.sleep(0.002)

@@ -4,9 +4,11 @@ from gpiozero.pins import Factory, Pin, PinInfo
 
 class PiFactory(Factory):
     pin_class: Any
+    pins: dict[PinInfo, Any]
     def __init__(self) -> None: ...
 
 class PiPin(Pin):
+    _number: int
     def __init__(self, factory: Any, info: PinInfo) -> None: ...
     @property
     def factory(self) -> Any: ...

@@ -1,0 +1,374 @@
+"""The deck in a time of the test's own: when it wakes, what it sends, and what it does when something fails."""
+
+import pytest
+
+from appliance.audio.gate import Gate
+from appliance.core.controls import Event, MuteControl
+from appliance.core.lamps import LAMPS, Lamps, Sign
+from appliance.media.exchange_messages import Speaker
+from appliance.panel.contacts import Timing
+from appliance.panel.deck import Deck
+from appliance.panel.layout import Layout
+from appliance.panel.lines import CONTACTS, Edge, Failed, LinesError
+from appliance.panel.port import Hands, View
+
+LIVE = View(Lamps(Sign.OFF, Sign.STEADY, Sign.OFF, Sign.OFF, 0.0))
+PULSING = View(Lamps(Sign.STEADY, Sign.SLOW, Sign.OFF, Sign.OFF, 0.0))
+START = 1000.0
+
+
+class HandLines:
+    """Lines without a thread: the test tells edges."""
+
+    name = "hand"
+    contacts = CONTACTS
+    problem = ""
+
+    def __init__(self, dims: frozenset[str] = frozenset(LAMPS)) -> None:
+        self.dims = dims
+        self.down: set[str] = set()
+        self.sent: list[tuple[str, float]] = []
+        self.reads = self.opened = self.closed = 0
+        self.broken: Exception | None = None
+        self.dark: Exception | None = None
+        """Lamps fail, and nothing else."""
+
+    def open(self, edge: Edge, failed: Failed) -> None:
+        self._check(self.broken)
+        self.opened += 1
+        self.edge, self.failed = edge, failed
+
+    def level(self, contact: str) -> bool:
+        self._check(self.broken)
+        self.reads += 1
+        return contact in self.down
+
+    def light(self, lamp: str, brightness: float) -> None:
+        self._check(self.broken or self.dark)
+        self.sent.append((lamp, brightness))
+
+    def close(self) -> None:
+        self.closed += 1
+
+    @staticmethod
+    def _check(error: Exception | None) -> None:
+        if error is not None:
+            raise error
+
+
+class HandRing:
+    """A ring that can be broken."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.opened = 0
+        self.broken = False
+
+    def open(self) -> None:
+        self._check()
+        self.opened += 1
+
+    def send(self, colours: bytes) -> None:
+        self._check()
+        self.sent.append(colours)
+
+    def close(self) -> None:
+        """There is nothing to let go."""
+
+    def _check(self) -> None:
+        if self.broken:
+            raise OSError("no such bus")
+
+
+class World:
+    """A deck with a real gate and a clock that is set by hand."""
+
+    def __init__(self, lines: HandLines | None = None, *, talk: bool = False) -> None:
+        self.now = START
+        self.gate, self.told = Gate(), list[object]()
+        self.lines, self.ring = lines or HandLines(), HandRing()
+        self.deck = Deck(
+            self.lines,
+            MuteControl.LATCHING,
+            Timing(0.02, 1.0, 0.2),
+            push_to_talk=talk,
+            pixels=self.ring,
+            layout=Layout(pixels=12),
+            clock=lambda: self.now,
+        )
+        self.hands = Hands(
+            self.gate.close_by_hand,
+            self.told.append,
+            lambda: self.told.append("knock"),
+            is_open=lambda: self.gate.is_open,
+        )
+
+    def attach(self) -> None:
+        self.deck.attach(self.hands, self.now)
+
+    def live(self) -> None:
+        """The gate is open, and so it is shown."""
+        self.attach()
+        assert self.gate.open()
+        self.deck.show(LIVE)
+        self.run(0.5)
+        self.told.clear()
+        self.lines.sent.clear()
+
+    def run(self, seconds: float) -> int:
+        """Let so much time pass, as the thread would; returns how often it woke up."""
+        end, wakes, due = self.now + seconds, 0, self.now
+        while due <= end:
+            self.now = max(self.now, due)
+            due = self.deck.turn(self.now)
+            wakes += 1
+            assert wakes < 1000 * seconds + 10, "it does not sleep"
+        self.now = end
+        return wakes
+
+
+@pytest.fixture
+def world() -> World:
+    made = World()
+    made.live()
+    return made
+
+
+def test_at_rest_it_wakes_four_times_a_second_and_sends_nothing(world: World) -> None:
+    sent = len(world.ring.sent)
+    assert world.run(10.0) <= 41
+    assert world.lines.sent == []
+    assert len(world.ring.sent) == sent
+    assert world.deck.turn(world.now + 0.001) > world.now
+
+
+def test_a_view_that_shows_the_same_sends_nothing(world: World) -> None:
+    sent = len(world.ring.sent)
+    for _ in range(20):
+        world.deck.show(View(LIVE.lamps))
+        world.run(0.1)
+    assert world.lines.sent == []
+    assert len(world.ring.sent) == sent
+
+
+def test_at_most_thirty_frames_a_second_are_drawn(world: World) -> None:
+    sent = len(world.ring.sent)
+    for n in range(1000):
+        world.deck.show(View(LIVE.lamps, (Speaker(n % 8, n % 12, -(n % 60), False),)))
+        world.run(0.001)
+    assert 10 < len(world.ring.sent) - sent <= 31
+
+
+def test_after_a_rest_a_view_is_drawn_at_once(world: World) -> None:
+    world.run(1.0)
+    world.deck.show(View(Lamps(Sign.STEADY, Sign.OFF, Sign.OFF, Sign.OFF, 0.0)))
+    world.deck.turn(world.now)
+    assert world.lines.sent == [("mic", 1.0), ("room", 0.0)]
+
+
+def test_a_pulse_goes_on_by_itself(world: World) -> None:
+    world.deck.show(PULSING)
+    world.run(2.0)
+    levels = [brightness for lamp, brightness in world.lines.sent if lamp == "room"]
+    assert len(levels) > 20
+    assert min(levels) < 0.2
+    assert max(levels) > 0.9
+    world.deck.show(LIVE)
+    assert world.run(10.0) <= 45
+
+
+def test_a_lamp_on_a_plain_line_is_switched_quickly_while_it_is_lit_partly() -> None:
+    world = World(HandLines(frozenset({"speak"})))
+    world.live()
+    world.deck.show(PULSING)
+    assert world.run(1.0) > 150
+    assert {brightness for lamp, brightness in world.lines.sent if lamp == "room"} == {0.0, 1.0}
+    world.deck.show(LIVE)
+    world.run(0.1)
+    assert world.run(10.0) <= 41
+
+
+def test_a_press_is_dealt_with_on_the_thread_of_the_lines(world: World) -> None:
+    world.lines.down.add("mute")
+    world.lines.edge("mute", True)
+    assert not world.gate.is_open
+    assert world.lines.sent == [("mic", 1.0)]
+    assert world.told == [Event.SWITCH_CLOSED]
+
+
+def test_mic_that_the_press_has_lit_goes_out_again_when_the_gate_is_open_again(world: World) -> None:
+    world.lines.edge("mute", True)
+    world.lines.edge("mute", False)
+    world.run(0.3)
+    assert world.told == [Event.SWITCH_CLOSED, Event.SWITCH_FOUND_OPEN]
+    world.gate.decided()
+    world.gate.open()
+    world.deck.show(View(LIVE.lamps))
+    world.run(0.1)
+    assert world.lines.sent == [("mic", 1.0), ("mic", 0.0)]
+    assert world.deck.shown.mic is Sign.OFF
+
+
+def test_a_gate_that_something_else_closed_is_shown(world: World) -> None:
+    world.gate.close()
+    assert world.deck.shown.mic is Sign.STEADY
+    world.deck.show(View(LIVE.lamps, hands=1))
+    world.run(0.1)
+    assert ("mic", 1.0) in world.lines.sent
+
+
+def test_every_level_is_read_four_times_a_second(world: World) -> None:
+    reads = world.lines.reads
+    world.run(2.0)
+    assert (world.lines.reads - reads) / len(CONTACTS) == pytest.approx(8, abs=1)
+
+
+def test_a_lost_edge_closes_within_a_quarter_of_a_second(world: World) -> None:
+    world.lines.down.add("mute")
+    world.run(0.25)
+    assert world.told == [Event.SWITCH_CLOSED]
+    assert not world.gate.is_open
+    assert world.deck.counts["panel_edges_lost"] == 1
+
+
+def test_where_the_switch_stands_is_read_before_anything_else() -> None:
+    world = World()
+    world.lines.down.add("mute")
+    world.attach()
+    assert world.told == [Event.PANEL_FOUND, Event.SWITCH_FOUND_CLOSED]
+
+
+def test_lines_that_cannot_be_had_are_told_and_tried_again_ever_more_rarely() -> None:
+    world = World()
+    world.lines.broken = LinesError("MUTE (GPIO 17) cannot be had")
+    world.attach()
+    assert world.deck.problem == "MUTE (GPIO 17) cannot be had"
+    assert world.run(60.0) < 20
+    assert world.told == [], "what was never had cannot be lost"
+    world.lines.broken = None
+    world.run(30.0)
+    assert world.told == [Event.PANEL_FOUND, Event.SWITCH_FOUND_OPEN]
+    assert world.deck.problem == ""
+    assert world.deck.counts["panel_losses"] == 0
+
+
+def test_lines_that_are_lost_close_the_gate_and_come_back(world: World) -> None:
+    world.lines.broken = LinesError("the chip is gone")
+    world.run(0.3)
+    assert world.told == [Event.PANEL_LOST]
+    assert not world.gate.is_open
+    assert world.deck.problem == "the chip is gone"
+    assert not world.deck.at_rest
+    world.lines.edge("mute", True)
+    assert world.told == [Event.PANEL_LOST], "what a lost line says is not believed"
+    world.run(5.0)
+    assert world.deck.counts["panel_losses"] == 1
+    world.lines.broken = None
+    world.lines.down.add("mute")
+    world.run(10.0)
+    assert world.told[1:] == [Event.PANEL_FOUND, Event.SWITCH_FOUND_CLOSED]
+    world.lines.sent.clear()
+    world.deck.show(View(LIVE.lamps, hands=1))
+    world.run(0.1)
+    assert ("mic", 1.0) not in world.lines.sent, "MIC was lit before, and stays so"
+
+
+def test_after_they_were_lost_every_lamp_is_sent_anew(world: World) -> None:
+    world.lines.broken = LinesError("the chip is gone")
+    world.run(0.3)
+    world.lines.broken = None
+    world.run(3.0)
+    assert [lamp for lamp, _ in world.lines.sent] == list(LAMPS)
+
+
+def test_a_lamp_that_fails_while_a_hand_mutes_does_not_keep_the_gate_open(world: World) -> None:
+    world.lines.dark = LinesError("the chip is gone")
+    world.lines.down.add("mute")
+    world.lines.edge("mute", True)
+    assert not world.gate.is_open
+    assert world.told == [Event.SWITCH_CLOSED]
+    world.deck.turn(world.now)
+    assert world.told == [Event.SWITCH_CLOSED, Event.PANEL_LOST]
+
+
+def test_every_closing_is_told_once_so_that_the_gate_can_open_again(world: World) -> None:
+    """What the desk does with what it is told: one decision for each event that closes."""
+    from appliance.core.controls import CLOSING
+
+    world.lines.edge("mute", True)
+    world.lines.broken = LinesError("the chip is gone")
+    world.run(0.3)
+    world.lines.broken = None
+    world.run(3.0)
+    for event in world.told:
+        if event in CLOSING:
+            world.gate.decided()
+    assert world.gate.open()
+
+
+def test_a_reader_that_ended_because_the_lines_are_gone_is_noticed_at_once(world: World) -> None:
+    world.lines.failed(LinesError("the chip is gone"))
+    world.deck.turn(world.now)
+    assert world.told == [Event.PANEL_LOST]
+    world.run(2.0)
+    assert world.told[1:] == [Event.PANEL_FOUND, Event.SWITCH_FOUND_OPEN]
+
+
+def test_an_error_of_ours_ends_the_panel(world: World) -> None:
+    world.lines.failed(ZeroDivisionError("of ours"))
+    with pytest.raises(ZeroDivisionError):
+        world.deck.turn(world.now)
+
+
+def test_an_error_of_ours_in_an_edge_ends_the_panel_and_not_the_reader(world: World) -> None:
+    world.lines.edge("siren", True)
+    with pytest.raises(KeyError):
+        world.deck.turn(world.now)
+
+
+def test_a_ring_that_fails_only_makes_the_panel_less_than_it_should_be(world: World) -> None:
+    world.ring.broken = True
+    world.deck.show(View(LIVE.lamps, (Speaker(0, 0, -10, False),)))
+    world.run(0.5)
+    assert world.gate.is_open
+    assert world.told == []
+    assert "no such bus" in world.deck.problem
+    assert world.deck.counts["panel_ring_failures"] == 1
+    world.ring.broken = False
+    world.run(1.0)
+    assert world.deck.problem == ""
+    assert world.ring.opened == 2
+    assert len(set(world.ring.sent[-1])) > 2, "what it has to show now is sent to it anew"
+
+
+def test_a_ring_that_is_not_there_is_no_reason_to_wake_up_often() -> None:
+    world = World()
+    world.ring.broken = True
+    world.live()
+    assert world.run(100.0) < 410
+    assert world.deck.problem
+
+
+def test_a_panel_that_was_never_started_can_be_stopped() -> None:
+    World().deck.stop()
+
+
+def test_at_the_end_all_is_let_go() -> None:
+    world = World()
+    world.deck.start(world.hands)
+    world.deck.stop()
+    assert world.deck.ended.result(1) is None
+    assert world.lines.closed == 1
+    assert set(world.ring.sent[-1]) <= {0xE0 | Layout().current, 0}, "the ring is dark"
+
+
+def test_an_error_of_ours_closes_the_gate_at_once() -> None:
+    world = World()
+    world.deck.start(world.hands)
+    assert world.gate.open()
+    world.told.clear()
+    world.lines.failed(ZeroDivisionError("of ours"))
+    assert isinstance(world.deck.ended.exception(5), ZeroDivisionError)
+    assert not world.gate.is_open
+    assert world.told == [Event.PANEL_LOST]
+    world.deck.stop()
