@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from appliance.core.pins import LINES
+from appliance.settings.model_panel import PINS
 
 TIERS = ("a", "a-cut", "b")
 """The kinds of hardware: the array is bought, its supply goes through the switch, the microphones are built in."""
@@ -79,10 +80,10 @@ class Step:
         for key, allowed in _ONE_OF.items():
             if getattr(self, key) not in allowed:
                 raise ValueError(f'{self.id}: {key} = "{getattr(self, key)}" is not allowed')
-        direction = LINES[self.line].direction if self.line else ""
-        if self.kind in _CONTACTS and direction != "in":
+        wired = self.line in PINS
+        if self.kind in _CONTACTS and not (wired and LINES[self.line].direction == "in"):
             raise ValueError(f"{self.id}: {self.line} is no contact")
-        if self.kind in _LAMPS and not LINES[self.line].colour:
+        if self.kind in _LAMPS and not (wired and LINES[self.line].colour):
             raise ValueError(f"{self.id}: {self.line} is no lamp")
         if not self.tiers or not set(self.tiers) <= set(TIERS):
             raise ValueError(f"{self.id}: tiers must be some of {', '.join(TIERS)}")

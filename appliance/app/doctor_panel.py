@@ -10,11 +10,10 @@ from typing import Protocol
 
 from appliance.app.checklist import Kind, Step, installed
 from appliance.app.doctor_findings import Finding, State
+from appliance.app.doctor_sound import running
 from appliance.app.panel_bench import Bench, label
 from appliance.app.panels import panel_lines
-from appliance.app.sound import STATUS
 from appliance.core.controls import MuteControl
-from appliance.health.status import ask
 from appliance.panel.lines import LinesError
 from appliance.settings import PanelKind, Settings
 
@@ -51,7 +50,7 @@ def examine(
     :param tier: which hardware it is, one of :data:`~appliance.app.checklist.TIERS`.
     :raises NotAllowed: the settings ask for a panel that cannot be had.
     """
-    if has_the_lines(Path(settings.device.runtime_dir)):
+    if running(Path(settings.device.runtime_dir)):
         way_out = "Stop it for as long (kontor run, or its service), and ask again: kontor doctor --panel"
         note(Finding("lines", "bad", "kontor sound runs, and has the lines.", way_out))
         return {}
@@ -65,15 +64,6 @@ def examine(
     examination = Examination(Bench(settings.panel, lines, pixels, wire=Biased(settings.panel)), person)
     examination.run([step for step in installed() if tier in step.tiers], note)
     return {"tier": tier, "levels": dict(examination.levels)}
-
-
-def has_the_lines(runtime: Path) -> bool:
-    """Whether a sound runs whose sockets are in this folder."""
-    try:
-        ask(runtime / STATUS, {"do": "status"}, 1.0)
-    except OSError:
-        return False
-    return True
 
 
 class Examination:
@@ -100,25 +90,21 @@ class Examination:
     def run(self, steps: Iterable[Step], note: Callable[[Finding], None]) -> None:
         """Go through the steps; ``note`` is given each finding as it is made."""
         steps = tuple(steps)
-        for step in steps:
-            if step.kind is Kind.WIRE:  # before the lines are claimed
+        wires = [step for step in steps if step.kind is Kind.WIRE]
+        try:
+            for step in wires:  # before the lines are claimed
                 note(self._look(step))
-        try:
             self._bench.open()
-        except LinesError as error:
-            note(
-                Finding("lines", "bad", _sentence(error), "End what else uses the lines; look at kontor config check.")
-            )
-            return
-        try:
             self._contacts(note)
             for step in steps:
                 if step.kind is not Kind.WIRE:
                     note(self._look(step))
         except LinesError as error:
-            note(Finding("lines", "bad", _sentence(error), "Look at the header, and ask the doctor again."))
+            way_out = "End what else uses the lines, look at the plug, and ask the doctor again."
+            note(Finding("lines", "bad", _sentence(error), way_out))
         except (Gone, KeyboardInterrupt):
-            note(Finding("person", "skipped", "Whoever was asked has gone: the steps that are left were not done."))
+            says = "Whoever was asked has gone: the steps that are left were not done."
+            note(Finding("person", "bad", says, "Ask the doctor again."))
         finally:
             self._bench.close()
 

@@ -76,12 +76,12 @@ class Examination:
 
     async def _is_free(self, note: Note) -> bool:
         audio = self._settings.audio
-        running = await asyncio.to_thread(_running, Path(self._settings.device.runtime_dir))
-        if running:
+        sound = await asyncio.to_thread(running, Path(self._settings.device.runtime_dir))
+        if sound:
             way_out = "Stop it for a minute (kontor run, or its service), and ask again: kontor doctor --sound"
-            reasons = ", ".join(map(str, running.get("reasons") or ["open"]))
+            reasons = ", ".join(map(str, sound.get("reasons") or ["open"]))
             note(Finding("card", "skipped", f"kontor sound runs and has the card; its gate: {reasons}.", way_out))
-            degraded = (running.get("front_end") or {}).get("degraded")
+            degraded = (sound.get("front_end") or {}).get("degraded")
             if degraded:
                 way_out = "kontor status --json has the counters; the guide of sound tells what to do."
                 note(Finding("chain", "warning", f"The front end works less well than it could: {degraded}.", way_out))
@@ -179,7 +179,7 @@ async def _all_heard(booth: Booth, listening: Listening) -> str:
     return ""
 
 
-def _running(folder: Path) -> Mapping[str, Any]:
+def running(folder: Path) -> Mapping[str, Any]:
     """What the running sound says of itself; empty: none runs."""
     try:
         return ask(folder / STATUS, {"do": "status"}, 1.0)

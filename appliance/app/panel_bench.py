@@ -73,7 +73,7 @@ class Bench:
 
     def level(self, contact: str) -> str:
         """What it reads."""
-        return word((self._lines.level(contact)) is (self.active(contact) == "high"))
+        return word(self._lines.level(contact) is (self.active(contact) == "high"))
 
     def active(self, contact: str) -> str:
         """The level that means pressed, or muted."""

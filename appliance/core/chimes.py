@@ -36,8 +36,11 @@ _KNOCKS = frozenset({Event.KNOCKED, Event.ASKED_TO_UNMUTE})
 def chime_of(before: Controls, after: Controls, event: Event) -> Chime | None:
     """What ``event``, which made ``after`` of ``before``, sounds like; None: nothing.
 
-    In quiet hours nothing is heard but the door itself: a knock is a light then.
+    In quiet hours nothing is heard but the door itself: a knock is a light then. A device that starts is silent, too: where
+    its door stands is no news.
     """
+    if Reason.STARTING in before.held:
+        return None
     if after.door is not before.door:
         return _DOOR[after.door]
     if Reason.QUIET in after.held:

@@ -21,6 +21,7 @@ from tools.checklist import SOURCE, TARGET
 
 GPIO = '[panel]\nkind = "gpio"\npixels = 12\n'
 HELP = "Look at R1."
+WIRED = {"bias": "pull-up", "expect": "low"}
 
 
 class Panel:
@@ -406,10 +407,12 @@ def test_lines_that_are_lost_meanwhile(world: World) -> None:
 @pytest.mark.parametrize("end", [Gone, KeyboardInterrupt])
 def test_whoever_was_asked_goes_away(world: World, end: type[BaseException]) -> None:
     assert world.person is not None
-    world.person.goes = end
-    found = world.walk(make(kind=Kind.QUESTION, question="Is it?"))
-    assert found["person"].state == "skipped"
-    assert world.panel.closed == 1
+    world.person.goes, world.wire = end, lambda _line, _bias: True
+    for kind in ({"kind": Kind.QUESTION, "question": "Is it?"}, {"kind": Kind.WIRE, "line": "mic_lamp", **WIRED}):
+        found = world.walk(make(**kind), make(id="left", kind=Kind.QUESTION, question="Is it?"))
+        assert found["person"].state == "bad", "a script must not take it for a pass"
+        assert "left" not in found
+    assert world.panel.closed == 2
 
 
 def found_by_settings(folder: Path, more: str = "", tier: str = "a") -> tuple[list[Finding], Any]:
@@ -429,7 +432,7 @@ async def test_it_is_refused_while_sound_runs(short_dir: Path, monkeypatch: pyte
     import asyncio
 
     async def status(_request: object) -> dict[str, object]:
-        return {}
+        return {"gate": "closed"}
 
     monkeypatch.setattr(doctor_panel, "panel_lines", lambda _settings: pytest.fail("it has the lines"))
     server = StatusServer(short_dir / "sound.status", {"status": status})
@@ -472,6 +475,7 @@ def lines(**step: object) -> str:
         ({"id": "a", "tiers": ["a"], "kind": "level", "line": "mute", "expect": "lit"}, 'expect = "lit"'),
         ({"id": "a", "tiers": ["a"], "kind": "press", "line": "bell", "seconds": 1}, 'line = "bell"'),
         ({"id": "a", "tiers": ["a"], "kind": "press", "line": "mic_lamp", "seconds": 1}, "is no contact"),
+        ({"id": "a", "tiers": ["a"], "kind": "press", "line": "i2s_microphones", "seconds": 1}, "is no contact"),
         ({"id": "a", "tiers": ["a"], "kind": "lamp", "line": "mute", "question": "?"}, "is no lamp"),
         ({"id": "a", "tiers": ["a"], "kind": "measure", "point": "TP1", "volts": [2, 1]}, "volts must be"),
         ({"id": "a", "tiers": ["a"], "kind": "measure", "point": "TP1", "volts": [1]}, "volts must be"),

@@ -109,7 +109,7 @@ def test_nobody_there(device: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_somebody_who_leaves(device: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     types(monkeypatch, "")
-    assert main(["doctor", "--panel", "--config", device]) == 0
+    assert main(["doctor", "--panel", "--config", device]) == 69
     assert "Whoever was asked has gone" in capsys.readouterr().out
 
 

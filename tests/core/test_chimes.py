@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from appliance.core.chimes import Chime, chime_of
-from appliance.core.controls import ORIGIN, Controls, Door, Event, MuteControl, Origin, Reason, step
+from appliance.core.controls import ORIGIN, Controls, Door, Event, MuteControl, Origin, Reason, initial, step
 from tests.core.controls_space import subsets
 
 OPEN = Controls(held=frozenset())
@@ -47,6 +47,13 @@ def test_what_closes_the_gate_without_a_hand_is_heard(event: Event) -> None:
 )
 def test_a_hand_is_answered_by_the_lamp(kind: MuteControl, event: Event) -> None:
     assert rung(Controls(kind=kind, held=frozenset()), event) is None
+
+
+def test_a_start_makes_no_sound() -> None:
+    starting = initial(MuteControl.LATCHING)
+    assert rung(starting, Event.QUIET_BEGAN) is None, "it may be at night, after a power cut"
+    assert rung(starting, Event.KNOCKED) is None
+    assert rung(step(starting, Event.STARTED), Event.QUIET_BEGAN) is Chime.CLOSED
 
 
 def test_opening_makes_no_sound() -> None:
