@@ -75,7 +75,7 @@ class Lights:
             self._send(lamp, float(phase < off_at))
             if phase < off_at:
                 due = min(due, off_at)
-        return now + due - phase
+        return now + _LITTLE + due - phase
 
     def _send(self, lamp: str, brightness: float) -> None:
         if self._sent.get(lamp) != brightness:
