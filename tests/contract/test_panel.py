@@ -13,6 +13,7 @@ from appliance.core.pins import LINES
 from appliance.panel.lines import Failed, Lines
 from appliance.panel.virtual import VirtualLines
 from appliance.settings import PanelKind, PanelSettings
+from tests.contract import doctor_suite
 from tests.contract.panel_suite import CHECKS, Rig
 from tests.support.need import need
 
@@ -124,6 +125,6 @@ class MockRig:
 
 
 @pytest.mark.parametrize("make", [VirtualRig, MockRig])
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", [*CHECKS, *doctor_suite.CHECKS], ids=lambda check: check.__name__)
 def test_contract(check: Callable[[Rig], None], make: Callable[[Path], Rig], tmp_path: Path) -> None:
     check(make(tmp_path))
