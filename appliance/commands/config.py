@@ -12,7 +12,7 @@ from appliance.commands import Subparsers
 from appliance.commands.part import add_config
 from appliance.core.exits import Exit
 from appliance.provisioning.files import sources
-from appliance.settings import SettingsError, resolve
+from appliance.settings import Origin, PanelKind, Problem, Resolved, SettingsError, resolve
 from appliance.settings.checks_signs import same_by_chance
 from appliance.settings.describe import as_dict, as_toml
 from appliance.settings.json_schema import json_schema
@@ -51,6 +51,8 @@ def _settings(given: argparse.Namespace) -> int:
     secrets_of = None if given.action == "check" else ()
     try:
         resolved = resolve(found, secrets_of)
+        if given.action == "check":
+            _compare_with_machine(resolved)
     except SettingsError as error:
         if given.json:
             print(json.dumps({"ok": False, "problems": [problem.as_dict() for problem in error.problems]}, indent=2))
@@ -70,6 +72,25 @@ def _settings(given: argparse.Namespace) -> int:
     else:
         print(as_toml(resolved, only_changed=given.action == "diff"), end="")
     return 0
+
+
+def _compare_with_machine(resolved: Resolved) -> None:
+    """Refuse a panel that this machine cannot have.
+
+    :raises SettingsError: with everything that does not fit.
+    """
+    panel = resolved.settings.panel
+    if panel.kind is not PanelKind.GPIO:
+        return
+    from appliance.panel import probe
+
+    problems = []
+    for misfit in probe.misfits(panel):
+        origin = resolved.origins.get(misfit.key, Origin("", None))
+        value = json.dumps(getattr(panel, misfit.key.partition(".")[2]))
+        problems.append(Problem(origin.file, origin.line, misfit.key, value, misfit.allowed, misfit.hint))
+    if problems:
+        raise SettingsError(problems)
 
 
 def _all_right(files: list[str], changed: int) -> str:

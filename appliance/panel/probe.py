@@ -80,3 +80,41 @@ def chip(panel: PanelSettings) -> Chip:
         here = ", ".join(one.label for one in there) or "none"
         raise LinesError(f"there is no GPIO chip {' or '.join(wanted)} (here: {here}): see [panel] board and chip")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A setting that does not fit this machine."""
+
+    key: str
+    allowed: str
+    """The end of a sentence, as in :class:`appliance.settings.Problem`."""
+    hint: str = ""
+
+
+def is_here(panel: PanelSettings, of: str) -> bool:
+    """Whether the settings can be compared with this machine: a desk computer has no device tree, and no such pins."""
+    return bool(of or panel.chip)
+
+
+def misfits(panel: PanelSettings) -> list[Misfit]:
+    """What ``kontor config check`` refuses on the machine that has the panel. No line is touched."""
+    of = model()
+    if not is_here(panel, of):
+        return []
+    found = []
+    here = board(of)
+    if panel.board != AUTO and here not in (None, panel.board):
+        words = f"must be {here}: that is what this machine is ({of})"
+        found.append(Misfit("panel.board", words, "auto finds it out."))
+    else:
+        try:
+            chip(panel)
+        except LinesError as error:
+            found.append(Misfit("panel.chip" if panel.chip else "panel.board", f"cannot be: {error}"))
+        except ImportError as error:
+            found.append(Misfit("panel.kind", f"needs {error.name}", "Install kontor[device] with pip."))
+    if panel.pixels and not Path(panel.spi).exists():
+        hint = "firmware/ has the overlay that makes it; without a ring set panel.pixels = 0."
+        found.append(Misfit("panel.spi", "must be a device of this machine, which is not there", hint))
+    return found
