@@ -38,7 +38,7 @@ LOW = 0.3
 """Lightness at the foot of a slow pulse. Dark means off, so a lamp that pulses slowly is never dark."""
 
 MARK = 0.5
-"""Lightness of marks at their brightest: they never outshine a voice."""
+"""Lightness of marks at their brightest: half of a loud voice."""
 
 STILL_SLOW, STILL_FAST = 0.36, 0.66
 """Lightness that stands for a slow pulse and a fast blink on a still display, where the page draws a ring with a dot and a

@@ -13,7 +13,7 @@ from appliance.core.units import SILENCE
 from appliance.media.exchange_messages import Speaker
 from appliance.panel.layout import HUES, STEPS, Layout
 from appliance.panel.port import View
-from appliance.panel.renderer import CHANGES, FALL, HOLD, STILL_CHANGES, RingState, render
+from appliance.panel.renderer import CHANGES, HOLD, STILL_CHANGES, RingState, render
 from tests.panel.player import EMPTY, IN_ROOM, Player, talking
 from tools.apa102 import Light
 
@@ -80,7 +80,7 @@ def test_a_level_rises_at_once_and_falls_slowly() -> None:
     frames = list(player.run(5.0))
     assert [frame.speak for _, frame in frames] == sorted((frame.speak for _, frame in frames), reverse=True)
     assert frames[-1][1].speak == soft
-    assert frames[-1][0] - started == pytest.approx(30 / FALL, abs=0.15)
+    assert frames[-1][0] - started == pytest.approx(27.5 / 20, abs=0.01)  # the step of -40 dBov begins at -37.5
     assert len(frames) == 10  # one for each step of 3 dB
 
 
