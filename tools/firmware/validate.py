@@ -79,7 +79,9 @@ def findings(trees: Trees, files: Iterable[Path], scratch: Path) -> dict[Path, s
     command = [str(program("dt-validate")), "-m", "-s", str(schema(trees)), "--json-output", str(told)]
     _run([*command, *map(str, found)])
     for finding in json.loads(told.read_text()):
-        found[Path(finding["file"])].add(Finding(finding["node"], finding["message"]))
+        inside = ":".join(map(str, finding.get("property_path", ())))
+        message = f"{inside}: {finding['message']}" if inside else finding["message"]
+        found[Path(finding["file"])].add(Finding(finding.get("node", "/"), message))
     return found
 
 
