@@ -55,6 +55,8 @@ class _Report:
 
     as_json: bool
     findings: list["Finding"] = field(default_factory=list)
+    width: int = 8
+    """Of the names of the checks."""
     figures: dict[str, Any] = field(default_factory=dict)
     """What was measured, by part."""
 
@@ -66,9 +68,9 @@ class _Report:
         self.findings.append(finding)
         if self.as_json:
             return
-        print(f"  {_MARKS[finding.state]}  {finding.check:<8} {finding.says}", flush=True)
+        print(f"  {_MARKS[finding.state]}  {finding.check:<{self.width}} {finding.says}", flush=True)
         if finding.way_out:
-            print(f"                 -> {finding.way_out}", flush=True)
+            print(f"{'':<{self.width + 9}}-> {finding.way_out}", flush=True)
 
     def end(self) -> int:
         bad = any(finding.state == "bad" for finding in self.findings)
@@ -134,8 +136,10 @@ def _network(given: argparse.Namespace, settings: "Settings | None", report: _Re
 
 
 def _panel(given: argparse.Namespace, settings: "Settings", report: _Report) -> None:
+    from appliance.app.checklist import installed
     from appliance.app.doctor_panel import examine
 
+    report.width = max(len(step.id) for step in installed())
     report.heading("The panel, step by step:")
     # What a person is told goes where no program reads.
     person = Terminal(sys.stderr if given.json else sys.stdout) if sys.stdin.isatty() else None
