@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from appliance.audio.gate import Gate
 from appliance.core.chimes import Chime, chime_of
-from appliance.core.controls import CLOSING, Controls, Door, Event, Reason, Reasons, step
+from appliance.core.controls import Controls, Door, Event, Reason, Reasons, step
 from appliance.core.counters import Counters
 from appliance.core.events import EventName
 from appliance.core.lamps import Health, Lamps, LinkPhase, Room, Sign, lamps
@@ -99,9 +99,22 @@ class Desk:
             except RuntimeError:  # the loop has ended: the gate is closed, and there is nothing left to decide
                 self._gate.close()
 
+        owed = False
+
+        def close() -> bool:
+            nonlocal owed
+            was_open = self._gate.close_by_hand()
+            owed = owed or was_open
+            return was_open
+
+        def post(event: Event) -> None:
+            nonlocal owed
+            answers, owed = owed, False
+            later(self._from_panel, event, answers)
+
         return Hands(
-            close=self._gate.close_by_hand,
-            post=lambda event: later(self._from_panel, event),
+            close=close,
+            post=post,
             knock=lambda: later(self._knock),
             hand=lambda: later(self._raise_hand),
             turn=lambda steps: later(self.turn, steps),
@@ -236,10 +249,11 @@ class Desk:
             self._memory.save(*wish)
             return wish
 
-    def _from_panel(self, event: Event) -> None:
+    def _from_panel(self, event: Event, answers: bool) -> None:
+        """:param answers: the panel has closed the gate for this, and it opens again only when that was taken in."""
         self._counters.add("panel_events")
         self.apply(event)
-        if event in CLOSING:
+        if answers:
             self._lit_by_panel = True
             self._gate.decided()
             self._follow()  # only now may the gate open again

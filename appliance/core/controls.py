@@ -149,9 +149,6 @@ _HAND = {
     Event.TALK_RELEASED,
 }
 
-CLOSING = frozenset({Event.SWITCH_CLOSED, Event.PRESS_WHILE_OPEN, Event.TALK_RELEASED, Event.PANEL_LOST})
-"""What the panel tells after it has closed the gate itself: the gate opens again only when the loop has taken it in."""
-
 ORIGIN: Mapping[Event, Origin] = MappingProxyType(
     {event: Origin.REMOTE if event in _REMOTE else Origin.HAND if event in _HAND else Origin.SOUND for event in Event}
 )

@@ -21,13 +21,12 @@ def _open() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """What a panel may do with what a hand did. All of it is called from the panel's threads and must not block."""
+    """What a panel may do with what a hand did. Called from the panel's threads, one at a time; none of it may block."""
 
     close: Callable[[], bool]
     """Close the gate at once; returns whether it was open. No loop is needed."""
     post: Callable[[Event], None]
-    """Tell the loop. Every ``close`` that returned True is followed by exactly one event of
-    :data:`~appliance.core.controls.CLOSING`."""
+    """Tell the loop. Every ``close`` that returned True is followed by exactly one event, before it is called again."""
     knock: Callable[[], None]
     """The knock button was pressed."""
     hand: Callable[[], None] = _nothing

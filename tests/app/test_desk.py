@@ -292,3 +292,29 @@ async def test_a_slow_disk_never_puts_an_old_mute_after_a_new_one(
     go_on.set()
     assert await storing
     assert world.memory.load().reasons == {Reason.ADMIN, Reason.VIOLATION}
+
+
+async def test_what_the_panel_tells_of_a_closed_gate_answers_for_no_other_closing(tmp_path: Path) -> None:
+    """A switch that is closed over a closed gate must not count as the decision on a key that was let go since."""
+    controls = initial(MuteControl.LATCHING, push_to_talk=True)
+    for event in (Event.PANEL_FOUND, Event.SWITCH_FOUND_OPEN, Event.AUDIO_FOUND, Event.STARTED):
+        controls = step(controls, event)
+    world = World(tmp_path, controls)
+    hands = world.desk.hands(asyncio.get_running_loop())
+    world.now += 10.0
+    assert not hands.close()
+    hands.post(Event.SWITCH_CLOSED)
+    world.gate.open()  # the loop has opened it for something that it was told before
+    assert hands.close()
+    world.desk.apply(Event.TALK_PRESSED)
+    world.desk._from_panel(Event.SWITCH_CLOSED, False)
+    world.desk._from_panel(Event.SWITCH_OPENED, False)
+    assert world.desk.controls.open
+    assert not world.gate.is_open, "the key was let go, and the loop has not heard of it yet"
+    hands.post(Event.TALK_RELEASED)
+    await asyncio.sleep(0)
+    assert world.desk.controls.reasons >= {Reason.TALK}
+    world.desk.apply(Event.SWITCH_OPENED)
+    hands.post(Event.TALK_PRESSED)
+    await asyncio.sleep(0)
+    assert world.gate.is_open
