@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tools.firmware.claims import Tree, expected
 from tools.firmware.fdt import Node
-from tools.firmware.overlays import FAULT_LED, PWM_PERIOD, SPEAK_LED
+from tools.firmware.overlays import PWM_PERIOD, led
 from tools.pinmap import PinMap
 
 CONTROLLERS = ("pwm", "spi", "i2s")
@@ -20,7 +20,7 @@ _CONTACTS = ("pinctrl-0", "pinctrl-names")
 def findings(base: Node, merged: Node, pins: PinMap, *, audio: bool) -> list[str]:
     """What does not hold, a sentence each."""
     before, after = Tree(base), Tree(merged)
-    return [*_taken_away(before, after), *_pins(after, pins, audio=audio), *_lamps(after)]
+    return [*_taken_away(before, after), *_pins(after, pins, audio=audio), *_lamps(after, pins)]
 
 
 def _taken_away(before: Tree, after: Tree) -> Iterator[str]:
@@ -46,19 +46,20 @@ def _pins(after: Tree, pins: PinMap, *, audio: bool) -> Iterator[str]:
     yield from (f"missing: {claim}" for claim in sorted(wanted - found))
 
 
-def _lamps(after: Tree) -> Iterator[str]:
+def _lamps(after: Tree, pins: PinMap) -> Iterator[str]:
     """FAULT is lit before anybody says that all is well, at shutdown and in a panic; SPEAK is at the PWM's first channel."""
     leds = {node.text("label"): node for node in after.enabled() if "label" in node.properties}
-    fault, speak = leds.get(FAULT_LED), leds.get(SPEAK_LED)
+    names = led(pins, "fault"), led(pins, "speak")
+    fault, speak = (leds.get(name) for name in names)
     if fault is None:
-        yield f"there is no lamp {FAULT_LED}"
+        yield f"there is no lamp {names[0]}"
     elif fault.text("default-state") != "on" or not {"retain-state-shutdown", "panic-indicator"} <= set(
         fault.properties
     ):
-        yield f"{FAULT_LED} is not lit from the start to the end"
+        yield f"{names[0]} is not lit from the start to the end"
     if "rp1_gpio" in after.labels:
         return
     pwm = after.root.at(after.labels.get("pwm", "/nothing"))
     number = pwm.cells("phandle") if pwm is not None else ()
     if speak is None or speak.cells("pwms") != (*number, 0, PWM_PERIOD, 0):
-        yield f"{SPEAK_LED} is not at the first channel of the PWM"
+        yield f"{names[1]} is not at the first channel of the PWM"

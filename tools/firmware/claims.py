@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from appliance.core.wiring import Line
 from tools.firmware.fdt import Node
-from tools.firmware.overlays import FAULT_LED, FUNCTIONS
+from tools.firmware.overlays import FUNCTIONS, led
 from tools.pinmap import PinMap
 
 HEADER_CHIPS = ("rp1_gpio", "gpio")
@@ -102,7 +102,8 @@ def line_use(*, low: bool) -> str:
 
 def expected(tree: Tree, pins: PinMap, *, audio: bool) -> set[Claim]:
     """What the pin map wants of a finished tree: contacts, buses and FAULT; other lines are claimed by programs alone."""
-    lamp = next((node.path for node in tree.root.walk() if node.text("label") == FAULT_LED), "nobody")
+    name = led(pins, "fault")
+    lamp = next((node.path for node in tree.root.walk() if node.text("label") == name), "nobody")
     wanted = {_line(pins.lines["fault_lamp"], lamp)}
     if "rp1_gpio" in tree.labels:
         ring = {name: pins.lines[name].gpio for name in ("pixels_clock", "pixels_data", "spi_select")}

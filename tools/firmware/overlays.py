@@ -17,6 +17,9 @@ CONSTANTS = {
     "GPIO_ACTIVE_HIGH": 0,
     "GPIO_ACTIVE_LOW": 1,
     "LED_COLOR_ID_WHITE": 0,
+    "LED_COLOR_ID_RED": 1,
+    "LED_COLOR_ID_GREEN": 2,
+    "LED_COLOR_ID_BLUE": 3,
     "LED_COLOR_ID_AMBER": 4,
 }
 """Of the kernel's dt-bindings headers; `make firmware` compares them with those of the kernel it fetched."""
@@ -43,9 +46,8 @@ PWM_PERIOD = 1_000_000
 """ns: 1 kHz, which no eye sees, and 10,000 steps of the controller's 10 MHz."""
 PWM_STEPS = 4095
 
-FAULT_LED = "kontor:amber:fault"
-SPEAK_LED = "kontor:white:speak"
 CARD = "kontor"
+"""What ALSA calls the sound card of tier B."""
 
 _HEAD = """/* SPDX-License-Identifier: MIT */
 /* {what} Made from hardware/pinmap.toml by `make docs`:
@@ -65,7 +67,7 @@ _LEDS = """
 		led-0 {{
 			label = "{label}";
 			function = "fault";
-			color = <{amber}>; /* LED_COLOR_ID_AMBER */
+			color = <{number}>; /* {colour} */
 			gpios = <&{chip} {gpio} {flag}>; /* {level} */
 			default-state = "on";
 			retain-state-shutdown;
@@ -80,7 +82,7 @@ _PWM_LEDS = """
 
 		led-0 {{
 			label = "{label}";
-			color = <{white}>; /* LED_COLOR_ID_WHITE */
+			color = <{number}>; /* {colour} */
 			pwms = <&pwm 0 {period} 0>; /* channel, ns, not inverted */
 			max-brightness = <{steps}>;
 		}};
@@ -111,8 +113,8 @@ def panel(pins: PinMap) -> str:
         _HEAD.format(what="The panel on a Raspberry Pi 3B+, 4 and Zero 2 W.", chip="brcm,bcm2835"),
         '\n&{/aliases} {\n\tspi0 = "/soc/spi@7e204000";\n};\n',
         "\n&{/} {",
-        _fault(pins.lines["fault_lamp"], "gpio"),
-        _PWM_LEDS.format(label=SPEAK_LED, white=0, period=PWM_PERIOD, steps=PWM_STEPS),
+        _fault(pins, "gpio"),
+        _PWM_LEDS.format(**_led(pins, "speak"), period=PWM_PERIOD, steps=PWM_STEPS),
         "};\n",
         '\n&gpio {\n\tpinctrl-names = "default";\n\tpinctrl-0 = <&kontor_contacts>; /* in place of what a tree has there */\n',
         "\n\tkontor_contacts: kontor-contacts {\n",
@@ -138,7 +140,7 @@ def panel_pi5(pins: PinMap) -> str:
         _HEAD.format(what="The panel on a Raspberry Pi 5.", chip="brcm,bcm2712"),
         '\n&{/aliases} {\n\tspi0 = "/spi";\n};\n',
         "\n&{/} {",
-        _fault(pins.lines["fault_lamp"], "rp1_gpio"),
+        _fault(pins, "rp1_gpio"),
         '\n\tspi {\n\t\tcompatible = "spi-gpio";\n',
         f"\t\tsck-gpios = <&rp1_gpio {clock} 0>;\n\t\tmosi-gpios = <&rp1_gpio {data} 0>;\n",
         f"\t\tcs-gpios = <&rp1_gpio {select} 1>; /* GPIO_ACTIVE_LOW */\n\t\tnum-chipselects = <1>;\n",
@@ -172,9 +174,26 @@ def audio(pins: PinMap) -> str:
     return "".join(parts)
 
 
-def _fault(lamp: Line, chip: str) -> str:
+def led(pins: PinMap, lamp: str) -> str:
+    """What the kernel calls a lamp below /sys/class/leds: the project, its colour, what it is for."""
+    return f"kontor:{pins.lines[f'{lamp}_lamp'].colour}:{lamp}"
+
+
+def _led(pins: PinMap, lamp: str) -> dict[str, str | int]:
+    """Name and colour of a lamp, for its node.
+
+    :raises OverlayError: the kernel has no number for the colour.
+    """
+    colour = f"LED_COLOR_ID_{pins.lines[f'{lamp}_lamp'].colour.upper()}"
+    if colour not in CONSTANTS:
+        raise OverlayError(f"{lamp}_lamp: the kernel has no {colour}")
+    return {"label": led(pins, lamp), "colour": colour, "number": CONSTANTS[colour]}
+
+
+def _fault(pins: PinMap, chip: str) -> str:
+    lamp = pins.lines["fault_lamp"]
     level = f"GPIO_ACTIVE_{lamp.active.upper()}"
-    return _LEDS.format(label=FAULT_LED, amber=4, chip=chip, gpio=lamp.gpio, flag=CONSTANTS[level], level=level)
+    return _LEDS.format(**_led(pins, "fault"), chip=chip, gpio=lamp.gpio, flag=CONSTANTS[level], level=level)
 
 
 def _names(lines: Iterable[Line]) -> str:

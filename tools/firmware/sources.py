@@ -112,7 +112,7 @@ def _config(name: str, chip: Chip, pins: PinMap) -> str:
 def _stock(pins: PinMap) -> str:
     lamp = pins.lines["fault_lamp"]
     active = ",active_low=1" if lamp.active == "low" else ""
-    return _STOCK.format(fault=lamp.gpio, label=overlays.FAULT_LED, active=active, pins=early(pins))
+    return _STOCK.format(fault=lamp.gpio, label=overlays.led(pins, "fault"), active=active, pins=early(pins))
 
 
 def early(pins: PinMap) -> str:

@@ -9,6 +9,7 @@ from tools.kernel.fetch import KernelMissingError
 from tools.pinmap import load
 
 PINS = load()
+COLOURS = ("WHITE", "RED", "GREEN", "BLUE", "AMBER")
 
 
 def tree(model: str, console: str) -> fdt.Node:
@@ -21,7 +22,9 @@ def headers(folder: Path, low: int) -> Path:
     (folder / "gpio").mkdir()
     (folder / "leds").mkdir()
     (folder / "gpio" / "gpio.h").write_text(f"#define GPIO_ACTIVE_HIGH 0\n#define GPIO_ACTIVE_LOW {low}\n")
-    (folder / "leds" / "common.h").write_text("#define LED_COLOR_ID_WHITE\t0\n#define LED_COLOR_ID_AMBER\t4\n")
+    (folder / "leds" / "common.h").write_text(
+        "".join(f"#define LED_COLOR_ID_{name}\t{number}\n" for number, name in enumerate(COLOURS))
+    )
     return folder
 
 

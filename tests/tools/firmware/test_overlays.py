@@ -67,7 +67,6 @@ NEW = """/dts-v1/;
 """The same of a Pi 5."""
 
 PINS = load()
-NO_CHANGE = ("", "")
 
 
 class Bench:
@@ -179,6 +178,15 @@ def test_a_bus_at_pins_that_cannot_have_it_is_refused() -> None:
     moved = replace(PINS, lines={**PINS.lines, "speak_lamp": replace(PINS.lines["speak_lamp"], gpio=22, pin=15)})
     with pytest.raises(overlays.OverlayError, match="pwm0 cannot be at GPIO 22"):
         overlays.panel(moved)
+
+
+def test_a_lamp_of_another_colour_has_another_name_and_one_without_a_number_is_refused(bench: Bench) -> None:
+    blue = replace(PINS, lines={**PINS.lines, "fault_lamp": replace(PINS.lines["fault_lamp"], colour="blue")})
+    assert bench.findings(OLD, overlays.panel(blue), pins=blue) == []
+    assert "there is no lamp kontor:amber:fault" in bench.findings(OLD, overlays.panel(blue))
+    beige = replace(PINS, lines={**PINS.lines, "fault_lamp": replace(PINS.lines["fault_lamp"], colour="beige")})
+    with pytest.raises(overlays.OverlayError, match="fault_lamp: the kernel has no LED_COLOR_ID_BEIGE"):
+        overlays.panel(beige)
 
 
 def test_an_overlay_that_dtc_refuses_is_said_in_one_line(bench: Bench) -> None:
