@@ -26,7 +26,7 @@ _TIME_ERROR = 5
 def kernel_is_synchronised() -> bool:
     """Whether the kernel says that its clock follows a time server. False too where it cannot be asked."""
     try:
-        state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+        state: int = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
     except (OSError, AttributeError):
         return False
     return 0 <= state < _TIME_ERROR

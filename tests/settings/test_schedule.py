@@ -149,8 +149,8 @@ BERLIN = "Europe/Berlin"
 )
 def test_hours_that_are_left_out_or_come_twice(zone: str, entry: str, noon: str, begin: str, end: str) -> None:
     moment = schedule(zone, entry).at(unix(zone, noon))
-    wanted = tuple(unix(zone, text.removesuffix(" again"), fold=text.endswith("again")) for text in (begin, end))
-    assert moment == Moment(wanted, wanted[1])
+    first, last = (unix(zone, text.removesuffix(" again"), fold=text.endswith("again")) for text in (begin, end))
+    assert moment == Moment((first, last), last)
 
 
 def test_a_day_that_is_left_out_has_no_quiet_hours() -> None:
