@@ -19,7 +19,7 @@ from pathlib import Path
 from tools.firmware import checks, fdt, overlays, sources, validate
 from tools.firmware.trees import Trees, trees
 from tools.kernel.fetch import KernelMissingError
-from tools.pinmap import ROOT, PinMap, load
+from tools.pinmap import ROOT, PinMap, PinMapError, load
 
 TARGET = ROOT / "build" / "firmware"
 NEEDS = {"dtc": "device-tree-compiler", "fdtoverlay": "device-tree-compiler"}
@@ -177,27 +177,30 @@ def main(target: Path = TARGET) -> int:
     missing = sorted({package for program, package in NEEDS.items() if shutil.which(program) is None})
     if missing:
         return _cannot(f"missing {', '.join(missing)}; type: sudo apt-get install {' '.join(missing)}")
-    pins = load()
+    shutil.rmtree(target, ignore_errors=True)
     try:
         validate.program("dt-validate")
-        there = trees()
-        with tempfile.TemporaryDirectory() as scratch:
-            fresh = Path(scratch) / "firmware"
-            print(f"kontor: overlays on the device trees of Debian's kernel {there.release}; findings of dt-validate:")
-            wrong = proved(pins, there, fresh, Path(scratch))
-            (fresh / "SHA256SUMS").write_text(sums(fresh))
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(fresh, target)
+        wrong = _build(load(), trees(), target)
     except (KernelMissingError, validate.ToolError) as error:
         return _cannot(str(error))
-    except BuildError as error:
-        wrong = [str(error)]
+    except (BuildError, PinMapError, overlays.OverlayError) as error:
+        wrong = str(error).splitlines()
     for text in wrong:
         print(f"kontor: {text}")
-    if wrong:
-        return 1
-    print(f"kontor: build/firmware has {len(pins.boards)} boards, every pin as hardware/pinmap.toml says.")
-    return 0
+    return 1 if wrong else 0
+
+
+def _build(pins: PinMap, there: Trees, target: Path) -> list[str]:
+    """Everything into ``target``, once it holds; what does not hold, a sentence each."""
+    print(f"kontor: overlays on the device trees of Debian's kernel {there.release}; findings of dt-validate:")
+    with tempfile.TemporaryDirectory() as scratch:
+        fresh = Path(scratch) / "firmware"
+        wrong = proved(pins, there, fresh, Path(scratch))
+        if not wrong:
+            (fresh / "SHA256SUMS").write_text(sums(fresh))
+            shutil.copytree(fresh, target)
+            print(f"kontor: build/firmware has {len(pins.boards)} boards, every pin as hardware/pinmap.toml says.")
+    return wrong
 
 
 def _cannot(why: str) -> int:

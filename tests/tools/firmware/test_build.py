@@ -99,6 +99,21 @@ def test_without_a_mirror_it_says_so(
     assert not (tmp_path / "firmware").exists()
 
 
+def test_what_is_wrong_is_said_and_nothing_is_left_to_be_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "dt-validate").touch()
+    (tmp_path / "firmware").mkdir()
+    (tmp_path / "firmware" / "old").touch()
+    monkeypatch.setattr(build, "NEEDS", {})
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setattr(build, "trees", lambda: trees.Trees(tmp_path, "7.3.4"))
+    monkeypatch.setattr(build, "proved", lambda *given: ["one thing", "another"])
+    assert build.main(tmp_path / "firmware") == 1
+    assert capsys.readouterr().out.splitlines()[1:] == ["kontor: one thing", "kontor: another"]
+    assert not (tmp_path / "firmware").exists()
+
+
 def test_a_cache_that_is_not_whole_counts_as_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(trees, "PLACE", tmp_path)
     assert trees.cached() is None
