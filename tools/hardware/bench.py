@@ -8,7 +8,7 @@ reads live, so the gate is open and MIC dark. Voltages are conservative where it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from tools.hardware.kinds import SOURCES
@@ -17,12 +17,14 @@ from tools.hardware.solver import GROUND, Bent, Circuit, Diode, Fet, Gate, Npn, 
 
 Position = Literal["live", "muted", "between"]
 POSITIONS: Final[tuple[Position, Position]] = ("live", "muted")
-Drive = Literal["high", "low", "input"]
+Drive = Literal["high", "low", "input", "pulled up", "pulled down"]
+"""Of a line. An input has the pull that the pin map gives it."""
 
 LOW, HIGH = 0.8, 2.0
 """Volts: at most for a sure low, at least for a sure high, of BCM2711 and RP1 at 3.3 V."""
 GLIMMERS, LIT = 0.0001, 0.0005
 """Amperes of a lamp: might be seen; is seen."""
+_RAIL = 3.3
 _SUPPLY_OHM, _PIN_OHM, _PULL_OHM, _WIRE_OHM, _CONTACT_OHM = 0.05, 30.0, 50_000.0, 0.05, 0.05
 _CONTACTS: Final[Mapping[str, tuple[str, ...]]] = {"live": ("live",), "muted": ("muted",), "between": ()}
 _CLAMP, _CLAMP_OHM = 0.5, 10.0
@@ -104,7 +106,7 @@ def measure(
     """
     wanted: dict[str, Drive] = {**software(netlist, "muted"), **(lines or {})}
     reading = _solve(netlist, position, damage, wanted, quiet_chips=quiet_chips)
-    if lines is None and gate_may_open(netlist, reading):
+    if lines is None and position != "between" and gate_may_open(netlist, reading):
         wanted = software(netlist, "live")
         reading = _solve(netlist, position, damage, wanted, quiet_chips=quiet_chips)
     return reading
@@ -137,7 +139,16 @@ def gate_may_open(netlist: Netlist, reading: Reading) -> bool:
     return there and sense_volts(netlist, reading) >= LOW
 
 
-def transient(circuit: Circuit, start: Volts, seconds: float, steps: int, done: Callable[[float, Volts], bool]) -> Volts:
+def pin_amperes(netlist: Netlist, reading: Reading, name: str) -> float:
+    """What a line of the Pi gives or takes, if it is driven."""
+    drive = reading.lines[name]
+    if drive not in {"high", "low"}:
+        return 0.0
+    volts = reading.volts[f"pi.{netlist.pinmap.lines[name].pin}"]
+    return abs((_RAIL if drive == "high" else 0.0) - volts) / _PIN_OHM
+
+
+def passing(circuit: Circuit, start: Volts, seconds: float, steps: int, done: Callable[[float, Volts], bool]) -> Volts:
     """Let time pass from ``start``; ``done`` is told each moment and ends it with True."""
     volts = start
     for number in range(1, steps + 1):
@@ -190,7 +201,7 @@ class _Build:
     def _pi(self) -> None:
         gone, supplies = self.damage.supplies, self.netlist.pinmap.supplies
         five = 0.0 if "5V" in gone else 5.0
-        three = 0.0 if gone & {"5V", "3V3"} else 3.3
+        three = 0.0 if gone & {"5V", "3V3"} else _RAIL
         for name, volts in (("supply_5v", five), ("supply_3v3", three), ("ground", 0.0)):
             for pin in supplies[name]:
                 self.straight.source(f"pi.{pin}", volts, _SUPPLY_OHM)
@@ -201,11 +212,8 @@ class _Build:
         for name, drive in self.lines.items():
             line = self.netlist.pinmap.lines[name]
             node = f"pi.{line.pin}"
-            if drive == "input":
-                pull = three if line.pull == "up" else 0.0  # a line that nobody set up is pulled down on all of ours
-                self.straight.source(node, pull, _PULL_OHM)
-            else:
-                self.straight.source(node, three if drive == "high" else 0.0, _PIN_OHM)
+            up = drive in {"high", "pulled up"} or (drive == "input" and line.pull == "up")
+            self.straight.source(node, three if up else 0.0, _PIN_OHM if drive in {"high", "low"} else _PULL_OHM)
 
     def part(self, part: Part, position: Position) -> None:
         node = {pin: self.nodes[part.ref, pin] for pin in part.shape.pins}
@@ -258,8 +266,3 @@ class _Build:
             supply = next(pin for pin in ("VCC", "VDD", "VBUS", "VIN", "5V") if pin in node)
             nominal = 3.3 if supply == "VDD" or part.part == "74LVC2G17" else 5.0
             self.straight.resistor(node[supply], node["GND"], nominal / current)
-
-
-def with_line(damage: Damage, line: str, drive: Drive) -> Damage:
-    """The same, and a line that does as it likes."""
-    return replace(damage, lines={**damage.lines, line: drive})

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import combinations
+from itertools import combinations, product
 from typing import Final
 
 from tools.hardware.bench import (
@@ -34,6 +34,7 @@ from tools.hardware.bench import (
 )
 from tools.hardware.kinds import SOURCES
 from tools.hardware.netlist import OPEN, Netlist, Part
+from tools.hardware.solver import UnsolvedError
 
 _PASSES = 20_000
 """Ohms: a data line through more than this carries nothing."""
@@ -150,34 +151,48 @@ def row(netlist: Netlist, fault: Fault, whole: Mapping[Position, Finding]) -> Ro
     return Row(fault, findings, max(where.values()), where)
 
 
-def pairs(netlist: Netlist, rows: Iterable[Row]) -> Iterator[Row]:
-    """Two faults at once, where neither is noticed alone: the second meets a first that nobody mended.
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """What became of two faults at once."""
 
-    Gives those that are dangerous.
-    """
+    tried: int
+    dangerous: tuple[Row, ...]
+    swinging: tuple[str, ...]
+    """Circuits that come to no rest."""
+
+
+def pairs(netlist: Netlist, rows: Iterable[Row]) -> Pairs:
+    """Two faults at once near the microphones, where the first was not noticed and so not mended."""
     whole = {position: find(netlist, position) for position in POSITIONS}
-    hidden = [row.fault for row in rows if row.danger in {Danger.SAFE, Danger.SILENT} and _of_the_mute(netlist, row)]
-    others = [row.fault for row in rows if row.danger is not Danger.DANGEROUS and _of_the_mute(netlist, row)]
-    for first, second in _unordered(hidden, others):
+    near = [row for row in rows if row.danger is not Danger.DANGEROUS and _near(netlist, row.fault)]
+    hidden = [row.fault for row in near if row.danger in {Danger.SAFE, Danger.SILENT}]
+    noticed = [row.fault for row in near if row.danger is Danger.TOLD]
+    dangerous, swinging = [], []
+    tried = [*combinations(hidden, 2), *product(hidden, noticed)]
+    for first, second in tried:
         both = Fault("pair", f"{first.name}; {second.name}", first.damage | second.damage)
-        result = row(netlist, both, whole)
-        if result.danger is Danger.DANGEROUS:
-            yield result
+        try:
+            found = row(netlist, both, whole)
+        except UnsolvedError:
+            swinging.append(both.name)
+            continue
+        if found.danger is Danger.DANGEROUS:
+            dangerous.append(found)
+    return Pairs(len(tried), tuple(dangerous), tuple(swinging))
 
 
-def _unordered(hidden: list[Fault], others: list[Fault]) -> Iterator[tuple[Fault, Fault]]:
-    yield from combinations(hidden, 2)
-    names = {fault.name for fault in hidden}
-    yield from ((first, second) for first in hidden for second in others if second.name not in names)
-
-
-def _of_the_mute(netlist: Netlist, found: Row) -> bool:
-    """Whether a fault lies where microphones, sense and red lamps are; buttons and the ring touch none of them."""
-    touched = {ref for ref, _ in found.fault.damage.pins} | {ref for ref, _ in found.fault.damage.contacts}
-    touched |= {ref for pair in found.fault.damage.bridges for ref, _ in pair}
-    boards = {part.board for part in netlist.parts.values() if part.kind.startswith("switch")}
-    boards |= {part.board for part in netlist.of_kind(*SOURCES)}
-    return not touched or any(netlist.parts[ref].board in boards for ref in touched)
+def _near(netlist: Netlist, fault: Fault) -> bool:
+    """Whether it lies on the boards of the switch and the microphones, or on a wire or line of theirs."""
+    boards = {part.board for part in netlist.of_kind("switch-spdt", "switch-dpdt", *SOURCES)}
+    wires = {w.name: w for cable in netlist.cables.values() if cable.end in boards for w in cable.wires}
+    damage = fault.damage
+    touched = {ref for ref, _ in damage.pins | set(damage.contacts)} | {ref for pair in damage.bridges for ref, _ in pair}
+    return (
+        bool(damage.supplies)
+        or bool(damage.wires & wires.keys())
+        or bool(damage.lines.keys() & {wire.line for wire in wires.values()})
+        or any(netlist.parts[ref].board in boards for ref in touched)
+    )
 
 
 def _supply(part: Part, reading: Reading) -> float:

@@ -75,7 +75,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         (Duty.SUPPLY, Duty.GROUND, Duty.INPUT, Duty.INPUT, Duty.INPUT),
         "AMP",
     ),
-    "ring": Kind(("5V", "GND", "DI", "CI"), (Duty.SUPPLY, Duty.GROUND, Duty.INPUT, Duty.INPUT), "LS"),
+    "ring": Kind(("5V", "GND", "DI", "CI"), (Duty.SUPPLY, Duty.GROUND, Duty.INPUT, Duty.INPUT), "DS"),
 }
 
 SOURCES: Final = ("microphone", "array")

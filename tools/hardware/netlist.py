@@ -59,7 +59,7 @@ class Part:
             return engineering(self.data["ohm"])
         if self.kind == "capacitor":
             return engineering(self.data["farad"])
-        return str(self.data.get("colour", self.part))
+        return str(self.data.get("value", self.data.get("colour", self.part)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,11 @@ class Netlist:
 
     tier: str
     title: str
+    says: tuple[str, ...]
+    """Paragraphs on what it is and what it is not."""
     buy: tuple[tuple[str, int], ...]
+    build: tuple[str, ...]
+    """How it is put together, step by step."""
     parts: Mapping[str, Part]
     cables: Mapping[str, Cable]
     points: Mapping[str, Point]
@@ -200,6 +204,8 @@ class _Reader:
         return Netlist(
             tier=tier,
             title=told["title"],
+            says=tuple(told["says"]),
+            build=tuple(told["build"]),
             buy=tuple((what, count) for what, count in told["buy"]),
             parts=self.parts,
             cables=self.cables,
