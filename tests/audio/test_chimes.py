@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from appliance.audio.chimes import LONGEST, ROOM, SCORES, Chimes, loudness, make
-from appliance.audio.limiter import Limiter
+from appliance.audio.limiter import CEILING, Limiter
 from appliance.audio.volume import Volume, gain_of
 from appliance.core.chimes import Chime
 from appliance.core.units import BLOCK, RATE, Block
@@ -27,7 +27,7 @@ def spectrum(sound: Block) -> NDArray[np.float64]:
 @pytest.mark.parametrize("chime", list(Chime))
 def test_short_as_loud_as_asked_and_without_a_click(chime: Chime) -> None:
     sound = make(chime, LEVEL)
-    assert len(sound) % BLOCK == 0 and len(sound) <= LONGEST * RATE
+    assert len(sound) % BLOCK == 0 and len(sound) <= LONGEST * RATE < 0.61 * RATE
     assert sound.dtype == np.float32
     assert loudness(sound) == pytest.approx(LEVEL, abs=0.05)
     assert sound[0] == sound[-1] == 0
@@ -131,6 +131,7 @@ def test_hushed_it_fades_and_nothing_rings_until_it_may_again() -> None:
 
 
 def test_a_chime_never_makes_the_limiter_do_anything() -> None:
+    assert 0.5 < ROOM < 0.9 * CEILING, "below its knee, and hardly ever in the way of a voice"
     random = np.random.default_rng(6)
     volume = Volume(6)
     chimes = Chimes(LOUDEST, volume)
@@ -139,9 +140,9 @@ def test_a_chime_never_makes_the_limiter_do_anything() -> None:
         if turn % 7 == 0:
             chimes.ring(list(Chime)[turn % len(Chime)])
         if turn % 50 == 0:
-            volume.set(int(random.integers(-10, 3)) * 3)
+            volume.set(int(random.integers(-2, 3)) * 3)
         volume.begin()
-        loud = np.float32(random.choice([0.0, 0.1, 0.5, 0.7, 0.9, 2.0]))
+        loud = np.float32(random.uniform(0.0, 1.1))
         voice = (loud * random.uniform(-1, 1, BLOCK)).astype(np.float32)
         volume.scale(voice)
         both = voice.copy()
