@@ -13,6 +13,7 @@ import contextlib
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
@@ -69,8 +70,8 @@ class Deck:
         self._ending = False
         self._contacts: Contacts | None = None
         """None: the lines are lost, or were never had."""
-        self._failure: Exception | None = None
-        """What a thread of the lines met: lost lines, or an error of ours."""
+        self._failures: deque[Exception] = deque()
+        """What threads of the lines met: lost lines, or an error of ours."""
         self._problem = ""
         self._again = BackOff()
         self._losses = self._lost_edges = 0
@@ -133,10 +134,11 @@ class Deck:
     def _close(self, hands: Hands) -> bool:
         """Gate first, lamp second; whoever called tells the loop third. Under the lock."""
         was_open = hands.close()
-        try:
-            self._lights.light("mic", 1.0)
-        except LinesError as error:
-            self._fail(error)
+        if self._contacts is not None:
+            try:
+                self._lights.light("mic", 1.0)
+            except LinesError as error:
+                self._fail(error)
         return was_open
 
     def _must_light(self, lamps: Lamps) -> bool:
@@ -150,12 +152,12 @@ class Deck:
                 if self._contacts is not None:
                     self._contacts.edge(contact, down, self._clock())
         except Exception as error:  # noqa: BLE001 - it has to end the panel, not a thread of some library
-            self._failure = error
+            self._failures.append(error)
         self._wake.set()
 
     def _fail(self, error: Exception) -> None:
         """To be dealt with on the thread "panel": the thread of the lines has ended, or MIC could not be lit."""
-        self._failure = error
+        self._failures.append(error)
         self._wake.set()
 
     def _run(self) -> None:
@@ -170,15 +172,15 @@ class Deck:
         except BaseException as error:  # noqa: BLE001 - whatever it is, sound must end with it and not lose its panel
             with contextlib.suppress(Exception):  # closed at once, and not only when the loop hears of it
                 self._lose(now=0.0)
-            self._let_go()
+            with contextlib.suppress(Exception):
+                self._let_go()
             self.ended.set_exception(error)
 
     def turn(self, now: float) -> float:
         """Do everything that is due at ``now``; returns when to come back. On the thread "panel", or a test's own."""
-        failure, self._failure = self._failure, None
         try:
-            if failure is not None:
-                raise failure
+            if self._failures:
+                raise self._failures.popleft()
             if self._ring.due is not None and now >= self._ring.due:
                 self._ring.find(now)
                 self._changed = True
@@ -235,13 +237,13 @@ class Deck:
             self._lines.open(self._edge, self._fail)
             with self._lock:
                 levels = [(contact, self._lines.level(contact)) for contact in self._lines.contacts]
-                self._hands.post(Event.PANEL_FOUND)
+                self._lights, self._changed, self._read_at = Lights(self._lines), True, now + READ_EVERY
                 self._contacts = Contacts(
                     self._lines.contacts, self._kind, self._push_to_talk, self._timing, self._hands
                 )
+                self._hands.post(Event.PANEL_FOUND)
                 for contact, down in levels:
                     self._contacts.found(contact, down)
-                self._lights, self._changed, self._read_at = Lights(self._lines), True, now + READ_EVERY
         except LinesError as error:
             self._lines.close()
             self._problem = str(error)
