@@ -46,7 +46,7 @@ class Time:
     steady: float
     """Seconds on the clock that nobody can set."""
     trusted: bool
-    jump: float = 0.0
+    jump: float
     """Seconds by which the clock was set since the last look; 0: it was not."""
 
 

@@ -80,6 +80,15 @@ def test_a_clock_that_was_set_is_believed_when_a_server_has_confirmed_it(machine
     assert machine.keeper.look().trusted
 
 
+def test_a_file_that_went_away_confirms_nothing(machine: Machine) -> None:
+    machine.touch()
+    machine.keeper.look()
+    machine.marker.unlink()
+    machine.now += 3600
+    assert not machine.keeper.look().trusted
+    assert not machine.keeper.look().trusted
+
+
 def test_a_clock_that_a_server_has_set_is_believed_at_once(machine: Machine) -> None:
     machine.touch()
     machine.keeper.look()

@@ -16,11 +16,14 @@ const UNKNOWN = {
 	lamps: { mic: "steady", room: "off", speak: "off", fault: "steady" },
 };
 
-/** Quiet hours close the door; who reads this wants to know until when, on a clock of their own. @param {Site} site */
+/** Who reads this wants to know until when, on a clock of their own. @param {Site} site */
+function quietWords(site) {
+	return site.quiet_until ? t("door.quietUntil", { time: timeWords(site.quiet_until, Date.now() / 1000) }) : t("reason.quiet hours");
+}
+
+/** @param {Site} site */
 function doorWords(site) {
-	if (site.door !== "closed" || !site.reasons.includes("quiet hours")) return t(`door.${site.door}`);
-	if (!site.quiet_until) return t("door.quiet");
-	return t("door.quietUntil", { time: timeWords(site.quiet_until, Date.now() / 1000) });
+	return site.door === "closed" && site.reasons.includes("quiet hours") ? quietWords(site) : t(`door.${site.door}`);
 }
 
 export class Device {
@@ -107,6 +110,8 @@ export class Device {
 	/** @param {Site} site */
 	#showReasons(site) {
 		const words = site.gate === "open" ? [] : reasonWords(site.reasons);
+		const quiet = site.reasons.indexOf("quiet hours");
+		if (words[quiet]) words[quiet] = quietWords(site);
 		if (this.#panel?.state?.talking_while_closed) words.push(t("device.talking"));
 		const key = words.join("|");
 		if (this.#reasons.getAttribute("data-of") === key) return;

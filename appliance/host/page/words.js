@@ -87,7 +87,6 @@ export const WORDS = {
 	"door.open": ["Door open", "Tür offen"],
 	"door.listening": ["Device is listening only", "Gerät hört nur zu"],
 	"door.closed": ["Door closed", "Tür zu"],
-	"door.quiet": ["Quiet hours", "Ruhezeit"],
 	"door.quietUntil": ["Quiet hours until {time}", "Ruhezeit bis {time}"],
 
 	device: ["Device", "Gerät"],

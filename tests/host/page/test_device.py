@@ -84,6 +84,7 @@ async def test_quiet_hours_tell_their_end_on_the_visitor_s_clock(visit: Visit) -
     until = int(await visit.page.evaluate("+new Date(new Date().setHours(13, 0)) / 1000"))
     await visit.host.change("hamburg", site=QUIET | {"quiet_until": until})
     await visit.wait_text("#door", ", Quiet hours until 13:00")
+    await visit.wait_text(".reasons li:nth-of-type(2)", "Quiet hours until 13:00")
     await visit.host.change("hamburg", site=QUIET | {"quiet_until": until, "door": "listening"})
     await visit.wait_text("#door", ", Device is listening only")
 
