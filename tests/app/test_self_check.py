@@ -1,16 +1,17 @@
 """Sound's own look at the mute: silent about what is right, and every mutant of gate and duplex is caught by it."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from appliance.app import self_check
 from appliance.app.duplex import Duplex
 from appliance.app.self_check import HELD, LEFT, LEFT_LATE, TAKEN, SelfCheck
 from appliance.audio.gate import Gate
 from appliance.core.counters import Counters
+from appliance.core.state import ProofState
 from appliance.core.units import BLOCK, Block, Pcm
 from appliance.media.exchange import Client, Downlink, Listener, Uplink
 
@@ -197,12 +198,49 @@ def test_a_gate_that_was_never_open_lets_nothing_pass() -> None:
     assert check.state.checked_ago is None
 
 
-async def test_watching_ends_with_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(self_check, "EVERY", 0.001)
+def test_looking_knows_an_open_gate_from_a_closed_one() -> None:
+    """What waits and is taken while it is open is in order, and nothing of it counts when it has closed."""
+    gate, out = Gate(), np.zeros(BLOCK, np.int16)
+    now = [3.0]
+    check = SelfCheck(gate, clock=lambda: now[0])
+    for _ in range(2):
+        gate.open()
+        gate.put(LOUD[0])
+        gate.put(LOUD[0])
+        assert gate.take(out)
+        check.look()
+        gate.close()
+        check.look()
+    now[0] += 0.26
+    assert check.state == ProofState(looked=0, checks=4, checked_ago=0.3)
+
+
+def test_each_thing_that_is_found_in_the_gate_counts_once() -> None:
+    gate, out = GivesOnce(), np.zeros(BLOCK, np.int16)
+    check = SelfCheck(gate)
+    gate.open()
+    gate.close()
+    assert gate.take(out)
+    check.look()
+    assert (check.state.violations, check.state.why) == (1, TAKEN)
+    gate.open()
+    gate.close()
+    gate._count = 1
+    check.look()
+    assert (check.state.violations, check.state.why) == (2, HELD), "digital silence that waits waits too"
+    assert check.state.left_closed == 0
+
+
+@pytest.mark.virtual_time
+async def test_watching_looks_four_times_a_second_and_ends_with_what_was_found() -> None:
     gate = KeepsSound()
     check = SelfCheck(gate)
+    watching = asyncio.create_task(check.watch())
+    await asyncio.sleep(1.1)
+    assert check.state.checks == 4
+    assert not watching.done()
     gate.open()
     gate.put(LOUD[0])
     gate.close()
-    assert await check.watch() == HELD
-    assert check.state.checks == 1
+    assert await watching == HELD
+    assert check.state.checks == 5

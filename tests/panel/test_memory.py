@@ -1,5 +1,6 @@
 """The stored mute: what comes back, and that whatever cannot be believed reads as muted."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -26,6 +27,39 @@ def test_reasons_that_are_found_out_anew_are_not_stored(tmp_path: Path) -> None:
     memory = MuteMemory(tmp_path)
     memory.save(frozenset(Reason), Door.LISTENING)
     assert memory.load() == Remembered(REMEMBERED, Door.LISTENING)
+
+
+def written(tmp_path: Path, **content: object) -> Remembered:
+    """What is read of a file with this content and the checksum that belongs to it."""
+    summed = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    (tmp_path / "mute.json").write_text(json.dumps(content | {"sum": summed}))
+    return MuteMemory(tmp_path).load()
+
+
+def test_only_what_is_found_out_otherwise_is_left_out_of_the_file_and_ignored_in_it(tmp_path: Path) -> None:
+    memory = MuteMemory(tmp_path)
+    memory.save(frozenset(Reason), Door.OPEN)
+    everything = (tmp_path / "mute.json").read_bytes()
+    memory.save(REMEMBERED, Door.OPEN)
+    assert (tmp_path / "mute.json").read_bytes() == everything
+    assert written(tmp_path, schema=1, reasons=0xFFFF, door=1) == Remembered(REMEMBERED, Door.LISTENING)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"schema": True, "reasons": 0, "door": 0},
+        {"schema": 1, "reasons": False, "door": 0},
+        {"schema": 1, "reasons": 0, "door": False},
+        {"schema": 2, "reasons": 0, "door": 0},
+        {"schema": 1, "reasons": 0, "door": 3},
+    ],
+)
+def test_what_we_would_never_write_reads_as_muted_though_its_sum_is_right(
+    tmp_path: Path, content: dict[str, object]
+) -> None:
+    assert written(tmp_path, schema=1, reasons=0, door=0) == Remembered()
+    assert written(tmp_path, **content).reasons == MUTED
 
 
 def test_first_start_has_no_store(tmp_path: Path) -> None:

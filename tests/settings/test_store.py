@@ -89,6 +89,14 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
     assert os.listdir(tmp_path) == ["a"]
 
 
+def test_nothing_is_left_open(tmp_path: Path) -> None:
+    handles = os.listdir("/proc/self/fd")
+    atomic_write(tmp_path / "a", b"x")
+    with pytest.raises(FileNotFoundError):
+        atomic_write(tmp_path / "nowhere" / "a", b"x")
+    assert os.listdir("/proc/self/fd") == handles
+
+
 def test_no_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         atomic_write(tmp_path / "nowhere" / "a", b"x")
