@@ -9,6 +9,7 @@ lit it first until their hold ends. White and green marks tell of the room itsel
 one place away from every figure, so that nobody reads them as one.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -46,8 +47,12 @@ half-filled disc."""
 
 _TICKS = 25
 """Brightnesses a second that a fade may take; in a fade only those are taken that differ."""
-_HEIGHTS = [LOW + (1.0 - LOW) * round(10 + 10 * math.cos(math.tau * n / (FADE * _TICKS))) / 20 for n in range(50)]
-_STEADY_FOR = [next(ahead for ahead in range(1, 51) if _HEIGHTS[(n + ahead) % 50] != _HEIGHTS[n]) for n in range(50)]
+_PHASES = round(FADE * _TICKS)
+_HEIGHTS = [LOW + (1.0 - LOW) * round(10 + 10 * math.cos(math.tau * n / _PHASES)) / 20 for n in range(_PHASES)]
+_STEADY_FOR = [
+    next(ahead for ahead in itertools.count(1) if _HEIGHTS[(n + ahead) % _PHASES] != _HEIGHTS[n])
+    for n in range(_PHASES)
+]
 """Ticks from each to the next that differs."""
 _LITTLE = 1e-4
 """Seconds: what is due at a time is due when this is the time, whatever floating point makes of it."""
@@ -62,7 +67,7 @@ class Talker(NamedTuple):
     """When their hold ends if nobody names them as a speaker any more."""
     named: bool
     level: float
-    """dBov, as it was told last."""
+    """dBov, as it was told last; SILENCE when they are not named any more."""
     shown: float
     """dBov, as it is shown: QUIETEST_SHOWN to 0."""
 
@@ -139,10 +144,10 @@ def _follow(ring: RingState, view: View, now: float, still: bool) -> tuple[tuple
     move = passed >= _interval(still) - _LITTLE
     talkers = []
     for before in ring.talkers:
-        # Whoever was heard when they were named last was heard until this moment.
-        until = now + HOLD if before.named and before.level > QUIETEST_SHOWN else before.until
+        # Whoever was loud enough when they were named last was heard until this moment.
+        until = now + HOLD if before.level > QUIETEST_SHOWN else before.until
         named = before.sign in told
-        if named or now < until - _LITTLE:
+        if named or now < until:
             level = told.pop(before.sign, SILENCE)
             fallen = max(QUIETEST_SHOWN, before.level, level, before.shown - FALL * passed)
             shown = fallen if move else before.shown
@@ -186,7 +191,7 @@ def _shade(level: float, still: bool) -> int:
 
 
 def _pulse(passed: float) -> _Pulse:
-    fade = _FADE[_tick(passed, 1 / _TICKS) % len(_FADE)]
+    fade = _FADE[_tick(passed, 1 / _TICKS) % _PHASES]
     return fade if _tick(passed, BLINK / 2) % 2 == 0 else fade._replace(fast=0.0)
 
 
@@ -194,7 +199,7 @@ def _pulse_due(since: float | None, now: float, slow: bool, fast: bool) -> Itera
     """When what pulses changes next."""
     if since is not None and slow:
         tick = _tick(now - since, 1 / _TICKS)
-        yield since + (tick + _STEADY_FOR[tick % len(_FADE)]) / _TICKS
+        yield since + (tick + _STEADY_FOR[tick % _PHASES]) / _TICKS
     if since is not None and fast:
         yield since + (_tick(now - since, BLINK / 2) + 1) * BLINK / 2
 

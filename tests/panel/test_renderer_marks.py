@@ -63,7 +63,8 @@ def test_a_slow_pulse_fades_once_in_two_seconds_and_is_never_dark(lamp: str) -> 
     assert [b - a for a, b in itertools.pairwise(tops)] == pytest.approx([FADE] * (len(tops) - 1), abs=0.1)
     assert len(tops) == 4
     assert max(max(a, b) / min(a, b) for a, b in itertools.pairwise(lights)) < 1.4, "a fade has no jumps"
-    assert min(b - a for (a, _), (b, _) in itertools.pairwise(points)) > 1 / 30
+    assert all(at * 25 == pytest.approx(round(at * 25), abs=0.01) for at, _ in points), "at most 25 times a second"
+    assert 0.6 < len(points) / (3 * FADE * 25) < 0.9, "and only when it is seen"
 
 
 @pytest.mark.parametrize("lamp", LAMPS)
