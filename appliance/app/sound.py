@@ -299,6 +299,7 @@ class Sound:
             volume=self.loudness.volume,
             hand=self.desk.hand,
             quiet=self.quiet.state(),
+            panel_problem=self._panel.problem,
             front_end=self._front_end.state() if self._front_end else None,
             exchange_connected=self._linked,
             under_runs=self.counters.get("downlink_missing"),

@@ -67,6 +67,7 @@ def _describe_sound(sound: Mapping[str, Any]) -> list[str]:
         *_describe_front_end(sound.get("front_end")),
         *_describe_door(sound["door"], sound["quiet"]),
         f"lamps        {lamps}",
+        *([f"             limited: {sound['panel_problem']}"] if sound.get("panel_problem") else []),
         f"proof        {_proof(sound['proof'])}",
     ]
 

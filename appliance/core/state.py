@@ -133,6 +133,8 @@ class SoundState:
     """None: there are no quiet hours."""
     proof: ProofState = field(default_factory=ProofState)
     """What sound's own check of the closed gate has seen."""
+    panel_problem: str = ""
+    """Why the panel is lost, or works less well than it should; empty: all of it works."""
     front_end: FrontEndState | None = None
     """None: what the microphone hears goes to the gate as it is."""
     uptime: float = 0.0
@@ -166,6 +168,7 @@ class SoundState:
             "exchange_connected": self.exchange_connected,
             "under_runs": self.under_runs,
             "backends": asdict(self.backends),
+            "panel_problem": self.panel_problem,
             "front_end": None if self.front_end is None else self.front_end.as_dict(),
             "proof": {"engine": "exchange", **asdict(self.proof)},
             "uptime": round(self.uptime, 1),

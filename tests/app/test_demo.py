@@ -236,8 +236,11 @@ async def test_status_tells_people(short_dir: Path, capsys: pytest.CaptureFixtur
         "reasons": ["switch", "door"],
         "microphone": None,
         "loudspeaker": -23.4,
+        "volume": -6,
         "under_runs": 2,
         "door": "listening",
+        "quiet": None,
+        "panel_problem": "MUTE (GPIO 17) cannot be had",
         "lamps": {"mic": "steady", "room": "slow", "speak": "off", "fault": "off"},
         "proof": {"engine": "exchange", "violations": 0, "why": "", "checked_ago": 0.2},
     }
@@ -252,6 +255,7 @@ async def test_status_tells_people(short_dir: Path, capsys: pytest.CaptureFixtur
         text = capsys.readouterr().out
         assert "closed by: switch, door" in text
         assert "MIC on · ROOM pulsing · SPEAK off · FAULT off" in text
+        assert "limited: MUTE (GPIO 17) cannot be had" in text
         assert "exchange: no block left while muted, checked 0 s ago" in text
         assert "link is not running" in text
         assert await asyncio.to_thread(kontor, ["status", "--json", "--runtime", str(short_dir)]) == 0

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from appliance.app.process import NotAllowed, VitalEnded
 from appliance.app.panels import VIRTUAL_PANEL, make_panel
+from appliance.app.process import NotAllowed, VitalEnded
 from appliance.app.sound import Sound, make_card
 from appliance.audio.aec3 import Aec3
 from appliance.audio.virtual import Silence, Tone, VirtualCard
@@ -270,3 +270,48 @@ async def test_a_door_that_moves_is_heard(short_dir: Path) -> None:
         parts.panel.press("door")
         await until(lambda: Reason.DOOR in parts.sound.desk.controls.reasons)
         assert heard == [Chime.LISTENING]
+
+
+async def test_a_panel_that_is_lost_is_told_and_shown_and_comes_back(short_dir: Path) -> None:
+    parts = Parts(short_dir)
+    async with running(parts):
+        await until(lambda: parts.sound.gate.is_open)
+        parts.panel.lines.broken = "the plug is out"
+        await until(lambda: not parts.sound.gate.is_open)
+        await until(lambda: bool(parts.lines.lines("panel_lost")))
+        assert 'why="the plug is out"' in parts.lines.lines("panel_lost")[0]
+        state = parts.sound.state()
+        assert state.panel_problem == "the plug is out"
+        assert state.counters["panel_losses"] == 1
+        await until(lambda: parts.panel.shown.mic is Sign.FAST)
+        parts.panel.lines.broken = ""
+        await until(lambda: parts.sound.gate.is_open)
+        await until(lambda: bool(parts.lines.lines("panel_found")))
+
+
+def test_a_real_panel_is_made_from_its_settings(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need("module:gpiozero", "the pins of a panel are gpiozero's")
+    need("module:gpiod", "the pins of a panel are libgpiod's")
+    from appliance.app.panels import layout_of, panel_lines
+    from appliance.panel.pixels import SpiPixels
+
+    wanted = settings(
+        short_dir,
+        '[panel]\nkind = "gpio"\nmute = "momentary"\nknock_pin = 0\npixels = 16\npixel_layout = "row"\npixel_first = 3\n'
+        'pixel_direction = "counterclockwise"\nnight_percent = 40\nstill = true',
+    )
+    made = make_panel(wanted)
+    assert made.name == "gpio (momentary)"
+    assert made.problem == ""
+    made.stop()
+    lines, ring = panel_lines(wanted)
+    assert "knock" not in lines.contacts
+    assert isinstance(ring, SpiPixels)
+    layout = layout_of(wanted.panel)
+    assert (layout.pixels, layout.row, layout.first, layout.backwards) == (16, True, 3, True)
+    assert (layout.current, layout.night, layout.still) == (8, 0.4, True)
+    assert panel_lines(settings(short_dir, '[panel]\nkind = "gpio"'))[1] is None
+    monkeypatch.setitem(sys.modules, "gpiod", None)
+    monkeypatch.delitem(sys.modules, "appliance.panel.gpiod_pins", raising=False)
+    with pytest.raises(NotAllowed, match=r"needs gpiod: install kontor\[device\] with pip"):
+        make_panel(wanted)

@@ -52,6 +52,7 @@ def test_an_open_gate_tells_level_and_direction() -> None:
         "exchange_connected": True,
         "under_runs": 2,
         "backends": {"capture": "virtual", "playback": "virtual", "panel": "virtual (momentary)"},
+        "panel_problem": "",
         "front_end": None,
         "proof": {
             "engine": "exchange",
