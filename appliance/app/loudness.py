@@ -21,7 +21,7 @@ from appliance.settings.store import atomic_write
 _LEVELS = {ChimeLevel.OFF: None, ChimeLevel.SOFT: -36.0, ChimeLevel.NORMAL: -30.0, ChimeLevel.LOUD: -24.0}
 """dBov. A voice of the room is at about -26."""
 _AGAIN = 3.0
-"""Seconds in which the same chime is not heard twice: somebody far away may knock as often as he likes."""
+"""Seconds in which a knock is not heard twice: somebody far away may knock as often as he likes."""
 _SETTLED = 1.0
 """Seconds after which a volume is stored: a button that is held moves it many times."""
 _SCHEMA = 1
@@ -76,7 +76,7 @@ class Loudness:
             journal.tell(EventName.VOLUME_NOT_KEPT, error=str(error))
         self._stored = self.volume
         self._to_store = asyncio.Event()
-        self._rung: dict[Chime, float] = {}
+        self._knocked_at = -_AGAIN
         self.chimes = Chimes(_LEVELS[settings.chimes], Volume(self.volume))
 
     def turn(self, steps: int) -> None:
@@ -90,11 +90,13 @@ class Loudness:
         self._to_store.set()
 
     def ring(self, chime: Chime) -> None:
-        """Let the room hear it, unless it has just done so."""
-        now = self._clock()
-        if now - self._rung.get(chime, -_AGAIN) >= _AGAIN:
-            self._rung[chime] = now
-            self.chimes.ring(chime)
+        """Let the room hear it."""
+        if chime is Chime.KNOCK:
+            now = self._clock()
+            if now - self._knocked_at < _AGAIN:
+                return
+            self._knocked_at = now
+        self.chimes.ring(chime)
 
     async def keep(self) -> None:
         """Store the volume when it has been turned and left alone. Vital."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 
+from appliance.app.panels import layout_of
 from appliance.core.pins import LINES
 from appliance.panel.lines import Lines, LinesError, Pixels
 from appliance.settings import PanelSettings
@@ -132,17 +133,17 @@ class Bench:
             self.sleep(_BLINK)
 
     def run_light(self) -> None:
-        """Let a light run once over the pixels.
+        """Let a light run once over the pixels, clockwise from 12 o'clock or from left to right, if the settings are right.
 
         :raises OSError: they take nothing.
         """
         if self._pixels is None:
             raise OSError("there are none")
-        count = self.panel.pixels
+        count, layout = self.panel.pixels, layout_of(self.panel)
         lit = bytes([_DARK[0] | self.panel.pixel_brightness]) + _WHITE
         self._pixels.open()
         try:
-            for at in range(count):
+            for at in map(layout.on_wire, range(count)):
                 self._pixels.send(_DARK * at + lit + _DARK * (count - at - 1))
                 self.sleep(min(0.2, _ROUND / count))
             self._pixels.send(_DARK * count)

@@ -146,7 +146,7 @@ class Layout:
 
     def at(self, places: Iterable[int]) -> tuple[int, ...]:
         """The LEDs, by their place on the wire, at clock positions (any whole numbers; counted round), each once."""
-        return tuple(dict.fromkeys(self._on_wire(led) for place in places for led in self._leds(place)))
+        return tuple(dict.fromkeys(self.on_wire(led) for place in places for led in self._leds(place)))
 
     def _leds(self, place: int) -> Iterable[int]:
         """The LEDs of one place, as people read them.
@@ -160,7 +160,8 @@ class Layout:
         start = round(place % PLACES * self.pixels / PLACES) - (0 if self.row else (wide - 1) // 2)
         return range(start, start + wide - (wide >= _WIDE_GAP))
 
-    def _on_wire(self, led: int) -> int:
+    def on_wire(self, led: int) -> int:
+        """The LED, by its place on the wire, that people count as ``led``: clockwise from 12 o'clock, or from the left."""
         if self.backwards:
             led = -led - 1 if self.row else -led
         return (self.first + led) % self.pixels

@@ -291,6 +291,20 @@ def test_a_light_runs_once_over_the_pixels(world: World) -> None:
     assert {len(frame) for frame in world.panel.colours} == {48}
 
 
+@pytest.mark.parametrize(
+    ("more", "order"),
+    [
+        ("pixel_first = 3", [3, 4, 5, 0, 1, 2]),
+        ('pixel_direction = "counterclockwise"', [0, 5, 4, 3, 2, 1]),
+        ('pixel_layout = "row"\npixel_direction = "counterclockwise"', [5, 4, 3, 2, 1, 0]),
+    ],
+)
+def test_it_runs_as_the_settings_say_that_they_stand(tmp_path: Path, more: str, order: list[int]) -> None:
+    world = World(tmp_path, f'[panel]\nkind = "gpio"\npixels = 6\n{more}\n')
+    assert world.one(kind=Kind.PIXELS, question="Did it?").state == "good"
+    assert [frame.index(b"\xff") // 4 for frame in world.panel.colours[:-1]] == order
+
+
 def test_pixels_that_take_nothing(world: World) -> None:
     world.panel.spi_fails = True
     assert world.one(kind=Kind.PIXELS, question="Did it?").says == "The pixels take nothing: no such bus."
