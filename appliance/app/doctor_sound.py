@@ -14,8 +14,8 @@ from appliance.app.doctor_findings import Finding
 from appliance.app.doctor_listen import Heard, Listening, Plan
 from appliance.app.doctor_sound_findings import judge
 from appliance.app.hearing import array_of
-from appliance.app.process import NotAllowed
 from appliance.app.panels import make_panel
+from appliance.app.process import NotAllowed
 from appliance.app.sound import STATUS, make_card
 from appliance.audio import inventory
 from appliance.audio.choice import choose

@@ -264,7 +264,7 @@ async def test_the_volume_is_turned_by_hand_told_and_kept(short_dir: Path) -> No
 async def test_a_door_that_moves_is_heard(short_dir: Path) -> None:
     parts = Parts(short_dir)
     heard: list[Chime] = []
-    parts.sound.loudness.chimes.ring = heard.append  # type: ignore[method-assign]
+    parts.sound.loudness.chimes.ring = heard.append  # type: ignore[method-assign, assignment]
     async with running(parts):
         await until(lambda: parts.sound.gate.is_open)
         parts.panel.press("door")
