@@ -256,6 +256,7 @@ def _lamp_tables() -> Iterator[str]:
         for phase in LinkPhase
         for door, controls in (("door open or listening", opened), ("door closed", shut))
     }
+    room["door closed, quiet hours end within a minute"] = lamps(shut, Room(opens_soon=True)).room
     speak = {
         "nobody speaks": lamps(opened, Room()).speak,
         "somebody speaks (brightness is the level)": lamps(opened, loud).speak,

@@ -204,6 +204,7 @@ class Desk:
             talking_while_closed=talking and not self._controls.open,
             level=max((float(speaker.level) for speaker in speakers), default=SILENCE),
             wanted=hands > 0 or knock or announced,
+            opens_soon=warning,
         )
         wanted = lamps(self._controls, room)
         if wanted.mic is Sign.OFF and not self._gate.is_open:  # the lamp shows the gate, never the wish

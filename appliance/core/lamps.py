@@ -55,6 +55,8 @@ class Room:
     """Level of the loudest active speaker, dBov."""
     wanted: bool = False
     """A hand is up, or somebody knocked."""
+    opens_soon: bool = False
+    """Quiet hours end within a minute, and with them the door is closed no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +109,19 @@ def _mic_lamp(controls: Controls, room: Room) -> Sign:
     return Sign.SLOW if room.talking_while_closed else Sign.STEADY
 
 
+def _room_lamp(room: Room, *, closed: bool) -> Sign:
+    if not closed or room.phase is LinkPhase.REFUSED:
+        return _ROOM_LAMP[room.phase]
+    return Sign.SLOW if room.opens_soon else Sign.OFF
+
+
 def lamps(controls: Controls, room: Room) -> Lamps:
     """The lamp table of UX.md. No lamp depends on another: "link lost" never hides "muted"."""
     closed = controls.door is Door.CLOSED
     brightness = 0.0 if closed else min(1.0, max(0.0, 1.0 - room.level / QUIETEST_SHOWN))
     return Lamps(
         mic=_mic_lamp(controls, room),
-        room=Sign.OFF if closed and room.phase is not LinkPhase.REFUSED else _ROOM_LAMP[room.phase],
+        room=_room_lamp(room, closed=closed),
         speak=Sign.SLOW if room.wanted else Sign.STEADY if brightness > 0 else Sign.OFF,
         fault=_FAULT_LAMP[room.health],
         brightness=brightness,

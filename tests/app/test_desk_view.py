@@ -8,7 +8,7 @@ import pytest
 
 from appliance.app.desk import ANNOUNCEMENT, Desk
 from appliance.audio.gate import Gate
-from appliance.core.controls import Door, Event, MuteControl, Reason, initial, step
+from appliance.core.controls import Event, MuteControl, Reason, initial, step
 from appliance.core.counters import Counters
 from appliance.core.lamps import LinkPhase, Sign
 from appliance.media.exchange import Downlink, Speaker
@@ -159,6 +159,13 @@ def test_behind_a_closed_door_nobody_speaks_and_a_knock_still_shows(room: Room) 
     assert (view.speakers, view.knock, view.hands) == ((), True, 1)
     room.desk.apply(Event.DOOR_ASKED_LISTENING)
     assert room.view(answer).speakers == (BEN,)
+
+
+def test_room_pulses_before_quiet_hours_end(room: Room) -> None:
+    room.desk.apply(Event.QUIET_BEGAN)
+    assert room.view().lamps.room is Sign.OFF
+    shown = room.view(warning=True)
+    assert (shown.lamps.room, shown.warning) == (Sign.SLOW, True)
 
 
 def test_a_recording_is_shown_from_its_announcement_to_its_end(room: Room) -> None:

@@ -1,5 +1,6 @@
 """The lamp table of UX.md, over all combinations."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -16,7 +17,8 @@ CONTROLS = [
     for held in subsets({R.SWITCH, R.ADMIN, R.STARTING, R.AUDIO, R.PANEL, R.VIOLATION})
     for door in Door
 ]
-ROOMS = [Room(*it) for it in product(LinkPhase, Health, (False, True), (SILENCE, -30.0), (False, True))]
+BOTH = (False, True)
+ROOMS = [Room(*it) for it in product(LinkPhase, Health, BOTH, (SILENCE, -30.0), BOTH, BOTH)]
 
 
 def expected_mic(controls: Controls, talking: bool) -> Sign:
@@ -27,9 +29,11 @@ def expected_mic(controls: Controls, talking: bool) -> Sign:
     return Sign.SLOW if talking else Sign.STEADY
 
 
-def expected_room(door: Door, phase: LinkPhase) -> Sign:
+def expected_room(door: Door, phase: LinkPhase, opens_soon: bool) -> Sign:
     if phase is LinkPhase.REFUSED:
         return Sign.FAST
+    if door is Door.CLOSED and opens_soon:
+        return Sign.SLOW
     if door is Door.CLOSED or phase is LinkPhase.LEFT:
         return Sign.OFF
     return Sign.STEADY if phase is LinkPhase.IN_ROOM else Sign.SLOW
@@ -53,7 +57,7 @@ def test_every_combination_shows_what_the_table_says_and_no_lamp_depends_on_anot
     for controls, room in product(CONTROLS, ROOMS):
         shown = lamps(controls, room)
         assert shown.mic is expected_mic(controls, room.talking_while_closed)
-        assert shown.room is expected_room(controls.door, room.phase)
+        assert shown.room is expected_room(controls.door, room.phase, room.opens_soon)
         assert shown.speak is expected_speak(controls.door, room.level, room.wanted)
         assert shown.fault is EXPECTED_FAULT[room.health]
 
@@ -69,7 +73,7 @@ def test_a_door_that_listens_lights_it_too() -> None:
 
 
 def test_before_anything_is_told_the_room_pulses_and_nobody_speaks() -> None:
-    assert Room() == Room(LinkPhase.STARTING, Health.HEALTHY, False, SILENCE, False)
+    assert Room() == Room(LinkPhase.STARTING, Health.HEALTHY, False, SILENCE, False, False)
     assert lamps(OPEN, Room()) == Lamps(Sign.OFF, Sign.SLOW, Sign.OFF, Sign.OFF, 0.0)
 
 
@@ -89,7 +93,7 @@ def test_from_afar_nobody_sees_that_somebody_talks_into_a_closed_microphone() ->
         shown = lamps(controls, room)
         afar = shown.from_afar()
         assert afar.mic is not Sign.SLOW
-        assert afar == lamps(controls, Room(room.phase, room.health, False, room.level, room.wanted))
+        assert afar == lamps(controls, replace(room, talking_while_closed=False))
         assert (afar.mic is shown.mic) is (shown.mic is not Sign.SLOW)
 
 
