@@ -74,7 +74,7 @@ class Examination:
 
     def __init__(self, bench: Bench, person: Person | None) -> None:
         self._bench, self._person = bench, person
-        self._latching = bench.panel.mute is MuteControl.LATCHING
+        self._has_switch = bench.panel.mute is MuteControl.LATCHING
         self._switch = ""
         self.levels: Mapping[str, str] = {}
         """What the contacts read at the beginning, by the names of the pin map."""
@@ -114,7 +114,7 @@ class Examination:
         words = ", ".join(f"{label(contact)} {level}" for contact, level in self.levels.items())
         note(Finding("contacts", "good", f"{self._bench.name}: {words or 'none'}."))
         pressed = [contact for contact, level in self.levels.items() if level == self._bench.active(contact)]
-        stuck = ", ".join(label(contact) for contact in pressed if not (self._latching and contact == "mute"))
+        stuck = ", ".join(label(contact) for contact in pressed if not (self._has_switch and contact == "mute"))
         if stuck:
             way_out = "Let go. Otherwise its wire touches another, or [panel] button_level or mute_level is wrong."
             note(Finding("at-rest", "bad", f"Pressed, and nobody should: {stuck}.", way_out))
@@ -137,8 +137,8 @@ class Examination:
     def _try(self, step: Step) -> Result:
         if step.kind is Kind.WIRE:
             return self._biased(step)
-        if step.switch and not self._latching:
-            return "skipped", "MUTE is a button here, and no switch."
+        if step.switch and not self._has_switch:
+            return "skipped", "There is no mute switch here."
         if step.switch and not self._switched(step.switch):
             return "skipped", f"Nobody is here to put the mute switch to {step.switch.upper()}."
         if step.kind is Kind.LEVEL:

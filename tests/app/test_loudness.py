@@ -47,7 +47,7 @@ def test_steps_and_limits(tmp_path: Path) -> None:
     for _ in range(20):
         device.loudness.turn(-1)
         seen.append(device.loudness.volume)
-    assert seen[:3] == [-STEP, -2 * STEP, -3 * STEP] and seen[-1] == LOWEST
+    assert seen[:3] == [-STEP, -2 * STEP, -3 * STEP] and seen[-1] == LOWEST == -30
     device.loudness.turn(100)
     assert device.loudness.volume == HIGHEST
 
