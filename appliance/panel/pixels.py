@@ -67,7 +67,7 @@ class SpiPixels:
         :raises OSError: there is no such device, it is not ours to open, or it is no SPI bus.
         """
         self.close()
-        file = os.open(self._device, os.O_WRONLY | os.O_CLOEXEC)
+        file = os.open(self._device, os.O_WRONLY)
         try:
             fcntl.ioctl(file, _MODE, b"\0")  # clock idles low, data are taken on its rising edge
             fcntl.ioctl(file, _BITS, b"\x08")

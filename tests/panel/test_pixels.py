@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import math
 import os
 import struct
 from collections.abc import Iterator
@@ -18,7 +19,9 @@ RED, BLUE = bytes((0xE0 | 9, 0, 0, 200)), bytes((0xE0 | 31, 255, 0, 0))
 
 @pytest.mark.parametrize("pixels", [1, 2, 12, 16, 17, 60, MOST_PIXELS])
 def test_every_led_shows_what_it_is_sent(pixels: int) -> None:
-    lights = decode(bytes(Message(pixels).filled(RED * (pixels - 1) + BLUE)), pixels)
+    message = Message(pixels).filled(RED * (pixels - 1) + BLUE)
+    assert len(message) == 8 + 4 * pixels + math.ceil(pixels / 16), "no byte more than they need"
+    lights = decode(bytes(message), pixels)
     assert lights == [Light(9, 200, 0, 0)] * (pixels - 1) + [Light(31, 0, 0, 255)]
 
 

@@ -120,9 +120,11 @@ def median_us(frames: Iterator[Callable[[], None]]) -> float:
 class Run:
     """The deck in real time; what its threads cost."""
 
-    def __init__(self, pixels: int = 12) -> None:
-        self.out = Nowhere(pixels)
-        self.panel = VirtualPanel(MuteControl.MOMENTARY, pixels=self.out, layout=Layout(pixels=pixels))
+    def __init__(self, dims: bool = True) -> None:
+        self.out = Nowhere(12)
+        self.panel = VirtualPanel(MuteControl.MOMENTARY, pixels=self.out, layout=Layout(pixels=12))
+        if not dims:
+            self.panel.lines.dims = frozenset()
 
     def percent(self, views: Callable[[float], View], told: float | None) -> float:
         """Percent of a core that the panel's threads take in SECONDS, with a new view every ``told`` seconds."""
@@ -167,10 +169,10 @@ def woken(times: int) -> float:
 
 
 def figures() -> list[Figure]:
-    """All of them; takes a minute and a half."""
+    """All of them; takes two minutes."""
     first, long = (median_us(ours(12)), median_us(straight(12))), (median_us(ours(60)), median_us(straight(60)))
-    talk, quiet = Run(), Run()
-    busy = talk.percent(talking, TOLD)
+    talk, plain, quiet = Run(), Run(dims=False), Run()
+    busy, switched = talk.percent(talking, TOLD), plain.percent(talking, TOLD)
     still = quiet.percent(lambda _: View(replace(LAMPS, speak=Sign.OFF, brightness=0.0)), None)
     numpy_way = "the same LEDs by numpy, each computed anew"
     return [
@@ -184,6 +186,12 @@ def figures() -> list[Figure]:
             "a thread that only sends as often",
             woken(talk.out.sent),
             f"of a core; three people talk for {SECONDS:.0f} s, {talk.out.sent / SECONDS:.1f} frames a second are sent",
+        ),
+        Figure(
+            "panel.cpu_switched_percent",
+            switched,
+            "%",
+            note="the same where SPEAK is on a line that is only on or off, as on a Pi 5: switched at 100 Hz",
         ),
         Figure(
             "panel.cpu_quiet_percent",
