@@ -315,3 +315,14 @@ def test_a_real_panel_is_made_from_its_settings(short_dir: Path, monkeypatch: py
     monkeypatch.delitem(sys.modules, "appliance.panel.gpiod_pins", raising=False)
     with pytest.raises(NotAllowed, match=r"needs gpiod: install kontor\[device\] with pip"):
         make_panel(wanted)
+
+
+async def test_the_switch_is_read_before_the_first_sound_is_captured(short_dir: Path) -> None:
+    parts = Parts(short_dir)
+    order: list[str] = []
+    start_panel, start_card = parts.panel.start, parts.card.start
+    parts.panel.start = lambda hands: (order.append("panel"), start_panel(hands))[1]  # type: ignore[method-assign, func-returns-value]
+    parts.card.start = lambda user: (order.append("card"), start_card(user))[1]  # type: ignore[method-assign, func-returns-value]
+    async with running(parts):
+        await until(lambda: parts.sound.gate.is_open)
+    assert order == ["panel", "card"]
