@@ -81,10 +81,9 @@ def parse_hours(text: str) -> Hours:
 
     :raises ValueError: the text is none; its message is a sentence, or empty.
     """
-    text = text.lower()
     found = re.fullmatch(HOURS, text)
     if not found:
-        raise ValueError
+        raise ValueError("Write the days in lower case." if re.fullmatch(HOURS, text.lower()) else "")
     days = frozenset(_days(found[1])) if found[1] else frozenset(range(7))
     begin, end = _minutes(found[2]), _minutes(found[3])
     if begin == end:

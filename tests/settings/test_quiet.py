@@ -162,7 +162,7 @@ def test_with_the_database_of_the_wheel_alone(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_values_go_back_to_what_was_written() -> None:
-    kinds = loaded(f'{BERLIN}hours = ["Fri-Mon 19:00-07:00"]\nholidays = ["12-25"]').quiet
+    kinds = loaded(f'{BERLIN}hours = ["fri-mon 19:00-07:00"]\nholidays = ["12-25"]').quiet
     assert [str(each) for each in (*kinds.hours, *kinds.holidays)] == ["fri-mon 19:00-07:00", "12-25"]
     assert kinds.night is None
     assert '"quiet"' in str(json_schema()).replace("'", '"')
