@@ -464,6 +464,12 @@ async def test_what_changes_is_stored_at_once_and_again_when_the_disk_refuses(
     await asyncio.gather(keeping, return_exceptions=True)
 
 
+def test_the_file_is_as_later_versions_will_find_it(tmp_path: Path) -> None:
+    QuietMemory(tmp_path).save(Kept(True, 12, 34))
+    assert (tmp_path / "quiet.json").read_text() == '{"schema": 1, "held": true, "outranked": 12, "seen": 34}'
+    assert QuietMemory(tmp_path).load() == Kept(True, 12, 34)
+
+
 async def test_the_time_is_remembered_once_a_day(office: Office) -> None:
     await office.store()
     first = QuietMemory(office.folder).load()
