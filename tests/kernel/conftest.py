@@ -1,4 +1,4 @@
-"""One guest for all tests of the kernel bench, and the figures that they leave."""
+"""The guest of all tests of cards, and the figures that the kernel bench leaves."""
 
 import os
 from collections.abc import Iterator
@@ -23,15 +23,20 @@ MODELS = {
 """USB cards of the guest, by the name under which they are plugged."""
 
 
-@pytest.fixture(scope="session")
-def machine() -> Iterator[Machine]:
-    """A guest with the drivers of sound loaded and no USB card plugged in."""
-    need("module:alsaaudio", "pyalsaaudio is not installed: make alsa")
+def need_kernel() -> None:
+    """Skip where no guest can be booted, and say why."""
     need(not missing(), missing())
     try:
         fetch.kernel()
     except fetch.KernelMissingError as error:
         need(False, str(error))
+
+
+@pytest.fixture(scope="session")
+def machine() -> Iterator[Machine]:
+    """A guest with the drivers of sound loaded and no USB card plugged in."""
+    need("module:alsaaudio", "pyalsaaudio is not installed: make alsa")
+    need_kernel()
     with Machine(cards=MODELS, echo=lambda said: print(said, end="", flush=True)) as machine:
         print(f"kernel {machine.release}, up in {machine.boot_seconds:.0f} s")
         machine.call(cards.load)
@@ -56,10 +61,21 @@ def array(plugging: Machine) -> Machine:
 
 @pytest.fixture(scope="session")
 def figures(request: pytest.FixtureRequest) -> Iterator[list[measurements.Figure]]:
-    """What the tests measured; written as docs/measurements/alsa.json for ``make test-kernel``, unless a test failed."""
+    """What the tests of cards measured: docs/measurements/alsa.json."""
+    yield from _written(request, "alsa")
+
+
+@pytest.fixture(scope="session")
+def panel_figures(request: pytest.FixtureRequest) -> Iterator[list[measurements.Figure]]:
+    """What the tests of the panel measured: docs/measurements/panel_kernel.json."""
+    yield from _written(request, "panel_kernel")
+
+
+def _written(request: pytest.FixtureRequest, bench: str) -> Iterator[list[measurements.Figure]]:
+    """Figures that are written for ``make test-kernel``, unless a test failed."""
     found: list[measurements.Figure] = []
     failed = request.session.testsfailed
     yield found
     place = os.environ.get("KONTOR_MEASUREMENTS")
     if place and found and request.session.testsfailed == failed:
-        measurements.write("alsa", found, Path(place))
+        measurements.write(bench, found, Path(place))

@@ -23,8 +23,8 @@ _PIDFD_GETFD = 438
 _SET_CONFIG = 0xC110B40D
 """GPIO_V2_LINE_SET_CONFIG_IOCTL of linux/gpio.h."""
 _CONFIG = struct.Struct("<QI260x")
-"""struct gpio_v2_line_config: the flags of all lines, how many attributes follow; none does."""
-_INPUT = 1 << 2
+"""struct gpio_v2_line_config: the flags of all lines, and how many attributes follow: none. A bias stays as it is."""
+_INPUT, _BOTH_EDGES = 1 << 2, 1 << 4 | 1 << 5
 
 
 class Chip:
@@ -85,27 +85,27 @@ class Chip:
         return (self._device / f"sim_gpio{line}" / "value").read_text().strip() == "1"
 
 
-def deafen(pid: int, line: int) -> bool:
-    """Take the edges of an input away from the process that has it, which cannot know: as if the kernel lost them.
+def tell_edges(pid: int, line: int, told: bool) -> bool:
+    """Take the edges of an input away from the process that has it, or give them back: it cannot know, as if they were lost.
 
     :returns: whether the process has the line, by a request that is for this line alone.
     """
     for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
         with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            told = re.findall(r"^gpio-line:\s*(\d+)$", entry.read_text(), re.MULTILINE)
-            if told == [str(line)]:
-                _reconfigure(pid, int(entry.name))
+            lines = re.findall(r"^gpio-line:\s*(\d+)$", entry.read_text(), re.MULTILINE)
+            if lines == [str(line)]:
+                _reconfigure(pid, int(entry.name), _INPUT | _BOTH_EDGES * told)
                 return True
     return False
 
 
-def _reconfigure(pid: int, fd: int) -> None:
+def _reconfigure(pid: int, fd: int, flags: int) -> None:
     process = os.pidfd_open(pid)
     try:
         ours = guest.system_call(_PIDFD_GETFD, process, fd, 0)
     finally:
         os.close(process)
     try:
-        fcntl.ioctl(ours, _SET_CONFIG, _CONFIG.pack(_INPUT, 0))
+        fcntl.ioctl(ours, _SET_CONFIG, _CONFIG.pack(flags, 0))
     finally:
         os.close(ours)
