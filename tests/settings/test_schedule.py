@@ -6,6 +6,8 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from appliance.settings.schedule import (
     DAYS,
@@ -120,6 +122,48 @@ def test_two_years_from_change_to_change(zone: str, hours: tuple[str, ...], free
         now, steps = moment.changes, steps + 1
     assert steps > 1000
     assert 0.2 < sum(expected) / len(expected) < 0.8
+
+
+def _clock(quarter: int) -> str:
+    return f"{quarter // 4:02}:{quarter % 4 * 15:02}"
+
+
+ENTRIES = st.tuples(
+    st.sampled_from(["", "mon-fri ", "sat,sun ", "fri-mon ", "wed "]), st.integers(0, 95), st.integers(1, 96)
+).filter(lambda entry: entry[1] != entry[2])
+SWITCHES = (
+    "2027-03-28",
+    "2027-10-31",
+    "2028-03-12",
+    "2027-04-04",
+    "2027-10-03",
+    "2027-09-05",
+    "2028-03-26",
+    "2028-02-29",
+)
+"""Days on which some of the clocks change, and a leap day."""
+
+
+@given(
+    st.sampled_from(ZONES),
+    st.lists(ENTRIES, max_size=3),
+    st.lists(st.sampled_from(FREE), max_size=2),
+    st.sampled_from(SWITCHES),
+    st.lists(st.integers(-3 * 96, 3 * 96), min_size=1, max_size=8),
+)
+def test_any_schedule_holds_when_the_clock_on_the_wall_says_so(
+    zone: str, entries: list[tuple[str, int, int]], free: list[str], near: str, quarters: list[int]
+) -> None:
+    hours = [f"{days}{_clock(begin)}-{_clock(end)}" for days, begin, end in entries]
+    wall, here = wall_of(zone), schedule(zone, *hours, free=tuple(free))
+    noon = int(datetime.fromisoformat(near).replace(hour=12, tzinfo=UTC).timestamp())
+    for now in (noon + QUARTER * quarter for quarter in quarters):
+        today = wall.shown[(now - wall.began) // QUARTER].date()
+        days = [today + timedelta(n) for n in range(-2, 2)]
+        spans = [span for day in days for span in _entries(day, tuple(hours), tuple(free))]
+        expected = any(wall.first_seen[begin] <= now < wall.last_seen[end] for begin, end in spans)
+        assert (here.at(now).stretch is not None) is expected
+        assert (here.at(now + QUARTER - 1).stretch is not None) is expected
 
 
 BERLIN = "Europe/Berlin"
