@@ -166,6 +166,7 @@ def test_a_hand_outranks_the_schedule_until_it_begins_again(office: Office) -> N
     office.press()
     assert (office.door, office.gate.is_open) == (Door.OPEN, True)
     assert office.quiet.until is None
+    assert len(office.lines.lines("quiet_outranked")) == 1
     office.wait_until("2027-06-02T18:59:59")
     assert office.gate.is_open, "neither the night nor its end did anything"
     assert Chime.WARNING not in office.chimes
