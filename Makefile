@@ -89,7 +89,7 @@ format: dev ## ruff's formatting and safe mends
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-mutants: dev ## changes to controls, lamps and gate that the tests must notice; survivors are printed
+mutants: dev ## changes to what decides on mute, lamps and panel that the tests must notice (ARGS=appliance/panel/memory.py for one file)
 	@$(BIN)/python -m tools.mutants $(ARGS)
 
 docs: dev ## the documents that are made from the code

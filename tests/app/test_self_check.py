@@ -244,3 +244,13 @@ async def test_watching_looks_four_times_a_second_and_ends_with_what_was_found()
     gate.close()
     assert await watching == HELD
     assert check.state.checks == 5
+
+
+def test_what_is_taken_from_a_closed_gate_is_known_by_the_gate_itself() -> None:
+    gate, out = KeepsWhatWaits(), np.zeros(BLOCK, np.int16)
+    gate.open()
+    gate.put(LOUD[0])
+    gate.close()
+    assert gate.left_behind() == (True, False)
+    assert gate.take(out)
+    assert gate.left_behind() == (True, True)

@@ -107,3 +107,8 @@ def test_they_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(mutants.made_of(["appliance/audio/gate.py"]))
     assert all(Path(line.partition(":")[0]) == Path("appliance/audio/gate.py") for line in lines)
+
+
+def test_libraries_are_imported_before_and_our_own_modules_anew_by_each_child() -> None:
+    names = {"aiohttp", "aiohttp.web", "appliance", "appliance.core", "tests.support", "tools", "yarl"}
+    assert mutants._libraries(names) == ["aiohttp", "yarl"]
