@@ -106,7 +106,7 @@ class Deck:
 
     @property
     def shown(self) -> Lamps:
-        """The lamps as they are lit."""
+        """The lamps as they are lit, from the next frame on at the latest."""
         lamps = self._view.lamps
         return replace(lamps, mic=Sign.STEADY) if self._must_light(lamps) else lamps
 

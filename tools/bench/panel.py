@@ -27,7 +27,6 @@ from appliance.audio.gate import Gate
 from appliance.audio.virtual import Tone, VirtualCard
 from appliance.core.controls import Event, MuteControl, initial
 from appliance.core.counters import Counters
-from appliance.core.lamps import Sign
 from appliance.core.units import Block
 from appliance.health.journal import Journal
 from appliance.panel.memory import MuteMemory
@@ -105,7 +104,7 @@ class Bench:
 
     def live(self) -> bool:
         """Whether the gate is open and the lamp shows it."""
-        return self.gate.is_open and self.panel.shown.mic is Sign.OFF
+        return self.gate.is_open and self.panel.lines.lamps["mic"] == 0.0
 
     def answered(self) -> bool:
         """Whether the last press has closed the gate and lit the lamp."""
