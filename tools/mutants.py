@@ -46,7 +46,9 @@ TARGETS: dict[str, list[str]] = {
     "appliance/app/desk.py": ["tests/app/test_desk.py", "tests/app/test_desk_view.py", "tests/app/test_mute_table.py"],
     "appliance/panel/memory.py": ["tests/panel/test_memory.py", "tests/panel/test_power_cut.py"],
     "appliance/settings/store.py": ["tests/settings/test_store.py", "tests/panel/test_power_cut.py"],
-    "appliance/panel/contacts.py": ["tests/panel/test_contacts.py"],
+    "appliance/panel/contacts.py": ["tests/panel/test_contacts.py", "tests/panel/test_contacts_strays.py"],
+    "appliance/panel/lights.py": ["tests/panel/test_lights.py"],
+    "appliance/panel/deck.py": ["tests/panel/test_deck.py"],
     "appliance/rooms/proof.py": ["tests/rooms/test_proof.py", "tests/rooms/test_uplink.py"],
 }
 """What is mutated, and the tests that must notice, the quick ones first. The page made from the controls is no test here:

@@ -21,10 +21,10 @@ PAUSE = 0.5
 class Timing:
     """Seconds."""
 
-    debounce: float = 0.03
-    hold: float = 1.0
+    debounce: float
+    hold: float
     """How long a button is held for its second meaning."""
-    repeat: float = 0.2
+    repeat: float
     """From step to step while a button is held."""
 
 

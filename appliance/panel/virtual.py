@@ -23,6 +23,7 @@ __all__ = ["DARK", "VirtualLines", "VirtualPanel"]
 
 _TAP = 0.06
 """Seconds that a press lasts."""
+_REPEAT = 0.2
 _PAGE = {"door": "room"}
 """Contacts that the page calls by what they do."""
 
@@ -150,7 +151,7 @@ class VirtualPanel(Deck):
     ) -> None:
         # Only a switch stays where it was put.
         self.lines = VirtualLines(lever if kind is MuteControl.LATCHING else None)
-        timing = Timing(debounce, hold)
+        timing = Timing(debounce, hold, _REPEAT)
         super().__init__(self.lines, kind, timing, push_to_talk=push_to_talk, pixels=pixels, layout=layout)
 
     @property
