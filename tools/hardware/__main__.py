@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from appliance.app.checklist import Step
 from tools.hardware import checks, exports, pages, rules
 from tools.hardware.faults import Row, pairs, table
 from tools.hardware.netlist import HARDWARE, Netlist, NetlistError, load, tiers
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str], root: Path = HARDWARE) -> int:
 def texts(
     tables: Mapping[str, tuple[Netlist, Sequence[Row]]],
     told: Mapping[str, Any],
-    steps: Sequence[checks.Step],
+    steps: Sequence[Step],
     stay: Sequence[checks.Accepted],
 ) -> Mapping[str, str]:
     """Path below hardware/ to content of everything that is text."""
@@ -67,7 +68,7 @@ def compare(root: Path, made: Mapping[str, str]) -> int:
 def write(
     root: Path,
     tables: Mapping[str, tuple[Netlist, Sequence[Row]]],
-    steps: Sequence[checks.Step],
+    steps: Sequence[Step],
     stay: Sequence[checks.Accepted],
 ) -> int:
     """Make everything anew."""
@@ -96,7 +97,9 @@ def _pairs(netlist: Netlist, rows: Sequence[Row]) -> Mapping[str, Any]:
         return {}
     print(f"{netlist.tier}: pairs of faults …", flush=True)
     found = pairs(netlist, rows)
-    heard = [row for row in found.dangerous if row.findings["muted"].heard[1] and row.findings["muted"].hardware_lamp[0]]
+    heard = [
+        row for row in found.dangerous if row.findings["muted"].heard[1] and row.findings["muted"].hardware_lamp[0]
+    ]
     return {
         "tried": found.tried,
         "dangerous": [row.fault.name for row in found.dangerous],

@@ -7,12 +7,13 @@ reads live, so the gate is open and MIC dark. Voltages are conservative where it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from tools.hardware.kinds import SOURCES
 from tools.hardware.netlist import OPEN, Netlist, Part
+from tools.hardware.paths import connected
 from tools.hardware.solver import GROUND, Bent, Circuit, Diode, Fet, Gate, Npn, Straight, Volts
 
 Position = Literal["live", "muted", "between"]
@@ -25,7 +26,7 @@ LOW, HIGH = 0.8, 2.0
 GLIMMERS, LIT = 0.0001, 0.0005
 """Amperes of a lamp: might be seen; is seen."""
 _RAIL = 3.3
-_SUPPLY_OHM, _PIN_OHM, _PULL_OHM, _WIRE_OHM, _CONTACT_OHM = 0.05, 30.0, 50_000.0, 0.05, 0.05
+_SUPPLY_OHM, _PIN_OHM, _PULL_OHM, _CONTACT_OHM = 0.05, 30.0, 50_000.0, 0.05
 _CONTACTS: Final[Mapping[str, tuple[str, ...]]] = {"live": ("live",), "muted": ("muted",), "between": ()}
 _CLAMP, _CLAMP_OHM = 0.5, 10.0
 
@@ -58,7 +59,6 @@ class Damage:
             {**self.lines, **other.lines},
         )
 
-
     @property
     def running(self) -> bool:
         """Whether there is software."""
@@ -78,6 +78,8 @@ class Reading:
     circuit: Circuit
     lines: Mapping[str, Drive]
     """How each wired line was driven."""
+    edges: Sequence[tuple[str, str]]
+    """Nodes that touch: wires, closed contacts, solder bridges."""
 
     def across(self, part: Part, first: str, second: str) -> float:
         """Volts between two pins."""
@@ -87,7 +89,7 @@ class Reading:
         """Amperes of a lamp; 0 for one that is not there."""
         if part is None:
             return 0.0
-        forward, series = part.data["forward"], part.data["series"]
+        forward, series = float(part.data["forward"]), float(part.data["series"])
         return max(0.0, (self.across(part, "A", "K") - forward) / series)
 
 
@@ -135,7 +137,11 @@ def sense_volts(netlist: Netlist, reading: Reading) -> float:
 def gate_may_open(netlist: Netlist, reading: Reading) -> bool:
     """Whether software may take its line for live. A USB array that is gone closes the gate too: its card is gone."""
     cards = netlist.of_kind("array")
-    there = all(reading.across(card, "VBUS", "GND") >= card.data["alive"] for card in cards)
+    there = all(
+        reading.across(card, "VBUS", "GND") >= card.data["alive"]
+        and connected(netlist, card, reading.edges, reading.nodes)
+        for card in cards
+    )
     return there and sense_volts(netlist, reading) >= LOW
 
 
@@ -165,7 +171,7 @@ def _solve(
     for part in netlist.parts.values():
         build.part(part, position)
     circuit = build.circuit
-    return Reading(circuit.solve(), build.nodes, circuit, build.lines)
+    return Reading(circuit.solve(), build.nodes, circuit, build.lines, build.edges)
 
 
 class _Build:
@@ -187,16 +193,17 @@ class _Build:
         touched = {net for wire in netlist.wires for net in (wire.start, wire.end)}
         self.straight = Straight([*self.nodes.values(), *touched, *self._pi_nodes()])
         self.circuit = Circuit(self.straight)
+        self.edges: list[tuple[str, str]] = []
         for wire in wires:
-            self.straight.resistor(wire.start, wire.end, _WIRE_OHM)
+            self._touch(wire.start, wire.end)
         for first, second in damage.bridges:
-            self.straight.resistor(self.nodes[first], self.nodes[second], _CONTACT_OHM)
+            self._touch(self.nodes[first], self.nodes[second])
         self._pi()
 
     def _pi_nodes(self) -> Iterable[str]:
         yield from (f"usb.{name}" for name in ("VBUS", "GND", "D-", "D+"))
-        for name, pins in self.netlist.pinmap.supplies.items():
-            yield from (f"pi.{pin}" for pin in pins if name)
+        for pins in self.netlist.pinmap.supplies.values():
+            yield from (f"pi.{pin}" for pin in pins)
 
     def _pi(self) -> None:
         gone, supplies = self.damage.supplies, self.netlist.pinmap.supplies
@@ -207,8 +214,8 @@ class _Build:
                 self.straight.source(f"pi.{pin}", volts, _SUPPLY_OHM)
         self.straight.source("usb.VBUS", five, 0.1)
         self.straight.source("usb.GND", 0.0, _SUPPLY_OHM)
-        for pin in ("usb.D-", "usb.D+"):
-            self.straight.resistor(pin, GROUND, 15_000)
+        for data in ("usb.D-", "usb.D+"):
+            self.straight.resistor(data, GROUND, 15_000)
         for name, drive in self.lines.items():
             line = self.netlist.pinmap.lines[name]
             node = f"pi.{line.pin}"
@@ -236,7 +243,11 @@ class _Build:
             if (part.ref, pole) in self.damage.contacts and position != "between":
                 touched = self.damage.contacts[part.ref, pole][POSITIONS.index(position)]
             for throw in touched:
-                self.straight.resistor(node[f"{pole}.com"], node[f"{pole}.{throw}"], _CONTACT_OHM)
+                self._touch(node[f"{pole}.com"], node[f"{pole}.{throw}"])
+
+    def _touch(self, first: str, second: str) -> None:
+        self.straight.resistor(first, second, _CONTACT_OHM)
+        self.edges.append((first, second))
 
     def _bent(self, part: Part, node: Mapping[str, str]) -> None:
         data = part.data
@@ -264,5 +275,4 @@ class _Build:
         current = part.data.get("current")
         if current and not self.quiet:
             supply = next(pin for pin in ("VCC", "VDD", "VBUS", "VIN", "5V") if pin in node)
-            nominal = 3.3 if supply == "VDD" or part.part == "74LVC2G17" else 5.0
-            self.straight.resistor(node[supply], node["GND"], nominal / current)
+            self.straight.resistor(node[supply], node["GND"], part.data["nominal"] / current)

@@ -48,7 +48,9 @@ def dangers(netlist: Netlist, rows: Iterable[Row], stay: Sequence[Accepted]) -> 
     for one in stay:
         if netlist.tier in one.tiers:
             fits = [name for name in one.faults if not any(row.fault.name.startswith(name) for row in bad)]
-            findings += [f"{netlist.tier}: hardware/accepted.toml: no dangerous fault begins with {name}" for name in fits]
+            findings += [
+                f"{netlist.tier}: hardware/accepted.toml: no dangerous fault begins with {name}" for name in fits
+            ]
     return findings
 
 

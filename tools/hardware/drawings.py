@@ -47,7 +47,9 @@ _OTHERS: Final = frozenset({"R301", "S301", "R302", "R303", "D301"})
 """On the panel's board, drawn on the sheet of the mute line."""
 
 
-def _to_ground(sheet: Sheet, parts: Iterable[tuple[str, float]], top: float, bottom: float, side: str = "bottom") -> None:
+def _to_ground(
+    sheet: Sheet, parts: Iterable[tuple[str, float]], top: float, bottom: float, side: str = "bottom"
+) -> None:
     """Parts side by side from a line at ``top`` down to the ground at ``bottom``."""
     for ref, x in parts:
         sheet.dot((x, top))
@@ -241,10 +243,12 @@ def mute_usb(tier: Netlist) -> Sheet:
     _to_ground(sheet, [("C401", 8.5), ("R401", 10.6), ("R402", 12.7), ("D403", 14.8)], 2.5, 0.3)
     _lamp(sheet, first["A.muted"], ("R405", "D401", "R406", "Q401"), "K_LAMP", 17)
     sheet.two("R403", (24.5, 2.5), (27, 2.5))
-    sheet.line((27, 2.5), (32, 2.5))
-    _to_ground(sheet, [("R404", 28), ("D402", 30.4)], 2.5, 0.3)
-    sheet.header((32, 2.5), "mute", "right")
-    sheet.name((27.3, 2.5), "K_SENSE", "top", "TP403")
+    sheet.line((27, 2.5), (32.3, 2.5))
+    _to_ground(sheet, [("R404", 27.8), ("D402", 30)], 2.5, 0.3)
+    sheet.two("R407", (32.3, 2.5), (34.8, 2.5))
+    sheet.line((34.8, 2.5), (36, 2.5))
+    sheet.header((36, 2.5), "mute", "right")
+    sheet.name((35.2, 2.5), "K_SENSE", "top", "TP403")
     _array(sheet, -10, "K_VBUS", capacitor="C402")
     return sheet
 

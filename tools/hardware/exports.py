@@ -49,15 +49,17 @@ def bill(netlist: Netlist) -> tuple[Item, ...]:
 
 def bill_csv(netlist: Netlist) -> str:
     """The bill of materials for a spreadsheet."""
-    rows = ["count,value,part,references,footprint"]
-    for item in bill(netlist):
-        rows.append(f'{item.count},{item.value},"{item.what}","{" ".join(item.refs)}",{item.footprint}')
-    return "\n".join(rows) + "\n"
+    rows = [
+        f'{item.count},{item.value},"{item.what}","{" ".join(item.refs)}",{item.footprint}' for item in bill(netlist)
+    ]
+    return "\n".join(["count,value,part,references,footprint", *rows]) + "\n"
 
 
 def kicad(netlist: Netlist, board: str) -> str:
     """A board as KiCad's pcbnew imports it: its parts, a pin header for each cable, its nets."""
-    parts = sorted((part for part in netlist.parts.values() if part.board == board), key=lambda part: sort_key(part.ref))
+    parts = sorted(
+        (part for part in netlist.parts.values() if part.board == board), key=lambda part: sort_key(part.ref)
+    )
     plugs = list(_plugs(netlist, board))
     nodes: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
     for part in parts:
@@ -67,7 +69,11 @@ def kicad(netlist: Netlist, board: str) -> str:
     for ref, nets in plugs:
         for number, net in enumerate(nets, 1):
             nodes[net].append((ref, str(number)))
-    lines = ['(export (version "E")', f'  (design (source "hardware/circuits: {netlist.tier}, {board}"))', "  (components"]
+    lines = [
+        '(export (version "E")',
+        f'  (design (source "hardware/circuits: {netlist.tier}, {board}"))',
+        "  (components",
+    ]
     lines += [f'    (comp (ref "{p.ref}") (value "{p.value or p.kind}") (footprint "{_footprint(p)}"))' for p in parts]
     for ref, nets in plugs:
         footprint = f"Connector_PinHeader_2.54mm:PinHeader_1x{len(nets):02d}_P2.54mm_Vertical"
@@ -114,7 +120,6 @@ def harness(netlist: Netlist) -> str:
             f"    gauge: {GAUGE}",
             f"    length: {cable.length / 1000:g}",
             f"    colors: [{colours}]",
-            f"    wirelabels: [{', '.join(_quoted(label(netlist, wire.start, wire.line)) for wire in cable.wires)}]",
         ]
     lines.append("connections:")
     for cable in netlist.cables.values():

@@ -15,29 +15,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 from typing import Final
 
 from tools.hardware.bench import (
     GLIMMERS,
     HIGH,
     LIT,
-    LOW,
     NOTHING,
     POSITIONS,
     Damage,
     Drive,
     Position,
     Reading,
+    gate_may_open,
     measure,
     sense_volts,
 )
 from tools.hardware.kinds import SOURCES
 from tools.hardware.netlist import OPEN, Netlist, Part
+from tools.hardware.paths import connected
 from tools.hardware.solver import UnsolvedError
-
-_PASSES = 20_000
-"""Ohms: a data line through more than this carries nothing."""
 
 
 class Danger(IntEnum):
@@ -84,9 +82,9 @@ class Finding:
         return tuple(p and self.connected and s for p, s in zip(self.powered, self.sense, strict=True))  # type: ignore[return-value]
 
     @property
-    def looks(self) -> tuple[bool, bool, bool, bool]:
+    def looks(self) -> tuple[bool, bool, bool, tuple[bool, bool]]:
         """What a person notices, and whether the microphones have a supply."""
-        return self.hardware_lamp[0], self.software_lamp[0], self.powered[1], self.heard[1]
+        return self.hardware_lamp[0], self.software_lamp[0], self.powered[1], self.heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +105,13 @@ def find(netlist: Netlist, position: Position, damage: Damage = NOTHING) -> Find
     ears = netlist.of_kind(*SOURCES)
     supplies = {part.ref: _supply(part, reading) for part in ears}
     alive = [part for part in ears if supplies[part.ref] >= part.data["alive"]]
-    running = damage.running and all(part.kind != "array" or part in alive for part in ears)
+    opens = damage.running and gate_may_open(netlist, reading)
     return Finding(
         (hardware >= LIT, hardware >= GLIMMERS),
         (software >= LIT, software >= GLIMMERS),
         (bool(ears) and all(supplies[part.ref] >= part.data["works"] for part in ears), bool(alive)),
-        any(_connected(netlist, part, position, damage, reading) for part in (alive or ears)),
-        (running and sense >= HIGH, running and sense >= LOW),
+        any(connected(netlist, part, reading.edges, reading.nodes) for part in (alive or ears)),
+        (opens and sense >= HIGH, opens),
         max(supplies.values(), default=0.0),
     )
 
@@ -186,7 +184,9 @@ def _near(netlist: Netlist, fault: Fault) -> bool:
     boards = {part.board for part in netlist.of_kind("switch-spdt", "switch-dpdt", *SOURCES)}
     wires = {w.name: w for cable in netlist.cables.values() if cable.end in boards for w in cable.wires}
     damage = fault.damage
-    touched = {ref for ref, _ in damage.pins | set(damage.contacts)} | {ref for pair in damage.bridges for ref, _ in pair}
+    touched = {ref for ref, _ in damage.pins | set(damage.contacts)} | {
+        ref for pair in damage.bridges for ref, _ in pair
+    }
     return (
         bool(damage.supplies)
         or bool(damage.wires & wires.keys())
@@ -200,42 +200,6 @@ def _supply(part: Part, reading: Reading) -> float:
     return reading.across(part, supply, ground)
 
 
-def _connected(netlist: Netlist, part: Part, position: Position, damage: Damage, reading: Reading) -> bool:
-    """Whether what this part says reaches the Pi: over wires, closed contacts and small resistors."""
-    if part.kind == "array":
-        return all(
-            _reaches(netlist, reading.nodes[part.ref, pin], {f"usb.{pin}"}, position, damage, reading)
-            for pin in ("D-", "D+")
-        )
-    data = {f"pi.{netlist.pinmap.lines['i2s_microphones'].pin}"}
-    return _reaches(netlist, reading.nodes[part.ref, "SD"], data, position, damage, reading)
-
-
-def _reaches(
-    netlist: Netlist, start: str, ends: set[str], position: Position, damage: Damage, reading: Reading
-) -> bool:
-    edges = [(wire.start, wire.end) for wire in netlist.wires if wire.name not in damage.wires]
-    edges += [(reading.nodes[first], reading.nodes[second]) for first, second in damage.bridges]
-    for part in netlist.of_kind("resistor"):
-        if part.data["ohm"] < _PASSES:
-            edges.append((reading.nodes[part.ref, "1"], reading.nodes[part.ref, "2"]))
-    for part in netlist.of_kind("switch-spdt", "switch-dpdt"):
-        for pole in {pin.partition(".")[0] for pin in part.shape.pins}:
-            default = ((("live",), ("muted",)))
-            touched = damage.contacts.get((part.ref, pole), default)[POSITIONS.index(position)]
-            edges += [(reading.nodes[part.ref, f"{pole}.com"], reading.nodes[part.ref, f"{pole}.{t}"]) for t in touched]
-    grounds = {net for net in reading.volts if net.startswith("pi.")} - ends
-    reached, fresh = {start}, [start]
-    while fresh:
-        node = fresh.pop()
-        for first, second in edges:
-            for here, there in ((first, second), (second, first)):
-                if here == node and there not in reached and there not in grounds:
-                    reached.add(there)
-                    fresh.append(there)
-    return bool(reached & ends)
-
-
 def single(netlist: Netlist) -> Iterator[Fault]:
     """Everything that can break alone."""
     yield from _wires(netlist)
@@ -247,7 +211,8 @@ def single(netlist: Netlist) -> Iterator[Fault]:
 
 def _wires(netlist: Netlist) -> Iterator[Fault]:
     for wire in netlist.wires:
-        yield Fault("wire", f"{wire.name} broken ({_what(netlist, wire.line, wire.start, wire.end)})", Damage(frozenset({wire.name})))
+        what = _what(netlist, wire.line, wire.start, wire.end)
+        yield Fault("wire", f"{wire.name} broken ({what})", Damage(frozenset({wire.name})))
     for cable in netlist.cables.values():
         names = frozenset(wire.name for wire in cable.wires)
         yield Fault("cable", f"{cable.name} unplugged ({cable.start} to {cable.end})", Damage(names))
@@ -310,7 +275,7 @@ def _parts(netlist: Netlist) -> Iterator[Fault]:
             yield Fault("joint", f"{name} ({part.data['does']})", Damage(pins=frozenset({(part.ref, pin)})))
         if part.kind.startswith("switch"):
             continue  # its contacts are a table of their own
-        neighbours = list(combinations(pins, 2)) if len(pins) <= 3 else list(zip(pins, pins[1:], strict=False))
+        neighbours = list(combinations(pins, 2)) if len(pins) <= 3 else list(pairwise(pins))
         if part.kind == "buffer":
             neighbours += [("1A", "VCC"), ("2A", "VCC")]  # its input protection is gone
         for first, second in neighbours:

@@ -263,7 +263,7 @@ class _Reader:
         home: dict[str, str] = {}
         for net, pins in nets.items():
             boards = {self.parts[ref].board for ref, _ in pins}
-            home[net] = sorted(boards)[0]
+            home[net] = min(boards)
             if len(boards) > 1:
                 self.wrong.append(f"{net} is on {' and '.join(sorted(boards))} without a wire")
         for cable in self.cables.values():

@@ -47,9 +47,7 @@ def _drawings(netlist: Netlist) -> Iterator[str]:
     mute = _DRAWINGS[netlist.tier]
     yield f"![The mute circuit](drawings/{mute}.svg)\n"
     yield "![Lamps, buttons and ring](drawings/panel.svg)\n"
-    boards = ", ".join(
-        f"[{board}](kicad/{netlist.tier}-{board.lower()}.net)" for board in netlist.boards
-    )
+    boards = ", ".join(f"[{board}](kicad/{netlist.tier}-{board.lower()}.net)" for board in netlist.boards)
     yield f"For a board of your own, KiCad's pcbnew imports these netlists: {boards}.\n"
 
 
@@ -96,7 +94,9 @@ def _build(netlist: Netlist) -> Iterator[str]:
 def _points(netlist: Netlist) -> Iterator[str]:
     yield "Against ground, computed for nominal parts; a meter within 0.2 V of it is well. Muted: the gate closed, MIC lit.\n"
     volts = _at(netlist)
-    rows = ((p.name, p.does, _volts(volts[p.name, "live"]), _volts(volts[p.name, "muted"])) for p in netlist.points.values())
+    rows = (
+        (p.name, p.does, _volts(volts[p.name, "live"]), _volts(volts[p.name, "muted"])) for p in netlist.points.values()
+    )
     yield from _table(("point", "what it is", "live", "muted"), rows)
 
 
@@ -123,10 +123,7 @@ def _ending(netlist: Netlist) -> Iterator[str]:
 
 def _steps(netlist: Netlist, steps: Iterable[Step]) -> Iterator[str]:
     yield f"`kontor doctor --panel --tier {netlist.tier}` walks through these.\n"
-    rows = []
-    for step in steps:
-        if netlist.tier in step.tiers:
-            rows.append((step.switch, _do(netlist, step), step.help))
+    rows = [(step.switch, _do(netlist, step), step.help) for step in steps if netlist.tier in step.tiers]
     yield from _table(("switch", "what is done", "when it does not pass"), rows)
 
 
@@ -148,13 +145,19 @@ def _do(netlist: Netlist, step: Step) -> str:
     return f"{step.ask} {what}".strip()
 
 
-def fault_page(tables: Mapping[str, tuple[Netlist, Sequence[Row]]], pairs: Mapping[str, Any], stay: Sequence[Accepted]) -> str:
+def fault_page(
+    tables: Mapping[str, tuple[Netlist, Sequence[Row]]], pairs: Mapping[str, Any], stay: Sequence[Accepted]
+) -> str:
     """What everything that breaks does, for all tiers."""
     lines = [_FAULTS_HEAD]
     lines += _table(
         ("tier", "faults", *(danger.word for danger in Danger)),
         (
-            (f"[{tier}](tier-{tier}.md)", len(rows), *(Counter(row.danger for row in rows)[danger] for danger in Danger))
+            (
+                f"[{tier}](tier-{tier}.md)",
+                len(rows),
+                *(Counter(row.danger for row in rows)[danger] for danger in Danger),
+            )
             for tier, (_, rows) in tables.items()
         ),
     )
@@ -187,8 +190,8 @@ def _pair_text(netlist: Netlist, pairs: Mapping[str, Any]) -> Iterator[str]:
     names = [name.replace("; ", " **and** ") for name in pairs["dangerous"]]
     yield (
         f"**Two at once** near the microphones, the first unnoticed: {pairs['tried']} pairs, {len(names)} of them dangerous "
-        f"(a lamp that no longer goes out, and a contact that welds), and {pairs['heard_while_muted']} in which a word leaves "
-        f"the device with the switch on mute and its lamp lit."
+        f"(most: a lamp that no longer goes out, and a contact that welds), and {pairs['heard_while_muted']} in which a word "
+        f"leaves the device with the switch on mute and its lamp lit."
         + (f" {len(pairs['swinging'])} come to no rest and were not judged." if pairs["swinging"] else "")
         + "\n"
     )
@@ -202,16 +205,15 @@ def _fault_rows(netlist: Netlist, danger: Danger, rows: Sequence[Row], stay: Seq
     if not rows:
         return
     yield f"### {danger.word.capitalize()}: {len(rows)}\n"
-    lamp = netlist.lamp("hardware") is not None
     head = ["what broke", "live: lamps", "microphones", "heard", "muted: lamps", "microphones", "heard"]
-    yield from _table(head, ((row.fault.name, *(_cells(row, p, lamp=lamp) for p in POSITIONS)) for row in rows))  # type: ignore[misc]
+    yield from _table(head, ((row.fault.name, *(_cells(row, p) for p in POSITIONS)) for row in rows))
     for one in stay:
         mine = [row for row in rows if one.covers(netlist.tier, row)]
         if mine and danger is Danger.DANGEROUS:
             yield f"Why {', '.join(one.faults)} stay: {one.reason}\n"
 
 
-def _cells(row: Row, position: Position, *, lamp: bool) -> str:
+def _cells(row: Row, position: Position) -> str:
     finding: Finding = row.findings[position]
     lamps = [name for name, lit in (("switch", finding.hardware_lamp[0]), ("MIC", finding.software_lamp[0])) if lit]
     shown = " + ".join(lamps) or "dark"

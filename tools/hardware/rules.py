@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
+from appliance.core.wiring import Line
 from tools.hardware.bench import (
     HIGH,
     LIT,
@@ -14,7 +15,6 @@ from tools.hardware.bench import (
     POSITIONS,
     Damage,
     Drive,
-    Position,
     Reading,
     measure,
     pin_amperes,
@@ -39,7 +39,7 @@ def check(netlist: Netlist) -> list[str]:
     """Everything that is wrong with a tier."""
     findings = [*_joined(netlist), *_rails(netlist), *_drivers(netlist), *_header(netlist)]
     if not findings:  # a circuit that hangs together can be solved
-        findings = [*_levels(netlist), *_undriven(netlist), *_currents(netlist), *_mute(netlist)]
+        findings = [*_levels(netlist), *_pressed(netlist), *_undriven(netlist), *_currents(netlist), *_mute(netlist)]
     return [f"{netlist.tier}: {finding}" for finding in findings]
 
 
@@ -71,6 +71,9 @@ def _joined(netlist: Netlist) -> Iterator[str]:
     for net, pins in netlist.nets.items():
         if len(pins) + ends[net] < 2:
             yield f"{net} joins nothing: only {pins[0][0]} {pins[0][1]} is on it"
+    for wire in netlist.wires:
+        if wire.end not in netlist.nets and ends[wire.end] < 2:
+            yield f"{wire.name} ends at {wire.end}, where nothing is"
     for part in netlist.parts.values():
         open_pins = [pin for pin, net in part.pins.items() if net == OPEN]
         if any(part.shape.duties[part.shape.pins.index(pin)] is not Duty.PASSIVE for pin in open_pins):
@@ -81,18 +84,13 @@ def _joined(netlist: Netlist) -> Iterator[str]:
 
 def _rails(netlist: Netlist) -> Iterator[str]:
     """Supplies that are shorted, and chips without one."""
-    direct, wide = groups(netlist), groups(netlist, through=100.0)
+    direct = groups(netlist)
     rails = _rail_names(netlist)
     for group in sorted(set(direct.values())):
         names = {name for net, name in rails.items() if direct.get(net) == group}
         if len(names) > 1:
             yield f"{' and '.join(sorted(names))} are joined"
-    fed = {wide[net] for net, name in rails.items() if net in wide and name != "ground"}
-    for part in netlist.of_kind("switch-spdt", "switch-dpdt"):  # a supply behind contacts is one too
-        for _ in range(2):
-            for com, throw in ((pin, pin.replace("com", "live")) for pin in part.shape.pins if pin.endswith("com")):
-                if wide.get(part.pins[com]) in fed and part.pins[throw] != OPEN:
-                    fed.add(wide[part.pins[throw]])
+    wide, fed = _fed(netlist, rails)
     ground = {direct[net] for net, name in rails.items() if net in direct and name == "ground"}
     for part in netlist.parts.values():
         for pin, duty in zip(part.shape.pins, part.shape.duties, strict=True):
@@ -100,6 +98,19 @@ def _rails(netlist: Netlist) -> Iterator[str]:
                 yield f"{part.ref} {pin}: no supply reaches {part.pins[pin]}"
             if duty is Duty.GROUND and direct[part.pins[pin]] not in ground:
                 yield f"{part.ref} {pin}: {part.pins[pin]} is no ground"
+
+
+def _fed(netlist: Netlist, rails: Mapping[str, str]) -> tuple[Mapping[str, str], set[str]]:
+    """Net to its group over fuses and small resistors, and the groups that a supply reaches, over contacts too."""
+    wide = groups(netlist, through=100.0)
+    fed = {wide[net] for net, name in rails.items() if net in wide and name != "ground"}
+    for part in netlist.of_kind("switch-spdt", "switch-dpdt"):
+        poles = [pin for pin in part.shape.pins if pin.endswith("com")]
+        for com in (*poles, *poles):  # twice: poles may be in series
+            throw = part.pins[com.replace("com", "live")]
+            if wide.get(part.pins[com]) in fed and throw != OPEN:
+                fed.add(wide[throw])
+    return wide, fed
 
 
 def _rail_names(netlist: Netlist) -> Mapping[str, str]:
@@ -111,30 +122,32 @@ def _rail_names(netlist: Netlist) -> Mapping[str, str]:
 def _drivers(netlist: Netlist) -> Iterator[str]:
     """Outputs against each other, and inputs that nobody drives."""
     direct, wide = groups(netlist, through=200.0), groups(netlist, through=DRIVES)
-    outputs: defaultdict[str, list[str]] = defaultdict(list)
-    for name in netlist.wired_lines():
-        line = netlist.pinmap.lines[name]
-        if line.direction == "out":
-            outputs[f"pi.{line.pin}"].append(f"GPIO{line.gpio}")
-    inputs: list[tuple[str, str]] = []
-    shared: list[str] = []
-    for part in netlist.parts.values():
-        for pin, duty in zip(part.shape.pins, part.shape.duties, strict=True):
-            if duty is Duty.OUTPUT:
-                outputs[part.pins[pin]].append(f"{part.ref} {pin}")
-            elif duty is Duty.INPUT:
-                inputs.append((f"{part.ref} {pin}", part.pins[pin]))
-            elif duty is Duty.SHARED:
-                shared.append(part.pins[pin])
+    outputs = [(f"GPIO{line.gpio}", f"pi.{line.pin}") for line in _lines(netlist) if line.direction == "out"]
+    outputs += _pins(netlist, Duty.OUTPUT)
     against: defaultdict[str, list[str]] = defaultdict(list)
-    for net, names in outputs.items():
-        against[direct[net]] += names
+    for name, net in outputs:
+        against[direct[net]].append(name)
     yield from (f"{' and '.join(names)} drive the same net" for names in against.values() if len(names) > 1)
-    driven = {wide[net] for net in [*outputs, *shared, *_rail_names(netlist)] if net in wide}
-    supplied = {part.pins[pin] for part in netlist.of_kind("microphone") for pin in ("VDD", "GND")}
-    for who, net in inputs:
+    drivers = [*(net for _, net in [*outputs, *_pins(netlist, Duty.SHARED)]), *_rail_names(netlist)]
+    driven = {wide[net] for net in drivers if net in wide}
+    supplied = {net for duty in (Duty.SUPPLY, Duty.GROUND) for _, net in _pins(netlist, duty)}  # tied: a select pin
+    for who, net in _pins(netlist, Duty.INPUT):
         if wide[net] not in driven and net not in supplied:
             yield f"{who}: nobody drives {net}"
+
+
+def _lines(netlist: Netlist) -> list[Line]:
+    return [netlist.pinmap.lines[name] for name in netlist.wired_lines()]
+
+
+def _pins(netlist: Netlist, duty: Duty) -> list[tuple[str, str]]:
+    """(what it is called, its net) of every pin with a duty."""
+    return [
+        (f"{part.ref} {pin}", part.pins[pin])
+        for part in netlist.parts.values()
+        for pin, own in zip(part.shape.pins, part.shape.duties, strict=True)
+        if own is duty and part.pins[pin] != OPEN
+    ]
 
 
 def _header(netlist: Netlist) -> Iterator[str]:
@@ -163,6 +176,24 @@ def _levels(netlist: Netlist) -> Iterator[str]:
         wanted = mute.active if position == "muted" else ("high" if mute.active == "low" else "low")
         if (sense_volts(netlist, reading) >= HIGH) != (wanted == "high"):
             yield f"MUTE does not read {wanted} while {position}"
+
+
+def _pressed(netlist: Netlist) -> Iterator[str]:
+    """Each button brings one line to its level, and a line that is driven against it gives no more than it survives."""
+    buttons = {name for name in netlist.wired_lines() if netlist.pinmap.lines[name].pull == "up"}
+    without = set(buttons)
+    for button in netlist.of_kind("button"):
+        touch = Damage(bridges=(((button.ref, "1"), (button.ref, "2")),))
+        reading = measure(netlist, "live", touch)
+        down = {name for name in buttons if reading.volts[f"pi.{netlist.pinmap.lines[name].pin}"] <= LOW}
+        if len(down) != 1:
+            yield f"{button.ref} presses {' and '.join(sorted(down)) or 'no line'}"
+        for name in down:
+            driven = measure(netlist, "live", touch | Damage(lines={name: "high"}))
+            if pin_amperes(netlist, driven, name) > PIN_AMPERES_BROKEN:
+                yield f"line {name} gives {pin_amperes(netlist, driven, name) * 1e3:.0f} mA when it is driven and pressed"
+        without -= down
+    yield from (f"no button presses line {name}" for name in sorted(without))
 
 
 def _undriven(netlist: Netlist) -> Iterator[str]:
@@ -205,6 +236,8 @@ def _currents(netlist: Netlist) -> Iterator[str]:
             yield f"line {name} lights nothing, or not at its level"
         elif netlist.parts[found[name]].data["colour"] != colour:
             yield f"line {name} is {colour} in the pin map and lights {found[name]}"
+    lit: dict[str, Drive] = {name: netlist.pinmap.lines[name].active for name in colours}
+    yield from _within(netlist, measure(netlist, "live", lines=lit), "all lamps are lit")
     for position in POSITIONS:
         yield from _within(netlist, measure(netlist, position), position)
         for name, level in _each_line(netlist):
@@ -214,19 +247,19 @@ def _currents(netlist: Netlist) -> Iterator[str]:
                 yield f"line {name} gives {amperes * 1e3:.0f} mA when it is driven {level} while {position}"
 
 
-def _within(netlist: Netlist, reading: Reading, position: Position) -> Iterator[str]:
+def _within(netlist: Netlist, reading: Reading, when: str) -> Iterator[str]:
     for part in netlist.of_kind("led"):
         if reading.lamp(part) > LED_AMPERES:
-            yield f"{part.ref} has {reading.lamp(part) * 1e3:.0f} mA while {position}"
+            yield f"{part.ref} has {reading.lamp(part) * 1e3:.0f} mA while {when}"
     for part in netlist.of_kind("resistor", "fuse"):
         volts = abs(reading.across(part, "1", "2"))
         if part.kind == "resistor" and volts**2 / part.data["ohm"] > part.data.get("watt", 0.1):
-            yield f"{part.ref} has {volts**2 / part.data['ohm']:.2f} W while {position}"
+            yield f"{part.ref} has {volts**2 / part.data['ohm']:.2f} W while {when}"
         if part.kind == "fuse" and volts / part.data["ohm"] > part.data["hold"]:
-            yield f"{part.ref} carries {volts / part.data['ohm']:.2f} A while {position}, holds {part.data['hold']} A"
+            yield f"{part.ref} carries {volts / part.data['ohm']:.2f} A while {when}, holds {part.data['hold']} A"
     for name in netlist.wired_lines():
         if pin_amperes(netlist, reading, name) > PIN_AMPERES:
-            yield f"line {name} gives {pin_amperes(netlist, reading, name) * 1e3:.0f} mA while {position}"
+            yield f"line {name} gives {pin_amperes(netlist, reading, name) * 1e3:.0f} mA while {when}"
 
 
 def _each_line(netlist: Netlist) -> Iterable[tuple[str, Drive]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import schemdraw
 from schemdraw import elements as elm
@@ -187,7 +187,7 @@ class Sheet:
         self._pins.update({(part.ref, pin): point for pin, point in places.items()})
         return places
 
-    def _text(self, at: Point, text: str, size: int, align: str = "center") -> None:
+    def _text(self, at: Point, text: str, size: int, align: Literal["center", "left"] = "center") -> None:
         label = elm.Label().theta(0).at(at)
         self._drawing.add(label.label(text, "center", fontsize=size, halign=align, valign="bottom"))
 
@@ -207,4 +207,3 @@ def _on(point: Point, start: Point, end: Point) -> bool:
     across = (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)
     along = min(x0, x1) - 0.01 <= x <= max(x0, x1) + 0.01 and min(y0, y1) - 0.01 <= y <= max(y0, y1) + 0.01
     return along and abs(across) < 0.03
-

@@ -1,0 +1,1 @@
+"""WireViz, as far as tools/hardware uses it."""

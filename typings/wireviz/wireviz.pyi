@@ -1,0 +1,3 @@
+from typing import Any
+
+def parse(inp: str, return_types: tuple[str, ...] | str | None = ..., **others: Any) -> Any: ...
