@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from appliance.core.roster import FIGURES, PLACES, Sign
+from appliance.core.roster import HUES as NAMES
 from appliance.panel.layout import CURRENTS, HUES, LEVEL_ONLY, MOST_PIXELS, Layout, light_of, tables
 from tests.panel.player import EMPTY, Player, talking
 from tools.apa102 import Light
@@ -19,6 +20,20 @@ def test_light_is_what_the_eye_sees() -> None:
     assert light_of(2.0) == 1.0
     lights = [light_of(n / 1000) for n in range(1001)]
     assert lights == sorted(lights)
+
+
+def test_the_colours_are_those_of_the_design() -> None:
+    """design/PAGE.md, "LED (start value)"."""
+    assert dict(zip(NAMES, HUES, strict=True)) == {
+        "blue": (20, 60, 255),
+        "petrol": (0, 150, 255),
+        "jade": (40, 255, 110),
+        "moss": (150, 255, 0),
+        "ochre": (255, 170, 0),
+        "rust": (255, 80, 0),
+        "wine": (255, 0, 80),
+        "orchid": (255, 90, 255),
+    }
 
 
 @pytest.mark.parametrize("pixels", range(LEVEL_ONLY, 2 * PLACES))

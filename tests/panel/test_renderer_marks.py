@@ -118,9 +118,24 @@ def test_each_mark_has_leds_of_its_own() -> None:
     for mark, fields in MARKS.items():
         player.show(replace(EMPTY, **fields))
         patterns[mark] = player.lit
-    assert patterns["knock"] == set(range(12))
-    assert patterns["hand"] == {0, 3, 6, 9}
-    assert len({frozenset(lit) for lit in patterns.values()}) == len(MARKS)
+    assert patterns == {
+        "recording": {0, 4, 8},
+        "own hand": {0},
+        "hand": {0, 3, 6, 9},
+        "warning": {1, 3, 5, 7, 9, 11},
+        "knock": set(range(12)),
+    }
+
+
+def test_marks_are_white_and_the_door_is_as_green_as_its_lamp() -> None:
+    player = Player(Layout(current=31))
+    for mark, fields in MARKS.items():
+        player.show(replace(EMPTY, **fields))
+        led = player.leds[max(player.lit)]
+        assert (led.red, led.green, led.blue) == {
+            "warning": (0, 47, 11),  # 0, 255, 60 at CIE lightness 0.5
+            "recording": (19, 16, 12),  # 255, 210, 160 at 0.33
+        }.get(mark, (47, 39, 29))
 
 
 def test_a_knock_covers_a_hand_and_a_recording_stays_beside_a_hand() -> None:

@@ -40,8 +40,9 @@ def test_signs_that_differ_are_right_also_over_two_rooms() -> None:
 
 def test_the_same_sign_set_twice_is_refused_with_a_place_that_is_free() -> None:
     text = ROOMS + device("one", hue="rust", place=3) + device("two", hue="rust", place=0)
+    text += device("other", hue="jade", place=5) + device("far", "attic", "rust", 6)
     problem = only(text + device("three", hue="rust", place=3))
-    assert problem.key == "host.devices[3].hue"
+    assert problem.key == "host.devices[5].hue"
     assert problem.line == text.count("\n") + 1 + 6
     assert problem.allowed == 'gives three the sign of "one": nobody in lobby could tell them apart'
     assert problem.hint == "Free with rust: place 1, 2, 4, 5, 6, 7, 8, 9, 10, 11."
