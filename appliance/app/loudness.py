@@ -111,9 +111,10 @@ class Loudness:
         volume = self.volume
         if volume == self._stored:
             return
-        self._journal.tell(EventName.VOLUME_CHANGED, db=volume)
-        self._stored = volume
         try:
             await asyncio.to_thread(self._memory.save, volume)
         except OSError as error:
             self._journal.tell(EventName.VOLUME_NOT_KEPT, error=str(error))
+            return
+        self._stored = volume
+        self._journal.tell(EventName.VOLUME_CHANGED, db=volume)
