@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo core dev judges acoustics speech system outside alsa test test-kernel pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements panel-pictures firmware lock train-residual docs \
+.PHONY: help demo core dev judges acoustics speech system outside alsa test test-kernel pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements panel-pictures firmware hardware lock train-residual docs \
 	docs-check bench-audio bench-demo bench-call bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room tools-livekit clean
 
 help: ## this list
@@ -102,6 +102,11 @@ firmware: dev ## boot files and device-tree overlays of every board, proved on t
 	@$(PYTHON) -m tools.system firmware || true
 	@$(PYTHON) -m tools.bootstrap hardware
 	@$(BIN)/python -m tools.firmware.build
+
+hardware: dev ## circuits of the panel: rules, everything that can break, drawings, cables, pages (minutes: every pair of faults)
+	@$(PYTHON) -m tools.system hardware || true
+	@$(PYTHON) -m tools.bootstrap hardware
+	@$(BIN)/python -m tools.hardware
 
 panel-pictures: dev ## docs/pictures/panel-*.png: how lamps and ring look, from the bytes that go to them
 	@$(BIN)/python -m tools.panel_pictures

@@ -1,4 +1,4 @@
-"""Debian's packages that tests and benchmarks run beside ours: ``python3 -m tools.system tests|bench|kernel|firmware|NAME…``.
+"""Debian's packages that tests and benchmarks run beside ours: ``python3 -m tools.system tests|bench|kernel|firmware|hardware|NAME…``.
 
 Installed where we may, as root or with a sudo that asks nothing; else it says what to type. For ``tests`` their absence is no
 failure here: what needs them skips with its reason, and fails in CI.
@@ -69,6 +69,10 @@ FIRMWARE = {
 }
 """What compiles device trees and what checks them."""
 
+HARDWARE = {"dot": "graphviz"}
+"""What lays out the picture of the cables."""
+
+_SETS = {"tests": TESTS, "bench": BENCH, "kernel": KERNEL, "firmware": FIRMWARE, "hardware": HARDWARE}
 _PLACES = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 
 
@@ -83,9 +87,7 @@ def main(arguments: list[str]) -> int:
     """Install what is missing of the named sets or packages; 75 when a named package is missing still."""
     wanted: dict[str, str] = {}
     for name in arguments or ["tests"]:
-        wanted.update(
-            {"tests": TESTS, "bench": BENCH, "kernel": KERNEL, "firmware": FIRMWARE}.get(name) or {name: name}
-        )
+        wanted.update(_SETS.get(name) or {name: name})
     missing = sorted({package for program, package in wanted.items() if find(program) is None})
     if missing and debian.available() and debian.elevation() is not None:
         print(f"kontor: installing Debian's {', '.join(missing)}.", flush=True)
