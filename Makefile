@@ -64,6 +64,7 @@ test-kernel: alsa ## sound cards under a Linux of their own in QEMU: xruns, 20 u
 slow: dev ## the slow suites (ARGS=tests/soak for some of them)
 	@case "$(ARGS)" in "" | *kernel*) $(PYTHON) -m tools.system kernel || true;; esac
 	@case "$(ARGS)" in "" | *firmware*) $(PYTHON) -m tools.system firmware; $(PYTHON) -m tools.bootstrap hardware || true;; esac
+	@case "$(ARGS)" in "" | *tools/hardware*) $(PYTHON) -m tools.system hardware; $(PYTHON) -m tools.bootstrap hardware || true;; esac
 	@KONTOR_WITH=slow $(PYTEST) -m slow $(ARGS)
 
 fuzz: dev ## wrong input for every parser, without end (ARGS="red http" for some; with atheris where it has a wheel)

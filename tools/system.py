@@ -1,4 +1,4 @@
-"""Debian's packages that tests and benchmarks run beside ours: ``python3 -m tools.system tests|bench|kernel|firmware|hardware|NAME…``.
+"""Debian's packages that run beside ours: ``python3 -m tools.system tests|bench|kernel|firmware|hardware|NAME…``.
 
 Installed where we may, as root or with a sudo that asks nothing; else it says what to type. For ``tests`` their absence is no
 failure here: what needs them skips with its reason, and fails in CI.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,19 @@ from pathlib import Path
 from typing import Final
 
 from appliance.app.checklist import Kind, Step, parse
-from tools.hardware.bench import HIGH, LOW, POSITIONS, Damage, Drive, Position, measure, sense_volts
+from tools.hardware.bench import (
+    HIGH,
+    LIT,
+    LOW,
+    NOTHING,
+    POSITIONS,
+    Damage,
+    Drive,
+    Position,
+    Reading,
+    measure,
+    sense_volts,
+)
 from tools.hardware.faults import Danger, Row
 from tools.hardware.netlist import HARDWARE, Netlist
 
@@ -64,29 +77,41 @@ def checklist(netlist: Netlist, every: Iterable[Step]) -> list[str]:
     own = [step for step in every if netlist.tier in step.tiers]
     findings: list[str] = []
     position: Position = "muted"
-    bridged = False
+    joined = NOTHING
     for step in own:
-        position = _position(step, position)
+        position = next((known for known in POSITIONS if known == step.switch), position)
+        joined = _joined(netlist, step.ask) or (NOTHING if step.ask else joined)
         if step.kind is Kind.MEASURE:
             findings += _measured(netlist, step, position)
-        elif step.kind is Kind.LEVEL and not step.ask and not bridged:
-            volts = sense_volts(netlist, measure(netlist, position))
-            findings += _level(step, volts, step.expect)
+        elif step.kind is Kind.LEVEL:
+            damage = _unplugged(netlist) if step.ask.startswith("Pull") else joined
+            findings += _level(step, sense_volts(netlist, measure(netlist, position, damage)))
         elif step.kind is Kind.WIRE:
-            volts = _biased(netlist, step.line, _BIAS[step.bias])
-            findings += _level(step, volts, step.expect)
-            cut = frozenset(wire.name for wire in netlist.wires if wire.line == step.line)
-            if _is(_biased(netlist, step.line, _BIAS[step.bias], Damage(cut)), step.expect):
-                findings.append(f"{step.id}: a broken wire would pass too")
-        bridged = "Join" in step.ask or (bridged and "Take" not in step.ask)
+            findings += _wire(netlist, step)
+        elif step.kind is Kind.QUESTION:
+            findings += _lamp(netlist, step, measure(netlist, position, joined))
     wired, told = set(netlist.wired_lines()), {step.line for step in own}
     wanted = {name for name in wired if not netlist.pinmap.lines[name].bus or netlist.pinmap.lines[name].colour}
     findings += [f"no step looks at line {name}" for name in sorted(wanted - told)]
     return [f"{netlist.tier}: hardware/checklist.toml: {finding}" for finding in findings]
 
 
-def _position(step: Step, before: Position) -> Position:
-    return next((position for position in POSITIONS if position == step.switch), before)
+_JOIN = re.compile(r"Join (TP\d+) and (TP\d+)")
+
+
+def _joined(netlist: Netlist, ask: str) -> Damage | None:
+    """What a person does who joins two test points."""
+    found = _JOIN.search(ask)
+    if found is None:
+        return None
+    first, second = (netlist.nets[netlist.points[name].net][0] for name in found.groups())
+    return Damage(bridges=((first, second),))
+
+
+def _unplugged(netlist: Netlist) -> Damage:
+    """The cable of the mute line is off."""
+    cable = next(wire.cable for wire in netlist.wires if wire.line == "mute")
+    return Damage(frozenset(wire.name for wire in netlist.cables[cable].wires))
 
 
 def _measured(netlist: Netlist, step: Step, position: Position) -> Iterator[str]:
@@ -99,15 +124,27 @@ def _measured(netlist: Netlist, step: Step, position: Position) -> Iterator[str]
         yield f"{step.id}: {step.point} has {volts:.2f} V, which {list(step.volts)} leaves out"
 
 
-def _level(step: Step, volts: float, expect: str) -> Iterator[str]:
-    if not _is(volts, expect):
-        yield f"{step.id}: the line has {volts:.1f} V, which is not {expect}"
+def _level(step: Step, volts: float) -> Iterator[str]:
+    if not _is(volts, step.expect):
+        yield f"{step.id}: the line has {volts:.1f} V, which is not {step.expect}"
+
+
+def _wire(netlist: Netlist, step: Step) -> Iterator[str]:
+    """The panel's own resistor must win over the Pi's, and nothing else may."""
+    cut = frozenset(wire.name for wire in netlist.wires if wire.line == step.line)
+    node = f"pi.{netlist.pinmap.lines[step.line].pin}"
+    lines = {step.line: _BIAS[step.bias]}
+    yield from _level(step, measure(netlist, "muted", NOTHING, lines).volts[node])
+    if _is(measure(netlist, "muted", Damage(cut), lines).volts[node], step.expect):
+        yield f"{step.id}: a broken wire would pass too"
+
+
+def _lamp(netlist: Netlist, step: Step, reading: Reading) -> Iterator[str]:
+    """A question about the lamp beside the switch: whoever asks whether it is lit gets a lit one."""
+    wanted_lit = step.question.endswith("lit?")
+    if (reading.lamp(netlist.lamp("hardware")) >= LIT) != wanted_lit:
+        yield f"{step.id}: the lamp beside the switch is {'dark' if wanted_lit else 'lit'} then"
 
 
 def _is(volts: float, level: str) -> bool:
     return volts >= HIGH if level == "high" else volts <= LOW
-
-
-def _biased(netlist: Netlist, line: str, bias: Drive, damage: Damage | None = None) -> float:
-    reading = measure(netlist, "muted", damage or Damage(), {line: bias})
-    return reading.volts[f"pi.{netlist.pinmap.lines[line].pin}"]

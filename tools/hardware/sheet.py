@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import schemdraw
 from schemdraw import elements as elm
@@ -187,7 +187,7 @@ class Sheet:
         self._pins.update({(part.ref, pin): point for pin, point in places.items()})
         return places
 
-    def _text(self, at: Point, text: str, size: int, align: Literal["center", "left"] = "center") -> None:
+    def _text(self, at: Point, text: str, size: int, align: str = "center") -> None:
         label = elm.Label().theta(0).at(at)
         self._drawing.add(label.label(text, "center", fontsize=size, halign=align, valign="bottom"))
 

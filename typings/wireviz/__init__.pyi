@@ -1,1 +1,0 @@
-"""WireViz, as far as tools/hardware uses it."""

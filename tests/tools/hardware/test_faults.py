@@ -56,7 +56,7 @@ def test_with_own_microphones_only_a_switch_that_does_not_move_lets_a_word_out_w
 def test_not_even_wrong_software_hears_a_muted_microphone(netlists: dict[str, Netlist]) -> None:
     for name in netlists["b"].wired_lines():
         for level in ("high", "low"):
-            finding = find(netlists["b"], "muted", Damage(lines={name: level}))  # type: ignore[dict-item]
+            finding = find(netlists["b"], "muted", Damage(lines={name: level}))
             assert finding.powered[1] is False, name
             assert finding.connected is False, name
 
@@ -129,6 +129,10 @@ CHECKLIST = [
     ({"id": "live-reads-live", "expect": "low"}, "is not low"),
     ({"id": "mic-lamp-wire", "bias": "pull-down"}, "a broken wire would pass too"),
     ({"id": "mic-lamp-wire", "expect": "high"}, "is not high"),
+    ({"id": "muted-bridged-reads-live", "ask": "Take it away."}, "is not high"),
+    ({"id": "sense-unplugged-reads-muted", "expect": "high"}, "is not high"),
+    ({"id": "muted-bridged-lamp-dark", "ask": ""}, "the lamp beside the switch is lit then"),
+    ({"id": "live-lamp-dark", "question": "Is it lit?"}, "the lamp beside the switch is dark then"),
 ]
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.need import need
 from tools.hardware.__main__ import PAIRS, main
 from tools.hardware.exports import bill, harness, kicad
 from tools.hardware.netlist import HARDWARE, Netlist
@@ -67,35 +66,3 @@ def test_the_harness_follows_the_pin_map(netlists: dict[str, Netlist]) -> None:
     text = harness(netlists["b"])
     assert "'MIC (GPIO25)'" in text
     assert "- PI: [1, 4, 6, 39, 11, 12, 35, 38, 40]" in text
-
-
-def test_drawing_and_netlist_join_the_same_pins(netlists: dict[str, Netlist]) -> None:
-    need("module:schemdraw", "schemdraw is not installed: make hardware")
-    from tools.hardware.drawings import draw
-
-    drawn: dict[str, set[str]] = {}
-    for tier, netlist in netlists.items():
-        for name, sheet in draw(netlist).items():
-            assert sheet.compare() == [], name
-            assert sheet.svg() == (HARDWARE / "drawings" / f"{name}.svg").read_text(), f"{name} is old: make hardware"
-            drawn.setdefault(tier, set()).update(sheet.parts)
-        assert drawn[tier] == set(netlist.parts)
-
-
-def test_a_drawing_that_says_something_else_is_told(netlists: dict[str, Netlist]) -> None:
-    need("module:schemdraw", "schemdraw is not installed: make hardware")
-    from tools.hardware.sheet import Sheet
-
-    sheet = Sheet(netlists["b"], ["MUTE"], ["R201", "R202", "R213"])
-    sheet.two("R201", (0, 2), (0, 0))
-    sheet.two("R202", (3, 2), (3, 0))
-    sheet.line((0, 2), (3, 2))
-    assert sheet.compare() == ["R213 1 is not drawn", "R213 2 is not drawn", "the drawing does not join all of pi.39"]
-    sheet.ground((0, 0))
-    sheet.ground((3, 0))
-    sheet.two("R213", (6, 2), (6, 0))
-    sheet.ground((6, 0))
-    assert sheet.compare() == []
-    sheet.line((3, 2), (6, 2))
-    (finding,) = sheet.compare()
-    assert finding.startswith("the drawing joins MIC_VDD and M_PARK")
