@@ -148,7 +148,7 @@ class MuteProof:
         try:
             self._reference.reset()
             wanted = self._reference.encode(self._tone)
-            if encoder.encode(self._tone) != wanted:
+            if self._beyond(encoder.encode(self._tone), wanted):
                 self.found(KEPT)
             self._reference.reset()
             hears_silence = self._loud(Decoder(), self._reference.encode(self._silence))
@@ -214,14 +214,17 @@ class MuteProof:
     def _compare(self, payload: bytes) -> None:
         """Count what is in a first packet besides what came in since the gate opened."""
         self._reference.reset()
-        wanted = self._reference.encode(self._first)
+        self._count(self._beyond(payload, self._reference.encode(self._first)))
+
+    def _beyond(self, payload: bytes, wanted: bytes) -> list[float]:
+        """The levels of the blocks that are heard in the first packet ``payload`` and not in ``wanted``."""
         if payload == wanted:
-            return
+            return []
         left = self._left[: Decoder().decode(payload, self._left)].astype(np.float32)
         right = self._wanted[: Decoder().decode(wanted, self._wanted)].astype(np.float32)
-        self._count(_audible((left - right) / _OVERLOAD if left.size == right.size else left / _OVERLOAD))
+        heard = _audible((left - right) / _OVERLOAD if left.size == right.size else left / _OVERLOAD)
         brought_back = Decoder().decode_fec(payload, self._left, self._left.size)
-        self._count(_audible(self._left[:brought_back].astype(np.float32) / _OVERLOAD))
+        return heard + _audible(self._left[:brought_back].astype(np.float32) / _OVERLOAD)
 
     def _loud(self, decoder: Decoder, payload: bytes) -> list[float]:
         """The levels of the blocks that are heard in this frame."""

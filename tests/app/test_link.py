@@ -256,7 +256,7 @@ async def assert_ends_with(world: World, part: str, cause: Callable[[], None] | 
     await until(lambda: world.engine.end)
     cause()
     with pytest.raises(BaseExceptionGroup) as caught:
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 10)
     world.listener.close()
     assert isinstance(caught.value.exceptions[0], VitalEnded)
     assert str(caught.value.exceptions[0]).startswith(part)
@@ -288,7 +288,7 @@ async def violated(world: World, monkeypatch: pytest.MonkeyPatch) -> "AsyncItera
     await world.ask()
     yield ending
     with pytest.raises(BaseExceptionGroup, match="TaskGroup") as caught:
-        await asyncio.wait_for(ending, 5)
+        await asyncio.wait_for(ending, 10)
     world.listener.close()
     assert str(caught.value.exceptions[0]) == "proof ended"
 

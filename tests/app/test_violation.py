@@ -147,7 +147,7 @@ async def test_found_by_link_it_goes_to_the_lamp_and_the_disk_and_a_hand_ends_it
         assert broken.proof.why == KEPT
         await until(lambda: MuteMemory(short_dir).load().reasons >= {Reason.VIOLATION})
         with pytest.raises(BaseExceptionGroup) as caught:
-            await asyncio.wait_for(ending, 5)
+            await asyncio.wait_for(ending, 10)
         assert str(caught.value.exceptions[0]) == "proof ended", "link ends with 70 and is started anew"
         assert broken.wire.stopped
         sent = len(broken.wire.packets)
@@ -199,7 +199,7 @@ async def test_found_by_sound_it_is_stored_before_sound_ends(
     await until(lambda: before.sound.gate.is_open and before.sound.gate._ring.any())
     await before.mute()
     with pytest.raises(BaseExceptionGroup) as caught:
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 10)
     assert isinstance(caught.value.exceptions[0], VitalEnded)
     assert str(caught.value.exceptions[0]) == "proof ended"
     assert "engine=exchange" in before.lines.lines("violation")[0]

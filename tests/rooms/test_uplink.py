@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from appliance.app.speech import synthetic
 from appliance.core import sdp
 from appliance.core.counters import Counters
+from appliance.core.state import ProofState
 from appliance.core.units import BLOCK, RATE, Pcm
 from appliance.media import red, rtp
 from appliance.media.opus import Decoder, Encoder, OpusError, has_fec
@@ -81,7 +82,7 @@ class Bench:
     ) -> None:
         codec = CodecSettings(frame_ms, bitrate=bitrate, dtx=dtx)
         self.counters = Counters()
-        self.proof = MuteProof(codec.encoder, frame_ms)
+        self.proof = MuteProof(codec.encoder, frame_ms, clock=lambda: 5.0)
         self.uplink = kind(codec, self.proof, self.counters)
         self.wire = Wire()
         self.uplink.attach(self.wire, answer)
@@ -399,6 +400,24 @@ def test_a_check_finds_nothing_and_leaves_nothing(frame_ms: int, dtx: bool, answ
     assert checked.proof.state.checked_ago == 0.0
     assert checked.proof.state.looked > 0
     assert checked.proof.state.left_closed == 0
+
+
+@pytest.mark.parametrize("frame_ms", [10, 20])
+@pytest.mark.parametrize("bitrate", [6_000, 32_000, 128_000])
+@pytest.mark.parametrize("complexity", [0, 10])
+def test_a_check_finds_nothing_however_the_codec_is_set(frame_ms: int, bitrate: int, complexity: int) -> None:
+    """An alarm for nothing would close a room until somebody comes."""
+    for dtx in (False, True):
+        codec = CodecSettings(frame_ms, bitrate=bitrate, complexity=complexity, dtx=dtx)
+        proof = MuteProof(codec.encoder, frame_ms, clock=lambda: 5.0)
+        uplink = Uplink(codec, proof, Counters())
+        uplink.attach(Wire(), PLAIN)
+        for lost in (0, 120):
+            uplink.heard_report(losing(lost), float(lost))
+            for block in (*speech_like(0.1), None):
+                uplink.take(block)
+            uplink.check()
+        assert proof.state == ProofState(looked=2, checks=2, checked_ago=0.0)
 
 
 @pytest.mark.parametrize(("mutant", "blocks"), [(ForgetsToReset, 8), (KeepsHalfAFrame, 7), (RemembersFrames, 8)])
