@@ -63,6 +63,9 @@ MARKS = (
 )
 """Each covers those before it."""
 
+DARK = bytes((0xE0, 0, 0, 0))
+"""An LED that is not lit, as an APA102 or SK9822 takes it: three ones and its current, blue, green, red."""
+
 CURRENTS = 31
 """Steps of the current that each LED can be given beside its colours."""
 
@@ -81,35 +84,26 @@ def lightness_of_step(step: int) -> float:
     return PAUSE + (1.0 - PAUSE) * step / STEPS
 
 
-@dataclass(frozen=True, slots=True)
 class Palette:
-    """Colours for one brightness: each is four bytes, as an APA102 or SK9822 takes them (0xE0 | current, blue, green, red)."""
-
-    current: int
-    scale: float
-    talkers: tuple[tuple[bytes, ...], ...]
-    """By hue and step; behind the hues WHITE, for whoever has no sign."""
-    dark: bytes
-
-    def colour(self, rgb: tuple[int, int, int], lightness: float) -> bytes:
-        """``rgb`` (0 to 255 at full light) as bright as ``lightness``; no channel that is lit at all goes out."""
-        factor = light_of(lightness) * self.scale
-        red, green, blue = (max(1, round(part * factor)) if part * factor > 0 else 0 for part in rgb)
-        return bytes((0xE0 | self.current, blue, green, red))
-
-
-def _palette(peak: float) -> Palette:
-    """The palette whose brightest colour has the share ``peak`` of an LED's full light.
+    """Colours whose brightest has the share ``peak`` of an LED's full light. Each is four bytes: see :data:`DARK`.
 
     The current is set once, as low as it can be: the eight bits of each colour are then left for the levels. It does not
     follow them, since its steps are coarse and shift the hue of some LEDs.
     """
-    current = math.ceil(peak * CURRENTS - 1e-9)
-    bare = Palette(current, peak * CURRENTS / current, (), bytes((0xE0 | current, 0, 0, 0)))
-    talkers = tuple(
-        tuple(bare.colour(rgb, lightness_of_step(step)) for step in range(STEPS + 1)) for rgb in (*HUES, WHITE)
-    )
-    return Palette(bare.current, bare.scale, talkers, bare.dark)
+
+    def __init__(self, peak: float) -> None:
+        self._current = math.ceil(peak * CURRENTS)
+        self._scale = peak * CURRENTS / self._current
+        self.talkers = [
+            [self.colour(rgb, lightness_of_step(step)) for step in range(STEPS + 1)] for rgb in (*HUES, WHITE)
+        ]
+        """By hue and step; behind the hues WHITE, for whoever has no sign."""
+
+    def colour(self, rgb: tuple[int, int, int], lightness: float) -> bytes:
+        """``rgb`` (0 to 255 at full light) as bright as ``lightness`` (over 0); no channel that is lit at all goes out."""
+        factor = light_of(lightness) * self._scale
+        red, green, blue = (max(1, round(part * factor)) if part else 0 for part in rgb)
+        return bytes((DARK[0] | self._current, blue, green, red))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +165,8 @@ class Tables:
     """What follows from a layout. Signs are counted hue * 12 + place."""
 
     def __init__(self, layout: Layout) -> None:
-        self.by_day = _palette(layout.current / CURRENTS)
-        self.by_night = _palette(layout.current / CURRENTS * light_of(layout.night))
+        self.by_day = Palette(layout.current / CURRENTS)
+        self.by_night = Palette(layout.current / CURRENTS * light_of(layout.night))
         known = layout.pixels >= LEVEL_ONLY
         signs = [(figure, place) for figure in FIGURES for place in range(PLACES) if known]
         self.lit = [layout.at(place + at for at, bit in enumerate(figure) if bit) for figure, place in signs]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from appliance.core.lamps import QUIETEST_SHOWN, Sign
 from appliance.core.roster import PLACES
 from appliance.core.units import SILENCE
-from appliance.panel.layout import HUES, LEVEL_ONLY, MARKS, STEPS, Layout, light_of, lightness_of_step, tables
+from appliance.panel.layout import DARK, HUES, LEVEL_ONLY, MARKS, STEPS, Layout, light_of, lightness_of_step, tables
 from appliance.panel.port import View
 
 HOLD = 1.5
@@ -91,7 +91,7 @@ class Frame(NamedTuple):
     speak: float
     fault: float
     pixels: bytes
-    """Four bytes for each LED in the order of the wire, as it takes them: 0xE0 | current, blue, green, red."""
+    """Four bytes for each LED in the order of the wire, as it takes them (:data:`appliance.panel.layout.DARK`)."""
     next: float | None
     """When it changes by itself, on the clock of ``now``; None: it stays until the view changes."""
 
@@ -246,7 +246,7 @@ def _pixels(
     palette = known.palette(night)
     if talkers and layout.pixels < LEVEL_ONLY:
         return palette.talkers[len(HUES)][max(shades)] * layout.pixels
-    pixels = bytearray(palette.dark * layout.pixels)
+    pixels = bytearray(DARK * layout.pixels)
     taken = 0
     for talker in talkers:
         taken |= known.clear[talker.sign]

@@ -7,6 +7,7 @@ import pytest
 from appliance.core.roster import FIGURES, PLACES, Sign
 from appliance.core.roster import HUES as NAMES
 from appliance.panel.layout import CURRENTS, HUES, LEVEL_ONLY, MOST_PIXELS, Layout, light_of, tables
+from appliance.panel.renderer import RingState
 from tests.panel.player import EMPTY, Player, talking
 from tools.apa102 import Light
 
@@ -106,13 +107,21 @@ def test_what_cannot_be_is_refused(fields: dict[str, int], says: str) -> None:
         Layout(**fields)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("current", [1, 8, 31])
+def test_no_channel_of_a_colour_goes_out_however_dim_it_is() -> None:
+    player = Player(Layout(current=1, night=0.01))
+    for hue, rgb in enumerate(HUES):
+        player.ring = RingState()
+        player.show(talking((hue, 0, -60), night=True))
+        assert player.leds[0] == Light(1, *(int(part > 0) for part in rgb))
+
+
 @pytest.mark.parametrize("night", [0.25, 0.6, 1.0])
-def test_the_current_is_as_low_as_the_brightness_lets_it_be(current: int, night: float) -> None:
-    player = Player(Layout(current=current, night=night))
-    player.show(talking((5, 0, 0)))
-    assert player.leds[0] == Light(current, *HUES[5]), "by day the settings say it"
-    player.show(talking((5, 0, 0), night=True))
-    led = player.leds[0]
-    assert led.linear[0] == pytest.approx(current / CURRENTS * light_of(night), rel=0.04)
-    assert led.current == 1 or led.red > 127, "a step of current less would not do: eight bits are left for the levels"
+def test_the_current_is_as_low_as_the_brightness_lets_it_be(night: float) -> None:
+    for current in range(1, CURRENTS + 1):
+        player = Player(Layout(current=current, night=night))
+        player.show(talking((5, 0, 0)))
+        assert player.leds[0] == Light(current, *HUES[5]), "by day the settings say it"
+        player.show(talking((5, 0, 0), night=True))
+        led = player.leds[0]
+        assert led.linear[0] == pytest.approx(current / CURRENTS * light_of(night), rel=0.04)
+        assert led.current == 1 or led.red > 127, "a step less would not do: eight bits are left for the levels"
