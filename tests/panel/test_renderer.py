@@ -102,6 +102,18 @@ def test_levels_change_no_more_often_than_people_can_bear(still: bool, pause: fl
     assert len(seen) <= shades
 
 
+def test_a_still_display_has_five_steps_from_the_same_pause_to_the_same_height() -> None:
+    still, moving = Player(Layout(still=True)), Player()
+    seen = []
+    for level in range(-60, 1):
+        still.ring = RingState()
+        seen.append(still.show(talking((5, 3, level))).pixels)
+    assert [level for level, (a, b) in enumerate(itertools.pairwise(seen), -59) if a != b] == [-54, -42, -30, -18, -6]
+    for level in (-60, 0):
+        moving.ring = RingState()
+        assert moving.show(talking((5, 3, level))).pixels == seen[level + 60]
+
+
 def test_a_talker_keeps_their_leds_for_the_hold_after_the_last_sound() -> None:
     player = Player()
     player.show(talking((3, 6, -20)))
