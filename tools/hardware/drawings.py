@@ -234,7 +234,7 @@ def mute_usb(tier: Netlist) -> Sheet:
     sheet.name((-3.2, 0), "usb.VBUS", "left", "USB port: VBUS")
     sheet.two("F401", (-3.2, 0), (-0.7, 0))
     sheet.line((-0.7, 0), (0.5, 0))
-    sheet.name((0, 0), "K_5V", "bottom", "TP401")
+    sheet.name((-0.2, 0), "K_5V", "top", "TP401")
     first = sheet.pole("S401", "A", (0.5, 0), text="S401 A (drawn live)")
     second = sheet.pole("S401", "B", (4.5, 0.5), text="S401 B")
     sheet.line(first["A.live"], second["B.com"])
