@@ -28,7 +28,6 @@ from appliance.rooms.contract import Engine, RoomRefused, SiteReport
 from appliance.settings import Settings
 
 STATUS = "link.status"
-_KNOWN_EVERY = 0.05
 _TOLD = 1.0
 """Seconds that sound, which has the violation now, is told of it still: it stores it meanwhile, or is started anew."""
 _REMIND_EVERY = 1.0
@@ -65,7 +64,8 @@ class Link:
         self._members: dict[str, Member] = {}
         self._levels: dict[str, float] = {}
         self._speaking: frozenset[str] = frozenset()
-        self._violated = asyncio.Event()
+        self._violated, self._known = asyncio.Event(), asyncio.Event()
+        """The proof of mute has found something, and sound has shown that it knows."""
         self._why = ""
         self._refused = False
         self._heard: Uplink | None = None
@@ -116,13 +116,14 @@ class Link:
         stays out of the room: a sound that is away cannot be heard, and is told when it comes.
         """
         await self._violated.wait()
+        if self._heard is None or Reason.VIOLATION not in reasons_of(self._heard.reasons):
+            self._known.clear()  # what it may have known before was of another time
         found = self._engine.proof
         self._journal.tell(
             EventName.VIOLATION, engine=self._settings.room.engine, count=found.violations, why=found.why
         )
         await self._engine.leave()
-        while self._heard is None or Reason.VIOLATION not in reasons_of(self._heard.reasons):  # noqa: ASYNC110
-            await asyncio.sleep(_KNOWN_EVERY)
+        await self._known.wait()
         await asyncio.sleep(_TOLD)
 
     def _stop_here(self) -> None:
@@ -214,6 +215,8 @@ class Link:
         before, self._heard = self._last, uplink
         self._last = uplink or before
         if uplink is not None:
+            if Reason.VIOLATION in reasons_of(uplink.reasons):
+                self._known.set()
             self._report_site(uplink)
             # A sound that was started anew counts from the beginning: only a count that grew is a knock.
             if before is not None and 0 < (uplink.knocks - before.knocks) % _COUNTS < _COUNTS // 2:

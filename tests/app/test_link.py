@@ -279,11 +279,16 @@ async def test_junk_from_sound_ends_link(short_dir: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def violated(world: World, monkeypatch: pytest.MonkeyPatch) -> "AsyncIterator[asyncio.Task[None]]":
+async def violated(
+    world: World, monkeypatch: pytest.MonkeyPatch, before: int = 0
+) -> "AsyncIterator[asyncio.Task[None]]":
     """Link whose engine has just found something; it has ended with that when this does."""
     monkeypatch.setattr(link, "_TOLD", 0.05)
     ending = asyncio.create_task(world.link.run(world.stop, Notifier("")))
     await until(lambda: world.listener.poll() or world.listener.connected)
+    await world.ask(reasons=before)
+    await world.ask()
+    await until(lambda: world.engine.sites and world.engine.sites[-1].gate_open)
     world.engine.proof = ProofState(violations=2, why="leaked")
     await world.ask()
     yield ending
@@ -343,3 +348,15 @@ def test_a_token_file_that_holds_none_is_told(tmp_path: Path) -> None:
     wanted = settings(tmp_path, f'[room]\nurl = "http://127.0.0.1:1"\ntoken_file = "{tmp_path}/token"')
     with pytest.raises(NotAllowed, match="token_file holds no token"):
         make_engine(wanted)
+
+
+async def test_a_fault_that_sound_had_before_is_no_sign_that_it_knows_of_this_one(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(short_dir)
+    async with violated(world, monkeypatch, before=1 << Reason.VIOLATION) as ending:
+        await until(lambda: world.engine.left)
+        assert (await world.ask()).violation
+        assert not ending.done()
+        await world.ask(reasons=1 << Reason.VIOLATION)
+        await world.ask()  # a hand has answered at once
