@@ -146,7 +146,7 @@ def test_a_door_that_was_closed_stays_closed_and_nobody_is_warned(office: Office
     office.wait_until("2027-06-01T20:00")
     assert (office.door, office.held) == (Door.CLOSED, True)
     office.wait_until("2027-06-02T06:59:30")
-    assert not office.quiet.warning
+    assert (office.held, office.quiet.warning) == (True, False)
     office.wait_until("2027-06-02T07:00")
     assert (office.door, office.held) == (Door.CLOSED, False)
     assert Chime.WARNING not in office.chimes
@@ -336,6 +336,15 @@ def test_a_jump_into_the_night_closes_and_one_out_of_it_warns_first(office: Offi
     office.wait(59)
     assert office.door is Door.CLOSED, "a minute is a minute, whatever the clock does"
     office.wait(1)
+    assert office.door is Door.LISTENING
+
+
+def test_a_clock_that_is_set_back_within_the_last_minute_ends_nothing_early(office: Office) -> None:
+    office.wait_until("2027-06-02T06:59:30")
+    office.set("2027-06-02T06:59:05", synchronised=True)
+    office.wait(50)
+    assert (office.door, office.held) == (Door.CLOSED, True), "the minute is over, and the night is not"
+    office.wait(5)
     assert office.door is Door.LISTENING
 
 

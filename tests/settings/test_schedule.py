@@ -243,6 +243,9 @@ def test_night_follows_the_clock_on_the_wall() -> None:
         False,
     ]
     assert not Schedule().is_night(0.0)
+    late = parse_hours("sun 22:30-06:15")
+    shown = ("2027-06-06T22:29", "2027-06-06T22:30", "2027-06-07T06:14", "2027-06-07T06:15", "2027-06-07T22:30")
+    assert [late.at(datetime.fromisoformat(clock)) for clock in shown] == [False, True, True, False, False]
     friday = parse_hours("fri 22:00-06:00")
     assert [friday.at(datetime.fromisoformat(f"2027-06-0{day}T05:00")) for day in (4, 5, 6)] == [False, True, False]
 
