@@ -49,7 +49,8 @@ TARGETS: dict[str, list[str]] = {
     "appliance/panel/contacts.py": ["tests/panel/test_contacts.py", "tests/panel/test_contacts_strays.py"],
     "appliance/panel/lights.py": ["tests/panel/test_lights.py"],
     "appliance/panel/deck.py": ["tests/panel/test_deck.py"],
-    "appliance/rooms/proof.py": ["tests/rooms/test_proof.py", "tests/rooms/test_uplink.py"],
+    "appliance/panel/renderer.py": ["tests/panel/test_renderer_marks.py", "tests/panel/test_renderer.py"],
+    "appliance/rooms/proof.py": ["tests/rooms/test_proof.py", "tests/rooms/test_uplink_check.py"],
 }
 """What is mutated, and the tests that must notice, the quick ones first. The page made from the controls is no test here:
 it would notice everything and understand nothing."""
