@@ -205,6 +205,16 @@ async def test_a_hand_of_before_a_restart_still_counts(office: Office) -> None:
     assert office.door is Door.CLOSED
 
 
+async def test_so_does_one_of_before_a_power_cut(office: Office) -> None:
+    office.wait_until("2027-06-01T21:00")
+    office.press()
+    await office.cut(clock="2026-01-01T12:00")
+    office.wait(600)
+    office.set("2027-06-01T23:00", synchronised=True)
+    office.wait(600)
+    assert office.gate.is_open
+
+
 async def test_a_restart_in_quiet_hours_changes_nothing_and_rings_nothing(office: Office) -> None:
     office.wait_until("2027-06-01T21:00")
     office.chimes.clear()
