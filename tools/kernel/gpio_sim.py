@@ -61,8 +61,9 @@ class Chip:
         self._device = Path("/sys/devices/platform") / name / chip
 
     def unplug(self) -> None:
-        """Let it go, whoever has lines of it open."""
-        (self._folder / "live").write_text("0")
+        """Let it go, whoever has lines of it open; nothing to do if it is not there."""
+        if (self._folder / "live").read_text().strip() == "1":
+            (self._folder / "live").write_text("0")
 
     @property
     def number(self) -> int:
