@@ -47,7 +47,7 @@ TARGETS: dict[str, list[str]] = {
     "appliance/panel/memory.py": ["tests/panel/test_memory.py", "tests/panel/test_power_cut.py"],
     "appliance/settings/store.py": ["tests/settings/test_store.py", "tests/panel/test_power_cut.py"],
     "appliance/panel/contacts.py": ["tests/panel/test_contacts.py", "tests/panel/test_contacts_strays.py"],
-    "appliance/panel/lights.py": ["tests/panel/test_lights.py"],
+    "appliance/panel/lights.py": ["tests/panel/test_lights.py", "tests/panel/test_deck.py"],
     "appliance/panel/deck.py": ["tests/panel/test_deck.py"],
     "appliance/panel/renderer.py": ["tests/panel/test_renderer_marks.py", "tests/panel/test_renderer.py"],
     "appliance/rooms/proof.py": ["tests/rooms/test_proof.py", "tests/rooms/test_uplink_check.py"],

@@ -40,7 +40,6 @@ class Contact:
     def found(self, down: bool) -> None:
         """Where it stood when it was first read."""
         self.down = self.raw = down
-        self.due = None
 
     def edge(self, raw: bool, now: float) -> None:
         """Take one edge: the time to be still begins anew."""

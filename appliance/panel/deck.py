@@ -35,18 +35,16 @@ READ_EVERY = 0.25
 FRAME = 1 / 30
 """Seconds between two frames, at least."""
 
-_NOBODY = Hands(lambda: False, lambda _event: None, lambda: None)
-
 
 def _first(*times: float | None) -> float:
-    return min((time for time in times if time is not None), default=math.inf)
+    return min(time for time in times if time is not None)
 
 
 class Deck:
     """See :class:`appliance.panel.port.Panel`.
 
-    :param pixels: None: there is no ring.
     :param layout: of the ring; what else it says (night, still) counts for the lamps too.
+    :param pixels: None: there is no ring.
     """
 
     def __init__(
@@ -55,15 +53,15 @@ class Deck:
         kind: MuteControl,
         timing: Timing,
         *,
-        push_to_talk: bool = False,
+        push_to_talk: bool,
+        layout: Layout,
         pixels: Pixels | None = None,
-        layout: Layout | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lines, self._clock = lines, clock
         self._kind, self._timing, self._push_to_talk = kind, timing, push_to_talk
-        self._layout = layout or Layout(pixels=0)
-        self._hands = _NOBODY
+        self._layout = layout
+        self._hands: Hands  # what attach is given
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -75,7 +73,7 @@ class Deck:
         self._problem = ""
         self._again = BackOff()
         self._losses = self._lost_edges = 0
-        self._read_at = 0.0
+        self._read_at: float  # set with every find of the lines
         self._lights, self._ring = Lights(lines), Ring(pixels)
         self._view, self._changed = View(DARK), True
         self._drawn = RingState()
@@ -165,7 +163,7 @@ class Deck:
         try:
             while not self._ending:
                 due = self.turn(self._clock())
-                self._wake.wait(max(0.0, due - self._clock()) if due < math.inf else None)
+                self._wake.wait(due - self._clock())
                 self._wake.clear()
             self._let_go()
             self.ended.set_result(None)

@@ -1,5 +1,7 @@
 """What is lit: lamps and pixels. Only changes are sent, and what fails at run time is tried again."""
 
+import contextlib
+
 from appliance.panel.lines import Lines, Pixels
 
 PERIOD = 0.01
@@ -42,7 +44,6 @@ class Lights:
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
-        self._wanted: dict[str, float] = {}
         self._sent: dict[str, float] = {}
         self._dimmed: dict[str, float] = {}
         """Lamps that are switched quickly, with their share of the time."""
@@ -52,9 +53,6 @@ class Lights:
 
         :raises LinesError: the lines are lost.
         """
-        if self._wanted.get(lamp) == brightness:
-            return
-        self._wanted[lamp] = brightness
         if lamp in self._lines.dims or not 0.0 < brightness < 1.0:
             self._dimmed.pop(lamp, None)
             self._send(lamp, brightness)
@@ -71,10 +69,10 @@ class Lights:
         phase = (now + _LITTLE) % PERIOD
         due = PERIOD
         for lamp, share in self._dimmed.items():
-            off_at = share * PERIOD
-            self._send(lamp, float(phase < off_at))
-            if phase < off_at:
-                due = min(due, off_at)
+            left = share * PERIOD - phase
+            self._send(lamp, float(left > 0))
+            if left > 0:
+                due = min(due, left + phase)
         return now + _LITTLE + due - phase
 
     def _send(self, lamp: str, brightness: float) -> None:
@@ -127,7 +125,8 @@ class Ring:
         """Show ``colours`` as the last thing, and let go."""
         if self._pixels is None:
             return
-        self.send(colours, 0.0)
+        with contextlib.suppress(OSError):
+            self._pixels.send(colours)
         self._pixels.close()
 
     def _lose(self, error: OSError, now: float) -> None:

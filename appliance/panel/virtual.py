@@ -21,6 +21,7 @@ from appliance.panel.lines import CONTACTS, Edge, Failed, LinesError, Pixels
 
 __all__ = ["DARK", "VirtualLines", "VirtualPanel"]
 
+NO_RING = Layout(pixels=0)
 _TAP = 0.06
 """Seconds that a press lasts."""
 _REPEAT = 0.2
@@ -147,7 +148,7 @@ class VirtualPanel(Deck):
         *,
         push_to_talk: bool = False,
         pixels: Pixels | None = None,
-        layout: Layout | None = None,
+        layout: Layout = NO_RING,
     ) -> None:
         # Only a switch stays where it was put.
         self.lines = VirtualLines(lever if kind is MuteControl.LATCHING else None)

@@ -18,6 +18,7 @@ from appliance.core.controls import Event, MuteControl
 from appliance.core.lamps import Lamps, Sign
 from appliance.panel.contacts import Timing
 from appliance.panel.deck import Deck
+from appliance.panel.layout import Layout
 from appliance.panel.lines import CONTACTS, Lines, LinesError
 from appliance.panel.port import Hands, View
 from tests.support import wait_for
@@ -90,7 +91,7 @@ class Room:
 def deck(rig: Rig, kind: MuteControl = MuteControl.LATCHING, *, talk: bool = False) -> Iterator[tuple[Deck, Room]]:
     """A started panel on the rig's lines; stopped afterwards, without a trace."""
     room, before = Room(), threading.active_count()
-    made = Deck(rig.lines, kind, TIMING, push_to_talk=talk)
+    made = Deck(rig.lines, kind, TIMING, push_to_talk=talk, layout=Layout(pixels=0))
     made.start(room.hands())
     try:
         yield made, room

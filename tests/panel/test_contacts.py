@@ -70,6 +70,20 @@ def test_switch_closing_a_closed_gate_is_told_at_once_too() -> None:
     assert gate.events[1:] == [Event.SWITCH_CLOSED]
 
 
+def test_an_edge_that_says_what_was_said_tells_nothing() -> None:
+    gate = Gate(False)
+    switch, key = contact(MuteControl.LATCHING, gate), talk(gate)
+    switch.found(False)
+    switch.edge(False, 1.0)
+    switch.settle(1.02)
+    assert gate.events == [Event.SWITCH_FOUND_OPEN]
+    key.edge(True, 2.0)
+    key.settle(2.02)
+    key.edge(True, 3.0)
+    key.settle(3.02)
+    assert gate.events[1:] == [Event.TALK_PRESSED]
+
+
 def test_bouncing_close_is_told_once() -> None:
     gate = Gate(True)
     switch = contact(MuteControl.LATCHING, gate)
@@ -175,6 +189,7 @@ def test_letting_go_closes_at_the_leading_edge_and_holding_opens_after_the_debou
     assert (gate.closed, gate.events[1:]) == (1, [Event.TALK_RELEASED])
     for now, down in ((2.002, True), (2.004, False)):
         key.edge(down, now)
+        key.settle(now)
     key.settle(2.1)
     assert gate.events[1:] == [Event.TALK_RELEASED]
     assert key.due is None
@@ -339,7 +354,28 @@ def test_a_button_that_is_found_pressed_does_nothing_until_it_was_let_go(name: s
     contacts = panel(gate, push_to_talk=True)
     contacts.found(name, True)
     contacts.settle(50.0)
+    assert not contacts.read(name, True, 51.0)
+    contacts.settle(52.0)
     assert (gate.events, contacts.due) == ([], None)
+
+
+@pytest.mark.parametrize(("name", "step"), [("volume_up", 1), ("volume_down", -1)])
+def test_the_volume_goes_on_while_its_button_is_held(name: str, step: int) -> None:
+    gate = Gate(False)
+    contacts = panel(gate)
+    contacts.edge(name, True, 1.0)
+    for now in (1.02, 1.52, 1.72):
+        contacts.settle(now)
+    assert gate.events == [step] * 3
+
+
+def test_the_next_look_is_for_whatever_comes_first() -> None:
+    contacts = panel(Gate(False))
+    contacts.edge("knock", True, 1.0)
+    contacts.edge("talk", True, 1.01)
+    assert contacts.due == pytest.approx(1.02)
+    contacts.settle(1.02)
+    assert contacts.due == pytest.approx(1.03)
 
 
 def test_an_edge_that_was_lost_is_found_by_its_level() -> None:

@@ -1,5 +1,10 @@
 """The deck in a time of the test's own: when it wakes, what it sends, and what it does when something fails."""
 
+import threading
+import time
+from collections.abc import Callable
+from itertools import pairwise
+
 import pytest
 
 from appliance.audio.gate import Gate
@@ -11,6 +16,8 @@ from appliance.panel.deck import Deck
 from appliance.panel.layout import Layout
 from appliance.panel.lines import CONTACTS, Edge, Failed, LinesError
 from appliance.panel.port import Hands, View
+from appliance.panel.renderer import Frame, RingState, render
+from tests.support import wait_for
 
 LIVE = View(Lamps(Sign.OFF, Sign.STEADY, Sign.OFF, Sign.OFF, 0.0))
 PULSING = View(Lamps(Sign.STEADY, Sign.SLOW, Sign.OFF, Sign.OFF, 0.0))
@@ -159,12 +166,19 @@ def test_a_view_that_shows_the_same_sends_nothing(world: World) -> None:
     assert len(world.ring.sent) == sent
 
 
-def test_at_most_thirty_frames_a_second_are_drawn(world: World) -> None:
-    sent = len(world.ring.sent)
-    for n in range(1000):
+def test_at_most_thirty_frames_a_second_are_drawn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[float] = []
+
+    def counted(ring: RingState, view: View, now: float, layout: Layout) -> tuple[RingState, Frame]:
+        drawn.append(now)
+        return render(ring, view, now, layout)
+
+    monkeypatch.setattr("appliance.panel.deck.render", counted)
+    for n in range(2000):
         world.deck.show(View(LIVE.lamps, (Speaker(n % 8, n % 12, -(n % 60), False),)))
         world.run(0.001)
-    assert 10 < len(world.ring.sent) - sent <= 31
+    assert len(drawn) == pytest.approx(60, abs=1)
+    assert all(after - before > 0.033 for before, after in pairwise(drawn))
 
 
 def test_after_a_rest_a_view_is_drawn_at_once(world: World) -> None:
@@ -225,6 +239,22 @@ def test_a_gate_that_something_else_closed_is_shown(world: World) -> None:
     assert ("mic", 1.0) in world.lines.sent
 
 
+def test_mic_blinks_over_a_gate_that_a_fault_has_closed(world: World) -> None:
+    world.gate.close()
+    world.deck.show(View(Lamps(Sign.FAST, Sign.STEADY, Sign.OFF, Sign.OFF, 0.0)))
+    world.run(2.0)
+    assert [brightness for lamp, brightness in world.lines.sent if lamp == "mic"][:4] == [1.0, 0.0, 1.0, 0.0]
+
+
+def test_it_is_at_rest_when_no_contact_moves(world: World) -> None:
+    assert world.deck.at_rest
+    world.lines.down.add("knock")
+    world.lines.edge("knock", True)
+    assert not world.deck.at_rest
+    world.run(0.1)
+    assert world.deck.at_rest
+
+
 def test_every_level_is_read_four_times_a_second(world: World) -> None:
     reads = world.lines.reads
     world.run(2.0)
@@ -258,6 +288,15 @@ def test_lines_that_cannot_be_had_are_told_and_tried_again_ever_more_rarely() ->
     assert world.told == [Event.PANEL_FOUND, Event.SWITCH_FOUND_OPEN]
     assert world.deck.problem == ""
     assert world.deck.counts["panel_losses"] == 0
+
+
+def test_the_ring_shows_what_is_known_without_lines() -> None:
+    world = World()
+    assert world.deck.problem == ""
+    world.lines.broken = LinesError("there is no chip")
+    world.attach()
+    world.run(0.1)
+    assert len(world.ring.sent) == 1
 
 
 def test_lines_that_are_lost_close_the_gate_and_come_back(world: World) -> None:
@@ -354,13 +393,51 @@ def test_a_panel_that_was_never_started_can_be_stopped() -> None:
     World().deck.stop()
 
 
+class Sleeper(Deck):
+    """A deck whose looks are counted, and come ``rest`` seconds apart."""
+
+    looks, rest = 0, 1000.0
+
+    def turn(self, now: float) -> float:
+        self.looks += 1
+        return now + self.rest
+
+
+def test_its_thread_looks_when_there_is_something_and_sleeps_until_then() -> None:
+    lines = HandLines()
+    deck = Sleeper(lines, MuteControl.LATCHING, Timing(0.02, 1.0, 0.2), push_to_talk=False, layout=Layout(pixels=0))
+    deck.start(World().hands)
+    (thread,) = (thread for thread in threading.enumerate() if thread.name == "panel")
+    assert thread.daemon, "a panel that hangs does not hold up the end"
+    wait_for(lambda: deck.looks == 1)
+    assert deck.ended.running(), "whoever waits for it and gives up does not cancel it"
+    wakes: list[Callable[[], None]] = [
+        lambda: deck.show(LIVE),
+        lambda: lines.edge("knock", True),
+        lambda: lines.failed(LinesError("gone")),
+    ]
+    for looks, wake in enumerate(wakes, start=2):
+        wake()
+        wait_for(lambda looks=looks: deck.looks == looks)  # type: ignore[misc]
+        time.sleep(0.02)
+        assert deck.looks == looks, "and then it sleeps again"
+    deck.rest = 0.01
+    deck.show(LIVE)
+    wait_for(lambda: deck.looks > 10)
+    deck.rest = 1000.0
+    time.sleep(0.05)
+    deck.stop()
+    assert not thread.is_alive()
+    assert deck.ended.result(0) is None
+
+
 def test_at_the_end_all_is_let_go() -> None:
     world = World()
     world.deck.start(world.hands)
     world.deck.stop()
     assert world.deck.ended.result(1) is None
     assert world.lines.closed == 1
-    assert set(world.ring.sent[-1]) <= {0xE0 | Layout().current, 0}, "the ring is dark"
+    assert set(world.ring.sent[-1]) == {0xE0, 0}, "the ring is dark"
 
 
 def test_an_error_of_ours_closes_the_gate_at_once() -> None:

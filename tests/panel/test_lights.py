@@ -45,6 +45,13 @@ def test_a_plain_lamp_is_on_for_its_share_of_the_time(share: float) -> None:
     assert turns == pytest.approx(40, abs=2), "it wakes up twice in a period"
 
 
+def test_a_lamp_that_is_lit_almost_whole_is_not_always_lit() -> None:
+    lines = PlainLines()
+    lights = Lights(lines)
+    lights.light("fault", 0.9999)
+    assert lights.turn(3.0) == pytest.approx(3.0 + 0.98 * PERIOD)
+
+
 def test_lamps_that_are_dimmed_together_go_on_together() -> None:
     lines = PlainLines()
     lights = Lights(lines)
