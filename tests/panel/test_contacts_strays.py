@@ -35,7 +35,7 @@ class Panel:
 @pytest.mark.parametrize(("contact", "down"), [("mute", False), ("mute", True), ("talk", False), ("talk", True)])
 def test_an_edge_to_where_the_contact_stands_tells_nothing(contact: str, down: bool) -> None:
     """As after an edge that was lost, or a spike too short for both of its edges to be told."""
-    panel = Panel(push_to_talk=True, **{contact: down})
+    panel = Panel(MuteControl.LATCHING, push_to_talk=True, **{contact: down})
     panel.contacts.edge(contact, down, 5.0)
     panel.settle(5.01, 5.02, 5.03, 6.5)
     assert panel.events == []
@@ -53,7 +53,7 @@ def test_a_talk_key_that_was_let_go_opens_nothing_before_it_is_at_rest() -> None
 
 @pytest.mark.parametrize("contact", ["room", "talk", "volume_up", "volume_down", "knock"])
 def test_a_button_that_is_stuck_does_nothing_until_it_was_let_go(contact: str) -> None:
-    panel = Panel(**{contact: True})
+    panel = Panel(MuteControl.LATCHING, push_to_talk=False, **{contact: True})
     for now in (5.25, 5.5, 5.75, 7.0):
         assert not panel.contacts.read(contact, True, now), "it stands where it was found"
         panel.settle(now, now + 0.1)
