@@ -47,7 +47,7 @@ _ONE_OF: Mapping[str, tuple[str, ...]] = {
     "expect": ("high", "low", ""),
     "bias": ("pull-up", "pull-down", ""),
     "switch": ("live", "muted", ""),
-    "line": (*LINES, ""),
+    "line": (*PINS, ""),
 }
 
 
@@ -80,10 +80,9 @@ class Step:
         for key, allowed in _ONE_OF.items():
             if getattr(self, key) not in allowed:
                 raise ValueError(f'{self.id}: {key} = "{getattr(self, key)}" is not allowed')
-        wired = self.line in PINS
-        if self.kind in _CONTACTS and not (wired and LINES[self.line].direction == "in"):
+        if self.kind in _CONTACTS and LINES[self.line].direction != "in":
             raise ValueError(f"{self.id}: {self.line} is no contact")
-        if self.kind in _LAMPS and not (wired and LINES[self.line].colour):
+        if self.kind in _LAMPS and LINES[self.line].direction != "out":
             raise ValueError(f"{self.id}: {self.line} is no lamp")
         if not self.tiers or not set(self.tiers) <= set(TIERS):
             raise ValueError(f"{self.id}: tiers must be some of {', '.join(TIERS)}")

@@ -19,7 +19,6 @@ from appliance.settings import PanelKind, Settings
 
 PATIENCE, MORE_PATIENCE = 20.0, 60.0
 """Seconds that a person has to move a switch, and to do what a step asks for, if it says no time."""
-_COMPARE = "Compare the wiring with the drawing, and the settings with it: [panel]."
 _CHATTERS = "Set [panel] debounce_ms higher, or take a better contact."
 _NOBODY = "Nobody is here to press and to look: run it in a terminal."
 Result = tuple[State, str]
@@ -112,7 +111,7 @@ class Examination:
         """The levels of all contacts; a button that nobody presses must be at rest."""
         self.levels = self._bench.levels()
         words = ", ".join(f"{label(contact)} {level}" for contact, level in self.levels.items())
-        note(Finding("contacts", "good", f"{self._bench.name}: {words or 'none'}."))
+        note(Finding("contacts", "good", f"{self._bench.name}: {words}."))
         pressed = [contact for contact, level in self.levels.items() if level == self._bench.active(contact)]
         stuck = ", ".join(label(contact) for contact in pressed if not (self._has_switch and contact == "mute"))
         if stuck:
@@ -127,11 +126,11 @@ class Examination:
             return Finding(step.id, state, f"There is none: [panel] {missing}.", way_out)
         state, says = self._try(step)
         while state == "bad" and self._person is not None:
-            self._person.tell(f"{says} {step.help}".rstrip())
+            self._person.tell(f"{says} {step.help}")
             if not self._person.yes("Try it again?"):
                 break
             state, says = self._try(step)
-        ways_out: Mapping[State, str] = {"bad": step.help or _COMPARE, "warning": _CHATTERS}
+        ways_out: Mapping[State, str] = {"bad": step.help, "warning": _CHATTERS}
         return Finding(step.id, state, says, ways_out.get(state, ""))
 
     def _try(self, step: Step) -> Result:

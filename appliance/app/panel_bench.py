@@ -65,8 +65,8 @@ class Bench:
 
     def missing(self, line: str) -> str:
         """The setting that says that there is no such line ("" for the pixels), as ``mute_pin = 0``; empty: it is there."""
-        key = PINS.get(line, "") if line else "pixels"
-        return f"{key} = 0" if key and not getattr(self.panel, key) else ""
+        key = PINS[line] if line else "pixels"
+        return "" if getattr(self.panel, key) else f"{key} = 0"
 
     def levels(self) -> Mapping[str, str]:
         """What all contacts read."""

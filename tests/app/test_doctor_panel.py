@@ -40,12 +40,14 @@ class Panel:
         self.colours: list[bytes] = []
         self.planned: list[tuple[float, Callable[[], None]]] = []
         self.opened = self.closed = 0
+        self.pixels_are_open = False
         self.refuses, self.spi_fails = "", False
         self.edge: Edge = lambda _contact, _down: None
         self.failed: Failed = lambda _error: None
 
     def open(self, edge: Edge | None = None, failed: Failed | None = None) -> None:
-        if edge is None or failed is None:  # the pixels
+        if edge is None or failed is None:
+            self.pixels_are_open = True
             return
         if self.refuses:
             raise LinesError(self.refuses)
@@ -61,12 +63,16 @@ class Panel:
         self.flashes.append((lamp, brightness))
 
     def send(self, colours: bytes) -> None:
+        assert self.pixels_are_open
         if self.spi_fails:
             raise OSError("no such bus")
         self.colours.append(colours)
 
     def close(self) -> None:
-        self.closed += 1
+        if self.pixels_are_open:
+            self.pixels_are_open = False
+        else:
+            self.closed += 1
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -179,6 +185,7 @@ def test_a_button_that_mutes_has_to_be_at_rest_too(tmp_path: Path) -> None:
     world.panel.down["mute"] = True
     assert "MUTE" in world.walk()["at-rest"].says
     assert world.one(kind=Kind.LEVEL, line="mute", expect="low", switch="muted").state == "skipped"
+    assert world.one(kind=Kind.LEVEL, line="mute", expect="low").state == "good"
 
 
 def test_a_level_that_a_hand_makes(world: World) -> None:
@@ -222,6 +229,17 @@ def test_no_press(world: World) -> None:
     finding = world.one(kind=Kind.PRESS, line="room", seconds=20)
     assert (finding.state, finding.says) == ("bad", "ROOM was not pressed, or does not reach its pin.")
     assert 20 <= world.panel.now < 21
+
+
+def test_what_a_contact_did_before_does_not_count(world: World) -> None:
+    def chatters() -> None:
+        for at in range(20):
+            world.panel.after(1 + at * 0.01, lambda at=at: world.panel.put("room", at % 2 == 0))  # type: ignore[misc]
+
+    world.does(First=chatters, Second=lambda: world.panel.press("room"))
+    steps = [make(id=name, kind=Kind.PRESS, line="room", seconds=20, ask=name) for name in ("First", "Second")]
+    found = world.walk(*steps)
+    assert (found["First"].state, found["Second"].state) == ("warning", "good")
 
 
 def test_a_button_that_sticks(world: World) -> None:
@@ -275,6 +293,7 @@ def test_a_lamp_goes_on_and_off_and_is_left_as_it_was(world: World, line: str, a
     assert (finding.state, finding.says) == ("good", "Did it go on and off? Yes.")
     lamp = line.removesuffix("_lamp")
     assert world.panel.flashes == [(lamp, on) for on in (1.0, 0.0, 1.0, 0.0, at_rest)]
+    assert world.panel.now >= 2, "slowly enough to be seen"
 
 
 def test_a_lamp_that_nobody_sees(world: World) -> None:
@@ -289,6 +308,7 @@ def test_a_light_runs_once_over_the_pixels(world: World) -> None:
     lit = [[at for at in range(12) if frame[4 * at + 1]] for frame in world.panel.colours]
     assert lit == [[at] for at in range(12)] + [[]]
     assert {len(frame) for frame in world.panel.colours} == {48}
+    assert not world.panel.pixels_are_open
 
 
 @pytest.mark.parametrize(
@@ -351,8 +371,10 @@ def test_what_the_settings_say_is_not_there(tmp_path: Path, optional: bool, stat
     world = World(tmp_path, '[panel]\nkind = "gpio"\nknock_pin = 0\n')
     finding = world.one(kind=Kind.PRESS, line="knock", seconds=1, optional=optional)
     assert (finding.state, finding.says) == (state, "There is none: [panel] knock_pin = 0.")
+    assert bool(finding.way_out) is not optional
     finding = world.one(kind=Kind.PIXELS, question="Did it?", optional=optional)
     assert (finding.state, finding.says) == (state, "There is none: [panel] pixels = 0.")
+    assert world.one(kind=Kind.QUESTION, question="Is it?").state == "good", "it is not about them"
 
 
 def test_the_installed_checklist_with_nobody_there(world: World) -> None:
@@ -399,6 +421,14 @@ def test_the_installed_checklist_with_somebody_who_does_all_of_it(world: World) 
         assert {name: finding.says for name, finding in found.items() if finding.state != "good"} == {}
         assert len(found) == len(steps) + 1
         assert panel.down["mute"], "it is left muted"
+
+
+def test_nobody_there_to_move_the_switch(world: World) -> None:
+    world.person, world.panel.down["mute"] = None, True
+    finding = world.one(kind=Kind.LEVEL, line="mute", expect="high", switch="live")
+    assert (finding.state, finding.says) == ("skipped", "Nobody is here to put the mute switch to LIVE.")
+    assert world.one(kind=Kind.LEVEL, line="room", expect="high").state == "good", "it needs no switch"
+    assert world.one(kind=Kind.LEVEL, line="room", expect="low").state == "skipped"
 
 
 def test_lines_that_somebody_else_has(world: World) -> None:
@@ -467,6 +497,8 @@ def test_the_panel_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert figures["levels"]["mute"] == "low"
     assert {finding.check for finding in found} >= {"contacts", "live-supply", "left-muted"}
     assert "live-supply-usb" not in {finding.check for finding in found}
+    wire = next(finding for finding in found if finding.check == "mic-lamp-wire")
+    assert "of their own" not in wire.says, "it is tried on this machine"
 
 
 def lines(**step: object) -> str:
@@ -489,7 +521,7 @@ def lines(**step: object) -> str:
         ({"id": "a", "tiers": ["a"], "kind": "level", "line": "mute", "expect": "lit"}, 'expect = "lit"'),
         ({"id": "a", "tiers": ["a"], "kind": "press", "line": "bell", "seconds": 1}, 'line = "bell"'),
         ({"id": "a", "tiers": ["a"], "kind": "press", "line": "mic_lamp", "seconds": 1}, "is no contact"),
-        ({"id": "a", "tiers": ["a"], "kind": "press", "line": "i2s_microphones", "seconds": 1}, "is no contact"),
+        ({"id": "a", "tiers": ["a"], "kind": "press", "line": "i2s_clock", "seconds": 1}, 'line = "i2s_clock"'),
         ({"id": "a", "tiers": ["a"], "kind": "lamp", "line": "mute", "question": "?"}, "is no lamp"),
         ({"id": "a", "tiers": ["a"], "kind": "measure", "point": "TP1", "volts": [2, 1]}, "volts must be"),
         ({"id": "a", "tiers": ["a"], "kind": "measure", "point": "TP1", "volts": [1]}, "volts must be"),
