@@ -240,6 +240,15 @@ def test_what_a_contact_did_before_does_not_count(world: World) -> None:
     steps = [make(id=name, kind=Kind.PRESS, line="room", seconds=20, ask=name) for name in ("First", "Second")]
     found = world.walk(*steps)
     assert (found["First"].state, found["Second"].state) == ("warning", "good")
+    assert world.person is not None and world.person.told == ["First", "Second"], "each is said once"
+
+
+def test_what_a_question_asks_for_is_said_before_it(world: World) -> None:
+    assert world.person is not None
+    assert world.one(kind=Kind.QUESTION, question="Is it lit?").state == "good"
+    assert world.person.told == []
+    assert world.one(kind=Kind.QUESTION, question="Is it lit?", ask="Join them.").state == "good"
+    assert world.person.told == ["Join them."]
 
 
 def test_a_button_that_sticks(world: World) -> None:
