@@ -57,13 +57,13 @@ coverage: dev ## which branches of everything the tests take; slower, as all of 
 	@$(BIN)/coverage run -m pytest $(ARGS)
 	@$(BIN)/coverage report
 
-test-kernel: alsa ## sound cards under a Linux of their own in QEMU: xruns, 20 unplugs and replugs (ARGS="-k replug" for some)
+test-kernel: alsa ## sound cards and the panel under a Linux of their own in QEMU (ARGS="-k panel" for some)
 	@$(PYTHON) -m tools.system kernel || true
 	@KONTOR_WITH=slow $(if $(ARGS),,KONTOR_MEASUREMENTS=docs/measurements) $(PYTEST) -s -m slow tests/kernel $(ARGS)
 
 slow: dev ## the slow suites (ARGS=tests/soak for some of them)
 	@case "$(ARGS)" in "" | *kernel*) $(PYTHON) -m tools.system kernel || true;; esac
-	@case "$(ARGS)" in "" | *firmware*) $(PYTHON) -m tools.system firmware; $(PYTHON) -m tools.bootstrap hardware || true;; esac
+	@case "$(ARGS)" in "" | *firmware*) $(PYTHON) -m tools.system firmware boards; $(PYTHON) -m tools.bootstrap hardware || true;; esac
 	@case "$(ARGS)" in "" | *tools/hardware*) $(PYTHON) -m tools.system hardware; $(PYTHON) -m tools.bootstrap hardware || true;; esac
 	@KONTOR_WITH=slow $(PYTEST) -m slow $(ARGS)
 

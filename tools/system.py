@@ -1,4 +1,4 @@
-"""Debian's packages that run beside ours: ``python3 -m tools.system tests|bench|kernel|firmware|hardware|NAME…``.
+"""Debian's packages that run beside ours: ``python3 -m tools.system tests|bench|kernel|firmware|boards|hardware|NAME…``.
 
 Installed where we may, as root or with a sudo that asks nothing; else it says what to type. For ``tests`` their absence is no
 failure here: what needs them skips with its reason, and fails in CI.
@@ -72,7 +72,17 @@ FIRMWARE = {
 HARDWARE = {"dot": "graphviz"}
 """What lays out the picture of the cables."""
 
-_SETS = {"tests": TESTS, "bench": BENCH, "kernel": KERNEL, "firmware": FIRMWARE, "hardware": HARDWARE}
+BOARDS = {"qemu-system-aarch64": "qemu-system-arm", "depmod": "kmod"}
+"""What starts a kernel on a Raspberry Pi that is none."""
+
+_SETS = {
+    "tests": TESTS,
+    "bench": BENCH,
+    "kernel": KERNEL,
+    "firmware": FIRMWARE,
+    "boards": BOARDS,
+    "hardware": HARDWARE,
+}
 _PLACES = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 
 

@@ -29,8 +29,9 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 META = "linux-image-{architecture}"
 """Debian's name for the newest kernel; what it depends on has the version in its name."""
 WANTED = r"linux-(?:image|base|binary|modules)-\d[^ ,]*-{architecture}"
+STABLE = SUITE.partition("-")[0]
 BUSYBOX = "busybox-static"
-"""The first programs that run in the guest; of the machine's own suite."""
+"""The first programs that run in the guest; of :data:`STABLE`."""
 MODULES = Path("usr/lib/modules")
 
 
@@ -54,25 +55,30 @@ class Kernel:
         return self.root / "busybox"
 
 
-def cached() -> Kernel | None:
+def cached(architecture: str = "amd64") -> Kernel | None:
     """The kernel fetched last, if there is one."""
     try:
-        told = json.loads((PLACE / "kernel.json").read_text())
+        told = json.loads((PLACE / _record(architecture)).read_text())
         kernel = Kernel(PLACE / told["folder"], told["release"])
     except (OSError, ValueError, KeyError):
         return None
     return kernel if kernel.image.exists() and kernel.busybox.exists() else None
 
 
-def kernel() -> Kernel:
-    """The kernel in the cache, fetched if it is not there.
+def kernel(architecture: str = "amd64") -> Kernel:
+    """The kernel in the cache, fetched if it is not there; for the guest's processor, or for the boards' (arm64).
 
     :raises KernelMissingError: it cannot be had on this machine; says why.
     """
-    return cached() or _fetch()
+    return cached(architecture) or _fetch(architecture)
 
 
-def _fetch() -> Kernel:
+def _record(architecture: str) -> str:
+    """The file that says which kernel was fetched last."""
+    return "kernel.json" if architecture == "amd64" else f"kernel-{architecture}.json"
+
+
+def _fetch(architecture: str) -> Kernel:
     for program in ("apt-get", "dpkg-deb", "depmod"):
         if find(program) is None:
             raise KernelMissingError(f"a kernel for the guest needs Debian's {program}")
@@ -80,16 +86,18 @@ def _fetch() -> Kernel:
     with tempfile.TemporaryDirectory(dir=PLACE, prefix="fetching-") as name:
         folder = Path(name)
         print(f"kontor: fetching Debian's kernel of {SUITE} (120 MB).", flush=True)
-        options = other_suite(folder / "apt")
+        options = other_suite(folder / "apt", architecture)
         apt(["apt-get", "update", *options], folder)
-        packages = versioned(options, folder)
+        packages = versioned(options, folder, architecture)
         apt(["apt-get", "download", *options, *packages], folder)
-        apt(["apt-get", "download", "-o", "APT::Sandbox::User=root", BUSYBOX], folder)
-        return _unpack(folder)
+        stable = other_suite(folder / "stable", architecture, STABLE)
+        apt(["apt-get", "update", *stable], folder)
+        apt(["apt-get", "download", *stable, BUSYBOX], folder)
+        return _unpack(folder, architecture)
 
 
-def other_suite(place: Path, architecture: str = "amd64") -> list[str]:
-    """Options that make apt look at :data:`SUITE` of the machine's own mirror, with lists of its own.
+def other_suite(place: Path, architecture: str = "amd64", suite: str = SUITE) -> list[str]:
+    """Options that make apt look at another suite of the machine's own mirror, with lists of its own.
 
     :raises KernelMissingError: this machine's apt has no mirror.
     """
@@ -103,7 +111,7 @@ def other_suite(place: Path, architecture: str = "amd64") -> list[str]:
         (place / empty).mkdir(parents=True)
     (place / "status").touch()
     signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
-    (place / "sources.list").write_text(f"deb {signed}{mirrors[0]} {SUITE} main\n")
+    (place / "sources.list").write_text(f"deb {signed}{mirrors[0]} {suite} main\n")
     settings = {
         "Dir::Etc::SourceList": place / "sources.list",
         "Dir::Etc::SourceParts": "/dev/null",
@@ -138,7 +146,7 @@ def versioned(options: list[str], folder: Path, architecture: str = "amd64") -> 
     return list(found)
 
 
-def _unpack(folder: Path) -> Kernel:
+def _unpack(folder: Path, architecture: str) -> Kernel:
     """Unpack what was downloaded, make the index of modules, put it all in its place."""
     root, packages = folder / "root", sorted(folder.glob("*.deb"))
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in packages}
@@ -157,8 +165,9 @@ def _unpack(folder: Path) -> Kernel:
     if not (PLACE / name).exists():
         root.rename(PLACE / name)
     told = {"folder": name, "release": release, "sha256": hashes}
-    (folder / "kernel.json").write_text(json.dumps(told, indent=1) + "\n")
-    os.replace(folder / "kernel.json", PLACE / "kernel.json")
+    record = _record(architecture)
+    (folder / record).write_text(json.dumps(told, indent=1) + "\n")
+    os.replace(folder / record, PLACE / record)
     return Kernel(PLACE / name, release)
 
 

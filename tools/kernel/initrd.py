@@ -7,7 +7,7 @@ import shlex
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tools.kernel.fetch import ROOT, Kernel
@@ -50,20 +50,24 @@ def build(kernel: Kernel, python: str = sys.executable) -> bytes:
         "init": _INIT.format(share=SHARE, agent=agent).encode(),
         "bin/busybox": kernel.busybox.read_bytes(),
     }
-    for number, path in enumerate(_modules(kernel)):
-        files[f"modules/{number:02}-{path.name.removesuffix('.xz')}"] = _unpacked(path)
     places = ["bin", "modules", "proc", "sys", "dev", "lower", "changes", "root"]
-    return b"".join(_cpio(places, files))
+    return archive(places, files | modules(kernel, NEEDED))
 
 
-def _modules(kernel: Kernel) -> list[Path]:
-    """The needed modules and what they depend on, in the order in which they load."""
+def modules(kernel: Kernel, names: Iterable[str]) -> dict[str, bytes]:
+    """Modules and what they depend on, as files below modules/ whose names sort as they load."""
     found: dict[Path, None] = {}
-    for name in NEEDED:
+    for name in names:
         command = [find("modprobe") or "modprobe", "-d", str(kernel.root), "-S", kernel.release, "--show-depends", name]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         found.update(dict.fromkeys(Path(line.split()[1]) for line in done.stdout.splitlines() if "insmod" in line))
-    return list(found)
+    paths = enumerate(found)
+    return {f"modules/{number:02}-{path.name.removesuffix('.xz')}": _unpacked(path) for number, path in paths}
+
+
+def archive(folders: list[str], files: dict[str, bytes]) -> bytes:
+    """A first file system of these folders and programs."""
+    return b"".join(_cpio(folders, files))
 
 
 def _unpacked(path: Path) -> bytes:
