@@ -26,7 +26,7 @@ class Led:
         self.most = int((path / "max_brightness").read_text())
         """Its largest brightness; one that has no steps between has 1."""
         trigger = path / "trigger"
-        if trigger.exists():
+        if trigger.exists() and "[none]" not in trigger.read_text():
             trigger.write_text("none")
         self._file = os.open(path / "brightness", os.O_WRONLY | os.O_CLOEXEC)
 

@@ -180,10 +180,12 @@ def lit(path: Path) -> str:
 
 def test_a_lamp_that_the_kernel_has_is_taken_over_and_lit_there(tmp_path: Path) -> None:
     fault, speak = led(tmp_path, "fault", 1), led(tmp_path, "speak", 255)
+    (speak / "trigger").write_text("[none]")
     assert (fault.name, speak.name) == ("kontor:amber:fault", "kontor:white:speak")
     made = Mocked(tmp_path)
     made.open()
     assert (fault / "trigger").read_text() == "none"
+    assert (speak / "trigger").read_text() == "[none]", "what nothing blinks is left alone: it may not be ours to write to"
     assert made.lines.dims == {"speak"}
     made.lines.light("fault", 0.0)
     made.lines.light("speak", 0.001)
