@@ -38,6 +38,8 @@ CHIPS = {
     "bcm2712": Chip(("kontor-panel-pi5",), (), "ttyAMA10", "pinctrl_rp1"),
 }
 
+OVERLAYS = sorted({name for chip in CHIPS.values() for name in (*chip.overlays, *chip.choice)})
+
 _CONFIG = """\
 # Boot settings of Kontor on a {name}, with Debian's kernel and its device tree.
 # Made from hardware/pinmap.toml by `make docs`: do not edit. More on each line: firmware/README.md.
@@ -88,9 +90,7 @@ def files(pins: PinMap) -> dict[str, str]:
     :raises tools.firmware.overlays.OverlayError: the map asks for what a chip cannot do.
     """
     made = {
-        "kontor-panel.dts": overlays.panel(pins),
-        "kontor-panel-pi5.dts": overlays.panel_pi5(pins),
-        "kontor-audio.dts": overlays.audio(pins),
+        **{f"{name}.dts": overlays.source(name, pins) for name in OVERLAYS},
         "raspberry-pi-os.txt": _stock(pins),
     }
     for board, known in pins.boards.items():

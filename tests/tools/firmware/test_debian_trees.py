@@ -51,11 +51,12 @@ WRONG = (
 def test_what_the_bindings_do_not_allow_is_found(
     debian: Trees, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = overlays.panel(PINS)
+    right = overlays.source
+    text = right("kontor-panel", PINS)
     for old, new, _ in WRONG:
         assert old in text
         text = text.replace(old, new, 1)
-    monkeypatch.setattr(overlays, "panel", lambda pins: text)
+    monkeypatch.setattr(overlays, "source", lambda name, pins: text if name == "kontor-panel" else right(name, pins))
     found = build.proved(PI4, debian, tmp_path / "built", tmp_path)
     for _, _, said in WRONG:
         assert any(said in finding for finding in found), (said, found)

@@ -69,6 +69,18 @@ NEW = """/dts-v1/;
 PINS = load()
 
 
+def panel(pins: PinMap) -> str:
+    return overlays.source("kontor-panel", pins)
+
+
+def panel_pi5(pins: PinMap) -> str:
+    return overlays.source("kontor-panel-pi5", pins)
+
+
+def audio(pins: PinMap) -> str:
+    return overlays.source("kontor-audio", pins)
+
+
 class Bench:
     """Compiles and applies, in a folder of the test."""
 
@@ -102,15 +114,15 @@ def test_the_files_are_current() -> None:
 
 
 def test_the_panel_is_as_the_pin_map_says(bench: Bench) -> None:
-    assert bench.findings(OLD, overlays.panel(PINS)) == []
+    assert bench.findings(OLD, panel(PINS)) == []
 
 
 def test_the_panel_of_a_pi_5_is_as_the_pin_map_says(bench: Bench) -> None:
-    assert bench.findings(NEW, overlays.panel_pi5(PINS)) == []
+    assert bench.findings(NEW, panel_pi5(PINS)) == []
 
 
 def test_tier_b_is_as_the_pin_map_says(bench: Bench) -> None:
-    assert bench.findings(OLD, overlays.panel(PINS), overlays.audio(PINS), audio=True) == []
+    assert bench.findings(OLD, panel(PINS), audio(PINS), audio=True) == []
 
 
 @pytest.mark.parametrize(
@@ -136,7 +148,7 @@ def test_tier_b_is_as_the_pin_map_says(bench: Bench) -> None:
     ],
 )
 def test_what_an_overlay_gets_wrong_is_found(bench: Bench, old: str, new: str, said: str) -> None:
-    found = bench.findings(OLD, changed(overlays.panel(PINS), old, new))
+    found = bench.findings(OLD, changed(panel(PINS), old, new))
     assert any(said in text for text in found), found
 
 
@@ -149,23 +161,21 @@ def test_what_an_overlay_gets_wrong_is_found(bench: Bench, old: str, new: str, s
     ],
 )
 def test_the_same_on_a_pi_5(bench: Bench, old: str, new: str, said: str) -> None:
-    found = bench.findings(NEW, changed(overlays.panel_pi5(PINS), old, new))
+    found = bench.findings(NEW, changed(panel_pi5(PINS), old, new))
     assert any(said in text for text in found), found
 
 
 def test_microphones_at_other_pins_are_found(bench: Bench) -> None:
-    wrong = changed(overlays.audio(PINS), '"gpio20", ', "")
-    found = bench.findings(OLD, overlays.panel(PINS), wrong, audio=True)
+    wrong = changed(audio(PINS), '"gpio20", ', "")
+    found = bench.findings(OLD, panel(PINS), wrong, audio=True)
     assert found == ["missing: GPIO 20 for /soc/i2s@7e203000 as alt0"]
 
 
 def test_another_map_is_another_overlay(bench: Bench) -> None:
     """A key moved to GPIO 16: the overlay made from the old map no longer fits, the one made from the new map does."""
     moved = replace(PINS, lines={**PINS.lines, "talk": replace(PINS.lines["talk"], gpio=16, pin=36)})
-    assert "missing: GPIO 16 for /soc/gpio@7e200000 as gpio_in pull-up" in bench.findings(
-        OLD, overlays.panel(PINS), pins=moved
-    )
-    assert bench.findings(OLD, overlays.panel(moved), pins=moved) == []
+    assert "missing: GPIO 16 for /soc/gpio@7e200000 as gpio_in pull-up" in bench.findings(OLD, panel(PINS), pins=moved)
+    assert bench.findings(OLD, panel(moved), pins=moved) == []
 
 
 def test_what_a_tree_loses_is_found() -> None:
@@ -177,16 +187,16 @@ def test_what_a_tree_loses_is_found() -> None:
 def test_a_bus_at_pins_that_cannot_have_it_is_refused() -> None:
     moved = replace(PINS, lines={**PINS.lines, "speak_lamp": replace(PINS.lines["speak_lamp"], gpio=22, pin=15)})
     with pytest.raises(overlays.OverlayError, match="pwm0 cannot be at GPIO 22"):
-        overlays.panel(moved)
+        panel(moved)
 
 
 def test_a_lamp_of_another_colour_has_another_name_and_one_without_a_number_is_refused(bench: Bench) -> None:
     blue = replace(PINS, lines={**PINS.lines, "fault_lamp": replace(PINS.lines["fault_lamp"], colour="blue")})
-    assert bench.findings(OLD, overlays.panel(blue), pins=blue) == []
-    assert "there is no lamp kontor:amber:fault" in bench.findings(OLD, overlays.panel(blue))
+    assert bench.findings(OLD, panel(blue), pins=blue) == []
+    assert "there is no lamp kontor:amber:fault" in bench.findings(OLD, panel(blue))
     beige = replace(PINS, lines={**PINS.lines, "fault_lamp": replace(PINS.lines["fault_lamp"], colour="beige")})
     with pytest.raises(overlays.OverlayError, match="fault_lamp: the kernel has no LED_COLOR_ID_BEIGE"):
-        overlays.panel(beige)
+        panel(beige)
 
 
 def test_an_overlay_that_dtc_refuses_is_said_in_one_line(bench: Bench) -> None:
@@ -196,7 +206,7 @@ def test_an_overlay_that_dtc_refuses_is_said_in_one_line(bench: Bench) -> None:
 
 def test_an_overlay_without_its_label_in_the_tree_is_refused(bench: Bench) -> None:
     with pytest.raises(build.BuildError, match=r"^fdtoverlay: "):
-        bench.findings(NEW, overlays.panel(PINS))
+        bench.findings(NEW, panel(PINS))
 
 
 @pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:60], lambda data: b"\0" * 200])
