@@ -110,5 +110,5 @@ def test_they_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_libraries_are_imported_before_and_our_own_modules_anew_by_each_child() -> None:
-    names = {"aiohttp", "aiohttp.web", "appliance", "appliance.core", "tests.support", "tools", "yarl"}
+    names = {"_asyncio", "aiohttp", "aiohttp.web", "appliance", "appliance.core", "tests.support", "tools", "yarl"}
     assert mutants._libraries(names) == ["aiohttp", "yarl"]
