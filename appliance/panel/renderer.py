@@ -152,7 +152,7 @@ def _follow(ring: RingState, view: View, now: float, still: bool) -> tuple[tuple
             fallen = max(QUIETEST_SHOWN, before.level, level, before.shown - FALL * passed)
             shown = fallen if move else before.shown
             talkers.append(Talker(before.sign, until, named, level, shown))
-    talkers += [Talker(sign, now + HOLD, True, level, max(QUIETEST_SHOWN, level)) for sign, level in told.items()]
+    talkers += [Talker(sign, now, True, level, max(QUIETEST_SHOWN, level)) for sign, level in told.items()]
     return tuple(talkers), now if move else ring.moved
 
 

@@ -141,6 +141,15 @@ def test_a_pause_that_the_host_already_bridged_is_not_bridged_twice(quiet: int) 
     assert player.lit == set()
 
 
+def test_whoever_is_named_without_a_level_is_dim_for_just_as_long() -> None:
+    player = Player()
+    player.show(talking((3, 6, QUIET)))
+    assert player.lit == {6, 7, 8}
+    player.wait(0.5)
+    player.show(EMPTY)
+    assert player.lit == set()
+
+
 def test_an_led_stays_with_whoever_lit_it_first_until_their_hold_ends() -> None:
     player = Player()
     first, second = (7, 0, -20), (3, 2, -5)  # LEDs 0 to 3, and 2 to 4
