@@ -162,6 +162,16 @@ def test_nor_when_it_is_closed_from_afar_during_the_warning(office: Office) -> N
     assert (office.door, office.held) == (Door.CLOSED, False)
 
 
+def test_nor_when_it_listens_already_as_was_asked_from_afar(office: Office) -> None:
+    office.wait_until("2027-06-01T21:00")
+    office.desk.apply(Event.DOOR_ASKED_LISTENING)
+    office.wait_until("2027-06-02T06:59:30")
+    assert (office.door, office.held, office.quiet.warning) == (Door.LISTENING, True, False)
+    office.wait_until("2027-06-02T07:00")
+    assert (office.door, office.held) == (Door.LISTENING, False)
+    assert Chime.WARNING not in office.chimes
+
+
 def test_a_hand_outranks_the_schedule_until_it_begins_again(office: Office) -> None:
     office.wait_until("2027-06-01T21:00")
     office.press()
@@ -264,6 +274,14 @@ async def test_after_a_cut_at_night_a_hand_opens_the_door_without_any_clock(offi
     assert office.gate.is_open, "the night that it outranked is still the same one"
     office.wait_until("2027-06-02T19:00")
     assert office.door is Door.CLOSED
+
+
+async def test_a_hand_does_not_make_a_wrong_clock_right(office: Office) -> None:
+    office.wait_until("2027-06-01T23:00")
+    await office.cut(clock="2026-01-01T12:00")
+    office.press()
+    office.wait(12 * 3600)
+    assert office.gate.is_open, "that clock says midnight, and is a year behind"
 
 
 async def test_a_cut_at_noon_leaves_the_door_as_it_was(office: Office) -> None:

@@ -207,8 +207,9 @@ def test_what_touches_is_one_stretch_over_days_and_holidays() -> None:
     office = schedule(BERLIN, *WEEK, free=("2027-12-24 to 2028-01-02",))
     weekend = office.at(unix(BERLIN, "2027-06-05T12:00")).stretch
     assert weekend == (unix(BERLIN, "2027-06-04T19:00"), unix(BERLIN, "2027-06-07T07:00"))
-    holidays = office.at(unix(BERLIN, "2027-12-28T12:00")).stretch
-    assert holidays == (unix(BERLIN, "2027-12-23T19:00"), unix(BERLIN, "2028-01-03T07:00"))
+    for day in ("2027-12-24", "2027-12-25", "2027-12-28", "2028-01-01", "2028-01-02"):
+        holidays = office.at(unix(BERLIN, f"{day}T12:00")).stretch
+        assert holidays == (unix(BERLIN, "2027-12-23T19:00"), unix(BERLIN, "2028-01-03T07:00"))
     years = schedule(BERLIN, free=("2027-01-01 to 2036-12-31",)).at(unix(BERLIN, "2030-06-01T12:00"))
     assert years.stretch is not None
     assert years.changes - unix(BERLIN, "2030-06-01T12:00") > 365 * 86400, "as far as it is looked, which is far enough"
@@ -340,6 +341,7 @@ def test_dates_that_are_none(text: str, why: str) -> None:
         (("19:00-07:00", "07:00-08:00"), (), None),
         (("fri 19:00-07:00", "sat 06:59-10:00"), (), ("fri 19:00-07:00", "sat 06:59-10:00", "sat 06:59")),
         (("sun 19:00-07:00", "mon 00:00-01:00"), (), ("sun 19:00-07:00", "mon 00:00-01:00", "mon 00:00")),
+        (("mon 23:40-23:50", "mon 23:30-23:45"), (), ("mon 23:40-23:50", "mon 23:30-23:45", "mon 23:40")),
         ((), ("12-25", "2026-12-24 to 2026-12-26"), None),
         ((), ("12-20 to 01-06", "01-06"), ("12-20 to 01-06", "01-06", "01-06")),
         ((), ("2026-12-24 to 2027-01-02", "2027-01-02"), ("2026-12-24 to 2027-01-02", "2027-01-02", "2027-01-02")),
@@ -358,6 +360,8 @@ def test_what_is_said_twice(hours: tuple[str, ...], free: tuple[str, ...], twice
         (("mon-sat 00:00-24:00", "sun 00:00-23:59"), (), False),
         ((), ("01-01 to 12-31",), True),
         ((), ("03-01 to 02-28",), False),
+        ((), ("01-02 to 12-31",), False),
+        ((), ("01-01 to 12-30",), False),
         ((), ("03-01 to 02-28", "02-29"), True),
         ((), ("2026-01-01 to 2099-12-31",), False),
         ((), (), False),
