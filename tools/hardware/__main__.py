@@ -98,7 +98,7 @@ def _pairs(netlist: Netlist, rows: Sequence[Row]) -> Mapping[str, Any]:
     print(f"{netlist.tier}: pairs of faults …", flush=True)
     found = pairs(netlist, rows)
     heard = [
-        row for row in found.dangerous if row.findings["muted"].heard[1] and row.findings["muted"].hardware_lamp[0]
+        row for row in found.dangerous if row.findings["muted"].heard[1] and row.findings["muted"].hardware_lamp[1]
     ]
     return {
         "tried": found.tried,

@@ -74,7 +74,7 @@ class Finding:
     sense: tuple[bool, bool]
     """Reads live."""
     supply: float
-    """Volts at the microphones, the higher of two."""
+    """Volts at the microphones, the most of them."""
 
     @property
     def heard(self) -> tuple[bool, bool]:
@@ -123,7 +123,7 @@ def judge(position: Position, finding: Finding, whole: Finding, *, hardware: boo
     """
     heard, lamps = finding.heard, (finding.hardware_lamp, finding.software_lamp)
     any_lit = any(lamp[0] for lamp in lamps)
-    if (finding.hardware_lamp[0] and finding.powered[1]) or (any_lit and heard[1]):
+    if (finding.hardware_lamp[1] and finding.powered[1]) or (any(lamp[1] for lamp in lamps) and heard[1]):
         return Danger.DANGEROUS
     if finding.looks == whole.looks:
         return Danger.SAFE
@@ -136,9 +136,18 @@ def judge(position: Position, finding: Finding, whole: Finding, *, hardware: boo
 
 
 def table(netlist: Netlist, faults: Iterable[Fault] | None = None) -> tuple[Row, ...]:
-    """One row a fault."""
+    """One row a fault.
+
+    :raises UnsolvedError: a circuit comes to no rest with one of them; the text names it.
+    """
     whole = {position: find(netlist, position) for position in POSITIONS}
-    return tuple(row(netlist, fault, whole) for fault in (faults if faults is not None else single(netlist)))
+    rows = []
+    for fault in faults if faults is not None else single(netlist):
+        try:
+            rows.append(row(netlist, fault, whole))
+        except UnsolvedError as error:
+            raise UnsolvedError(f"{netlist.tier}: {fault.name}: {error}") from error
+    return tuple(rows)
 
 
 def row(netlist: Netlist, fault: Fault, whole: Mapping[Position, Finding]) -> Row:
@@ -259,7 +268,11 @@ def _lines(netlist: Netlist) -> Iterator[Fault]:
         line = netlist.pinmap.lines[name]
         for level in levels:
             yield Fault("line", f"GPIO{line.gpio} ({line.label}) driven {level}", Damage(lines={name: level}))
-        yield Fault("line", f"GPIO{line.gpio} ({line.label}) let go", Damage(lines={name: "input"}))
+        if line.direction == "out":
+            yield Fault("line", f"GPIO{line.gpio} ({line.label}) let go", Damage(lines={name: "input"}))
+        elif line.pull != "none":
+            wrong: Drive = "pulled down" if line.pull == "up" else "pulled up"
+            yield Fault("line", f"GPIO{line.gpio} ({line.label}) {wrong}", Damage(lines={name: wrong}))
     for level in levels:
         every: dict[str, Drive] = dict.fromkeys(netlist.wired_lines(), level)
         yield Fault("line", f"every line driven {level}", Damage(lines=every))

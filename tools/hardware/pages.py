@@ -14,7 +14,7 @@ from tools.hardware.bench import NOTHING, POSITIONS, Damage, Position, measure
 from tools.hardware.checks import Accepted
 from tools.hardware.faults import Danger, Finding, Row
 from tools.hardware.netlist import Netlist
-from tools.hardware.rules import back_power
+from tools.hardware.rules import back_power, lamp_goes_out
 from tools.hardware.timing import Ending, switch_off
 
 NOTE = "Made by `make hardware` from the files beside this page; do not edit.\n"
@@ -115,10 +115,11 @@ def _ending(netlist: Netlist) -> Iterator[str]:
         ending: Ending = switch_off(netlist, damage)
         rows.append((name, _milliseconds(ending.off), _milliseconds(ending.dead), _milliseconds(ending.told)))
     ears = netlist.of_kind("microphone", "array")[0].data
-    head = ("", f"below {ears['works']} V (data sheet)", f"below {ears['alive']} V (dead)", "the Pi reads muted")
+    head = ("", f"below {ears['works']} V (may not work)", f"below {ears['alive']} V (dead)", "the Pi reads muted")
     yield from _table(head, rows)
     worst, who = back_power(netlist)
     yield f"Muted, the most that the Pi's lines put on the microphones is {worst:.2f} V ({who}).\n"
+    yield f"The lamp beside the switch is dark from {lamp_goes_out(netlist):.1f} V at the microphones on.\n"
 
 
 def _steps(netlist: Netlist, steps: Iterable[Step]) -> Iterator[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 from appliance.core.wiring import Line
 from tools.hardware.bench import (
+    GLIMMERS,
     HIGH,
     LIT,
     LOW,
@@ -280,12 +283,26 @@ def _mute(netlist: Netlist) -> Iterator[str]:
     muted = measure(netlist, "muted")
     if muted.lamp(lamp) < LIT or live.lamp(lamp) > LIT / 5:
         yield f"{lamp.ref} has {muted.lamp(lamp) * 1e3:.1f} mA while muted, {live.lamp(lamp) * 1e3:.1f} mA while live"
+    alive = min(part.data["alive"] for part in netlist.of_kind(*SOURCES))
+    if lamp_goes_out(netlist) > alive:
+        yield f"{lamp.ref} is lit until the microphones have {lamp_goes_out(netlist):.1f} V: they may be alive from {alive} V"
     worst, who = back_power(netlist)
     if worst > BACK_VOLTS:
         yield f"microphones that are cut get {worst:.2f} V when {who}"
     seconds = switch_off(netlist).dead
     if not seconds <= DEAD_SECONDS:
         yield f"microphones that are cut are dead after {seconds * 1e3:.1f} ms"
+
+
+def lamp_goes_out(netlist: Netlist) -> float:
+    """Volts at the microphones, fed from anywhere, from which on the lamp of the switch is dark while muted; in 0.1 V."""
+    part, lamp = netlist.of_kind(*SOURCES)[0], netlist.lamp("hardware")
+    for tenths in range(51):
+        reading = measure(netlist, "muted")
+        reading.circuit.straight.source(reading.nodes[part.ref, part.shape.pins[0]], tenths / 10, 0.01)
+        if replace(reading, volts=reading.circuit.solve()).lamp(lamp) < GLIMMERS:
+            return tenths / 10
+    return math.inf
 
 
 def back_power(netlist: Netlist) -> tuple[float, str]:

@@ -71,4 +71,5 @@ def test_a_drawing_that_says_something_else_is_told(netlists: dict[str, Netlist]
     assert sheet.compare() == []
     sheet.line((3, 2), (6, 2))
     (finding,) = sheet.compare()
-    assert finding.startswith("the drawing joins MIC_VDD and M_PARK")
+    assert finding.startswith("the drawing joins ")
+    assert "M_PARK" in finding

@@ -33,6 +33,7 @@ WRONG = [
     (MUTE, "farad = 1e-6", "farad = 1e-4", "microphones that are cut are dead after"),
     (MUTE, '["M_LIVE_B", "M_LAMP_A", "M_GND"]', '["M_LAMP_A", "M_LIVE_B", "M_GND"]', "D201 has"),
     (MUTE, '"M_LAMP", "M_SD", "MIC_SD"', '"MIC_VDD", "M_SD", "MIC_SD"', "M_LAMP joins nothing"),
+    (MUTE, 'R206 = { part = "resistor", ohm = 10', 'R206 = { part = "resistor", ohm = 33', "D201 is lit until the micro"),
     (PANEL, '    ["line talk", "VT", "P_TALK"],\n', "", "line talk of the pin map has no wire"),
     (PANEL, '["P_MIC_G", "P_GND"]', '["P_MIC_G", "P_3V3"]', "D101 is dark while nobody drives GPIO25"),
     (PANEL, 'ohm = 470, nets = ["P_ROOM"', 'ohm = 47, nets = ["P_ROOM"', "D103 has"),
