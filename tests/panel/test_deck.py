@@ -35,12 +35,13 @@ class HandLines:
         self.dims = dims
         self.down: set[str] = set()
         self.sent: list[tuple[str, float]] = []
-        self.reads = self.opened = self.closed = 0
+        self.reads = self.tries = self.opened = self.closed = 0
         self.broken: Exception | None = None
         self.dark: Exception | None = None
         """Lamps fail, and nothing else."""
 
     def open(self, edge: Edge, failed: Failed) -> None:
+        self.tries += 1
         self._check(self.broken)
         self.opened += 1
         self.edge, self.failed = edge, failed
@@ -68,7 +69,7 @@ class HandRing:
 
     def __init__(self) -> None:
         self.sent: list[bytes] = []
-        self.opened = 0
+        self.opened = self.closed = 0
         self.broken = False
 
     def open(self) -> None:
@@ -80,7 +81,7 @@ class HandRing:
         self.sent.append(colours)
 
     def close(self) -> None:
-        """There is nothing to let go."""
+        self.closed += 1
 
     def _check(self) -> None:
         if self.broken:
@@ -208,6 +209,11 @@ def test_a_lamp_on_a_plain_line_is_switched_quickly_while_it_is_lit_partly() -> 
     world.deck.show(LIVE)
     world.run(0.1)
     assert world.run(10.0) <= 41
+    world.deck.show(PULSING)
+    world.run(0.1)
+    world.lines.broken = LinesError("the chip is gone")
+    world.run(0.3)
+    assert world.run(0.5) < 30, "what cannot be lit is not switched"
 
 
 def test_a_press_is_dealt_with_on_the_thread_of_the_lines(world: World) -> None:
@@ -274,6 +280,32 @@ def test_where_the_switch_stands_is_read_before_anything_else() -> None:
     world.lines.down.add("mute")
     world.attach()
     assert world.told == [Event.PANEL_FOUND, Event.SWITCH_FOUND_CLOSED]
+    world.deck.turn(world.now)
+    assert world.lines.reads == len(CONTACTS), "and not again before a quarter of a second has passed"
+
+
+def test_lines_that_go_while_they_are_read_are_let_go_and_tried_again() -> None:
+    world = World()
+    level, world.lines.level = world.lines.level, _gone  # type: ignore[method-assign, assignment]
+    world.attach()
+    assert (world.lines.opened, world.lines.closed, world.told) == (1, 1, [])
+    world.lines.level = level  # type: ignore[method-assign]
+    world.run(1.0)
+    assert world.told == [Event.PANEL_FOUND, Event.SWITCH_FOUND_OPEN]
+
+
+def _gone(_contact: str) -> bool:
+    raise LinesError("the chip is gone")
+
+
+def test_lines_that_are_lost_are_not_tried_more_often_because_there_is_something_to_show(world: World) -> None:
+    world.lines.broken = LinesError("the chip is gone")
+    for n in range(100):
+        world.deck.show(View(LIVE.lamps, hands=n))
+        world.run(0.01)
+    assert world.lines.tries == 1, "only at the start"
+    world.run(1.0)
+    assert world.lines.tries == 2
 
 
 def test_lines_that_cannot_be_had_are_told_and_tried_again_ever_more_rarely() -> None:
@@ -304,6 +336,7 @@ def test_lines_that_are_lost_close_the_gate_and_come_back(world: World) -> None:
     world.run(0.3)
     assert world.told == [Event.PANEL_LOST]
     assert not world.gate.is_open
+    assert world.lines.closed == 1
     assert world.deck.problem == "the chip is gone"
     assert not world.deck.at_rest
     world.lines.edge("mute", True)
@@ -348,8 +381,10 @@ def test_every_closing_is_followed_by_its_event_before_the_next(world: World) ->
 
 def test_a_reader_that_ended_because_the_lines_are_gone_is_noticed_at_once(world: World) -> None:
     world.lines.failed(LinesError("the chip is gone"))
+    world.lines.failed(LinesError("the chip is gone"))
     world.deck.turn(world.now)
-    assert world.told == [Event.PANEL_LOST]
+    world.deck.turn(world.now)
+    assert world.told == [Event.PANEL_LOST], "they are lost once"
     world.run(2.0)
     assert world.told[1:] == [Event.PANEL_FOUND, Event.SWITCH_FOUND_OPEN]
 
@@ -438,6 +473,10 @@ def test_at_the_end_all_is_let_go() -> None:
     assert world.deck.ended.result(1) is None
     assert world.lines.closed == 1
     assert set(world.ring.sent[-1]) == {0xE0, 0}, "the ring is dark"
+    assert world.ring.closed == 1
+    world.told.clear()
+    world.lines.edge("mute", True)
+    assert world.told == [], "what comes after the end is nobody's"
 
 
 def test_an_error_of_ours_closes_the_gate_at_once() -> None:
@@ -449,4 +488,5 @@ def test_an_error_of_ours_closes_the_gate_at_once() -> None:
     assert isinstance(world.deck.ended.exception(5), ZeroDivisionError)
     assert not world.gate.is_open
     assert world.told == [Event.PANEL_LOST]
+    assert (world.lines.closed, world.ring.closed) == (1, 1)
     world.deck.stop()
