@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.hardware.__main__ import PAIRS, main
-from tools.hardware.exports import bill, harness, kicad
+from tools.hardware.__main__ import PAIRS, compare, main
+from tools.hardware.exports import bill, files, harness, kicad
 from tools.hardware.netlist import HARDWARE, Netlist
 
 
@@ -16,12 +16,14 @@ def test_what_lies_in_hardware_is_current(capsys: pytest.CaptureFixture[str]) ->
     assert main(["--check"]) == 0, capsys.readouterr().out
 
 
-def test_an_old_page_and_a_wrong_circuit_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_old_page_and_a_wrong_circuit_are_told(
+    tmp_path: Path, netlists: dict[str, Netlist], capsys: pytest.CaptureFixture[str]
+) -> None:
     root = tmp_path / "hardware"
     shutil.copytree(HARDWARE, root)
     (root / "bom" / "b.csv").write_text("one resistor\n")
-    assert main(["--check"], root) == 1
-    assert "bom/b.csv" in capsys.readouterr().out
+    assert compare(root, files(netlists["b"])) == 1
+    assert "hardware/ is old, `make hardware` mends it: bom/b.csv\n" in capsys.readouterr().out
     path = root / "circuits" / "panel.toml"
     path.write_text(path.read_text().replace('["line talk", "VT", "P_TALK"]', '["line shout", "VT", "P_TALK"]'))
     assert main(["--check"], root) == 1
