@@ -185,7 +185,9 @@ def test_a_lamp_that_the_kernel_has_is_taken_over_and_lit_there(tmp_path: Path) 
     made = Mocked(tmp_path)
     made.open()
     assert (fault / "trigger").read_text() == "none"
-    assert (speak / "trigger").read_text() == "[none]", "what nothing blinks is left alone: it may not be ours to write to"
+    assert (speak / "trigger").read_text() == "[none]", (
+        "what nothing blinks is left alone: it may not be ours to write to"
+    )
     assert made.lines.dims == {"speak"}
     made.lines.light("fault", 0.0)
     made.lines.light("speak", 0.001)
