@@ -326,3 +326,19 @@ async def test_the_switch_is_read_before_the_first_sound_is_captured(short_dir: 
     async with running(parts):
         await until(lambda: parts.sound.gate.is_open)
     assert order == ["panel", "card"]
+
+
+async def test_a_real_panel_that_is_not_there_leaves_a_device_that_only_listens(short_dir: Path) -> None:
+    need("module:gpiozero", "the pins of a panel are gpiozero's")
+    need("module:gpiod", "the pins of a panel are libgpiod's")
+    told, lines = journal()
+    wanted = settings(short_dir, '[panel]\nkind = "gpio"\nchip = "no-such-chip"')
+    sound, stop = Sound(wanted, VirtualCard(Tone(440)), make_panel(wanted), told), asyncio.Event()
+    running = asyncio.create_task(sound.run(stop, Notifier("")))
+    await until(lambda: bool(lines.lines("panel_lost")))
+    await until(lambda: sound.duplex.turns > 5)
+    assert "there is no GPIO chip no-such-chip" in sound.state().panel_problem
+    assert sound.desk.controls.reasons >= {Reason.PANEL, Reason.SWITCH}
+    assert not sound.gate.is_open
+    stop.set()
+    await running
