@@ -43,7 +43,11 @@ TARGETS: dict[str, list[str]] = {
         "tests/app/test_self_check.py",
     ],
     "appliance/app/self_check.py": ["tests/app/test_self_check.py"],
-    "appliance/app/desk.py": ["tests/app/test_desk.py", "tests/app/test_desk_view.py"],
+    "appliance/app/desk.py": [
+        "tests/app/test_desk_decisions.py",
+        "tests/app/test_desk.py",
+        "tests/app/test_desk_view.py",
+    ],
     "appliance/panel/memory.py": ["tests/panel/test_memory.py", "tests/panel/test_power_cut.py"],
     "appliance/settings/store.py": ["tests/settings/test_store.py", "tests/panel/test_power_cut.py"],
     "appliance/panel/contacts.py": ["tests/panel/test_contacts.py", "tests/panel/test_contacts_strays.py"],

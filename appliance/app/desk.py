@@ -194,8 +194,7 @@ class Desk:
         if self._announced_at is not None and now >= self._announced_at:
             self._announced_at = None
             self.apply(Event.RECORDING_ANNOUNCED)
-        hears = answer is not None and self._controls.door is not Door.CLOSED
-        speakers = answer.speakers if answer and hears else ()
+        speakers = answer.speakers if answer and self._controls.door is not Door.CLOSED else ()
         hands = answer.hands if answer else 0
         knock, announced = now - self._knocked_at < _KNOCK_SHOWN, self._announced_at is not None
         room = Room(
