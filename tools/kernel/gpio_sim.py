@@ -18,7 +18,7 @@ from tools.kernel import guest
 
 CONFIG = Path("/sys/kernel/config/gpio-sim")
 LINES = 58
-"""Of the controllers of a Raspberry Pi 3 and 4: 54 and 58; a 5's has 54."""
+"""Of the controller of a Raspberry Pi 4; those of the others have 54."""
 _PIDFD_GETFD = 438
 _SET_CONFIG = 0xC110B40D
 """GPIO_V2_LINE_SET_CONFIG_IOCTL of linux/gpio.h."""

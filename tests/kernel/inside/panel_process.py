@@ -11,6 +11,7 @@ import gpiod
 
 from appliance.core.pins import LINES
 from appliance.panel.leds import led_of
+from appliance.panel.memory import MuteMemory
 from tests.kernel.inside import pins, process
 from tests.kernel.inside.listener import until
 from tests.kernel.inside.pins import MIC, MUTE
@@ -18,9 +19,9 @@ from tools.kernel.gpio_sim import Chip
 from tools.kernel.led import Led
 
 
-def _sections(**panel: object) -> str:
+def _sections(**panel: str) -> str:
     rows = {"kind": "gpio", "board": pins.BOARD, **panel}
-    told = "\n".join(f"{key} = {str(value).lower() if type(value) is bool else value!r}" for key, value in rows.items())
+    told = "\n".join(f"{key} = {value!r}" for key, value in rows.items())
     return f'[audio]\nbackend = "virtual"\nmicrophone = "silence"\n[panel]\n{told}\n'
 
 
@@ -78,7 +79,8 @@ def killed() -> dict[str, Any]:
         with process.sound(sections) as journal:
             journal.when("gate_opened")
             _press(chip, journal, "gate_closed")
-            until((process.FOLDER / "state" / "mute.json").exists, pins.SOON, "the mute is stored")
+            memory = MuteMemory(process.FOLDER / "state")
+            until(lambda: memory.load().reasons, pins.SOON, "the mute is stored")
             journal.process.kill()
         with process.sound(sections) as journal:
             journal.when("mute_restored")

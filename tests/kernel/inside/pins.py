@@ -22,10 +22,8 @@ from tools.kernel.gpio_sim import Chip
 BOARD = "pi4"
 LABEL = BOARDS[BOARD].chip_labels[0]
 MUTE, ROOM, TALK, UP, KNOCK = (LINES[name].gpio for name in ("mute", "room", "talk", "volume_up", "knock"))
-MIC, ROOM_LAMP, SPEAK, FAULT = (LINES[f"{name}_lamp"].gpio for name in ("mic", "room", "speak", "fault"))
+MIC, SPEAK = LINES["mic_lamp"].gpio, LINES["speak_lamp"].gpio
 CONTACTS = tuple(line.gpio for line in LINES.values() if line.direction == "in" and not line.bus)
-DARK = View(Lamps(Sign.STEADY, Sign.OFF, Sign.OFF, Sign.OFF, 0.0))
-"""Muted, and nothing else."""
 LIVE = View(Lamps(Sign.OFF, Sign.STEADY, Sign.OFF, Sign.OFF, 0.0))
 """The microphone is open."""
 SOON = 10.0

@@ -2,8 +2,10 @@
 
 import json
 import signal
+import tempfile
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -26,9 +28,10 @@ REPLUGS = 5
 
 
 @pytest.fixture(scope="module")
-def wire(tmp_path_factory: pytest.TempPathFactory) -> SpiWire:
+def wire() -> Iterator[SpiWire]:
     """What goes over the wires of the guest's spidev."""
-    return SpiWire(tmp_path_factory.mktemp("spi") / "notes")
+    with tempfile.TemporaryDirectory() as folder:  # ten megabytes, which pytest would keep in its own
+        yield SpiWire(Path(folder) / "notes")
 
 
 @pytest.fixture(scope="module")
