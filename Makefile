@@ -137,7 +137,7 @@ bench-mouth-to-ear: alsa judges ## from one mouth to the other's ear, beside Chr
 bench-playout: judges ## the receive buffer: quality at losses and jitter against the codec's ceiling and aiortc
 	@$(BIN)/python -m tools.bench.playout $(ARGS)
 
-bench-panel: dev ## from a press to the gate and to the lamp, and what lamps and ring cost (4 min)
+bench-panel: dev ## from a press to the gate and to the lamp, and what lamps and ring cost (8 min)
 	@$(BIN)/python -m tools.bench.panel $(ARGS)
 
 bench-recovery: dev system ## how soon sound is back after a cut, on another address, from another host (needs root)
