@@ -54,7 +54,11 @@ TARGETS: dict[str, list[str]] = {
     "appliance/panel/lights.py": ["tests/panel/test_lights.py", "tests/panel/test_deck.py"],
     "appliance/panel/deck.py": ["tests/panel/test_deck.py"],
     "appliance/panel/renderer.py": ["tests/panel/test_renderer_marks.py", "tests/panel/test_renderer.py"],
-    "appliance/rooms/proof.py": ["tests/rooms/test_proof.py", "tests/rooms/test_uplink_check.py"],
+    "appliance/rooms/proof.py": [
+        "tests/rooms/test_proof.py",
+        "tests/rooms/test_uplink_check.py",
+        "tests/rooms/test_uplink.py",
+    ],
 }
 """What is mutated, and the tests that must notice, the quick ones first. The page made from the controls is no test here:
 it would notice everything and understand nothing."""

@@ -237,6 +237,16 @@ async def test_only_what_answers_for_a_closing_lets_the_gate_open_again(desk: De
     assert desk.gate.is_open
 
 
+async def test_a_closing_that_is_answered_without_a_reason_is_undone(desk: Desk) -> None:
+    hands = desk.desk.hands(asyncio.get_running_loop())
+    assert hands.close()
+    desk.desk.apply(Event.TALK_PRESSED)
+    assert not desk.gate.is_open, "the press that the loop has not seen keeps it shut"
+    hands.post(Event.TALK_PRESSED)
+    await asyncio.sleep(0)
+    assert desk.gate.is_open
+
+
 async def test_behind_a_closed_door_no_hand_is_up(desk: Desk) -> None:
     desk.desk._raise_hand()
     assert desk.desk.hand
@@ -286,6 +296,22 @@ async def test_what_is_stored_already_is_not_stored_again(desk: Desk, monkeypatc
     assert await desk.desk.store()
     assert await desk.desk.store()
     assert saved == [(frozenset({Reason.ADMIN}), Door.OPEN)]
+
+
+async def test_a_disk_that_has_refused_is_in_order_only_when_it_has_taken_something(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when what is to be stored is again what stands there."""
+    with monkeypatch.context() as patch:
+        patch.setattr(MuteMemory, "save", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+        desk.desk.apply(Event.ADMIN_MUTED)
+        assert not await desk.desk.store()
+        desk.desk.apply(Event.PRESS_WHILE_CLOSED)
+        assert not await desk.desk.store()
+    assert desk.desk.refresh(ANSWER, False).fault is Sign.SLOW
+    assert await desk.desk.store()
+    assert desk.desk.refresh(ANSWER, False).fault is Sign.OFF
+    assert desk.memory.load().stored
 
 
 @pytest.mark.virtual_time

@@ -254,3 +254,12 @@ def test_what_is_taken_from_a_closed_gate_is_known_by_the_gate_itself() -> None:
     assert gate.left_behind() == (True, False)
     assert gate.take(out)
     assert gate.left_behind() == (True, True)
+
+
+def test_a_block_tells_of_its_epoch_too() -> None:
+    gate = Gate()
+    gate.open()
+    check = SelfCheck(gate)
+    assert check.may_pass(1, True)
+    assert not check.may_pass(0, True)
+    assert check.state.why == LEFT_LATE
