@@ -36,7 +36,7 @@ from appliance.app.self_check import EVERY, SelfCheck
 from appliance.audio.gate import Gate
 from appliance.audio.port import SoundCard
 from appliance.audio.virtual import Recorder, VirtualCard, microphone
-from appliance.core.controls import Event, Reason, initial
+from appliance.core.controls import Door, Event, Reason, initial
 from appliance.core.counters import Counters
 from appliance.core.events import EventName
 from appliance.core.state import Backends, SoundState
@@ -269,7 +269,8 @@ class Sound:
             self.duplex.facts = facts
 
     def _opening(self) -> None:
-        self.duplex.facts = replace(self.duplex.facts, reasons=0)
+        """The gate opens before the next turn: nobody may be told of an open gate behind a closed door."""
+        self.duplex.facts = replace(self.duplex.facts, reasons=0, door=Door.OPEN, quiet_until=0)
 
     def _card_changed(self, running: bool) -> None:
         self.desk.apply(Event.AUDIO_FOUND if running else Event.AUDIO_LOST)
@@ -331,6 +332,9 @@ class Sound:
                     panel.move("mute", request["switch"] == "closed")
                 elif "press" in request:
                     panel.press(str(request["press"]))
+                for name, down in (("hold", True), ("release", False)):
+                    if name in request:
+                        panel.move(str(request[name]), down)
                 return self._panel_state(panel)
 
             handlers["panel"] = move

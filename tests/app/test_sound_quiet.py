@@ -68,3 +68,15 @@ async def test_a_memory_of_quiet_hours_that_ends_ends_sound(short_dir: Path, mon
         await asyncio.wait_for(sound.run(asyncio.Event(), Notifier("")), 5)
     assert any(str(error).startswith("quiet") for error in caught.value.exceptions if isinstance(error, VitalEnded))
     assert not sound.gate.is_open
+
+
+async def test_no_message_tells_of_an_open_gate_behind_a_closed_door(short_dir: Path) -> None:
+    sound, stop = make(short_dir, quiet_now()[0]), asyncio.Event()
+    running = asyncio.create_task(sound.run(stop, Notifier("")))
+    await until(lambda: sound.desk.controls.reasons == {Reason.DOOR, Reason.QUIET})
+    await until(lambda: sound.duplex.facts.quiet_until > 0)
+    sound.desk.apply(Event.DOOR_PRESSED)
+    facts = sound.duplex.facts  # before the next turn
+    assert (sound.gate.is_open, facts.reasons, facts.door, facts.quiet_until) == (True, 0, Door.OPEN, 0)
+    stop.set()
+    await running

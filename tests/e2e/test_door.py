@@ -1,5 +1,6 @@
 """Door, quiet hours, knock, hand and push-to-talk: from a contact of the panel to somebody far away, and back."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,9 @@ from typing import Any
 import aiohttp
 
 from tests.e2e.rig import ROOM, Rig
+
+_FINGER = 0.3
+"""Seconds after which a key that was pressed is at rest again: the room hears of it earlier."""
 
 
 class Watcher:
@@ -84,6 +88,7 @@ async def a_hand_outranks_quiet_hours(rig: Rig, ada: Watcher, end: datetime) -> 
 async def a_hand_is_raised_and_lowered(rig: Rig, ada: Watcher) -> None:
     await rig.devices["amber"].panel(press="talk")
     await ada.sees(lambda: ada.member("amber")["hand"])
+    await asyncio.sleep(_FINGER)
     await rig.devices["amber"].panel(press="talk")
     await ada.sees(lambda: not ada.member("amber")["hand"])
 
@@ -91,8 +96,9 @@ async def a_hand_is_raised_and_lowered(rig: Rig, ada: Watcher) -> None:
 async def a_key_is_held(rig: Rig, ada: Watcher) -> None:
     birch = rig.devices["birch"]
     await ada.sees(lambda: ada.site("birch").get("reasons") == ["push-to-talk"])
-    await birch.panel(press="talk")
+    await birch.panel(hold="talk")
     await ada.sees(lambda: ada.site("birch")["gate"] == "open")
+    await birch.panel(release="talk")
     await ada.sees(lambda: ada.site("birch")["reasons"] == ["push-to-talk"])
     assert not ada.member("birch")["hand"], "the key is no hand here"
     link = await birch.status("link")
