@@ -58,6 +58,7 @@ DEBIAN = """
 | qemu-system-x86, kmod | GPL-2.0, LGPL-2.1 | run it |
 | libspeexdsp1 | BSD-3-Clause | a peer of `make bench-audio` |
 | pipewire, wireplumber | MIT | the sound card of `make bench-mouth-to-ear` and of the tests |
+| tzdata | public domain | time zones of quiet hours |
 | python3-venv | PSF-2.0 | makes the environment that everything is installed into |
 """
 
