@@ -121,7 +121,13 @@ class GpiodPin(PiPin):
 
     def _read(self) -> None:
         request = self._request
-        for event in request.read_edge_events() if request is not None else ():
+        if request is None:
+            return
+        try:
+            events = request.read_edge_events()
+        except gpiod.RequestReleasedError:  # another thread has let it go meanwhile: no error of the line's
+            return
+        for event in events:
             self._call_when_changed(event.timestamp_ns / 1e9, event.event_type is event.Type.RISING_EDGE)
 
     # What gpiozero's properties are made of.

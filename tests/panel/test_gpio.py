@@ -23,10 +23,11 @@ from tests.support.need import need
 need("module:gpiozero", "the pins of a panel are gpiozero's")
 need("module:gpiod", "the pins of a panel are libgpiod's")
 
-from gpiozero.pins.mock import MockFactory, MockPin  # noqa: E402 - they may be missing
+import gpiod  # noqa: E402 - they may be missing
+from gpiozero.pins.mock import MockFactory, MockPin  # noqa: E402 - the same
 
 from appliance.panel.gpio import ContactWire, GpioLines, LampWire, wiring  # noqa: E402 - the same
-from appliance.panel.gpiod_pins import Reader  # noqa: E402 - the same
+from appliance.panel.gpiod_pins import GpiodPin, Reader  # noqa: E402 - the same
 
 PANEL = PanelSettings(kind=PanelKind.GPIO)
 
@@ -242,6 +243,17 @@ def test_the_reader_calls_whoever_has_something_to_read_and_ends() -> None:
     reader.stop()
     assert (heard, failures) == ([3], [])
     os.close(file)
+
+
+def test_an_edge_of_a_line_that_was_just_let_go_is_no_error() -> None:
+    class Released:
+        def read_edge_events(self) -> list[object]:
+            raise gpiod.RequestReleasedError
+
+    pin = object.__new__(GpiodPin)
+    for request in (Released(), None):
+        pin._request = request
+        pin._read()
 
 
 def test_a_reader_that_breaks_says_so() -> None:
