@@ -9,6 +9,7 @@ import ctypes
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 TIMESYNC = Path("/run/systemd/timesync/synchronized")
@@ -23,10 +24,16 @@ _TIME_ERROR = 5
 """The clock is not synchronised (adjtimex(2))."""
 
 
+@cache
+def _libc() -> ctypes.CDLL:
+    """Made once: each is a class of its own, and the clock is looked at four times a second."""
+    return ctypes.CDLL(None)
+
+
 def kernel_is_synchronised() -> bool:
     """Whether the kernel says that its clock follows a time server. False too where it cannot be asked."""
     try:
-        state: int = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+        state: int = _libc().adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
     except (OSError, AttributeError):
         return False
     return 0 <= state < _TIME_ERROR

@@ -135,18 +135,18 @@ def test_what_the_kernel_says(monkeypatch: pytest.MonkeyPatch, state: int, said:
             assert not any(asked.raw), "it is asked, and nothing is set"
             return state
 
-    monkeypatch.setattr(ctypes, "CDLL", lambda _: Library())
+    monkeypatch.setattr(clock, "_libc", Library)
     assert kernel_is_synchronised() is said
 
 
 @pytest.mark.parametrize("library", [object(), None], ids=["no such call", "no library"])
 def test_a_kernel_that_cannot_be_asked_says_no(monkeypatch: pytest.MonkeyPatch, library: object) -> None:
-    def load(_name: None) -> object:
+    def load() -> object:
         if library is None:
             raise OSError("no library")
         return library
 
-    monkeypatch.setattr(ctypes, "CDLL", load)
+    monkeypatch.setattr(clock, "_libc", load)
     assert not kernel_is_synchronised()
 
 
