@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from appliance.core.pins import LINES
@@ -118,4 +118,4 @@ def _step(raw: Mapping[str, Any]) -> Step:
 
 def installed() -> tuple[Step, ...]:
     """The checklist that came with this program."""
-    return parse(files(__package__).joinpath("checklist.toml").read_text("utf-8"))
+    return parse(Path(__file__).with_name("checklist.toml").read_text("utf-8"))

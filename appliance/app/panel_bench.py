@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 
 from appliance.app.panels import layout_of
 from appliance.core.pins import LINES
-from appliance.panel.lines import Lines, LinesError, Pixels
+from appliance.panel.layout import DARK
+from appliance.panel.lines import LIT_UNDRIVEN, Lines, LinesError, Pixels
 from appliance.settings import PanelSettings
 from appliance.settings.model_panel import PINS
 
@@ -22,8 +23,7 @@ _BOUNCE = 0.02
 """Seconds without an edge after which a contact has come to rest: those of switches chatter for a tenth of it."""
 _STILL = 0.2
 """Seconds without an edge after which a hand is no longer moving it."""
-_LIT_AT_REST = frozenset({"mic", "fault"})
-_WHITE, _DARK = b"\xff\xff\xff", b"\xe0\0\0\0"
+_WHITE = b"\xff\xff\xff"
 
 
 class Bench:
@@ -128,7 +128,7 @@ class Bench:
 
     def blink(self, lamp: str) -> None:
         """Light a lamp twice, and leave it as it was."""
-        for brightness in (1.0, 0.0, 1.0, 0.0, 1.0 if lamp in _LIT_AT_REST else 0.0):
+        for brightness in (1.0, 0.0, 1.0, 0.0, 1.0 if lamp in LIT_UNDRIVEN else 0.0):
             self._lines.light(lamp, brightness)
             self.sleep(_BLINK)
 
@@ -140,13 +140,13 @@ class Bench:
         if self._pixels is None:
             raise OSError("there are none")
         count, layout = self.panel.pixels, layout_of(self.panel)
-        lit = bytes([_DARK[0] | self.panel.pixel_brightness]) + _WHITE
+        lit = bytes([DARK[0] | self.panel.pixel_brightness]) + _WHITE
         self._pixels.open()
         try:
             for at in map(layout.on_wire, range(count)):
-                self._pixels.send(_DARK * at + lit + _DARK * (count - at - 1))
+                self._pixels.send(DARK * at + lit + DARK * (count - at - 1))
                 self.sleep(min(0.2, _ROUND / count))
-            self._pixels.send(_DARK * count)
+            self._pixels.send(DARK * count)
         finally:
             self._pixels.close()
 

@@ -18,11 +18,8 @@ from appliance.core.lamps import LAMPS
 from appliance.core.pins import LINES
 from appliance.panel import probe
 from appliance.panel.leds import ROOT, Led, led_of
-from appliance.panel.lines import CONTACTS, Edge, Failed, LinesError
+from appliance.panel.lines import CONTACTS, LIT_UNDRIVEN, Edge, Failed, LinesError
 from appliance.settings.model_panel import PINS, Level, PanelSettings
-
-_LIT_UNDRIVEN = frozenset(lamp for lamp in LAMPS if LINES[f"{lamp}_lamp"].undriven == "lit")
-"""Lamps that are lit when nobody drives them, and so before and after us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +159,7 @@ class GpioLines:
     def close(self) -> None:
         for lamp in [*self._leds, *self._lamps]:
             with contextlib.suppress(LinesError):
-                self.light(lamp, float(lamp in _LIT_UNDRIVEN))
+                self.light(lamp, float(lamp in LIT_UNDRIVEN))
         for closing in (*self._contacts.values(), *self._lamps.values(), *self._leds.values(), self._factory):
             if closing is not None:
                 with contextlib.suppress(OSError):  # the chip has gone, and its lines with it
@@ -175,7 +172,7 @@ class GpioLines:
         wire, path = self._wires.lamps[lamp], led_of(lamp, self._root)
         if not path.exists():
             with _naming(f"{lamp}_lamp", wire.gpio):
-                lit = lamp in _LIT_UNDRIVEN
+                lit = lamp in LIT_UNDRIVEN
                 self._lamps[lamp] = OutputDevice(
                     wire.gpio, active_high=wire.lit, initial_value=lit, pin_factory=factory
                 )

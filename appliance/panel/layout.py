@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from appliance.core.roster import FIGURES, PLACES
-
-MOST_PIXELS = 120
-"""LEDs: two metres of the usual strip; one transfer of the kernel's driver (4096 bytes) holds them eight times."""
+from appliance.settings.model_panel import MOST_PIXELS
 
 LEVEL_ONLY = len(FIGURES[-1])
 """A ring of fewer LEDs than the longest figure shows the level only."""

@@ -6,8 +6,14 @@ Real lines, virtual ones and those of the tests obey the same rules, and one con
 from collections.abc import Callable
 from typing import Protocol
 
+from appliance.core.lamps import LAMPS
+from appliance.core.pins import LINES
+
 CONTACTS = ("mute", "room", "talk", "volume_up", "volume_down", "knock")
 """Every contact that a panel can have, named as in the pin map."""
+
+LIT_UNDRIVEN = frozenset(lamp for lamp in LAMPS if LINES[f"{lamp}_lamp"].undriven == "lit")
+"""Lamps that are lit when nobody drives them, and so before and after us: MIC and FAULT."""
 
 
 class LinesError(Exception):

@@ -12,7 +12,7 @@ import os
 import struct
 from pathlib import Path
 
-from appliance.panel.layout import MOST_PIXELS
+from appliance.settings.model_panel import MOST_PIXELS
 
 HERTZ = 2_000_000
 """Clock of the bus: 60 LEDs take 1 ms, and half a metre of plain wire still carries it."""

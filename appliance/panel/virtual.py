@@ -15,11 +15,9 @@ from pathlib import Path
 from appliance.core.controls import MuteControl
 from appliance.core.lamps import LAMPS
 from appliance.panel.contacts import Timing
-from appliance.panel.deck import DARK, Deck
+from appliance.panel.deck import Deck
 from appliance.panel.layout import Layout
-from appliance.panel.lines import CONTACTS, Edge, Failed, LinesError, Pixels
-
-__all__ = ["DARK", "VirtualLines", "VirtualPanel"]
+from appliance.panel.lines import CONTACTS, LIT_UNDRIVEN, Edge, Failed, LinesError, Pixels
 
 NO_RING = Layout(pixels=0)
 _TAP = 0.06
@@ -43,8 +41,8 @@ class VirtualLines:
         self._waiting: list[tuple[float, str, bool]] = []
         self._thread: threading.Thread | None = None
         self._down = {"mute": True} if self._kept() else {}
-        self.lamps = {"mic": 1.0, "fault": 1.0}
-        """What is lit, and how brightly. Undriven, MIC and FAULT are."""
+        self.lamps = dict.fromkeys(LIT_UNDRIVEN, 1.0)
+        """What is lit, and how brightly."""
         self.lit: Callable[[str, float], None] = lambda _lamp, _brightness: None
         """Told of every change of a lamp, on whatever thread made it; must not block."""
         self.broken = ""
@@ -76,7 +74,7 @@ class VirtualLines:
         if self._thread and self._thread is not threading.current_thread():
             self._thread.join()
             self._thread = None
-        self.lamps = {"mic": 1.0, "fault": 1.0}
+        self.lamps = dict.fromkeys(LIT_UNDRIVEN, 1.0)
 
     @property
     def moving(self) -> bool:

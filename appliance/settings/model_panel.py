@@ -11,7 +11,8 @@ from appliance.settings.kinds import Choice, Flag, Text, Whole, one_of
 from appliance.settings.setting import Effect, setting
 
 _LAST_PIN = 27
-_MOST_PIXELS = 120
+MOST_PIXELS = 120
+"""LEDs: two metres of the usual strip; one transfer of the kernel's driver (4096 bytes) holds them eight times."""
 AUTO = "auto"
 PINS = {
     "mute": "mute_pin",
@@ -140,7 +141,7 @@ class PanelSettings:
     fault_lamp_level: Level = _level("fault_lamp", "The level at which FAULT is lit.")
     lamp_level: Level = _level("room_lamp", "The level at which ROOM and SPEAK are lit.")
     pixels: int = setting(
-        Whole(0, _MOST_PIXELS),
+        Whole(0, MOST_PIXELS),
         0,
         about="How many APA102 or SK9822 the ring or row has, from 4 on with figures. 0: there is none.",
         effect=Effect.RESTART,
@@ -149,7 +150,7 @@ class PanelSettings:
         one_of(PixelLayout), PixelLayout.RING, about="How they stand.", effect=Effect.RESTART
     )
     pixel_first: int = setting(
-        Whole(0, _MOST_PIXELS - 1),
+        Whole(0, MOST_PIXELS - 1),
         0,
         about="Which of them, counted from 0 along the data line, is at 12 o'clock, or at the left end of a row.",
         effect=Effect.RESTART,

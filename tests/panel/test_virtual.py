@@ -9,8 +9,9 @@ import pytest
 
 from appliance.core.controls import Event, MuteControl
 from appliance.core.lamps import Lamps, Sign
+from appliance.panel.deck import DARK
 from appliance.panel.port import Hands, View
-from appliance.panel.virtual import DARK, VirtualPanel
+from appliance.panel.virtual import VirtualPanel
 from tests.support import wait_for
 
 OPEN = Lamps(Sign.OFF, Sign.STEADY, Sign.OFF, Sign.OFF, 0.0)
