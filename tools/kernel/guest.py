@@ -60,12 +60,6 @@ def modprobe(*words: str) -> None:
     subprocess.run(["modprobe", *words], check=True)
 
 
-def kernel_log(lines: int = 20) -> str:
-    """The last lines of the kernel's own journal."""
-    done = subprocess.run(["dmesg"], capture_output=True, text=True, check=False)
-    return "\n".join(done.stdout.splitlines()[-lines:])
-
-
 def write(path: str, text: str) -> None:
     """Write to a file of /sys or /proc."""
     Path(path).write_text(text)
