@@ -99,7 +99,7 @@ class Examination:
                 if step.kind is not Kind.WIRE:
                     note(self._look(step))
         except LinesError as error:
-            way_out = "End what else uses the lines, look at the plug, and ask the doctor again."
+            way_out = "Mend that, look at the plug, and ask the doctor again."
             note(Finding("lines", "bad", _sentence(error), way_out))
         except (Gone, KeyboardInterrupt):
             says = "Whoever was asked has gone: the steps that are left were not done."

@@ -1,6 +1,6 @@
 """Which settings of the panel do not fit each other: pins above all."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from appliance.core.pins import BOARDS, LINES, RESERVED
 from appliance.settings.clash import Clash
@@ -33,22 +33,34 @@ def _pins(panel: PanelSettings) -> Iterator[Clash]:
     # What stands where it always does comes first, so that the pin that was moved is the one that is told.
     lines = sorted(PINS, key=lambda line: getattr(panel, PINS[line]) != LINES[line].gpio)
     users = {line.gpio: "the pixels" for line in LINES.values() if line.bus == "spi0"} if panel.pixels else {}
+    free = _free(panel, usable)
     for line in lines:
         key, pin = f"panel.{PINS[line]}", getattr(panel, PINS[line])
         if not pin:
             continue
         if pin in RESERVED:
-            yield Clash(key, f"must be another pin: GPIO {pin} {_is(RESERVED[pin])}")
+            yield Clash(key, f"must be another pin: GPIO {pin} {_is(RESERVED[pin])}", free)
         elif pin not in usable:
             names = ", ".join(board.name for board in boards)
-            yield Clash(key, f"must be another pin: {names} has no GPIO {pin} on its header", beside=("panel.board",))
+            yield Clash(
+                key, f"must be another pin: {names} has no GPIO {pin} on its header", free, beside=("panel.board",)
+            )
         elif pin in users:
-            yield Clash(key, f"must be another pin: GPIO {pin} is taken by {users[pin]}", beside=("panel.pixels",))
+            yield Clash(
+                key, f"must be another pin: GPIO {pin} is taken by {users[pin]}", free, beside=("panel.pixels",)
+            )
         users.setdefault(pin, key)
 
 
+def _free(panel: PanelSettings, usable: Iterable[int]) -> str:
+    """The pins that no line of any panel has, as a way out."""
+    used = {line.gpio for line in LINES.values()} | {getattr(panel, key) for key in PINS.values()}
+    pins = ", ".join(str(pin) for pin in sorted(set(usable) - used - set(RESERVED)))
+    return f"Free: GPIO {pins}." if pins else ""
+
+
 def _is(why: str) -> str:
-    return why if why.startswith("identifies") else f"is {why}"
+    return why if why.startswith("identifies") else f"is kept for {why}"
 
 
 def _pixels(panel: PanelSettings) -> Iterator[Clash]:

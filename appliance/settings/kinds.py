@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from appliance.core.text import quoted
-from appliance.settings.problems import Refused, did_you_mean
+from appliance.settings.problems import Refused, did_you_mean, shown
 from appliance.settings.secrets import SecretFile
 from appliance.settings.setting import Kind, Where
 
@@ -18,6 +18,7 @@ IDENTIFIER = r"[a-z0-9][a-z0-9._-]{0,63}"
 """Names of rooms, members and keys: they stand in addresses, so there is no white space and no upper case."""
 
 _LONGEST_PATH = 4096
+_MOST_TOLD = 5
 
 
 def listed(words: list[str]) -> str:
@@ -226,6 +227,14 @@ class MaybeSecret:
         return {"type": "string", "maxLength": _LONGEST_PATH}
 
 
+def _together(refused: Mapping[str, Refused]) -> Refused:
+    """One refusal of a list for all of its values that are none, by how they are shown."""
+    told = list(refused)[:_MOST_TOLD]
+    hints = [refused[value].hint for value in told if refused[value].hint]
+    wrong = f"Wrong: {', '.join(told)}{'' if len(told) == len(refused) else ' and others'}."
+    return Refused(next(iter(refused.values())).allowed, " ".join([wrong, *dict.fromkeys(hints)]))
+
+
 @dataclass(frozen=True)  # with slots Python 3.11 cannot make a Many[str]
 class Many(Generic[T]):
     """A list of values of one kind, each once."""
@@ -239,13 +248,21 @@ class Many(Generic[T]):
         return f"must be a list of at most {self.most} values, each of which {self.kind.allowed}"
 
     def convert(self, value: object, where: Where, /) -> tuple[T, ...]:
-        """All of them, converted."""
+        """All of them, converted; every one that is refused is told."""
         if not isinstance(value, list) or len(value) > self.most:
             raise Refused(self.allowed)
-        found = tuple(self.kind.convert(each, where) for each in value)
+        found: list[T] = []
+        refused: dict[str, Refused] = {}
+        for each in value:
+            try:
+                found.append(self.kind.convert(each, where))
+            except Refused as error:
+                refused["(hidden)" if error.hide else shown(each)] = error
+        if refused:
+            raise _together(refused)
         if len(set(found)) != len(found):
             raise Refused("must not have a value twice")
-        return found
+        return tuple(found)
 
     def plain(self, value: tuple[T, ...]) -> object:
         return [self.kind.plain(each) for each in value]

@@ -280,7 +280,7 @@ class TurnUrl:
         """The address as it is."""
         found = re.fullmatch(_TURN, value) if isinstance(value, str) else None
         if found is None or not 0 < int(found["port"] or 3478) < 65536:
-            raise Refused(self.allowed)
+            raise Refused(self.allowed, hide="@" in str(value))  # somebody may have put a password before it
         return found[0]
 
     def plain(self, value: str) -> object:

@@ -22,7 +22,7 @@ def test_the_pins_of_the_map_are_right_as_they_are() -> None:
         ("room_pin = 17", "panel.room_pin", "GPIO 17 is taken by panel.mute_pin"),
         ("knock_pin = 16\ntalk_pin = 16", "panel.knock_pin", "GPIO 16 is taken by panel.talk_pin"),
         ("knock_pin = 10\npixels = 12", "panel.knock_pin", "GPIO 10 is taken by the pixels"),
-        ("mute_pin = 14", "panel.mute_pin", "GPIO 14 is serial console, transmit"),
+        ("mute_pin = 14", "panel.mute_pin", "GPIO 14 is kept for serial console, transmit"),
         ("mute_pin = 1", "panel.mute_pin", "GPIO 1 identifies add-on boards"),
         ("mute_pin = 0", "panel.mute_pin", "nobody could mute the room"),
         ("mic_lamp_pin = 0", "panel.mic_lamp_pin", "nobody could see"),
@@ -36,6 +36,8 @@ def test_what_cannot_be_is_refused(text: str, key: str, words: str) -> None:
     assert problem.key == key
     assert words in problem.allowed
     assert problem.line, "the place that somebody wrote"
+    if "another pin" in problem.allowed:
+        assert problem.hint == ("Free: GPIO 4, 13." if "= 16" in text else "Free: GPIO 4, 13, 16.")
     assert loaded(f"[panel]\n{text}").panel.kind is PanelKind.NONE, "without a panel nothing of it matters"
 
 

@@ -96,14 +96,23 @@ def test_without_one_it_is_never_quiet() -> None:
             BERLIN + 'hours = ["mon-die 19:00-07:00"]\nholidays = ["2027-02-29"]\nnight = "dark"',
             [
                 (
-                    '1.toml:4: quiet.hours = (a list): must be like "mon-fri 19:00-07:00". There is no day die: they are mon, '
-                    "tue, wed, thu, fri, sat, sun."
+                    '1.toml:4: quiet.hours = (a list): must be like "mon-fri 19:00-07:00". Wrong: "mon-die 19:00-07:00". '
+                    "There is no day die: they are mon, tue, wed, thu, fri, sat, sun."
                 ),
                 (
-                    '1.toml:5: quiet.holidays = (a list): must be like "2026-12-24 to 2027-01-02" or "12-25". There is no '
-                    "2027-02-29."
+                    '1.toml:5: quiet.holidays = (a list): must be like "2026-12-24 to 2027-01-02" or "12-25". Wrong: '
+                    '"2027-02-29". There is no 2027-02-29.'
                 ),
                 '1.toml:6: quiet.night = "dark": must be like "22:00-06:00", or "".',
+            ],
+        ),
+        (
+            BERLIN + 'hours = ["7pm", "sat 10:00-11:00", "8pm", "9pm", "10pm", "11pm", "12pm"]',
+            [
+                (
+                    '1.toml:4: quiet.hours = (a list): must be like "mon-fri 19:00-07:00". Wrong: "7pm", "8pm", "9pm", "10pm", '
+                    '"11pm" and others.'
+                )
             ],
         ),
     ],
