@@ -13,6 +13,7 @@ from appliance.app.doctor_findings import Finding, State
 from appliance.app.doctor_sound import running
 from appliance.app.panel_bench import Bench, label
 from appliance.app.panels import panel_lines
+from appliance.app.process import NotAllowed
 from appliance.core.controls import MuteControl
 from appliance.panel.lines import LinesError
 from appliance.settings import PanelKind, Settings
@@ -47,16 +48,15 @@ def examine(
     """Look at the panel of this machine; gives what was seen, for programs.
 
     :param tier: which hardware it is, one of :data:`~appliance.app.checklist.TIERS`.
-    :raises NotAllowed: the settings ask for a panel that cannot be had.
+    :raises NotAllowed: the settings have no panel on lines, or ask for one that cannot be had.
     """
     if running(Path(settings.device.runtime_dir)):
         way_out = "Stop it for as long (kontor run, or its service), and ask again: kontor doctor --panel"
         note(Finding("lines", "bad", "kontor sound runs, and has the lines.", way_out))
         return {}
     if settings.panel.kind is not PanelKind.GPIO:
-        says = f'There is no panel on lines of this machine: [panel] kind = "{settings.panel.kind}".'
-        note(Finding("lines", "skipped", says, 'Set [panel] kind = "gpio".'))
-        return {}
+        kind = settings.panel.kind
+        raise NotAllowed(f'there is no panel on lines of this machine: [panel] kind is "{kind}". Set it to "gpio"')
     lines, pixels = panel_lines(settings)
     from appliance.panel.bias import Biased  # noqa: PLC0415 - its libraries are there, as the lines are
 

@@ -13,6 +13,7 @@ from appliance.app.checklist import TIERS, Kind, Step, installed, parse
 from appliance.app.doctor_findings import Finding
 from appliance.app.doctor_panel import Examination, Gone, examine
 from appliance.app.panel_bench import Bench
+from appliance.app.process import NotAllowed
 from appliance.core.lamps import LAMPS
 from appliance.health.status import StatusServer
 from appliance.panel.lines import CONTACTS, Edge, Failed, LinesError
@@ -476,9 +477,8 @@ def found_by_settings(folder: Path, more: str = "", tier: str = "a") -> tuple[li
 
 @pytest.mark.parametrize("kind", ["none", "virtual"])
 def test_no_panel_on_lines(tmp_path: Path, kind: str) -> None:
-    found, figures = found_by_settings(tmp_path, f'[panel]\nkind = "{kind}"\n')
-    assert [(finding.check, finding.state) for finding in found] == [("lines", "skipped")]
-    assert figures == {}
+    with pytest.raises(NotAllowed, match=f'kind is "{kind}". Set it to "gpio"'):
+        found_by_settings(tmp_path, f'[panel]\nkind = "{kind}"\n')
 
 
 async def test_it_is_refused_while_sound_runs(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,13 @@ def test_somebody_who_leaves(device: str, monkeypatch: pytest.MonkeyPatch, capsy
     assert "Whoever was asked has gone" in words(capsys)
 
 
+def test_settings_without_a_panel_are_no_pass(device: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path(device)
+    path.write_text(path.read_text().replace('kind = "gpio"', 'kind = "none"'))
+    assert main(["doctor", "--panel", "--config", device]) == 78
+    assert 'Set it to "gpio"' in capsys.readouterr().err
+
+
 def test_it_is_about_this_machine_alone(device: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--panel", "--link", "https://kontor.example/room#token"]) == 64
     assert main(["doctor", "--panel", "--plot", "echo.png", "--config", device]) == 64
