@@ -30,6 +30,9 @@ _STORE_AGAIN = 5.0
 """Seconds after which a mute that could not be stored is tried again."""
 
 
+_CLOSED_BY_PANEL = frozenset({Event.SWITCH_CLOSED, Event.TALK_RELEASED, Event.PANEL_LOST})
+"""What the panel tells after it has closed the gate, whether that was open or not."""
+
 _DOOR_EVENTS = {
     Door.OPEN: Event.DOOR_ASKED_OPEN,
     Door.LISTENING: Event.DOOR_ASKED_LISTENING,
@@ -63,7 +66,8 @@ class Desk:
         self._shown: View | None = None
         self._lit_by_panel = False
         """The panel's thread has lit MIC meanwhile: what was shown last from here tells nothing."""
-        self._stored: tuple[Reasons, Door] = (controls.remembered, controls.remembered_door)
+        self._stored: tuple[Reasons, Door] | None = (controls.remembered, controls.remembered_door)
+        """What the disk has; None while it is being written, and after that has failed: then nobody knows."""
         self._saving = threading.Lock()
         self._to_store = asyncio.Event()
         self._store_fails = False
@@ -110,6 +114,9 @@ class Desk:
         def post(event: Event) -> None:
             nonlocal owed
             answers, owed = owed, False
+            if not answers and event in _CLOSED_BY_PANEL:
+                self._gate.stay_closed()  # until this is taken in: an opening of before may still be on its way
+                answers = True
             later(self._from_panel, event, answers)
 
         return Hands(
@@ -229,7 +236,7 @@ class Desk:
         if self._wish() == self._stored and not self._store_fails:
             return True
         try:
-            self._stored = await asyncio.to_thread(self._save)
+            await asyncio.to_thread(self._save)
         except OSError as error:
             self._store_fails = True
             self._counters.add("mute_store_failures")
@@ -242,12 +249,16 @@ class Desk:
         controls = self._controls
         return controls.remembered, controls.remembered_door
 
-    def _save(self) -> tuple[Reasons, Door]:
-        """A thread of its own. Who waited here stores what holds now: a slow disk never puts an old wish after a new one."""
+    def _save(self) -> None:
+        """A thread of its own. Who waited here stores what holds now: a slow disk never puts an old wish after a new one.
+
+        What is wished for meanwhile is stored after it, even if it is what the disk had before.
+        """
         with self._saving:
+            self._stored = None
             wish = self._wish()
             self._memory.save(*wish)
-            return wish
+            self._stored = wish
 
     def _from_panel(self, event: Event, answers: bool) -> None:
         """:param answers: the panel has closed the gate for this, and it opens again only when that was taken in."""

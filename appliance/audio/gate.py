@@ -96,6 +96,12 @@ class Gate:
                 self._undecided += 1
             return was_open
 
+    def stay_closed(self) -> None:
+        """Close, and stay so until :meth:`decided`, as after a closing by hand that found it open."""
+        with self._lock:
+            self._close()
+            self._undecided += 1
+
     def decided(self) -> None:
         """The loop has taken one closing by hand into its controls."""
         with self._lock:
