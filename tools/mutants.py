@@ -55,6 +55,7 @@ TARGETS: dict[str, list[str]] = {
     "appliance/panel/deck.py": ["tests/panel/test_deck.py"],
     "appliance/panel/renderer.py": ["tests/panel/test_renderer_marks.py", "tests/panel/test_renderer.py"],
     "appliance/rooms/proof.py": [
+        "tests/rooms/test_proof_edges.py",
         "tests/rooms/test_proof.py",
         "tests/rooms/test_uplink_check.py",
         "tests/rooms/test_uplink.py",

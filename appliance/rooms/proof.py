@@ -28,7 +28,7 @@ from appliance.core.levels import dbov
 from appliance.core.state import ProofState
 from appliance.core.units import BLOCK, RATE, Block, Pcm
 from appliance.media import red
-from appliance.media.opus import Decoder, Encoder, OpusError
+from appliance.media.opus import Decoder, Encoder, OpusError, has_fec
 
 AUDIBLE = -80.0
 """dBov. What is louder than this counts as heard."""
@@ -38,6 +38,8 @@ _REMEMBERED = 3
 """Payloads with which a decoder is brought to where a listener's is."""
 _TONE, _LOUD = 1000.0, 8000.0
 """Hz and amplitude of what a check lets the proof hear: -15 dBov."""
+_FRAMES = 3
+"""Where a packet says how many frames it has (RFC 6716, 3.1): 0 and 1 are one and two of a size; of others FEC is not told."""
 _AGAIN = red.MOST_BLOCKS
 """Frames that left, among which one that comes again is looked for."""
 
@@ -223,6 +225,10 @@ class MuteProof:
         left = self._left[: Decoder().decode(payload, self._left)].astype(np.float32)
         right = self._wanted[: Decoder().decode(wanted, self._wanted)].astype(np.float32)
         heard = _audible((left - right) / _OVERLOAD if left.size == right.size else left / _OVERLOAD)
+        if not (
+            has_fec(payload) or payload[0] & _FRAMES > 1
+        ):  # a decoder that is asked for none makes a noise of its own
+            return heard
         brought_back = Decoder().decode_fec(payload, self._left, self._left.size)
         return heard + _audible(self._left[:brought_back].astype(np.float32) / _OVERLOAD)
 
