@@ -2,7 +2,7 @@
 
 Two threads meet here under one lock. The lines tell edges on a thread of theirs: it closes the gate and lights MIC before
 anything else happens (UX.md, mute rule 2). The thread "panel" does the rest: it debounces, reads the levels again, since an
-edge can be lost, and draws. At rest it wakes up four times a second.
+edge can be lost, looks whether MIC shows the gate, and draws. At rest it wakes up four times a second.
 
 When the lines are lost, the gate is closed, PANEL_LOST is told, and they are tried again; what is found then is read as at the
 start. A ring that cannot be reached only makes the panel less than it should be. Any other error ends the panel, and sound
@@ -76,6 +76,8 @@ class Deck:
         self._read_at: float  # set with every find of the lines
         self._lights, self._ring = Lights(lines), Ring(pixels)
         self._view, self._changed = View(DARK), True
+        self._lit_by_us = False
+        """MIC was lit last as the gate is closed, whatever the view says."""
         self._drawn = RingState()
         self._drawn_at, self._draw_at = -math.inf, math.inf
         self.ended: Future[None] = Future()
@@ -133,6 +135,7 @@ class Deck:
         """Gate first, lamp second; whoever called tells the loop third. Under the lock."""
         was_open = hands.close()
         if self._contacts is not None:
+            self._lit_by_us = True
             try:
                 self._lights.light("mic", 1.0)
             except LinesError as error:
@@ -200,6 +203,9 @@ class Deck:
                 self._read_at = now + READ_EVERY
                 for contact in self._lines.contacts:
                     self._lost_edges += self._contacts.read(contact, self._lines.level(contact), now)
+                # A gate that was closed and opened again before the loop looked is told by no view.
+                if self._must_light(self._view.lamps) is not self._lit_by_us:
+                    self._changed = True
             self._contacts.settle(now)
             return _first(self._read_at, self._contacts.due)
 
@@ -214,7 +220,8 @@ class Deck:
         self._drawn, frame = render(self._drawn, view, now, self._layout)
         with self._lock:
             if self._contacts is not None:
-                self._lights.light("mic", 1.0 if self._must_light(view.lamps) else frame.mic)
+                self._lit_by_us = self._must_light(view.lamps)
+                self._lights.light("mic", 1.0 if self._lit_by_us else frame.mic)
                 self._lights.light("room", frame.room)
                 self._lights.light("speak", frame.speak)
                 self._lights.light("fault", frame.fault)

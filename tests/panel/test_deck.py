@@ -490,3 +490,30 @@ def test_an_error_of_ours_closes_the_gate_at_once() -> None:
     assert world.told == [Event.PANEL_LOST]
     assert (world.lines.closed, world.ring.closed) == (1, 1)
     world.deck.stop()
+
+
+def mic(world: World) -> float:
+    """How MIC is lit at its wire."""
+    return [brightness for lamp, brightness in world.lines.sent if lamp == "mic"][-1]
+
+
+def test_mic_follows_a_gate_of_which_no_view_tells(world: World) -> None:
+    """The card was lost and found while the loop was late: it shows nothing new, and MIC must show the gate all the same."""
+    world.gate.close()
+    world.run(0.3)
+    assert mic(world) == 1.0
+    world.deck.show(View(LIVE.lamps, (Speaker(1, 2, -20, False),)))
+    world.run(2.0)
+    assert mic(world) == 1.0
+    assert world.gate.open()
+    world.run(0.3)
+    assert mic(world) == 0.0
+
+
+def test_mic_goes_out_when_a_hand_has_lit_it_over_a_gate_that_stays_open(world: World) -> None:
+    world.lines.edge("mute", True)
+    world.gate.decided()
+    assert world.gate.open()
+    assert mic(world) == 1.0
+    world.run(0.3)
+    assert mic(world) == 0.0
