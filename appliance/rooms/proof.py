@@ -39,7 +39,7 @@ _REMEMBERED = 3
 _TONE, _LOUD = 1000.0, 8000.0
 """Hz and amplitude of what a check lets the proof hear: -15 dBov."""
 _FRAMES = 3
-"""Where a packet says how many frames it has (RFC 6716, 3.1): 0 and 1 are one and two of a size; of others FEC is not told."""
+"""Where a packet says how many frames it has (RFC 6716, 3.1): 0 is one, as our encoders make them. Of others FEC is not told."""
 _AGAIN = red.MOST_BLOCKS
 """Frames that left, among which one that comes again is looked for."""
 
@@ -102,7 +102,6 @@ class MuteProof:
             self._closed, self._opening, self._filled = False, True, 0
             self._first.fill(0)
             self._left_open.clear()
-            self._since.clear()
         if self._opening and self._filled < self._first.size:
             self._first[self._filled : self._filled + BLOCK] = pcm
             self._filled += BLOCK
@@ -225,10 +224,8 @@ class MuteProof:
         left = self._left[: Decoder().decode(payload, self._left)].astype(np.float32)
         right = self._wanted[: Decoder().decode(wanted, self._wanted)].astype(np.float32)
         heard = _audible((left - right) / _OVERLOAD if left.size == right.size else left / _OVERLOAD)
-        if not (
-            has_fec(payload) or payload[0] & _FRAMES > 1
-        ):  # a decoder that is asked for none makes a noise of its own
-            return heard
+        if not (has_fec(payload) or payload[0] & _FRAMES):
+            return heard  # a decoder that is asked to bring back what is not there makes a noise of its own
         brought_back = Decoder().decode_fec(payload, self._left, self._left.size)
         return heard + _audible(self._left[:brought_back].astype(np.float32) / _OVERLOAD)
 

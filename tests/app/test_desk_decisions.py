@@ -207,7 +207,9 @@ def test_a_press_that_no_loop_hears_any_more_closes_the_gate(desk: Desk) -> None
     assert not desk.gate.is_open
 
 
-async def test_only_what_answers_for_a_closing_lets_the_gate_open_again(desk: Desk) -> None:
+async def test_only_what_answers_for_a_closing_lets_the_gate_open_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two closings of a moment, told by one event; events that closed nothing decide nothing."""
     hands = desk.desk.hands(asyncio.get_running_loop())
     desk.desk.refresh(ANSWER, False)
@@ -221,7 +223,12 @@ async def test_only_what_answers_for_a_closing_lets_the_gate_open_again(desk: De
 
     decided: list[bool] = []
     real = desk.gate.decided
-    desk.gate.decided = lambda: decided.append(True) or real()  # type: ignore[func-returns-value,method-assign]
+
+    def decide() -> None:
+        decided.append(True)
+        real()
+
+    monkeypatch.setattr(desk.gate, "decided", decide)
     assert hands.close()
     desk.gate._closed_at -= 1.0  # a second passes
     assert not hands.close()
