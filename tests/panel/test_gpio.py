@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -251,7 +251,7 @@ def test_an_edge_of_a_line_that_was_just_let_go_is_no_error() -> None:
             raise gpiod.RequestReleasedError
 
     pin = object.__new__(GpiodPin)
-    for request in (Released(), None):
+    for request in (cast("gpiod.LineRequest", Released()), None):
         pin._request = request
         pin._read()
 

@@ -6,8 +6,9 @@ import pytest
 
 from appliance.core.roster import FIGURES, PLACES, Sign
 from appliance.core.roster import HUES as NAMES
-from appliance.panel.layout import CURRENTS, HUES, LEVEL_ONLY, MOST_PIXELS, Layout, light_of, tables
+from appliance.panel.layout import CURRENTS, HUES, LEVEL_ONLY, Layout, light_of, tables
 from appliance.panel.renderer import RingState
+from appliance.settings.model_panel import MOST_PIXELS
 from tests.panel.player import EMPTY, Player, talking
 from tools.apa102 import Light
 

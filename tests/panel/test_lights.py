@@ -4,6 +4,7 @@ import pytest
 
 from appliance.panel.lights import PERIOD, BackOff, Lights, Ring
 from appliance.panel.virtual import VirtualLines
+from tests.panel.hand import HandRing
 
 
 class PlainLines(VirtualLines):
@@ -97,32 +98,8 @@ def test_waits_grow_to_half_a_minute_and_begin_anew() -> None:
     assert again.at == 1.0
 
 
-class Wire:
-    """Pixels that a test can look at and break."""
-
-    def __init__(self) -> None:
-        self.broken = False
-        self.sent: list[bytes] = []
-        self.opened = self.closed = 0
-
-    def open(self) -> None:
-        self._check()
-        self.opened += 1
-
-    def send(self, colours: bytes) -> None:
-        self._check()
-        self.sent.append(colours)
-
-    def close(self) -> None:
-        self.closed += 1
-
-    def _check(self) -> None:
-        if self.broken:
-            raise OSError("no such bus")
-
-
 def test_the_ring_is_sent_what_has_changed() -> None:
-    wire = Wire()
+    wire = HandRing()
     ring = Ring(wire)
     ring.find(0.0)
     for colours in (b"a", b"a", b"b", b"a"):
@@ -132,7 +109,7 @@ def test_the_ring_is_sent_what_has_changed() -> None:
 
 
 def test_a_ring_that_fails_is_told_tried_again_and_sent_everything_then() -> None:
-    wire = Wire()
+    wire = HandRing()
     wire.broken = True
     ring = Ring(wire)
     ring.find(10.0)

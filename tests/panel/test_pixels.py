@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.panel.layout import MOST_PIXELS
 from appliance.panel.pixels import HERTZ, Message, SpiPixels
+from appliance.settings.model_panel import MOST_PIXELS
 from tools.apa102 import Light, decode
 
 RED, BLUE = bytes((0xE0 | 9, 0, 0, 200)), bytes((0xE0 | 31, 255, 0, 0))
