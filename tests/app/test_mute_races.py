@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from appliance.core.controls import Event, MuteControl, Reason, step
-from tests.app.test_desk import World, started, until
+from tests.app.test_desk import World, started
+from tests.support import until
 
 
 def button(folder: Path) -> World:
