@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from appliance.app.desk import Desk
+from appliance.app.panels import mark_of
 from appliance.app.process import PRIORITY, NotAllowed, real_time
 from appliance.audio.gate import Gate
 from appliance.audio.port import Side, SoundCard
@@ -94,7 +95,7 @@ class Booth:
         self.card, self._panel, self._hearer = card, panel, hearer
         self._real = settings.audio.backend is AudioBackend.ALSA
         self.gate = Gate()
-        memory = MuteMemory(Path(settings.device.state_dir))
+        memory = MuteMemory(Path(settings.device.state_dir), mark_of(settings.panel))
         remembered = memory.load()
         door = remembered.door if remembered.stored else settings.door.first
         controls = initial(settings.panel.mute, settings.panel.push_to_talk, remembered.reasons, door)

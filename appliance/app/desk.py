@@ -66,10 +66,11 @@ class Desk:
         self._shown: View | None = None
         self._lit_by_panel = False
         """The panel's thread has lit MIC meanwhile: what was shown last from here tells nothing."""
-        self._stored: tuple[Reasons, Door] | None = (controls.remembered, controls.remembered_door)
+        self._stored: tuple[Reasons, Door] | None = self._wish() if memory.current else None
         """What the disk has; None while it is being written, and after that has failed: then nobody knows."""
         self._saving = threading.Lock()
         self._to_store = asyncio.Event()
+        self._remember()
         self._store_fails = False
         self.changed: Callable[[], None] = lambda: None
         """Called whenever the controls have changed, or a knock has to be told."""

@@ -1,6 +1,7 @@
 """Which panel the settings ask for. Its libraries are loaded only where there is a real one."""
 
 import os
+import zlib
 from pathlib import Path
 
 from appliance.app.process import NotAllowed
@@ -13,6 +14,7 @@ from appliance.panel.pixels import SpiPixels
 from appliance.panel.port import Panel
 from appliance.panel.virtual import VirtualPanel
 from appliance.settings import PanelKind, PanelSettings, PixelDirection, PixelLayout, Settings
+from appliance.settings.setting import Effect, members
 
 VIRTUAL_PANEL = "KONTOR_VIRTUAL_PANEL"
 """Environment variable that ``kontor demo`` and the tests set: without it a virtual panel is refused."""
@@ -51,6 +53,13 @@ def panel_lines(settings: Settings) -> tuple[Lines, Pixels | None]:
             f'[panel] kind = "gpio" needs {error.name}: install kontor[device] with pip ({error})'
         ) from error
     return lines, SpiPixels(Path(panel.spi), panel.pixels) if panel.pixels else None
+
+
+def mark_of(panel: PanelSettings) -> int:
+    """A number that is another one when a setting of the panel was changed that waits for a hand; never 0."""
+    names = [name for name, key in members(PanelSettings).items() if getattr(key, "effect", None) is Effect.HAND]
+    told = "\n".join(f"{name}={getattr(panel, name)}" for name in sorted(names))
+    return zlib.crc32(told.encode()) or 1
 
 
 def layout_of(panel: PanelSettings) -> Layout:

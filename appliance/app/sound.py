@@ -18,7 +18,7 @@ from appliance.app.desk import Desk
 from appliance.app.duplex import PATIENCE, Duplex, Facts
 from appliance.app.hearing import channels_of, make_front_end
 from appliance.app.loudness import Loudness
-from appliance.app.panels import make_panel
+from appliance.app.panels import make_panel, mark_of
 from appliance.app.process import (
     PRIORITY,
     NotAllowed,
@@ -98,7 +98,7 @@ class Sound:
         self._state = Path(settings.device.state_dir)
         self.counters = Counters()
         self.gate = Gate()
-        memory = MuteMemory(self._state)
+        memory = MuteMemory(self._state, mark_of(settings.panel))
         remembered = memory.load()
         if remembered.damaged:
             journal.tell(EventName.MUTE_STORE_DAMAGED, error=remembered.damaged)

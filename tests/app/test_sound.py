@@ -165,7 +165,7 @@ async def test_a_memory_that_ends_ends_sound(short_dir: Path, monkeypatch: pytes
         parts.sound.desk._to_store.set()
 
     task = parts.start()
-    await until(lambda: parts.sound.gate.is_open)
+    await until(lambda: parts.sound.gate.is_open and parts.sound.desk._stored is not None)
     cause()
     with pytest.raises((BaseExceptionGroup, ZeroDivisionError)) as caught:
         await asyncio.wait_for(task, 5)
