@@ -1,5 +1,6 @@
 """The suite's plugins and the fixtures that any test may ask for; tests/support/__init__.py tells what they do."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,10 @@ import hypothesis
 import pytest
 
 from tests.support import ports
+
+# As the program sets it, and before numpy is loaded: beside other work the threads of OpenBLAS wait for each other, and small
+# matrices take ten times as long.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # A shared machine is slow at times: no test fails for that.
 hypothesis.settings.register_profile("kontor", deadline=None)
