@@ -41,7 +41,7 @@ async def cycle(device: Parts) -> None:
     """A hand closes the switch, and opens it again."""
     await until(lambda: device.sound.desk.controls.reasons == {Reason.HAND})
     device.panel.move("mute", True)
-    await until(lambda: Reason.SWITCH in device.sound.desk.controls.reasons)
+    await until(lambda: Reason.SWITCH in device.sound.desk.controls.reasons and device.panel.at_rest)
     device.panel.move("mute", False)
 
 
