@@ -4,11 +4,11 @@ A volume is no secret and no safety: a file that cannot be read or written is to
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from appliance.app import kept
 from appliance.audio.chimes import Chimes
 from appliance.audio.volume import Volume
 from appliance.core.chimes import Chime
@@ -16,7 +16,6 @@ from appliance.core.events import EventName
 from appliance.core.volume import HIGHEST, LOWEST, turned
 from appliance.health.journal import Journal
 from appliance.settings import AudioSettings, ChimeLevel
-from appliance.settings.store import atomic_write
 
 _LEVELS = {ChimeLevel.OFF: None, ChimeLevel.SOFT: -36.0, ChimeLevel.NORMAL: -30.0, ChimeLevel.LOUD: -24.0}
 """dBov. A voice of the room is at about -26."""
@@ -24,8 +23,6 @@ _AGAIN = 3.0
 """Seconds in which a knock is not heard twice: somebody far away may knock as often as he likes."""
 _SETTLED = 1.0
 """Seconds after which a volume is stored: a button that is held moves it many times."""
-_SCHEMA = 1
-_LARGEST = 256
 
 
 class VolumeMemory:
@@ -39,13 +36,9 @@ class VolumeMemory:
 
         :raises OSError, ValueError: there is something, and it cannot be read.
         """
-        try:
-            with self._path.open("rb") as file:
-                stored = json.loads(file.read(_LARGEST))
-        except FileNotFoundError:
+        stored = kept.read(self._path)
+        if stored is None:
             return self._setting
-        if not isinstance(stored, dict) or stored.get("schema") != _SCHEMA:
-            raise ValueError("it is of another schema")
         volume, setting = stored.get("volume"), stored.get("setting")
         if type(volume) is not int or type(setting) is not int or not LOWEST <= volume <= HIGHEST:
             raise ValueError("it holds no volume")
@@ -56,8 +49,7 @@ class VolumeMemory:
 
         :raises OSError: the disk refuses.
         """
-        stored = {"schema": _SCHEMA, "volume": volume, "setting": self._setting}
-        atomic_write(self._path, json.dumps(stored).encode())
+        kept.write(self._path, {"volume": volume, "setting": self._setting})
 
 
 class Loudness:

@@ -11,12 +11,12 @@ Here is decided when they begin and end:
 
 import asyncio
 import contextlib
-import json
 import threading
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from appliance.app import kept
 from appliance.app.clock import Time, TimeKeeper
 from appliance.app.desk import Desk
 from appliance.core.chimes import Chime
@@ -26,7 +26,6 @@ from appliance.core.state import QuietState
 from appliance.health.journal import Journal
 from appliance.settings import QuietSettings
 from appliance.settings.schedule import DAYS, Moment
-from appliance.settings.store import atomic_write
 
 WARNING = 60.0
 """Seconds between the warning and the door that opens."""
@@ -38,8 +37,6 @@ _STORE_AGAIN = 60.0
 """Seconds after which what could not be stored is tried again."""
 _SOON = 6 * 24 * 3600
 """Seconds within which a day of the week tells which day is meant."""
-_SCHEMA = 1
-_LARGEST = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +62,19 @@ class QuietMemory:
 
         :raises OSError, ValueError: there is something, and it cannot be read.
         """
-        try:
-            with self._path.open("rb") as file:
-                stored = json.loads(file.read(_LARGEST))
-        except FileNotFoundError:
+        stored = kept.read(self._path)
+        if stored is None:
             return Kept()
-        if not isinstance(stored, dict) or stored.pop("schema", None) != _SCHEMA:
-            raise ValueError("it is of another schema")
         if {name: type(value) for name, value in stored.items()} != {"held": bool, "outranked": int, "seen": int}:
             raise ValueError("it holds something else")
         return Kept(**stored)
 
-    def save(self, kept: Kept) -> None:
+    def save(self, what: Kept) -> None:
         """Keep it for the next start. Blocks until it is on the disk: call it off the loop.
 
         :raises OSError: the disk refuses.
         """
-        atomic_write(self._path, json.dumps({"schema": _SCHEMA, **asdict(kept)}).encode())
+        kept.write(self._path, asdict(what))
 
 
 class Quiet:
@@ -193,9 +186,9 @@ class Quiet:
     def _save(self) -> Kept:
         """A thread of its own. Who waited here stores what holds now: a slow disk never puts an old state after a new one."""
         with self._saving:
-            kept = self._kept
-            self._memory.save(kept)
-            return kept
+            what = self._kept
+            self._memory.save(what)
+            return what
 
     def _at(self, now: float) -> Moment:
         if not self._asked_at <= now < self._moment.changes:
