@@ -74,7 +74,7 @@ def check_problems(problems: Sequence[Problem], names: Collection[str]) -> None:
 
 
 @given(st.lists(tables(Settings), min_size=1, max_size=3))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_anything_that_looks_like_settings(written: list[dict[str, Any]]) -> None:
     check([Source(f"{n}.toml", b"schema = 1\n" + document(table)) for n, table in enumerate(written)])
 
