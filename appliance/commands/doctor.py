@@ -153,7 +153,7 @@ class Terminal:
         self._out = out
 
     def tell(self, text: str) -> None:
-        """A line for him."""
+        """A line to read."""
         print(f"  >     {text}", file=self._out, flush=True)
 
     def yes(self, question: str) -> bool:
