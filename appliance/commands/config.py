@@ -49,10 +49,11 @@ def _settings(given: argparse.Namespace) -> int:
     found = sources(given.config)
     # Whoever may read the settings need not be allowed to read the secrets.
     secrets_of = None if given.action == "check" else ()
+    notes: list[str] = []
     try:
         resolved = resolve(found, secrets_of)
         if given.action == "check":
-            _compare_with_machine(resolved)
+            notes = _compare_with_machine(resolved)
     except SettingsError as error:
         if given.json:
             print(json.dumps({"ok": False, "problems": [problem.as_dict() for problem in error.problems]}, indent=2))
@@ -62,7 +63,7 @@ def _settings(given: argparse.Namespace) -> int:
     changed = as_dict(resolved, only_changed=True)
     if given.action == "check":
         files = [source.name for source in found]
-        warnings = same_by_chance(resolved.settings)
+        warnings = [*same_by_chance(resolved.settings), *notes]
         report = {"ok": True, "problems": [], "warnings": warnings, "files": files}
         print(json.dumps(report, indent=2) if given.json else "\n".join([_all_right(files, len(changed)), *warnings]))
     elif given.json:
@@ -74,16 +75,18 @@ def _settings(given: argparse.Namespace) -> int:
     return 0
 
 
-def _compare_with_machine(resolved: Resolved) -> None:
-    """Refuse a panel that this machine cannot have.
+def _compare_with_machine(resolved: Resolved) -> list[str]:
+    """Refuse a panel that this machine cannot have; a sentence when it cannot be known here.
 
     :raises SettingsError: with everything that does not fit.
     """
     panel = resolved.settings.panel
     if panel.kind is not PanelKind.GPIO:
-        return
+        return []
     from appliance.panel import probe
 
+    if not probe.is_here(panel, probe.model()):
+        return ["Chip and bus of the panel were not looked at: this machine is no board. Check again on the device."]
     problems = []
     for misfit in probe.misfits(panel):
         origin = resolved.origins.get(misfit.key, Origin("", None))
@@ -91,6 +94,7 @@ def _compare_with_machine(resolved: Resolved) -> None:
         problems.append(Problem(origin.file, origin.line, misfit.key, value, misfit.allowed, misfit.hint))
     if problems:
         raise SettingsError(problems)
+    return []
 
 
 def _all_right(files: list[str], changed: int) -> str:

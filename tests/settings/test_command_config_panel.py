@@ -80,6 +80,10 @@ def test_settings_for_another_machine_are_not_compared_with_a_desk_computer(
     machine.setattr(probe, "model", lambda: "")
     machine.setattr(probe, "chips", list)
     assert check(tmp_path, 'board = "pi5"\npixels = 12', capsys) == []
+    assert kontor("check", "--config", str(tmp_path / "kontor.toml")) == 0
+    assert "Check again on the device." in capsys.readouterr().out, (
+        "what was not looked at is not passed over in silence"
+    )
 
 
 def test_it_can_be_had_by_programs(machine: pytest.MonkeyPatch, tmp_path: Path, capsys: Output) -> None:
