@@ -39,6 +39,7 @@ TARGETS: dict[str, list[str]] = {
     "appliance/core/lamps.py": ["tests/core/test_lamps.py"],
     "appliance/audio/gate.py": [
         "tests/audio/test_gate_inside.py",
+        "tests/audio/test_gate_undecided.py",
         "tests/audio/test_gate.py",
         "tests/app/test_self_check.py",
     ],

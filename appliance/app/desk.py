@@ -234,7 +234,7 @@ class Desk:
 
     async def store(self) -> bool:
         """Store now, off the loop. Returns whether it is on the disk."""
-        if self._wish() == self._stored and not self._store_fails:
+        if self._wish() == self._stored:
             return True
         try:
             await asyncio.to_thread(self._save)

@@ -244,6 +244,44 @@ async def test_only_what_answers_for_a_closing_lets_the_gate_open_again(
     assert desk.gate.is_open
 
 
+@pytest.mark.parametrize("event", [Event.SWITCH_CLOSED, Event.TALK_RELEASED, Event.PANEL_LOST])
+async def test_what_the_panel_closed_while_the_gate_was_closed_stays_so_until_it_is_taken_in(
+    desk: Desk, event: Event
+) -> None:
+    """What opens may be on its way to the loop, before it."""
+    hands = desk.desk.hands(asyncio.get_running_loop())
+    desk.desk.apply(Event.ADMIN_MUTED)
+    desk.gate._closed_at -= 1.0  # a second passes
+    assert not hands.close()
+    hands.post(event)
+    desk.desk.apply(Event.PRESS_WHILE_CLOSED)
+    assert desk.desk.controls.open
+    assert not desk.gate.is_open
+    await asyncio.sleep(0)
+    assert desk.gate.is_open is desk.desk.controls.open
+
+
+async def test_what_was_wished_for_while_the_disk_took_something_else_is_stored_too(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even when it is what the disk had before."""
+    save = desk.memory.save
+
+    def slow(*wish: Any) -> None:
+        monkeypatch.setattr(desk.memory, "save", save)
+        desk.desk.apply(Event.PRESS_WHILE_CLOSED)
+        assert desk.desk._to_store.is_set()
+        save(*wish)
+
+    monkeypatch.setattr(desk.memory, "save", slow)
+    desk.desk.apply(Event.ADMIN_MUTED)
+    desk.desk._to_store.clear()
+    await desk.desk.store()
+    assert desk.memory.load().reasons == {Reason.ADMIN}
+    assert await desk.desk.store()
+    assert desk.memory.load().reasons == frozenset()
+
+
 async def test_a_closing_that_is_answered_without_a_reason_is_undone(desk: Desk) -> None:
     hands = desk.desk.hands(asyncio.get_running_loop())
     assert hands.close()
