@@ -1,7 +1,7 @@
 """A sound card, a panel and the gate, without a room: where ``kontor record`` and the doctor listen.
 
-They listen by the same rules as ``kontor sound``: the stored mute is read first, the panel's switch and buttons count, closing
-the gate ends it at once, lamps show the gate. What :class:`Booth` hands on was captured while the gate was open.
+They listen by the same rules as ``kontor sound``: the stored mute is read first, quiet hours hold, the panel's switch and buttons
+count, closing the gate ends it at once, lamps show the gate. What :class:`Booth` hands on was captured while the gate was open.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from typing import Protocol
 from appliance.app.desk import Desk
 from appliance.app.panels import mark_of
 from appliance.app.process import PRIORITY, NotAllowed, real_time
+from appliance.app.quiet import Quiet, QuietMemory
 from appliance.audio.gate import Gate
 from appliance.audio.port import Side, SoundCard
 from appliance.core.controls import Event, Reason, Reasons, initial
@@ -95,11 +96,14 @@ class Booth:
         self.card, self._panel, self._hearer = card, panel, hearer
         self._real = settings.audio.backend is AudioBackend.ALSA
         self.gate = Gate()
-        memory = MuteMemory(Path(settings.device.state_dir), mark_of(settings.panel))
+        state = Path(settings.device.state_dir)
+        memory = MuteMemory(state, mark_of(settings.panel))
         remembered = memory.load()
         door = remembered.door if remembered.stored else settings.door.first
         controls = initial(settings.panel.mute, settings.panel.push_to_talk, remembered.reasons, door)
         self.desk = Desk(self.gate, panel, memory, controls, journal=journal, counters=Counters(), clock=time.monotonic)
+        self._quiet = Quiet(settings.quiet, self.desk, QuietMemory(state), journal)
+        self._quiet.start()
         self._later: Callable[[Event], None] = lambda _event: None
 
     def captured(self, microphones: Blocks, position: int, time: float) -> None:
@@ -154,6 +158,7 @@ class Booth:
             self.card.stop()
             self._panel.stop()
             await self.desk.store()
+            await self._quiet.store()
 
     def check(self) -> None:
         """Look whether the card goes on.
@@ -195,6 +200,7 @@ class Booth:
 
     async def _turns(self) -> None:
         while True:
+            self._quiet.look()
             self.desk.refresh(None, talking=False)
             await asyncio.sleep(_TURN)
 

@@ -13,6 +13,7 @@ from appliance.app.doctor_findings import Finding
 from appliance.app.doctor_listen import Listening, Plan
 from appliance.app.doctor_sound import Examination
 from appliance.app.doctor_sound_findings import judge
+from appliance.app.quiet import QuietMemory
 from appliance.audio import inventory
 from appliance.audio.port import Side
 from appliance.core.arrays import by_name
@@ -241,6 +242,17 @@ async def test_a_stored_mute_that_is_damaged_and_a_closed_door(short_dir: Path) 
     MuteMemory(short_dir).save(frozenset(), Door.CLOSED)
     found = await examined(short_dir, RoomCard(paths(100)), panel=panel())
     assert "open the door at the panel" in found["mute"][0].says
+
+
+async def test_quiet_hours_hold_here_too(short_dir: Path) -> None:
+    """Sound does not run, so nobody else closes the door for them."""
+    quiet = '[quiet]\ntime_zone = "UTC"\nholidays = ["2020-01-01 to 2199-12-31"]\ntrust_clock = true\n'
+    card = RoomCard(paths(100))
+    found = await examined(short_dir, card, quiet, panel())
+    assert states(found) == {"mute": "bad"}
+    assert "quiet hours" in found["mute"][0].says
+    assert not card.played
+    assert QuietMemory(short_dir).load().held
 
 
 async def test_a_mute_meanwhile_ends_it_and_is_kept(short_dir: Path) -> None:
