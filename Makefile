@@ -104,7 +104,7 @@ firmware: dev ## boot files and device-tree overlays of every board, proved on t
 	@$(PYTHON) -m tools.bootstrap hardware
 	@$(BIN)/python -m tools.firmware.build
 
-hardware: dev ## circuits of the panel: rules, everything that can break, drawings, cables, pages (minutes: every pair of faults)
+hardware: dev ## circuits of the panel: rules, what breaks, drawings, cables, pages (minutes: every pair of faults)
 	@$(PYTHON) -m tools.system hardware || true
 	@$(PYTHON) -m tools.bootstrap hardware
 	@$(BIN)/python -m tools.hardware
