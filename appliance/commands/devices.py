@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from appliance.commands import Subparsers
 from appliance.commands.part import add_config, load_settings
 from appliance.core.exits import Exit
-from appliance.core.units import BLOCK, RATE
 
 if TYPE_CHECKING:
     from appliance.audio.choice import Choice
@@ -61,6 +60,7 @@ def _array(audio: "AudioSettings", heard: "Choice") -> "Array":
     """The array that the front end would take the chosen card for."""
     from appliance.app.hearing import array_of
     from appliance.audio.port import CardFacts
+    from appliance.core.units import BLOCK, RATE  # numpy: no other command shall wait for it
 
     card, stream = heard.card, heard.stream
     if card is None or stream is None:
