@@ -92,7 +92,8 @@ class Quiet:
         self._clock = clock or TimeKeeper(settings.trust_clock)
         self._desk, self._memory, self._journal = desk, memory, journal
         self._kept = self._load()
-        self._stored = self._kept
+        self._stored: Kept | None = self._kept
+        """What the disk has; None while it is being written, and after that has failed: then nobody knows."""
         self._to_store = asyncio.Event()
         self._saving = threading.Lock()
         self._time: Time | None = None
@@ -166,7 +167,7 @@ class Quiet:
         if self._kept == self._stored:
             return True
         try:
-            self._stored = await asyncio.to_thread(self._save)
+            await asyncio.to_thread(self._save)
         except OSError as error:
             self._journal.tell(EventName.QUIET_NOT_KEPT, error=str(error))
             return False
@@ -183,12 +184,13 @@ class Quiet:
             self._journal.tell(EventName.QUIET_NOT_KEPT, error=str(error))
             return Kept(held=not self._schedule.empty)  # unknown means closed
 
-    def _save(self) -> Kept:
+    def _save(self) -> None:
         """A thread of its own. Who waited here stores what holds now: a slow disk never puts an old state after a new one."""
         with self._saving:
+            self._stored = None
             what = self._kept
             self._memory.save(what)
-            return what
+            self._stored = what
 
     def _at(self, now: float) -> Moment:
         if not self._asked_at <= now < self._moment.changes:

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from appliance.app.quiet import Kept, Quiet, QuietMemory
 from appliance.core.controls import Event, MuteControl, Reason, step
+from tests.app.parts import journal, settings
 from tests.app.test_desk import World, started
 from tests.support import until
 
@@ -91,3 +93,32 @@ async def test_what_opens_and_is_still_on_its_way_does_not_open_what_was_closed_
     if closes is not Event.PANEL_LOST:
         hands.post(opens)
         await until(lambda: world.gate.is_open)
+
+
+async def test_quiet_hours_that_hold_again_while_the_disk_takes_their_end_are_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sound is stopped just then: its storing is given up, and what it has begun goes on."""
+    world, told = button(tmp_path), journal()[0]
+    memory = QuietMemory(tmp_path)
+    memory.save(Kept(held=True, seen=7))
+    quiet = Quiet(settings(tmp_path).quiet, world.desk, memory, told)
+    began, go_on, save = threading.Event(), threading.Event(), memory.save
+
+    def slow(kept: Kept) -> None:
+        began.set()
+        assert go_on.wait(10)
+        save(kept)
+
+    monkeypatch.setattr(memory, "save", slow)
+    quiet._kept = Kept(held=False, seen=7)
+    given_up = asyncio.create_task(quiet.store())
+    await until(began.is_set)
+    quiet._kept = Kept(held=True, seen=7)
+    given_up.cancel()
+    storing = asyncio.create_task(quiet.store())
+    await asyncio.sleep(0)
+    go_on.set()
+    assert await storing
+    await until(lambda: not quiet._saving.locked())
+    assert memory.load().held
