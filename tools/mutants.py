@@ -53,8 +53,12 @@ TARGETS: dict[str, list[str]] = {
     "appliance/settings/store.py": ["tests/settings/test_store.py", "tests/panel/test_power_cut.py"],
     "appliance/panel/contacts.py": ["tests/panel/test_contacts.py", "tests/panel/test_contacts_strays.py"],
     "appliance/panel/lights.py": ["tests/panel/test_lights.py", "tests/panel/test_deck.py"],
-    "appliance/panel/deck.py": ["tests/panel/test_deck.py"],
-    "appliance/panel/renderer.py": ["tests/panel/test_renderer_marks.py", "tests/panel/test_renderer.py"],
+    "appliance/panel/deck.py": ["tests/panel/test_deck.py", "tests/panel/test_drawn_when_due.py"],
+    "appliance/panel/renderer.py": [
+        "tests/panel/test_drawn_when_due.py",
+        "tests/panel/test_renderer_marks.py",
+        "tests/panel/test_renderer.py",
+    ],
     "appliance/rooms/proof.py": [
         "tests/rooms/test_proof_edges.py",
         "tests/rooms/test_proof.py",
