@@ -3,18 +3,23 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from appliance.app import desk as desk_module
 from appliance.app.desk import ANNOUNCEMENT
+from appliance.audio.gate import Gate
 from appliance.core.chimes import Chime
-from appliance.core.controls import Door, Event, MuteControl, Reason
+from appliance.core.controls import Door, Event, MuteControl, Reason, initial
+from appliance.core.counters import Counters
 from appliance.core.events import Severity
 from appliance.core.lamps import LinkPhase, Room, Sign, lamps
 from appliance.health.journal import Journal
 from appliance.media.exchange import Speaker
 from appliance.panel.memory import MuteMemory
+from appliance.panel.port import Panel
+from tests.app.parts import LampRow, journal
 from tests.app.test_desk import ANSWER, World, started
 
 BEN = Speaker(1, 2, -20, False)
@@ -328,6 +333,19 @@ def test_before_anything_is_shown_the_lamps_are_those_of_the_controls(desk: Desk
     assert desk.desk.shown == lamps(desk.desk.controls, Room())
     desk.desk.refresh(ANSWER._replace(link=LinkPhase.REFUSED), False)
     assert desk.desk.shown.room is Sign.FAST
+
+
+async def test_a_mute_that_the_disk_has_for_another_panel_is_stored_though_nothing_has_changed(tmp_path: Path) -> None:
+    MuteMemory(tmp_path, 8).save(frozenset({Reason.HAND}), Door.OPEN)
+    memory = MuteMemory(tmp_path, 7)
+    controls = initial(MuteControl.MOMENTARY, remembered=memory.load().reasons)
+    lamps, told = cast("Panel", LampRow([])), journal()[0]
+    desk = desk_module.Desk(Gate(), lamps, memory, controls, journal=told, counters=Counters(), clock=lambda: 1.0)
+    assert desk._to_store.is_set()
+    assert await desk.store()
+    again = MuteMemory(tmp_path, 7)
+    assert again.load().reasons == {Reason.HAND}
+    assert again.current
 
 
 async def test_what_is_stored_already_is_not_stored_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,30 @@ def test_what_we_would_never_write_reads_as_muted_though_its_sum_is_right(
     assert written(tmp_path, **content).reasons == MUTED
 
 
+@pytest.mark.parametrize(
+    ("stored", "asked", "current", "changed"),
+    [(0, 0, True, False), (7, 0, True, False), (0, 7, False, False), (7, 7, True, False), (8, 7, False, True)],
+)
+def test_a_mute_of_another_panel_waits_for_a_hand_and_has_to_be_stored_anew(
+    tmp_path: Path, stored: int, asked: int, current: bool, changed: bool
+) -> None:
+    MuteMemory(tmp_path, stored).save(frozenset({Reason.ADMIN}), Door.LISTENING)
+    memory = MuteMemory(tmp_path, asked) if asked else MuteMemory(tmp_path)
+    reasons = {Reason.ADMIN, Reason.HAND} if changed else {Reason.ADMIN}
+    assert memory.load() == Remembered(frozenset(reasons), Door.LISTENING)
+    assert memory.current is current
+    memory.save(frozenset(), Door.OPEN)
+    assert memory.current
+    assert memory.load() == Remembered()
+
+
+def test_a_store_that_is_not_there_has_to_be_written_where_a_panel_is_asked_for(tmp_path: Path) -> None:
+    for panel, current in ((0, True), (7, False)):
+        memory = MuteMemory(tmp_path, panel)
+        assert memory.load() == Remembered(stored=False)
+        assert memory.current is current
+
+
 def test_first_start_has_no_store(tmp_path: Path) -> None:
     assert MuteMemory(tmp_path).load() == Remembered(stored=False)
 

@@ -51,7 +51,10 @@ def stored(folder: Path, wish: tuple[Reasons, Door]) -> dict[str, bytes]:
 
 
 def test_it_makes_these_calls_and_no_other(tmp_path: Path) -> None:
-    assert list(map(str, calls_of_saving(tmp_path, CHAIN[0], {}))) == [
+    calls = calls_of_saving(tmp_path, CHAIN[0], {})
+    assert calls[0].name.startswith(f".{NAME}.")
+    assert calls[0].name.endswith(".new"), "who finds it after a power cut sees what it is"
+    assert list(map(str, calls)) == [
         "make",
         "write",
         "mode",

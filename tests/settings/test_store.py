@@ -89,12 +89,17 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
     assert os.listdir(tmp_path) == ["a"]
 
 
+def test_nobody_else_reads_it_unless_that_is_said(tmp_path: Path) -> None:
+    atomic_write(tmp_path / "a", b"x")
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o600
+
+
 def test_nothing_is_left_open(tmp_path: Path) -> None:
-    handles = os.listdir("/proc/self/fd")
     atomic_write(tmp_path / "a", b"x")
     with pytest.raises(FileNotFoundError):
         atomic_write(tmp_path / "nowhere" / "a", b"x")
-    assert os.listdir("/proc/self/fd") == handles
+    handles = [handle for handle in Path("/proc/self/fd").iterdir() if handle.is_symlink()]
+    assert not [handle for handle in handles if str(handle.readlink()).startswith(str(tmp_path))]
 
 
 def test_no_folder_is_an_error(tmp_path: Path) -> None:
