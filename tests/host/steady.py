@@ -49,6 +49,7 @@ class Room:
     bens: Presence
     mallory: Member
     mallorys: Presence
+    machine: "Machine"
     before: Mapping[str, int] = field(default_factory=dict)
 
     def counted(self) -> dict[str, int]:
@@ -67,6 +68,8 @@ class Room:
             await until(enough)
         counted = self.counted()
         assert enough(), counted
+        if self.machine.still and "host_timestamp_jumps" not in names:  # anna was held up, and with her what she sends
+            counted.pop("host_timestamp_jumps", None)
         assert set(counted) == set(names), counted
 
 
@@ -103,7 +106,7 @@ async def tone_between(home: House) -> AsyncIterator[Room]:
         humming = asyncio.create_task(hum(anna, tone(TONE, 1), stop, LEVEL))
         try:
             await until(lambda: len(ben.heard) > 5, what="the tone does not begin")
-            yield Room(home, ben, bens, mallory, mallorys, home.host.counters.snapshot())
+            yield Room(home, ben, bens, mallory, mallorys, machine, home.host.counters.snapshot())
             went_on = len(heard_of(ben)) + _AFTERWARDS
             await until(lambda: len(heard_of(ben)) > went_on, what="the tone has ended")
         finally:
