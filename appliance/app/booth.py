@@ -10,21 +10,17 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Future
-from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
-from appliance.app.desk import Desk
-from appliance.app.panels import mark_of
 from appliance.app.process import PRIORITY, NotAllowed, real_time
-from appliance.app.quiet import Quiet, QuietMemory
+from appliance.app.rules import take_up
 from appliance.audio.gate import Gate
 from appliance.audio.port import Side, SoundCard
-from appliance.core.controls import Event, Reason, Reasons, initial
+from appliance.core.controls import Event, Reason, Reasons
 from appliance.core.counters import Counters
 from appliance.core.units import Block, Blocks
 from appliance.health.journal import Journal
-from appliance.panel.memory import MuteMemory
 from appliance.panel.none import NoPanel
 from appliance.panel.port import Hands, Panel, View
 from appliance.settings import AudioBackend, Settings
@@ -96,13 +92,7 @@ class Booth:
         self.card, self._panel, self._hearer = card, panel, hearer
         self._real = settings.audio.backend is AudioBackend.ALSA
         self.gate = Gate()
-        state = Path(settings.device.state_dir)
-        memory = MuteMemory(state, mark_of(settings.panel))
-        remembered = memory.load()
-        door = remembered.door if remembered.stored else settings.door.first
-        controls = initial(settings.panel.mute, settings.panel.push_to_talk, remembered.reasons, door)
-        self.desk = Desk(self.gate, panel, memory, controls, journal=journal, counters=Counters(), clock=time.monotonic)
-        self._quiet = Quiet(settings.quiet, self.desk, QuietMemory(state), journal)
+        _, self.desk, self._quiet = take_up(settings, self.gate, panel, journal, Counters())
         self._quiet.start()
         self._later: Callable[[Event], None] = lambda _event: None
 

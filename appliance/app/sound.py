@@ -14,11 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from appliance.app.desk import Desk
 from appliance.app.duplex import PATIENCE, Duplex, Facts
 from appliance.app.hearing import channels_of, make_front_end
 from appliance.app.loudness import Loudness
-from appliance.app.panels import make_panel, mark_of
+from appliance.app.panels import make_panel
 from appliance.app.process import (
     PRIORITY,
     NotAllowed,
@@ -30,13 +29,13 @@ from appliance.app.process import (
     tune,
     until_stopped,
 )
-from appliance.app.quiet import Quiet, QuietMemory
 from appliance.app.recording import Recordings
+from appliance.app.rules import take_up
 from appliance.app.self_check import EVERY, SelfCheck
 from appliance.audio.gate import Gate
 from appliance.audio.port import SoundCard
 from appliance.audio.virtual import Recorder, VirtualCard, microphone
-from appliance.core.controls import Door, Event, Reason, initial
+from appliance.core.controls import Door, Event, Reason
 from appliance.core.counters import Counters
 from appliance.core.events import EventName
 from appliance.core.state import Backends, SoundState
@@ -44,7 +43,6 @@ from appliance.health.journal import Journal
 from appliance.health.notify import Notifier
 from appliance.health.status import StatusServer
 from appliance.media.exchange import Listener
-from appliance.panel.memory import MuteMemory
 from appliance.panel.port import Panel
 from appliance.panel.virtual import VirtualPanel
 from appliance.settings import AudioSettings, Settings
@@ -98,19 +96,12 @@ class Sound:
         self._state = Path(settings.device.state_dir)
         self.counters = Counters()
         self.gate = Gate()
-        memory = MuteMemory(self._state, mark_of(settings.panel))
-        remembered = memory.load()
+        remembered, self.desk, self.quiet = take_up(settings, self.gate, panel, journal, self.counters)
         if remembered.damaged:
             journal.tell(EventName.MUTE_STORE_DAMAGED, error=remembered.damaged)
             self.counters.add("mute_store_failures")
         if remembered.reasons:
             journal.tell(EventName.MUTE_RESTORED, reasons=",".join(r.word for r in sorted(remembered.reasons)))
-        door = remembered.door if remembered.stored else settings.door.first
-        controls = initial(settings.panel.mute, settings.panel.push_to_talk, remembered.reasons, door)
-        self.desk = Desk(
-            self.gate, panel, memory, controls, journal=journal, counters=self.counters, clock=time.monotonic
-        )
-        self.quiet = Quiet(settings.quiet, self.desk, QuietMemory(self._state), journal)
         self.quiet.start()
         self._listener = self._listen()
         self._self_check = SelfCheck(self.gate)
