@@ -32,6 +32,8 @@ def main() -> int:
         _run(str(tools / "bin" / "pip"), "install", "-q", "--only-binary", ":all:", UV)
     _compile(tools, "core")
     _compile(tools, "dev", "--group", "dev", "-c", "requirements/core.lock")
+    _compile(tools, "device", *("--extra", "device", "-c", "requirements/dev.lock"), *_from_debian())
+    _leave_out("device", "core")
     _compile(tools, "bench", "--group", "bench", "-c", "requirements/dev.lock", *_allow_built())
     _leave_out("bench", "dev")
     _compile(tools, "training", "--group", "training", "-c", "requirements/dev.lock", "-c", "requirements/bench.lock")
@@ -39,7 +41,7 @@ def main() -> int:
     _leave_out("training", "bench")
     _compile(tools, "hardware", "--group", "hardware", "-c", "requirements/dev.lock", *_allow_built())
     _leave_out("hardware", "dev")
-    sizes = {name: {} for name in ("core", "dev", "bench", "training", "hardware")}  # type: dict[str, dict[str, dict[str, int]]]
+    sizes = {name: {} for name in ("core", "dev", "device", "bench", "training", "hardware")}  # type: dict[str, dict[str, dict[str, int]]]
     for name, by_target in sizes.items():
         for python, machine in TARGETS:
             by_target[f"{python}-{machine}"] = found = _measure(tools, name, python, machine)
@@ -89,6 +91,11 @@ def _compile(tools: Path, name: str, *extra: str) -> None:
         *("--fork-strategy", "fewest", "--generate-hashes", "--only-binary", ":all:", "--upgrade"),
         *("--no-header", "--quiet", "--output-file", output),
     )
+
+
+def _from_debian() -> list[str]:
+    """A device has pyalsaaudio as Debian's python3-alsaaudio, of which the package depends: it has no wheels."""
+    return ["--no-binary", "pyalsaaudio", "--no-emit-package", "pyalsaaudio"]
 
 
 def _allow_built() -> list[str]:
