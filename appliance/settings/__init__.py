@@ -32,6 +32,7 @@ from appliance.settings.model_host import (
     TurnSettings,
 )
 from appliance.settings.model_panel import Level, PanelKind, PanelSettings, PixelDirection, PixelLayout
+from appliance.settings.model_provisioning import ProvisioningSettings
 from appliance.settings.model_quiet import QuietSettings
 from appliance.settings.problems import Problem, SettingsError
 from appliance.settings.reader import Origin
@@ -64,6 +65,7 @@ __all__ = [
     "PixelDirection",
     "PixelLayout",
     "Problem",
+    "ProvisioningSettings",
     "ProxySettings",
     "QuietSettings",
     "Relay",

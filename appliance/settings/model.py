@@ -16,6 +16,7 @@ from appliance.core.volume import HIGHEST, LOWEST
 from appliance.settings.kinds import Choice, FilePath, Flag, MaybePath, MaybeSecret, Text, Whole, identifier, one_of
 from appliance.settings.model_host import HostSettings
 from appliance.settings.model_panel import PanelSettings
+from appliance.settings.model_provisioning import ProvisioningSettings
 from appliance.settings.model_quiet import QuietSettings
 from appliance.settings.secrets import SecretFile
 from appliance.settings.setting import Effect, section, setting
@@ -318,6 +319,9 @@ class Settings:
     )
     quiet: QuietSettings = section(
         QuietSettings, "Quiet hours close the door on a schedule. It is never opened by one beyond listening."
+    )
+    provisioning: ProvisioningSettings = section(
+        ProvisioningSettings, "Settings from afar: where they are published, and who may sign them."
     )
     host: HostSettings = section(HostSettings, "The server that holds rooms: kontor host.")
     log: LogSettings = section(LogSettings, "What is written to the journal.")

@@ -1,0 +1,238 @@
+"""Looks at a published folder over https: small pointers each time, a document only when its pointer says that it is new.
+
+Nothing here writes, and nothing here raises for what a server does: a look tells what came and what did not.
+"""
+
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from appliance.core.documents import Fault, Floor, NotTaken, Pointer, Verdict, Why, judge_content, judge_pointer
+from appliance.provisioning.minisign import LARGEST_SIGNATURE, PublicKey, Signature
+from appliance.provisioning.publication import Published, digest, document_path, pointer_path, read_pointer
+from appliance.settings.sources import LARGEST
+
+PATIENCE: Final = 10.0
+"""Seconds that one file may take."""
+_CONNECT: Final = 5.0
+_LONGEST_TAG: Final = 200
+_JITTER: Final = 0.2
+_REDIRECTS: Final = range(300, 400)
+
+
+def pause(poll_s: float, chance: float) -> float:
+    """Seconds until the next look: ``poll_s`` and up to a fifth more or less, so that forty devices do not come as one.
+
+    :param chance: a random number in [0, 1).
+    """
+    return poll_s * (1 - _JITTER + 2 * _JITTER * chance)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where documents are published, and whom to believe."""
+
+    url: str
+    """The https address of the folder; "" for none."""
+    keys: tuple[PublicKey, ...]
+    ca_file: Path | None = None
+    """An authority of one's own (PEM), beside those of the system."""
+    proxy: str = ""
+    """The address of an http proxy; "" for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look found."""
+
+    documents: Mapping[str, Published] = field(default_factory=lambda: MappingProxyType({}))
+    """By scope, everything genuine that is known after the look, with what earlier looks and ``known`` brought."""
+    news: tuple[str, ...] = ()
+    """The scopes whose document is another than before the look."""
+    faults: Mapping[str, Fault] = field(default_factory=lambda: MappingProxyType({}))
+    """By scope."""
+    reached: bool = False
+    """Whether at least one genuine pointer came from there, or is said to be as it was."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of one scope's pointer."""
+
+    tag: str
+    pointer: Pointer
+
+
+class Fetcher:
+    """Looks at one place, again and again. It keeps ETags and documents in memory; disks are the business of others."""
+
+    def __init__(
+        self,
+        place: Place,
+        now: Callable[[], float],
+        known: Mapping[str, Published] = MappingProxyType({}),
+        floors: Mapping[str, Floor] = MappingProxyType({}),
+    ) -> None:
+        """Prepare to look at ``place``; nothing is asked yet.
+
+        :param now: Unix time in seconds.
+        :param known: the documents that were accepted before, by scope, so that they need not come again.
+        :param floors: the newest that was ever seen, by scope: kept on the disk by the caller.
+        :raises OSError: ``place.ca_file`` cannot be read, or is no certificate.
+        """
+        self._place = place
+        self._now = now
+        self._documents = dict(known)
+        self._floors = {**{scope: each.floor for scope, each in known.items()}, **floors}
+        self._seen: dict[str, _Seen] = {}
+        self._tls = ssl.create_default_context()
+        if place.ca_file is not None:
+            self._tls.load_verify_locations(place.ca_file)
+
+    @property
+    def place(self) -> Place:
+        """Where it looks."""
+        return self._place
+
+    @property
+    def floors(self) -> Mapping[str, Floor]:
+        """The newest genuine document of each scope that was ever seen: to be on the disk before one of them is used."""
+        return self._floors
+
+    async def look(self, scopes: Sequence[str]) -> Look:
+        """Ask for the pointers of ``scopes``, and for the documents that are new.
+
+        A scope of which nothing is published is no fault; what was accepted of it before goes on being known.
+        """
+        news: list[str] = []
+        faults: dict[str, Fault] = {}
+        reached = False
+        timeout = aiohttp.ClientTimeout(total=PATIENCE, sock_connect=_CONNECT)
+        connector = aiohttp.TCPConnector(ssl=self._tls, limit=1)
+        async with aiohttp.ClientSession(
+            connector=connector,
+            timeout=timeout,
+            trust_env=False,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        ) as http:
+            for scope in scopes:
+                try:
+                    there, new = await self._one(http, scope)
+                except NotTaken as fault:
+                    faults[scope] = Fault(scope, fault.why, str(fault))
+                    continue
+                reached |= there
+                news += [scope] if new else []
+        known = {scope: self._documents[scope] for scope in scopes if scope in self._documents}
+        return Look(MappingProxyType(known), tuple(news), MappingProxyType(faults), reached)
+
+    async def _one(self, http: aiohttp.ClientSession, scope: str) -> tuple[bool, bool]:
+        """Whether there is a pointer of ``scope``, and whether its document is another than before."""
+        seen = self._seen.get(scope)
+        found = await self._get(http, pointer_path(scope), LARGEST_SIGNATURE, seen.tag if seen else "")
+        if found is None:
+            return False, False
+        content, tag = found
+        if content is None:  # not modified; but it can have expired, or its document can have been missing
+            return seen is not None, False
+        pointer, signature, key = read_pointer(content, self._place.keys)
+        floor = self._floors.get(scope)
+        verdict = judge_pointer(pointer, scope, floor, self._now())
+        known = self._documents.get(scope)
+        new = verdict is Verdict.NEWER or known is None or known.version != pointer.version
+        if new:
+            await self._fetch(http, pointer, signature, key, floor)
+        self._seen[scope] = _Seen(tag, pointer)
+        return True, new
+
+    async def _fetch(
+        self, http: aiohttp.ClientSession, pointer: Pointer, signature: Signature, key: PublicKey, floor: Floor | None
+    ) -> None:
+        path = document_path(pointer)
+        found = await self._get(http, path, LARGEST, "")
+        if found is None or found[0] is None:
+            raise NotTaken(Why.MISSING, f"{path} is not there, though its pointer is.")
+        content = found[0]
+        signature.check_file(key, content)
+        self._floors[pointer.scope] = judge_content(pointer, digest(content), floor)
+        _must_be_text(path, content)
+        self._documents[pointer.scope] = Published(pointer.scope, pointer.version, content, pointer.expires, key.name)
+
+    async def _get(
+        self, http: aiohttp.ClientSession, path: str, most: int, tag: str
+    ) -> tuple[bytes | None, str] | None:
+        """Content and ETag; no content: it is as it was; None: there is no such file.
+
+        :raises NotTaken: it could not be had.
+        """
+        url = URL(f"{self._place.url.rstrip('/')}/{path}")
+        headers = {"Accept-Encoding": "identity", **({"If-None-Match": tag} if tag else {})}
+        try:
+            async with http.get(
+                url, headers=headers, allow_redirects=False, proxy=self._place.proxy or None
+            ) as response:
+                if response.status == 304 and tag:
+                    return None, tag
+                if response.status in (404, 410):
+                    return None
+                _must_be_plain(url, response)
+                return await _body(url, response, most), _tag(response)
+        except TimeoutError:
+            raise NotTaken(Why.SLOW, f"{url} did not come within {PATIENCE:g} s.") from None
+        except aiohttp.ClientPayloadError:
+            raise NotTaken(Why.CUT_OFF, f"{url} was cut off on the way.") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _unreachable(url, error) from None
+
+
+def _must_be_plain(url: URL, response: aiohttp.ClientResponse) -> None:
+    if response.status in _REDIRECTS:
+        raise NotTaken(
+            Why.REDIRECT,
+            f"{url.host} sends on to another address, which is not followed: write the right one, or look for a captive"
+            " portal on the way.",
+        )
+    if response.status != 200:
+        raise NotTaken(Why.STATUS, f"{url.host} answers {response.status} for {url.path}.")
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise NotTaken(Why.NOT_TEXT, f"{url.host} sends {url.path} packed, though plain text was asked for.")
+
+
+async def _body(url: URL, response: aiohttp.ClientResponse, most: int) -> bytes:
+    content = bytearray()
+    async for part in response.content.iter_any():
+        content += part
+        if len(content) > most:
+            response.close()  # the rest is not wanted, be it endless
+            raise NotTaken(Why.TOO_LONG, f"{url} is longer than {most} bytes.")
+    return bytes(content)
+
+
+def _tag(response: aiohttp.ClientResponse) -> str:
+    tag = response.headers.get("ETag", "")
+    return tag if len(tag) <= _LONGEST_TAG and tag.isascii() and tag.isprintable() else ""
+
+
+def _must_be_text(path: str, content: bytes) -> None:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        raise NotTaken(Why.NOT_TEXT, f"{path} is not UTF-8 text, though it was signed.") from None
+
+
+def _unreachable(url: URL, error: Exception) -> NotTaken:
+    cause = getattr(error, "certificate_error", error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return NotTaken(Why.CERTIFICATE, f"{url.host} is not to be trusted: {cause.verify_message}.")
+    if isinstance(error, ssl.SSLError | aiohttp.ClientSSLError):
+        return NotTaken(Why.CERTIFICATE, f"{url.host} does not speak https there, or not a version of it that is safe.")
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return NotTaken(Why.UNREACHABLE, f"The name {url.host} is not known to the network.")
+    return NotTaken(Why.UNREACHABLE, f"{url.host} cannot be reached.")
