@@ -5,6 +5,7 @@ fetched by ``make demo`` and never committed. Where it is not to be had, a voice
 Run as ``python -m appliance.app.speech TARGET``, since decoding loads libraries that the demo itself does not need.
 """
 
+import importlib.util
 import os
 import sys
 import wave
@@ -26,7 +27,9 @@ _RMS = 10 ** (-26 / 20)
 
 
 def find() -> Path | None:
-    """The recording, or None."""
+    """The recording, or None: also where PyAV, which decodes it, is left out as in the Debian package."""
+    if importlib.util.find_spec("av") is None:
+        return None
     own = os.environ.get(FOLDER)
     for folder in [Path(own)] if own else [_CHECKOUT, _SYSTEM]:
         for path in sorted(folder.rglob(_NAME)):

@@ -59,7 +59,7 @@ def read(checkout: Path, commit: str = "HEAD") -> Source:
     names = _git(checkout, "ls-tree", "--name-only", commit).decode().splitlines()
     packed = _git(checkout, "archive", "--format=tar", commit, *(name for name in _TAKEN if name in names))
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        files = {entry.name: _content(archive, entry) for entry in archive if entry.isfile()}
+        files = {entry.name: file.read() for entry in archive if (file := archive.extractfile(entry)) is not None}
     return Source(files, int(epoch))
 
 
@@ -67,12 +67,6 @@ def changed(checkout: Path) -> list[str]:
     """Files of what a package is made of that are not as committed, and so not in it."""
     lines = _git(checkout, "status", "--porcelain", "--", *_TAKEN).decode().splitlines()
     return [line[3:] for line in lines]
-
-
-def _content(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
-    file = archive.extractfile(entry)
-    assert file is not None  # it is a file
-    return file.read()
 
 
 def _git(checkout: Path, *arguments: str) -> bytes:
