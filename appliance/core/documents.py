@@ -4,9 +4,11 @@ Bytes, signatures and the network are the business of appliance/provisioning/; h
 known by its *pointer*, which is signed by itself and names scope, version, expiry and the file of the document.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from appliance.core.events import Event, EventName
 
 HIGHEST_VERSION = 2**31 - 1
 
@@ -134,15 +136,6 @@ class Fault:
     """One sentence or more, for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What is worth an event: a fault that is new, or that the last one is over."""
-
-    fault: Fault | None
-    times: int = 0
-    """With no fault: how often the one that is over was met."""
-
-
 class Faults:
     """Makes one event of a fault that is met again and again, and one of its end."""
 
@@ -154,25 +147,24 @@ class Faults:
         """The faults that hold, by scope."""
         return {scope: fault for scope, (fault, _times) in self._open.items()}
 
-    def look(self, faults: Mapping[str, Fault], looked_at: tuple[str, ...]) -> list[Told]:
+    def look(self, faults: Mapping[str, Fault], looked_at: Sequence[str], now: float) -> list[Event]:
         """What is to be told after a look at the documents of these scopes.
 
         :param faults: what was met, by scope.
-        :param looked_at: all scopes that were asked for; those that are not among them any more are forgotten.
+        :param looked_at: all scopes that were asked for; of the others nothing is known any more.
         """
-        told: list[Told] = []
-        for scope in list(self._open):
-            if scope not in looked_at:
-                del self._open[scope]
+        told: list[Event] = []
+        self._open = {scope: held for scope, held in self._open.items() if scope in looked_at}
         for scope in looked_at:
             fault, (before, times) = faults.get(scope), self._open.get(scope, (None, 0))
-            if fault is None:
-                if before is not None:
-                    del self._open[scope]
-                    told.append(Told(None, times))
-                continue
-            # By kind: a text may hold a number that is another each time.
-            if before is None or before.why is not fault.why:
-                told.append(Told(fault))
-            self._open[scope] = (fault, times + 1)
+            if fault is not None:
+                # By kind: a text may hold a number that is another each time.
+                if before is None or before.why is not fault.why:
+                    met = {"scope": scope, "why": fault.why.value, "text": fault.text}
+                    told.append(Event(EventName.DOCUMENT_REFUSED, now, met))
+                self._open[scope] = (fault, times + 1)
+            elif before is not None:
+                del self._open[scope]
+                over = {"scope": scope, "was": before.why.value, "times": times}
+                told.append(Event(EventName.DOCUMENT_FAULT_OVER, now, over))
         return told

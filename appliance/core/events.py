@@ -78,6 +78,10 @@ class EventName(StrEnum):
     MEMBER_REMOVED = "member_removed"
     MEMBER_ALLOWED = "member_allowed"
     MUTE_NEW_CHANGED = "mute_new_changed"
+    DEVICE_INVITED = "device_invited"
+    DEVICE_ASKS = "device_asks"
+    DEVICE_ENROLLED = "device_enrolled"
+    DEVICE_FORGOTTEN = "device_forgotten"
     ROOM_KEY_MADE = "room_key_made"
     ROOM_KEY_REVOKED = "room_key_revoked"
     ROOM_STORE_FAILED = "room_store_failed"
@@ -89,6 +93,10 @@ class EventName(StrEnum):
     TLS_EXPIRES = "tls_expires"
     TLS_RENEWED = "tls_renewed"
     LISTEN_ONLY = "listen_only"
+    # settings from afar
+    DOCUMENT_FETCHED = "document_fetched"
+    DOCUMENT_REFUSED = "document_refused"
+    DOCUMENT_FAULT_OVER = "document_fault_over"
     # processes
     SOUND_RESTARTED = "sound_restarted"
     LINK_RESTARTED = "link_restarted"
@@ -144,6 +152,10 @@ _EXCEPTIONS = {
     EventName.HOST_STARTED: _NOTICE,
     EventName.MUTED_BY_ADMIN: _NOTICE,
     EventName.MEMBER_REMOVED: _NOTICE,
+    EventName.DEVICE_INVITED: _NOTICE,
+    EventName.DEVICE_ASKS: _FROM_OUTSIDE,
+    EventName.DEVICE_ENROLLED: _NOTICE,
+    EventName.DEVICE_FORGOTTEN: _NOTICE,
     EventName.ROOM_KEY_MADE: _NOTICE,
     EventName.ROOM_KEY_REVOKED: _NOTICE,
     EventName.ROOM_STORE_FAILED: _ERROR,
@@ -151,6 +163,8 @@ _EXCEPTIONS = {
     EventName.TLS_REFUSED: _ERROR,
     EventName.TLS_EXPIRES: _WARNING,
     EventName.LISTEN_ONLY: _WARNING,
+    EventName.DOCUMENT_FETCHED: _NOTICE,
+    EventName.DOCUMENT_REFUSED: Rule(Severity.WARNING, most=5),
     EventName.MEMBER_REFUSED: _FROM_OUTSIDE,
     EventName.ROOM_FULL: _FROM_OUTSIDE,
     EventName.BAD_REQUEST: _FROM_OUTSIDE,
