@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 
 from appliance.core.arrays import by_name, parse_geometry
-from appliance.settings import checks_panel, checks_provisioning, checks_quiet, checks_signs
+from appliance.settings import checks_network, checks_panel, checks_provisioning, checks_quiet, checks_signs
 from appliance.settings.clash import Clash
 from appliance.settings.model import Settings
 from appliance.settings.problems import did_you_mean
@@ -82,6 +82,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Clash]], ...] = (
     _microphones,
     checks_panel.panel,
     checks_quiet.quiet,
+    checks_network.network,
     checks_provisioning.provisioning,
     _runtime_dir,
 )

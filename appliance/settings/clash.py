@@ -14,4 +14,4 @@ class Clash:
     item: int = 0
     """Which of the list, from 0, of those that are right in themselves."""
     beside: tuple[str, ...] = ()
-    """Keys or sections it was compared with: when one of them is wrong itself, this is not told."""
+    """Keys or sections it was compared with: when one of them is wrong itself, this is not told. ``[]`` is the same item."""

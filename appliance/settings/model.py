@@ -15,6 +15,7 @@ from appliance.core.controls import Door
 from appliance.core.volume import HIGHEST, LOWEST
 from appliance.settings.kinds import Choice, FilePath, Flag, MaybePath, MaybeSecret, Text, Whole, identifier, one_of
 from appliance.settings.model_host import HostSettings
+from appliance.settings.model_network import NetworkSettings
 from appliance.settings.model_panel import PanelSettings
 from appliance.settings.model_provisioning import ProvisioningSettings
 from appliance.settings.model_quiet import QuietSettings
@@ -319,6 +320,9 @@ class Settings:
     )
     quiet: QuietSettings = section(
         QuietSettings, "Quiet hours close the door on a schedule. It is never opened by one beyond listening."
+    )
+    network: NetworkSettings = section(
+        NetworkSettings, "Cable, Wi-Fi, time and proxy. What is left out stays as the machine has it."
     )
     provisioning: ProvisioningSettings = section(
         ProvisioningSettings, "Settings from afar: where they are published, and who may sign them."

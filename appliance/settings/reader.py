@@ -75,9 +75,10 @@ class Reader:
 
     def clash(self, clash: Clash) -> None:
         """Note a setting that does not fit, unless what it was compared with is wrong itself."""
-        if not any(wrong.startswith(clash.beside) for wrong in self._wrong):
-            section, in_list, rest = clash.key.partition("[]")
-            key = f"{section}[{self._numbers[section][clash.item]}]{rest}" if in_list else section
+        section, in_list, rest = clash.key.partition("[]")
+        number = f"[{self._numbers[section][clash.item]}]" if in_list else ""
+        key, beside = section + number + rest, tuple(name.replace("[]", number) for name in clash.beside)
+        if not any(wrong.startswith(beside) for wrong in self._wrong):
             origin = self.origins.get(key, Origin("", None))
             self._note(origin, key, self._shown.get(key, ""), clash.allowed, clash.hint)
 

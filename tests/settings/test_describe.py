@@ -18,7 +18,7 @@ KEY = "A" * 43 + "="
 def everything(folder: Path) -> str:
     """A file that changes a setting of each kind."""
     key = key_file(folder)
-    return f"""
+    return f'''
 [device]
 name = "Büro \\"2\\" \\\\ ☎"
 [room]
@@ -34,6 +34,16 @@ mute = "momentary"
 push_to_talk = true
 [door]
 first = "listening"
+[network]
+ca = """
+-----BEGIN CERTIFICATE-----
+MII=
+-----END CERTIFICATE-----
+"""
+[[network.wifi]]
+ssid = "Büro"
+password_file = "{key}"
+address = "192.0.2.7/24"
 [host]
 public_address = "192.0.2.7"
 [host.tls]
@@ -48,7 +58,7 @@ public_key = "{KEY}"
 hue = "jade"
 [log]
 level = "error"
-"""
+'''
 
 
 def test_what_is_shown_gives_the_same_settings_again(tmp_path: Path) -> None:
