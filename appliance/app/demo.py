@@ -235,7 +235,7 @@ class Demo:
         return f"http://localhost:{self.port}/{ROOM}#{issue(claims, self._secret)}&panel={self._panel.token}"
 
     def _host_config(self) -> HostConfig:
-        key = DeviceKey.load_or_make(self.folder / "state")
+        key = DeviceKey.load_or_make(self.folder / "state" / "link")
         return HostConfig(
             listen_host=self._listen,
             http_port=self.port,

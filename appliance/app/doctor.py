@@ -14,6 +14,7 @@ from appliance.app.doctor_findings import Finding, Target
 from appliance.app.doctor_media import examine_media
 from appliance.app.doctor_web import examine_web
 from appliance.app.one_box import place_of
+from appliance.app.places import state_of
 from appliance.app.process import NotAllowed
 from appliance.host.config import Turn
 from appliance.host.relay import ice_servers
@@ -58,7 +59,7 @@ def by_settings(settings: Settings) -> Target:
             credentials = fixed_credentials(room.token_file.read().decode("ascii").strip())
         else:
             # A device that never ran has no key: to be told that it is not known, any will do, and none is left here.
-            key = DeviceKey.load(device.state_dir) or DeviceKey.make()
+            key = DeviceKey.load(state_of(settings, "link")) or DeviceKey.make()
             credentials = device_credentials(device.identity, key.sign)
     except (OSError, ValueError) as error:
         raise NotAllowed(f"the device's key or token: {error}") from error
@@ -70,7 +71,7 @@ def _own_server(settings: Settings) -> Target:
     host = settings.host
     if not host.page:
         raise NotAllowed("[host] url is not set, and does not follow from listen and port")
-    authority = settings.device.state_dir / "authority" / "authority.crt"
+    authority = state_of(settings, "host") / "authority" / "authority.crt"
     relays: tuple[RelayServer, ...] = ()
     if host.turn.urls and host.turn.secret_file:
         turn = Turn(host.turn.urls, host.turn.secret_file.read(), host.turn.lifetime_s)

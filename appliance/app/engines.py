@@ -1,8 +1,7 @@
 """Which engine the settings ask for."""
 
-from pathlib import Path
-
 from appliance.app.one_box import place_of
+from appliance.app.places import state_of
 from appliance.app.process import NotAllowed
 from appliance.rooms import trust
 from appliance.rooms.contract import Engine
@@ -32,7 +31,7 @@ def make_engine(settings: Settings) -> Engine:
             raise NotAllowed("[room] token_file holds no token: it is the part of a link behind its #") from None
     else:
         try:
-            credentials = device_credentials(identity, DeviceKey.load_or_make(Path(settings.device.state_dir)).sign)
+            credentials = device_credentials(identity, DeviceKey.load_or_make(state_of(settings, "link")).sign)
         except (OSError, ValueError) as error:
             raise NotAllowed(f"the device's key: {error}") from error
     try:

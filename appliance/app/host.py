@@ -7,6 +7,7 @@ import resource
 from pathlib import Path
 
 from appliance.app.one_box import is_member, place_of
+from appliance.app.places import state_of
 from appliance.app.process import NotAllowed, beat, make_folders, until_stopped
 from appliance.health.journal import Journal
 from appliance.health.notify import Notifier
@@ -30,7 +31,7 @@ def host_config(settings: Settings) -> HostConfig:
     host = settings.host
     if not host.rooms:
         raise NotAllowed("there is no room to hold: add one under [[host.rooms]]")
-    turn = host.turn
+    turn, state = host.turn, state_of(settings, "host")
     certificate, key = host.tls.certificate, host.tls.key
     return HostConfig(
         listen_host=host.listen,
@@ -44,9 +45,9 @@ def host_config(settings: Settings) -> HostConfig:
             for room in host.rooms
         ),
         devices=_devices(settings),
-        certificate_path=Path(settings.device.state_dir) / "host.pem",
-        authority=Path(settings.device.state_dir) / "authority",
-        state_dir=Path(settings.device.state_dir),
+        certificate_path=state / "host.pem",
+        authority=state / "authority",
+        state_dir=state,
         control_path=Path(settings.device.runtime_dir) / CONTROL,
         tls=(certificate, key.path) if certificate and key else None,
         turn=Turn(turn.urls, turn.secret_file.read(), turn.lifetime_s) if turn.urls and turn.secret_file else None,
@@ -73,7 +74,7 @@ def _devices(settings: Settings) -> tuple[DeviceConfig, ...]:
     own = settings.device
     if is_member(settings) and all(device.id != own.identity for device in found):
         try:
-            key = DeviceKey.load_or_make(Path(own.state_dir)).public
+            key = DeviceKey.public_in(state_of(settings, "link"))
         except (OSError, ValueError) as error:
             raise NotAllowed(f"the device's key: {error}") from error
         found.append(DeviceConfig(own.identity, own.name, place_of(settings).room, key))
@@ -95,7 +96,7 @@ async def main(settings: Settings, stop: asyncio.Event, journal: Journal, config
     :param config: that of one shard; None: all rooms are held here.
     :raises NotAllowed: the settings name no room, or an address that cannot be had.
     """
-    make_folders(settings.device.state_dir, settings.device.runtime_dir)
+    make_folders(settings.device.state_dir, state_of(settings, "host"), settings.device.runtime_dir)
     allow_descriptors()
     host = Host(config or host_config(settings), journal.write)
     try:

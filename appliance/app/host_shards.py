@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from appliance.app.host import allow_descriptors, host_config
+from appliance.app.places import state_of
 from appliance.app.process import NotAllowed, beat, make_folders, until_stopped
 from appliance.app.supervisor import Child, Supervisor, kontor
 from appliance.core.events import EventName
@@ -82,7 +83,7 @@ async def main(options: Sequence[str], settings: Settings, stop: asyncio.Event, 
     """
     config = host_config(settings)
     allow_descriptors()
-    make_folders(settings.device.state_dir, settings.device.runtime_dir)
+    make_folders(settings.device.state_dir, state_of(settings, "host"), settings.device.runtime_dir)
     try:  # once, here: the shards would make one each
         await asyncio.to_thread(load_or_make, config.certificate_path)
         front = FrontServer(config, shards(settings, config), journal.write)

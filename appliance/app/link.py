@@ -9,6 +9,7 @@ from typing import Any
 
 from appliance.app.answering import Answering, shown_direction
 from appliance.app.engines import make_engine
+from appliance.app.places import state_of
 from appliance.app.process import beat, make_folders, moved, tune, until_stopped
 from appliance.app.sound import EXCHANGE
 from appliance.core.controls import Reason, reasons_of
@@ -266,7 +267,7 @@ async def main(settings: Settings, stop: asyncio.Event, journal: Journal) -> Non
     :raises NotAllowed: the settings name an engine that is not here.
     :raises OpusMissing: there is no codec library.
     """
-    make_folders(settings.device.state_dir, settings.device.runtime_dir)
+    make_folders(settings.device.state_dir, state_of(settings, "link"), settings.device.runtime_dir)
     opus.version()
     notifier = Notifier()
     try:

@@ -4,6 +4,7 @@ import os
 import zlib
 from pathlib import Path
 
+from appliance.app.places import state_of
 from appliance.app.process import NotAllowed
 from appliance.panel.contacts import Timing
 from appliance.panel.deck import Deck
@@ -79,6 +80,6 @@ def _virtual(settings: Settings) -> Panel:
     if not os.environ.get(VIRTUAL_PANEL):
         raise NotAllowed('[panel] kind = "virtual" is for `kontor demo` and tests: on a device the panel is real')
     panel = settings.panel
-    lever = Path(settings.device.state_dir) / "lever"
+    lever = state_of(settings, "sound") / "lever"
     hold, talks = panel.long_press_ms / 1000, panel.push_to_talk
     return VirtualPanel(panel.mute, panel.debounce_ms / 1000, hold, lever, push_to_talk=talks)

@@ -1,4 +1,4 @@
-"""Where the demo keeps its sockets and files, and where ``kontor status`` looks for running devices."""
+"""Where each part keeps what must survive, where the demo lives, and where ``kontor status`` looks for running devices."""
 
 import contextlib
 import fcntl
@@ -7,8 +7,20 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
+
+from appliance.settings import Settings
 
 SYSTEM = Path("/run/kontor")
+
+
+Part = Literal["sound", "link", "host", "provision"]
+"""Whoever keeps something of its own: on a device each is a user of its own, who cannot read what the others keep."""
+
+
+def state_of(settings: Settings, part: Part) -> Path:
+    """The folder in which ``part`` keeps what must survive a restart."""
+    return settings.device.state_dir / part
 
 
 def demo_base() -> Path:

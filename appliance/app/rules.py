@@ -3,11 +3,13 @@
 ``kontor sound``, ``kontor record`` and the doctor have them from here, so that none forgets one.
 """
 
+import contextlib
 import time
-from pathlib import Path
 
 from appliance.app.desk import Desk
 from appliance.app.panels import mark_of
+from appliance.app.places import state_of
+from appliance.app.process import NotAllowed, make_folders
 from appliance.app.quiet import Quiet, QuietMemory
 from appliance.audio.gate import Gate
 from appliance.core.controls import initial
@@ -22,7 +24,9 @@ def take_up(
     settings: Settings, gate: Gate, panel: Panel, journal: Journal, counters: Counters
 ) -> tuple[Remembered, Desk, Quiet]:
     """Read what was stored, and make desk and quiet hours from it and the settings; nothing is opened and nothing begins yet."""
-    state = Path(settings.device.state_dir)
+    state = state_of(settings, "sound")
+    with contextlib.suppress(NotAllowed):  # told where something cannot be stored
+        make_folders(state)
     memory = MuteMemory(state, mark_of(settings.panel))
     remembered = memory.load()
     door = remembered.door if remembered.stored else settings.door.first

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 
 from appliance.app.one_box import is_member, place_of
+from appliance.app.places import state_of
 from appliance.app.process import NotAllowed, make_folders, until_stopped
 from appliance.app.supervisor import Child, Supervisor, device_children, kontor
 from appliance.core.events import EventName
@@ -33,8 +34,8 @@ async def main(settings: Settings, config: Sequence[str], stop: asyncio.Event, j
 
 def _make_key(settings: Settings) -> None:
     """The device's key, before two processes that need it would each make one."""
-    make_folders(settings.device.state_dir)
+    make_folders(settings.device.state_dir, state_of(settings, "link"))
     try:
-        DeviceKey.load_or_make(settings.device.state_dir)
+        DeviceKey.load_or_make(state_of(settings, "link"))
     except (OSError, ValueError) as error:
         raise NotAllowed(f"the device's key: {error}") from error

@@ -18,6 +18,7 @@ from appliance.app.duplex import PATIENCE, Duplex, Facts
 from appliance.app.hearing import channels_of, make_front_end
 from appliance.app.loudness import Loudness
 from appliance.app.panels import make_panel
+from appliance.app.places import state_of
 from appliance.app.process import (
     PRIORITY,
     NotAllowed,
@@ -93,7 +94,6 @@ class Sound:
         self._settings, self._card, self._panel, self._journal = settings, card, panel, journal
         self._started = time.monotonic()
         self._runtime = Path(settings.device.runtime_dir)
-        self._state = Path(settings.device.state_dir)
         self.counters = Counters()
         self.gate = Gate()
         remembered, self.desk, self.quiet = take_up(settings, self.gate, panel, journal, self.counters)
@@ -109,7 +109,7 @@ class Sound:
         patience = PATIENCE if settings.audio.frame_ms == 10 else 0.0
         self._front_end = make_front_end(settings.audio)
         self._degraded = self._panel_problem = ""
-        self.loudness = loudness = Loudness(settings.audio, self._state, journal)
+        self.loudness = loudness = Loudness(settings.audio, state_of(settings, "sound"), journal)
         self.desk.chime, self.desk.turn = loudness.ring, loudness.turn
         self.duplex = Duplex(
             self.gate,
@@ -352,7 +352,7 @@ async def main(settings: Settings, stop: asyncio.Event, journal: Journal) -> Non
 
     :raises NotAllowed: the settings ask for a part that must not or cannot be had.
     """
-    make_folders(settings.device.state_dir, settings.device.runtime_dir)
+    make_folders(settings.device.state_dir, state_of(settings, "sound"), settings.device.runtime_dir)
     notifier = Notifier()
     try:
         sound = Sound(settings, make_card(settings), make_panel(settings), journal)

@@ -40,15 +40,16 @@ def register_certificate(actions: Subparsers) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Make or renew, and tell what to do with it."""
+    from appliance.app.places import state_of
     from appliance.app.process import NotAllowed, make_folders
     from appliance.host.certificate import CertificateError
 
     settings = load_settings(given.config, ())
     if settings is None:
         return Exit.CONFIGURATION
-    folder = settings.device.state_dir / "authority"
+    folder = state_of(settings, "host") / "authority"
     try:
-        make_folders(settings.device.state_dir, folder)
+        make_folders(settings.device.state_dir, folder.parent, folder)
         print(_made(settings, folder, given.names, anew=given.new_authority))
     except (NotAllowed, CertificateError) as error:
         print(f"kontor host certificate: {error}", file=sys.stderr)

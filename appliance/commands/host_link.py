@@ -69,12 +69,14 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _link(given: argparse.Namespace, settings: Settings, now: float) -> Mapping[str, str | int]:
+    from appliance.app.places import state_of
+
     host = settings.host
     room = _room(given.room, host)
     identity = given.id or identity_of(given.name)
     if identity in _devices(settings):
         raise _NoLink(f'"{identity}" is a device of this server, name another --id.')
-    keys = _keys(room, Path(settings.device.state_dir), now)
+    keys = _keys(room, state_of(settings, "host"), now)
     key_id = given.key or next(iter(keys))
     if key_id not in keys:
         raise _NoLink(f'the room has no key "{key_id}", it has: {", ".join(keys)}.')
@@ -114,7 +116,8 @@ def _keys(room: HostedRoom, state_dir: Path, now: float) -> Mapping[str, bytes]:
     try:
         keys = read_keys(folder)
         # A first key is made only where the host could read it: by whoever owns its folder.
-        if not keys and state_dir.is_dir() and state_dir.stat().st_uid == os.geteuid():
+        home = state_dir if state_dir.is_dir() else state_dir.parent
+        if not keys and home.is_dir() and home.stat().st_uid == os.geteuid():
             keys = (new_key(now),)
             write_keys(folder, keys)
     except (OSError, StoreError) as error:

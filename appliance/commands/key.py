@@ -18,6 +18,7 @@ def register(commands: Subparsers) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print the key; it is made when the device has none yet."""
+    from appliance.app.places import state_of
     from appliance.app.process import NotAllowed, make_folders
     from appliance.rooms.device_key import DeviceKey
 
@@ -25,8 +26,9 @@ def run(given: argparse.Namespace) -> int:
     if settings is None:
         return Exit.CONFIGURATION
     try:
-        make_folders(settings.device.state_dir)
-        key = DeviceKey.load_or_make(settings.device.state_dir)
+        folder = state_of(settings, "link")
+        make_folders(settings.device.state_dir, folder)
+        key = DeviceKey.load_or_make(folder)
     except (NotAllowed, OSError, ValueError) as error:
         print(f"kontor key: {error}", file=sys.stderr)
         return Exit.CONFIGURATION

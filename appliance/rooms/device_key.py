@@ -8,6 +8,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from appliance.settings.store import atomic_write
 
 _NAME = "device.key"
+_PUBLIC = "device.pub"
+"""Base64, for whoever has to know which device this is and must not be it."""
+_FOR_ALL = 0o644
 _SEED = 32
 
 
@@ -51,14 +54,39 @@ class DeviceKey:
         if found is None:
             found = cls.make()
             found.store(folder)
+        elif not (folder / _PUBLIC).exists():
+            found.tell(folder)
         return found
 
+    @staticmethod
+    def public_in(folder: Path) -> bytes:
+        """The public key of the device that keeps its key in ``folder``, 32 bytes; made when it is not there yet.
+
+        On a device the server may not read the private key beside it.
+
+        :raises ValueError: see :meth:`load`.
+        :raises OSError: it cannot be read or written.
+        """
+        try:
+            known = base64.b64decode((folder / _PUBLIC).read_bytes(), validate=False)
+        except (FileNotFoundError, ValueError):
+            known = b""
+        return known if len(known) == _SEED else DeviceKey.load_or_make(folder).public
+
     def store(self, folder: Path) -> None:
-        """Keep it in ``folder``.
+        """Keep it in ``folder``, and its public half beside it.
 
         :raises OSError: it cannot be written.
         """
         atomic_write(folder / _NAME, base64.b64encode(self._key.private_bytes_raw()) + b"\n")
+        self.tell(folder)
+
+    def tell(self, folder: Path) -> None:
+        """Put the public half into ``folder``, where everybody who may enter it reads it.
+
+        :raises OSError: it cannot be written.
+        """
+        atomic_write(folder / _PUBLIC, base64.b64encode(self.public) + b"\n", _FOR_ALL)
 
     @property
     def public(self) -> bytes:

@@ -22,6 +22,7 @@ def atomic_write(path: Path, content: bytes, mode: int = PRIVATE) -> None:
         try:
             _write(handle, content)
             os.fchmod(handle, mode)
+            _give(handle, path.parent)
             # Without this the name may reach the disk before the content: an empty file after a power cut.
             os.fsync(handle)
         finally:
@@ -31,6 +32,13 @@ def atomic_write(path: Path, content: bytes, mode: int = PRIVATE) -> None:
         os.unlink(temporary)
         raise
     _sync_folder(path.parent)
+
+
+def _give(handle: int, folder: Path) -> None:
+    """What root puts into a service's folder belongs to that service, or it could not read its own state any more."""
+    owner = folder.stat().st_uid
+    if os.geteuid() == 0 and owner != 0:
+        os.fchown(handle, owner, folder.stat().st_gid)
 
 
 def _write(handle: int, content: bytes) -> None:

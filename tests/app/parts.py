@@ -10,13 +10,22 @@ from appliance.settings import Settings, Source, load
 
 
 def settings(folder: Path, more: str = "") -> Settings:
-    """The settings of a device that lives in ``folder``."""
+    """The settings of a device that lives in ``folder``, with what its service manager makes for it."""
+    for part in ("sound", "link"):
+        (folder / part).mkdir(exist_ok=True)
     text = f"""schema = 1
 [device]
 state_dir = "{folder}"
 runtime_dir = "{folder}"
 {more}"""
     return load([Source("test.toml", text.encode(), folder)])
+
+
+def kept(folder: Path) -> Path:
+    """Where the sound of such a device keeps what must survive; made when it is not there yet."""
+    state = folder / "sound"
+    state.mkdir(exist_ok=True)
+    return state
 
 
 class Lines(io.StringIO):

@@ -24,7 +24,7 @@ from appliance.health.status import StatusServer
 from appliance.panel.memory import MuteMemory
 from appliance.panel.none import NoPanel
 from appliance.panel.virtual import VirtualPanel
-from tests.app.parts import journal, settings
+from tests.app.parts import journal, kept, settings
 from tests.app.room_card import RoomCard, paths
 
 PLAN = Plan(settle=0.1, quiet=0.3, chirps=2, rest=0.8, chirp=Chirp(seconds=0.5))
@@ -229,7 +229,7 @@ async def test_a_muted_room_is_not_listened_to(short_dir: Path) -> None:
 
 @pytest.mark.parametrize("reason", [Reason.ADMIN, Reason.HAND])
 async def test_a_stored_mute_holds_without_a_panel_too(short_dir: Path, reason: Reason) -> None:
-    MuteMemory(short_dir).save(frozenset({reason}), Door.OPEN)
+    MuteMemory(kept(short_dir)).save(frozenset({reason}), Door.OPEN)
     card = RoomCard(paths(100))
     found = await examined(short_dir, card)
     assert states(found) == {"mute": "bad"} and reason.word in found["mute"][0].says
@@ -237,9 +237,9 @@ async def test_a_stored_mute_holds_without_a_panel_too(short_dir: Path, reason: 
 
 
 async def test_a_stored_mute_that_is_damaged_and_a_closed_door(short_dir: Path) -> None:
-    (short_dir / "mute.json").write_text("worn")
+    (kept(short_dir) / "mute.json").write_text("worn")
     assert states(await examined(short_dir, RoomCard(paths(100)))) == {"mute": "bad"}
-    MuteMemory(short_dir).save(frozenset(), Door.CLOSED)
+    MuteMemory(kept(short_dir)).save(frozenset(), Door.CLOSED)
     found = await examined(short_dir, RoomCard(paths(100)), panel=panel())
     assert "open the door at the panel" in found["mute"][0].says
 
@@ -252,7 +252,7 @@ async def test_quiet_hours_hold_here_too(short_dir: Path) -> None:
     assert states(found) == {"mute": "bad"}
     assert "quiet hours" in found["mute"][0].says
     assert not card.played
-    assert QuietMemory(short_dir).load().held
+    assert QuietMemory(kept(short_dir)).load().held
 
 
 async def test_a_mute_meanwhile_ends_it_and_is_kept(short_dir: Path) -> None:
@@ -273,7 +273,7 @@ async def test_a_mute_meanwhile_ends_it_and_is_kept(short_dir: Path) -> None:
     assert [(finding.check, finding.state) for finding in found] == [("mute", "bad")]
     assert "press the mute button" in found[0].says
     assert examination.heard is None
-    assert MuteMemory(short_dir).load().reasons == {Reason.BUTTON}
+    assert MuteMemory(kept(short_dir)).load().reasons == {Reason.BUTTON}
     assert listening.progress < PLAN.samples // 480
 
 

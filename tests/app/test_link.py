@@ -337,7 +337,7 @@ async def test_the_engine_of_the_settings(tmp_path: Path) -> None:
     assert isinstance(make_engine(settings(tmp_path)), Nowhere)
     wanted = settings(tmp_path, '[room]\nurl = "http://127.0.0.1:1"')
     assert isinstance(make_engine(wanted), HostedEngine)
-    (tmp_path / "device.key").write_text("worn out")
+    (tmp_path / "link" / "device.key").write_text("worn out")
     with pytest.raises(NotAllowed, match=r"device\.key is damaged"):
         make_engine(wanted)
 

@@ -16,7 +16,7 @@ from appliance.health.notify import Notifier
 from appliance.media.exchange import Client, Downlink, ExchangeClosed, Listener
 from appliance.panel.memory import MuteMemory
 from appliance.panel.virtual import VirtualPanel
-from tests.app.parts import journal, settings
+from tests.app.parts import journal, kept, settings
 from tests.support import until
 
 
@@ -189,16 +189,16 @@ async def test_what_a_press_leaves_is_on_the_disk_soon_after_the_lamp(short_dir:
     async with world.running():
         await world.opens()
         push(world)
-        await until(lambda: MuteMemory(short_dir).load().reasons == {Reason.BUTTON})
+        await until(lambda: MuteMemory(kept(short_dir)).load().reasons == {Reason.BUTTON})
         assert "lamp lit" in world.happened
-        assert MuteMemory(short_dir).load().door is Door.OPEN
+        assert MuteMemory(kept(short_dir)).load().door is Door.OPEN
 
 
 async def test_the_stored_mute_is_read_before_anything_is_opened(
     short_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither exchange nor card nor panel is there before it is known that the room is muted."""
-    MuteMemory(short_dir).save(frozenset({Reason.ADMIN}), Door.OPEN)
+    MuteMemory(kept(short_dir)).save(frozenset({Reason.ADMIN}), Door.OPEN)
     opened: list[str] = []
 
     def noting(kind: type, method: str) -> None:

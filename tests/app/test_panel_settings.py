@@ -9,7 +9,7 @@ from appliance.audio.virtual import Tone, VirtualCard
 from appliance.core.controls import Door, MuteControl, Reason
 from appliance.panel.memory import MuteMemory
 from appliance.panel.virtual import VirtualPanel
-from tests.app.parts import settings
+from tests.app.parts import kept, settings
 from tests.app.test_sound import Parts, running
 from tests.support import until
 
@@ -54,7 +54,7 @@ async def test_a_changed_panel_waits_for_a_hand_after_the_next_start(short_dir: 
     """Nothing was ever pressed, so that nothing else would have been stored."""
     first = parts(short_dir)
     async with running(first):
-        await until(lambda: first.sound.gate.is_open and MuteMemory(short_dir).load().stored)
+        await until(lambda: first.sound.gate.is_open and MuteMemory(kept(short_dir)).load().stored)
     for _ in range(2):
         again = parts(short_dir, change)
         async with running(again) as lines:
@@ -74,7 +74,7 @@ async def test_a_hand_ends_it_and_the_next_start_is_as_ever(short_dir: Path) -> 
 
 
 async def test_killed_before_the_change_is_stored_it_is_seen_again(short_dir: Path) -> None:
-    MuteMemory(short_dir, mark_of(settings(short_dir).panel)).save(frozenset(), Door.OPEN)
+    MuteMemory(kept(short_dir), mark_of(settings(short_dir).panel)).save(frozenset(), Door.OPEN)
     for _ in range(2):
         sound = parts(short_dir, 'mute_level = "high"').sound  # and never runs
         assert Reason.HAND in sound.desk.controls.reasons

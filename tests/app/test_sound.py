@@ -23,7 +23,7 @@ from appliance.media.exchange import Client, Downlink
 from appliance.panel.memory import MuteMemory
 from appliance.panel.none import NoPanel
 from appliance.panel.virtual import VirtualPanel
-from tests.app.parts import Lines, journal, settings
+from tests.app.parts import Lines, journal, kept, settings
 from tests.support import until
 from tests.support.need import need
 
@@ -80,7 +80,7 @@ async def test_a_lost_card_closes_and_its_return_restores(short_dir: Path) -> No
 
 
 async def test_a_damaged_store_starts_muted(short_dir: Path) -> None:
-    (short_dir / "mute.json").write_text("worn out")
+    (kept(short_dir) / "mute.json").write_text("worn out")
     parts = Parts(short_dir)
     async with running(parts) as lines:
         await until(lambda: parts.sound.desk.controls.reasons == {Reason.HAND, Reason.DOOR})
@@ -89,7 +89,7 @@ async def test_a_damaged_store_starts_muted(short_dir: Path) -> None:
 
 
 async def test_what_was_stored_is_there_before_anything_is_opened(short_dir: Path) -> None:
-    MuteMemory(short_dir).save(frozenset({Reason.ADMIN}), Door.LISTENING)
+    MuteMemory(kept(short_dir)).save(frozenset({Reason.ADMIN}), Door.LISTENING)
     parts = Parts(short_dir)
     assert Reason.ADMIN in parts.sound.desk.controls.reasons
     async with running(parts) as lines:

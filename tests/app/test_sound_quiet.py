@@ -14,7 +14,7 @@ from appliance.core.controls import Door, Event, MuteControl, Reason
 from appliance.core.lamps import Sign
 from appliance.health.notify import Notifier
 from appliance.panel.virtual import VirtualPanel
-from tests.app.parts import journal, settings
+from tests.app.parts import journal, kept, settings
 from tests.support import until
 
 
@@ -44,15 +44,15 @@ async def test_a_start_in_quiet_hours_opens_nothing_and_tells_until_when(short_d
     told = sound.state().as_dict()["quiet"]
     assert isinstance(told, dict)
     assert (told["holds"], told["until"], told["clock_trusted"]) == (True, end, True)
-    await until(lambda: QuietMemory(short_dir).load().held)
+    await until(lambda: QuietMemory(kept(short_dir)).load().held)
     sound.desk.apply(Event.DOOR_PRESSED)
     await until(lambda: sound.gate.is_open)
     await until(lambda: sound.duplex.facts.quiet_until == 0)
     stop.set()
     await running
-    kept = QuietMemory(short_dir).load()
-    assert not kept.held
-    assert kept.outranked > 0
+    left = QuietMemory(kept(short_dir)).load()
+    assert not left.held
+    assert left.outranked > 0
 
 
 async def test_a_memory_of_quiet_hours_that_ends_ends_sound(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

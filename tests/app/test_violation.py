@@ -29,7 +29,7 @@ from appliance.rooms.contract import SiteReport
 from appliance.rooms.nowhere import Nowhere
 from appliance.rooms.proof import KEPT, MuteProof
 from appliance.rooms.uplink import CodecSettings, Uplink
-from tests.app.parts import journal, settings
+from tests.app.parts import journal, kept, settings
 from tests.app.test_self_check import KeepsSound
 from tests.rooms.mutants import ForgetsToReset
 from tests.rooms.test_uplink import REDUNDANT, Wire
@@ -145,7 +145,7 @@ async def test_found_by_link_it_goes_to_the_lamp_and_the_disk_and_a_hand_ends_it
         await before.mute()
         await before.shows_a_fault()
         assert broken.proof.why == KEPT
-        await until(lambda: MuteMemory(short_dir).load().reasons >= {Reason.VIOLATION})
+        await until(lambda: MuteMemory(kept(short_dir)).load().reasons >= {Reason.VIOLATION})
         with pytest.raises(BaseExceptionGroup) as caught:
             await asyncio.wait_for(ending, 10)
         assert str(caught.value.exceptions[0]) == "proof ended", "link ends with 70 and is started anew"
@@ -166,7 +166,7 @@ async def test_found_by_link_it_goes_to_the_lamp_and_the_disk_and_a_hand_ends_it
         await after.answer()
         await until(lambda: after.sound.gate.is_open and after.panel.shown.mic is Sign.OFF)
         await until(lambda: len(whole.wire.packets) > 10 and whole.sites[-1].gate_open)
-        await until(lambda: MuteMemory(short_dir).load().reasons == frozenset())
+        await until(lambda: MuteMemory(kept(short_dir)).load().reasons == frozenset())
         assert whole.proof.violations == 0
     assert len(broken.wire.packets) == sent
 
@@ -209,7 +209,7 @@ async def test_found_by_sound_it_is_stored_before_sound_ends(
         "left_closed": 0,
         **{key: getattr(before.sound.state().proof, key) for key in ("why", "looked", "checks", "checked_ago")},
     }
-    stored = MuteMemory(short_dir).load()
+    stored = MuteMemory(kept(short_dir)).load()
     assert stored.reasons >= {Reason.VIOLATION}
     assert stored.door is Door.OPEN
 
@@ -219,7 +219,7 @@ async def test_found_by_sound_it_is_stored_before_sound_ends(
         await after.shows_a_fault()
         await after.answer()
         await until(lambda: after.sound.gate.is_open)
-    assert not MuteMemory(short_dir).load().reasons
+    assert not MuteMemory(kept(short_dir)).load().reasons
     assert Reason.VIOLATION not in after.held
 
 
@@ -245,4 +245,4 @@ async def test_a_disk_that_refuses_leaves_sound_closed_and_running(
     monkeypatch.setattr(MuteMemory, "save", save)
     with pytest.raises(BaseExceptionGroup, match="TaskGroup"):
         await asyncio.wait_for(task, 10)
-    assert MuteMemory(short_dir).load().reasons == {Reason.VIOLATION}
+    assert MuteMemory(kept(short_dir)).load().reasons == {Reason.VIOLATION}

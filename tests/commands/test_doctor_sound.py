@@ -14,6 +14,7 @@ from appliance.audio import inventory
 from appliance.core.chirp import Chirp
 from appliance.core.controls import Door, Reason
 from appliance.panel.memory import MuteMemory
+from tests.app.parts import kept
 from tests.app.room_card import RoomCard, paths
 from tests.audio.sound_server import Server
 from tests.support.need import need
@@ -99,7 +100,7 @@ def test_a_picture_without_its_library_is_refused_before_anything_is_played(
 
 
 def test_a_muted_room_ends_it_with_69(device: str, room: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    MuteMemory(Path(device).parent).save(frozenset({Reason.ADMIN}), Door.OPEN)
+    MuteMemory(kept(Path(device).parent)).save(frozenset({Reason.ADMIN}), Door.OPEN)
     card = RoomCard(paths(100))
     room(card)
     assert main(["doctor", "--sound", "--config", device]) == 69

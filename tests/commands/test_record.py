@@ -25,7 +25,7 @@ from appliance.health.notify import Notifier
 from appliance.health.status import ask
 from appliance.panel.memory import MuteMemory
 from appliance.panel.virtual import VirtualPanel
-from tests.app.parts import journal, settings
+from tests.app.parts import journal, kept, settings
 from tests.app.room_card import RoomCard, paths
 from tests.support import until
 
@@ -238,10 +238,10 @@ def test_alone_with_the_card(alone: Any, short_dir: Path, capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("prepare", "words"),
     [
-        (lambda folder: (folder / "lever").write_text("mute"), "open the mute switch"),
-        (lambda folder: MuteMemory(folder).save(frozenset({Reason.ADMIN}), Door.OPEN), "unmute at the panel"),
-        (lambda folder: MuteMemory(folder).save(frozenset(), Door.LISTENING), "open the door at the panel"),
-        (lambda folder: (folder / "mute.json").write_text("worn"), "The room is muted (door, hand)"),
+        (lambda folder: (kept(folder) / "lever").write_text("mute"), "open the mute switch"),
+        (lambda folder: MuteMemory(kept(folder)).save(frozenset({Reason.ADMIN}), Door.OPEN), "unmute at the panel"),
+        (lambda folder: MuteMemory(kept(folder)).save(frozenset(), Door.LISTENING), "open the door at the panel"),
+        (lambda folder: (kept(folder) / "mute.json").write_text("worn"), "The room is muted (door, hand)"),
     ],
 )
 def test_alone_and_muted(
@@ -272,7 +272,7 @@ def test_a_mute_while_it_records_alone(
     assert main(alone("--seconds", "20", panel='kind = "virtual"\nmute = "momentary"')) == 75
     timer.join()
     assert "a mute ends a recording" in capsys.readouterr().err
-    assert MuteMemory(short_dir).load().reasons == {Reason.BUTTON}, "and it is kept"
+    assert MuteMemory(kept(short_dir)).load().reasons == {Reason.BUTTON}, "and it is kept"
 
 
 def test_wrong_words_and_a_card_that_does_not_work(

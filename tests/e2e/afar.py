@@ -67,7 +67,7 @@ async def afar(
     :param more: further settings of the host.
     :param scheme: how the host is spoken to; http is without encryption.
     """
-    certificates = folder / "host" / "authority"
+    certificates = folder / "host" / "host" / "authority"
     names = authority.general_names([PUBLIC, RELAY])
     now = dt.datetime.now(dt.UTC)
     own = authority.make(names, now)

@@ -61,7 +61,7 @@ mute = "{mute}"
 
     @property
     def public_key(self) -> bytes:
-        return DeviceKey.load_or_make(self.state).public
+        return DeviceKey.load_or_make(self.state / "link").public
 
     async def start(self) -> None:
         """``kontor run``."""

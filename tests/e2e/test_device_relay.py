@@ -23,7 +23,7 @@ DEVICE = "amber"
 
 def listed(folder: Path) -> str:
     """The device in the host's settings."""
-    state = folder / DEVICE / "state"
+    state = folder / DEVICE / "state" / "link"
     state.mkdir(parents=True)
     key = base64.b64encode(DeviceKey.load_or_make(state).public).decode()
     return f'[[host.devices]]\nid = "{DEVICE}"\nname = "Amber"\nroom = "{ROOM}"\npublic_key = "{key}"\n'

@@ -26,7 +26,7 @@ def test_made_once_renewed_later_and_it_says_what_to_do(tmp_path: Path, capsys: 
     config = settings(tmp_path)
     assert certificate(config, "kontor.lan", "192.168.7.5") == 0
     first = capsys.readouterr().out
-    folder = tmp_path / "state" / "authority"
+    folder = tmp_path / "state" / "host" / "authority"
     own = authority.load(folder)
     assert own is not None
     assert first.startswith(
@@ -63,7 +63,7 @@ def test_junk_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert certificate(config, "http://kontor") == 78
     assert "neither a name nor an address" in capsys.readouterr().err
     assert certificate(config, "kontor.lan") == 0
-    (tmp_path / "state" / "authority" / "authority.pem").write_text("junk")
+    (tmp_path / "state" / "host" / "authority" / "authority.pem").write_text("junk")
     assert certificate(config) == 78
     assert "damaged" in capsys.readouterr().err
 

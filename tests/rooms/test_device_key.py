@@ -40,9 +40,25 @@ def test_the_command_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
     config.write_text(f'schema = 1\n[device]\nstate_dir = "{tmp_path}/state"\n')
     assert kontor(["key", "--config", str(config)]) == 0
     printed = base64.b64decode(capsys.readouterr().out)
-    assert printed == DeviceKey.load_or_make(tmp_path / "state").public
-    (tmp_path / "state" / "device.key").write_text("worn out")
+    assert printed == DeviceKey.load_or_make(tmp_path / "state" / "link").public
+    (tmp_path / "state" / "link" / "device.key").write_text("worn out")
     assert kontor(["key", "--config", str(config)]) == 78
     assert "is damaged" in capsys.readouterr().err
     config.write_text("schema = 1\n[device]\nnome = 1\n")
     assert kontor(["key", "--config", str(config)]) == 78
+
+
+def test_its_public_half_is_read_without_the_key(tmp_path: Path) -> None:
+    key = DeviceKey.load_or_make(tmp_path)
+    assert stat.S_IMODE((tmp_path / "device.pub").stat().st_mode) == 0o644
+    (tmp_path / "device.key").write_text("nobody else reads this")
+    assert DeviceKey.public_in(tmp_path) == key.public
+
+
+@pytest.mark.parametrize("left", [None, b"", b"worn out", b"\xff"])
+def test_a_public_half_that_is_missing_or_damaged_is_made_anew(tmp_path: Path, left: bytes | None) -> None:
+    key = DeviceKey.load_or_make(tmp_path)
+    (tmp_path / "device.pub").unlink()
+    if left is not None:
+        (tmp_path / "device.pub").write_bytes(left)
+    assert DeviceKey.public_in(tmp_path) == key.public

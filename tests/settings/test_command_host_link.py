@@ -157,7 +157,7 @@ def test_keys_that_the_host_keeps_and_cannot_be_read(tmp_path: Path, capsys: Out
     path.write_text(f'schema = 1\n[device]\nstate_dir = "{tmp_path}"\n[[host.rooms]]\nid = "lobby"\n')
     name = ("--name", "Ann", "--config", str(path))
     assert kontor("lobby", *name) == 0
-    keys = tmp_path / "rooms" / "lobby" / "keys.json"
+    keys = tmp_path / "host" / "rooms" / "lobby" / "keys.json"
     assert keys.stat().st_mode & 0o777 == 0o600
     capsys.readouterr()
     keys.write_text("junk")

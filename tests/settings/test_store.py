@@ -105,3 +105,13 @@ def test_nothing_is_left_open(tmp_path: Path) -> None:
 def test_no_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         atomic_write(tmp_path / "nowhere" / "a", b"x")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_writes_belongs_to_whom_the_folder_belongs(tmp_path: Path) -> None:
+    folder = tmp_path / "sound"
+    folder.mkdir()
+    os.chown(folder, 4321, 1234)
+    atomic_write(folder / "mute.json", b"{}")
+    found = (folder / "mute.json").stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (4321, 1234, 0o600)

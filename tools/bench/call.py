@@ -36,7 +36,7 @@ PEER = "plain aiortc call, same virtual sound card"
 def config(folder: Path, name: str, port: int, speech: Path) -> Path:
     """The settings of one device."""
     place = folder / name
-    (place / "state").mkdir(parents=True)
+    (place / "state" / "link").mkdir(parents=True)
     path = place / "kontor.toml"
     path.write_text(f"""schema = 1
 [device]
@@ -115,7 +115,7 @@ def wait_for_call(folder: Path, names: list[str]) -> None:
 
 async def serve(port: int, folder: Path, names: list[str]) -> Host:
     """A host that knows the devices."""
-    keys = {name: DeviceKey.load_or_make(folder / name / "state").public for name in names}
+    keys = {name: DeviceKey.load_or_make(folder / name / "state" / "link").public for name in names}
     host = Host(
         HostConfig(
             listen_host="127.0.0.1",

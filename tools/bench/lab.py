@@ -137,8 +137,8 @@ class Lab:
         devices = ""
         for name in _TONES:
             state = self.folder / name / "state"
-            state.mkdir(parents=True)
-            key = base64.b64encode(DeviceKey.load_or_make(state).public).decode()
+            (state / "link").mkdir(parents=True)
+            key = base64.b64encode(DeviceKey.load_or_make(state / "link").public).decode()
             devices += (
                 f'[[host.devices]]\nid = "{name}"\nname = "{name.title()}"\nroom = "{ROOM}"\npublic_key = "{key}"\n'
             )

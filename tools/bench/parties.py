@@ -69,8 +69,8 @@ class House:
             for room in ("sites", "pages")
         )
         for name, place in self.devices.items():
-            (place / "state").mkdir(parents=True)
-            key = base64.b64encode(DeviceKey.load_or_make(place / "state").public).decode()
+            (place / "state" / "link").mkdir(parents=True)
+            key = base64.b64encode(DeviceKey.load_or_make(place / "state" / "link").public).decode()
             rooms += f'[[host.devices]]\nid = "{name}"\nname = "{name}"\nroom = "sites"\npublic_key = "{key}"\n'
         path = self.folder / "host.toml"
         path.write_text(f"""schema = 1

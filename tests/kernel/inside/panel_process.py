@@ -79,7 +79,7 @@ def killed() -> dict[str, Any]:
         with process.sound(sections) as journal:
             journal.when("gate_opened")
             _press(chip, journal, "gate_closed")
-            memory = MuteMemory(process.FOLDER / "state")
+            memory = MuteMemory(process.FOLDER / "state" / "sound")
             until(lambda: memory.load().reasons, pins.SOON, "the mute is stored")
             journal.process.kill()
         with process.sound(sections) as journal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -92,5 +93,4 @@ def sound(sections: str) -> Iterator[Journal]:
 
 def forget() -> None:
     """As a device that was never started."""
-    for path in (FOLDER / "state").glob("*"):
-        path.unlink()
+    shutil.rmtree(FOLDER / "state", ignore_errors=True)
