@@ -164,6 +164,7 @@ class Demo:
         shutil.rmtree(self.folder, ignore_errors=True)
         private_folder(self.folder)
         private_folder(self.folder / "state")
+        private_folder(self.folder / "state" / "link")
         self._panel = PanelRoute(self.folder / STATUS)
 
     async def run(self, stop: asyncio.Event, started: Callable[[], None]) -> None:
