@@ -49,7 +49,7 @@ class Published:
     @property
     def name(self) -> str:
         """How messages and ``kontor config show`` call it."""
-        return f"{self.scope} (version {self.version})"
+        return f"{self.scope}.toml (version {self.version})"
 
 
 def digest(content: bytes) -> str:
