@@ -97,7 +97,20 @@ class EventName(StrEnum):
     DOCUMENT_FETCHED = "document_fetched"
     DOCUMENT_REFUSED = "document_refused"
     DOCUMENT_FAULT_OVER = "document_fault_over"
+    # settings that are taken up
+    PROVISION_STARTED = "provision_started"
+    PROVISION_STOPPED = "provision_stopped"
+    SETTINGS_CHANGED = "settings_changed"
+    SETTINGS_TRIED = "settings_tried"
+    SETTINGS_KEPT = "settings_kept"
+    SETTINGS_REVERTED = "settings_reverted"
+    SETTINGS_REFUSED = "settings_refused"
+    SETTINGS_NOT_STORED = "settings_not_stored"
+    SETTINGS_RELOADED = "settings_reloaded"
+    SECRETS_MOVED = "secrets_moved"
+    SECRETS_NOT_BLANKED = "secrets_not_blanked"
     # processes
+    PROVISION_RESTARTED = "provision_restarted"
     SOUND_RESTARTED = "sound_restarted"
     LINK_RESTARTED = "link_restarted"
     HOST_RESTARTED = "host_restarted"
@@ -165,6 +178,17 @@ _EXCEPTIONS = {
     EventName.LISTEN_ONLY: _WARNING,
     EventName.DOCUMENT_FETCHED: _NOTICE,
     EventName.DOCUMENT_REFUSED: Rule(Severity.WARNING, most=5),
+    EventName.PROVISION_STARTED: _NOTICE,
+    EventName.PROVISION_RESTARTED: _WARNING,
+    EventName.SETTINGS_CHANGED: Rule(Severity.NOTICE, most=50),
+    EventName.SETTINGS_TRIED: _NOTICE,
+    EventName.SETTINGS_KEPT: _NOTICE,
+    EventName.SETTINGS_REVERTED: _ERROR,
+    EventName.SETTINGS_REFUSED: _ERROR,
+    EventName.SETTINGS_NOT_STORED: Rule(Severity.ERROR, most=1, window=3600.0),
+    EventName.SETTINGS_RELOADED: _NOTICE,
+    EventName.SECRETS_MOVED: _NOTICE,
+    EventName.SECRETS_NOT_BLANKED: Rule(Severity.WARNING, most=1, window=3600.0),
     EventName.MEMBER_REFUSED: _FROM_OUTSIDE,
     EventName.ROOM_FULL: _FROM_OUTSIDE,
     EventName.BAD_REQUEST: _FROM_OUTSIDE,
@@ -228,18 +252,24 @@ MOST_FIELDS = 16
 
 def format_line(event: Event, suppressed: int = 0) -> str:
     """``event`` as one line of ``key=value``, without its time (the journal has it) and without control characters."""
+    return " ".join(f"{key}={_quoted(text)}" for key, text in words(event, suppressed))
+
+
+def words(event: Event, suppressed: int = 0) -> list[tuple[str, str]]:
+    """``event`` as pairs of a key and a harmless text of one line; the first says which event it is."""
     pairs: list[tuple[str, object]] = [("event", event.name.value), *list(event.fields.items())[:MOST_FIELDS]]
     if suppressed:
         pairs.append(("suppressed", suppressed))
-    return " ".join(f"{_harmless(str(key))}={_value(value)}" for key, value in pairs)
+    return [(_harmless(str(key)), _text(value)) for key, value in pairs]
 
 
-def _value(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    text = _harmless(str(value))
+    return f"{value:.6g}" if isinstance(value, float) else _harmless(str(value))
+
+
+def _quoted(text: str) -> str:
     return f'"{text}"' if not text or any(sign in text for sign in ' "=\\') else text
 
 
