@@ -165,7 +165,7 @@ class Link:
     def _tell_sound(self, event: contract.RoomEvent) -> None:
         """Events that happen once: counters, so that a lost answer loses none."""
         field, name = _ONCE[type(event)]
-        self._journal.tell(name, by=getattr(event, "by", "the room"))
+        self._journal.tell(name)  # not who: a person's name is nothing for a journal
         self._change(**{field: getattr(self._answering.says, field) + 1})
 
     def _phase_changed(self, event: contract.PhaseChanged) -> None:
@@ -253,6 +253,7 @@ class Link:
             proof=self._engine.proof,
             opus=opus.version(),
             codec=Codec(audio.frame_ms, audio.bitrate, audio.complexity, fec=True, dtx=False),
+            way=self._engine.way,
             uptime=time.monotonic() - self._started,
             counters={**self.counters.snapshot(), **counters},
         )

@@ -89,6 +89,25 @@ class ProofState:
 
 
 @dataclass(frozen=True, slots=True)
+class WayState:
+    """The way to the room and back; None where it is not known, or there is none."""
+
+    rtt_ms: float | None = None
+    loss: float | None = None
+    """Of what this device sent, as the other end reports it, smoothed, 0 to 1."""
+    jitter_ms: float | None = None
+    """Of what it receives (RFC 3550, 6.4.1)."""
+    delay_ms: float | None = None
+    """What the playout adds."""
+    relayed: bool = False
+    """Whether a relay stands between."""
+
+    def as_dict(self) -> dict[str, object]:
+        """Ready for JSON."""
+        return {name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True)
 class QuietState:
     """Quiet hours of a device that has a schedule."""
 
@@ -194,6 +213,7 @@ class LinkState:
     opus: str = ""
     """Version of the codec library."""
     codec: Codec | None = None
+    way: WayState = field(default_factory=WayState)
     uptime: float = 0.0
     """Seconds."""
     counters: Counts = field(default_factory=dict)
@@ -214,6 +234,7 @@ class LinkState:
             "proof": {"engine": self.engine, **asdict(self.proof)},
             "opus": self.opus,
             "codec": None if self.codec is None else asdict(self.codec),
+            "way": self.way.as_dict(),
             "uptime": round(self.uptime, 1),
             "counters": dict(self.counters),
         }

@@ -160,6 +160,11 @@ class DeviceTransport:
         return max(self._loop.time() - self.last_heard, self._ice.doubt)
 
     @property
+    def round_trip(self) -> float | None:
+        """Seconds to the host and back; None: not known yet."""
+        return self._ice.round_trip
+
+    @property
     def relayed(self) -> bool:
         """Whether a relay stands between."""
         return self._way is not None and self._way.relayed

@@ -12,7 +12,7 @@ from typing import Protocol
 from appliance.core.controls import Door
 from appliance.core.lamps import LinkPhase
 from appliance.core.roster import Member
-from appliance.core.state import ProofState
+from appliance.core.state import ProofState, WayState
 from appliance.core.units import Block, Pcm
 
 
@@ -146,6 +146,10 @@ class Engine(Protocol):
 
         After a violation nothing leaves any more, whatever comes in; whoever owns the engine makes another.
         """
+
+    @property
+    def way(self) -> WayState:
+        """How the way to the room and back is."""
 
     async def run(self, report: Callable[[RoomEvent], None]) -> None:
         """Be in the room until cancelled: join, stay, come back after every loss. Returns only on a fatal refusal.

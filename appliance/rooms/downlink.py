@@ -164,6 +164,18 @@ class Downlink:
             slot.silent += 1
             return None
 
+    @property
+    def delay_ms(self) -> float | None:
+        """The longest delay that a playout adds just now; None while nothing plays."""
+        delays = [slot.playout.delay_ms for slot in self._slots]
+        return max((delay for delay in delays if delay is not None), default=None)
+
+    @property
+    def jitter_ms(self) -> float | None:
+        """The largest interarrival jitter of what is received; None without a connection."""
+        receptions = [slot.reception for slot in self._slots]
+        return max((reception.jitter_ms for reception in receptions if reception is not None), default=None)
+
     def counters(self) -> dict[str, int]:
         """See core/counters.py."""
         return total(self._counters.snapshot(), *(slot.playout.counts for slot in self._slots))

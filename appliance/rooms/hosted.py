@@ -22,7 +22,7 @@ from appliance.core.counters import Counters, total
 from appliance.core.lamps import LinkPhase
 from appliance.core.protocol import ServerMessage
 from appliance.core.reconnect import Fault, FaultKind, Reconnect
-from appliance.core.state import ProofState
+from appliance.core.state import ProofState, WayState
 from appliance.core.units import Block, Pcm
 from appliance.rooms import contract, trust
 from appliance.rooms.contract import Capabilities, RoomEvent, RoomRefused, SiteReport
@@ -117,6 +117,21 @@ class HostedEngine:
     def proof(self) -> ProofState:
         """See rooms/proof.py."""
         return self._proof.state
+
+    @property
+    def way(self) -> WayState:
+        """From the checks of ICE and the reports of RTP."""
+        transport = self._media.transport
+        if transport is None:
+            return WayState()
+        rtt = transport.round_trip
+        return WayState(
+            rtt_ms=None if rtt is None else rtt * 1000,
+            loss=self._uplink.loss,
+            jitter_ms=self._downlink.jitter_ms,
+            delay_ms=self._downlink.delay_ms,
+            relayed=transport.relayed,
+        )
 
     # ---- the exchange thread
 

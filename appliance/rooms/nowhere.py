@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from appliance.core.lamps import LinkPhase
-from appliance.core.state import ProofState
+from appliance.core.state import ProofState, WayState
 from appliance.core.units import Block, Pcm
 from appliance.rooms.contract import Capabilities, PhaseChanged, RoomEvent, SiteReport
 
@@ -17,6 +17,7 @@ class Nowhere:
     )
     counters: Mapping[str, int] = {}
     proof = ProofState()
+    way = WayState()
 
     def __init__(self, why: str) -> None:
         self._why = why

@@ -172,6 +172,11 @@ class _Stream:
             self.way.ssrc, unix_now, stamp, self._packets, self._octets, blocks=blocks, cname=self._cname
         )
 
+    @property
+    def loss(self) -> float:
+        """The smoothed part of what was sent that the other end reports as lost."""
+        return self._control.loss
+
     def end(self) -> None:
         """Say goodbye; after this nothing leaves."""
         self.way.send_rtcp(rtp.bye(self.way.ssrc, self._cname))
@@ -224,6 +229,12 @@ class Uplink:
         """
         stream = self._attached
         return stream.report(unix_now, self._time, blocks) if stream is not None else None
+
+    @property
+    def loss(self) -> float | None:
+        """The part of what was sent that the other end reports as lost, 0 to 1; None without a connection."""
+        stream = self._attached
+        return stream.loss if stream is not None else None
 
     def take(self, pcm: Pcm | None) -> None:
         """Take one gated block, shape (480,), or None: the gate is closed."""

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from appliance.core.controls import Controls, Door, MuteControl, Reason
 from appliance.core.lamps import Health, LinkPhase, Room, Sign, lamps
-from appliance.core.state import Backends, Codec, HostState, LinkState, ProofState, QuietState, RoomState, SoundState
+from appliance.core.state import (
+    Backends,
+    Codec,
+    HostState,
+    LinkState,
+    ProofState,
+    QuietState,
+    RoomState,
+    SoundState,
+    WayState,
+)
 
 OPEN = Controls(MuteControl.MOMENTARY, held=frozenset())
 MUTED = Controls(MuteControl.MOMENTARY, held=frozenset({Reason.ADMIN, Reason.BUTTON}))
@@ -140,6 +150,7 @@ def test_link() -> None:
         proof=ProofState(looked=7, checks=2, checked_ago=3.5),
         opus="libopus 1.6.1",
         codec=Codec(20, 32_000, 5, True, False),
+        way=WayState(rtt_ms=12.34567, loss=0.01, delay_ms=41.0),
         uptime=1.0,
     )
     assert state.as_dict() == {
@@ -161,6 +172,7 @@ def test_link() -> None:
         },
         "opus": "libopus 1.6.1",
         "codec": {"frame_ms": 20, "bitrate": 32_000, "complexity": 5, "fec": True, "dtx": False},
+        "way": {"rtt_ms": 12.346, "loss": 0.01, "jitter_ms": None, "delay_ms": 41.0, "relayed": False},
         "uptime": 1.0,
         "counters": {},
     }

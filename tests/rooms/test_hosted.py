@@ -14,6 +14,7 @@ from aiohttp import web
 from appliance.core import protocol
 from appliance.core.lamps import LinkPhase
 from appliance.core.reconnect import Fault
+from appliance.core.state import WayState
 from appliance.host.approach import Approach
 from appliance.host.config import HostConfig, RoomConfig
 from appliance.host.server import Host
@@ -284,6 +285,20 @@ class Wire:
             writer.transport.abort()
         self._writers.clear()
         await asyncio.sleep(0.05)
+
+
+async def test_how_the_way_is_is_known_in_the_room_and_nowhere_else(certificate: Path) -> None:
+    async with hosting(certificate) as host:
+        async with staying(f"http://127.0.0.1:{host.address[1]}", fixed_credentials(token())) as stay:
+            assert stay.engine.way == WayState()
+            await stay.reach(LinkPhase.IN_ROOM)
+            async with asyncio.timeout(10):  # the way that was nominated is asked anew every few seconds
+                while stay.engine.way.rtt_ms is None:
+                    await asyncio.sleep(0.05)
+            way = stay.engine.way
+            assert 0 < (way.rtt_ms or 0) < 5_000
+            assert (way.loss, way.jitter_ms, way.delay_ms, way.relayed) == (0.0, 0.0, None, False)
+        assert stay.engine.way == WayState()
 
 
 async def test_a_presence_socket_that_is_lost_does_not_end_the_sound(certificate: Path) -> None:
