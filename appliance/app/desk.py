@@ -307,14 +307,14 @@ class Desk:
         names = ",".join(reason.word for reason in sorted(self._controls.reasons))
         if before.open and not self._controls.open:
             self._counters.add("gate_closings")
-            self._journal.tell(EventName.GATE_CLOSED, reasons=names, event=event)
+            self._journal.tell(EventName.GATE_CLOSED, reasons=names, cause=event)
         elif self._controls.open and not before.open:
             self._counters.add("gate_openings")
-            self._journal.tell(EventName.GATE_OPENED, event=event)
+            self._journal.tell(EventName.GATE_OPENED, cause=event)
         elif self._controls.reasons != before.reasons:
-            self._journal.tell(EventName.REASONS_CHANGED, reasons=names, event=event)
+            self._journal.tell(EventName.REASONS_CHANGED, reasons=names, cause=event)
         if self._controls.door is not before.door:
-            self._journal.tell(EventName.DOOR_CHANGED, door=self._controls.door.name.lower(), event=event)
+            self._journal.tell(EventName.DOOR_CHANGED, door=self._controls.door.name.lower(), cause=event)
 
     def _remember(self) -> None:
         if self._wish() != self._stored:

@@ -1,5 +1,7 @@
 """What every part of a host works with."""
 
+import hashlib
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +16,9 @@ from appliance.host.config import Limits, Proxy, Times, Turn
 from appliance.host.limits import Gate
 from appliance.host.port import Port
 from appliance.host.relay import ice_servers
+
+_WHO = frozenset({"member", "by"})
+"""Fields of events that hold an identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +47,19 @@ class Services:
     proxy: Proxy = field(default_factory=Proxy)
     tls: bool = False
     """Whether the host serves https itself."""
+    salt: bytes = field(default_factory=lambda: os.urandom(16), repr=False)
+    """Makes other words of identities at each start."""
 
     def tell(self, name: EventName, **fields: object) -> None:
-        """Report an event."""
-        self.on_event(Event(name, self.now(), fields))
+        """Report an event. A device is named in it; people are told apart and not named (docs/data-protection.md)."""
+        shown = {key: self._shown(str(value)) if key in _WHO else value for key, value in fields.items()}
+        self.on_event(Event(name, self.now(), shown))
+
+    def _shown(self, identity: str) -> str:
+        """A person's identity often is the name, so it becomes one that holds until the host is started anew."""
+        if identity in self.devices:
+            return identity
+        return "person-" + hashlib.blake2b(identity.encode(), key=self.salt, digest_size=4).hexdigest()
 
     def approach(self, request: web.Request) -> Approach:
         """How a request came to us."""

@@ -141,21 +141,21 @@ def test_a_violation_is_told_once_for_each_connection(desk: Desk) -> None:
 
 
 def test_what_has_changed_is_written_down_in_words_and_nothing_else_is(desk: Desk) -> None:
-    assert desk.words("gate_opened") == ["event=started"]
+    assert desk.words("gate_opened") == ["cause=started"]
     desk.desk.apply(Event.ADMIN_MUTED)
     desk.desk.apply(Event.ADMIN_MUTED)
     desk.desk.apply(Event.VIOLATED)
     desk.desk.apply(Event.DOOR_ASKED_CLOSED)
     desk.desk.apply(Event.PRESS_WHILE_CLOSED)
     desk.desk.apply(Event.DOOR_PRESSED)
-    assert desk.words("gate_closed") == ['reasons=admin event="muted by admin"']
-    assert desk.words("gate_opened") == ["event=started", 'event="door pressed"']
+    assert desk.words("gate_closed") == ['reasons=admin cause="muted by admin"']
+    assert desk.words("gate_opened") == ["cause=started", 'cause="door pressed"']
     assert desk.words("reasons_changed") == [
-        "reasons=admin,fault event=violation",
-        'reasons=admin,door,fault event="door asked closed"',
-        'reasons=door event="press while closed"',
+        "reasons=admin,fault cause=violation",
+        'reasons=admin,door,fault cause="door asked closed"',
+        'reasons=door cause="press while closed"',
     ]
-    assert desk.words("door_changed") == ['door=closed event="door asked closed"', 'door=open event="door pressed"']
+    assert desk.words("door_changed") == ['door=closed cause="door asked closed"', 'door=open cause="door pressed"']
     assert desk.counters.get("gate_closings") == 1
     assert desk.counters.get("gate_openings") == 2
 
