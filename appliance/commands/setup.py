@@ -69,10 +69,14 @@ def run(given: argparse.Namespace) -> int:
     can be written, with 75 when somebody broke it off, with 78 when settings that are there are wrong.
     """
     from appliance.health.journal import quiet_libraries
+    from appliance.settings.edit import NotHere
 
     quiet_libraries()
     try:
         return _run(given, Terminal())
+    except NotHere as error:
+        print(f"kontor setup: {error}", file=sys.stderr)
+        return Exit.CONFIGURATION
     except _Stop as stop:
         print(stop, file=sys.stderr)
         return stop.code
@@ -136,8 +140,6 @@ def _answers(given: argparse.Namespace, person: "Person", draft: "Draft") -> "An
         return ask(person, said, draft, _cards)
     except (Gone, KeyboardInterrupt):
         raise _Stop("\nNothing was changed.", Exit.TRY_AGAIN) from None
-    except ValueError as error:  # of a file in which nothing can be changed
-        raise _Stop(f"kontor setup: {error}", Exit.CONFIGURATION) from error
 
 
 def _authority(path: Path | None) -> str:
@@ -191,8 +193,10 @@ def _write(draft: "Draft", answers: "Answers", config: list[str], person: "Perso
     try:
         values: Mapping[str, object] = values_of(answers, _cards(), before) | keep_files(path, answers.way, before)
         kept = draft.write(values)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise _Stop(f"{path} was not written: {error}", Exit.CANNOT_CREATE) from error
+    except SettingsError as error:
+        raise _Stop(error, Exit.CONFIGURATION) from error
     person.tell(f"\nWritten: {path}" + (f"; the one before is {path.name}{OLD}" if kept else ""))
     found = sources(path if config else None)
     settings = load_settings(path if config else None, ())

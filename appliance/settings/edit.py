@@ -9,7 +9,7 @@ from appliance.settings.describe import toml_value
 from appliance.settings.lines import line_numbers
 
 
-class NotHere(ValueError):
+class NotHere(Exception):
     """A setting stands where it cannot be changed line by line; one sentence."""
 
 
