@@ -31,6 +31,7 @@ from appliance.settings.model_host import (
     TlsSettings,
     TurnSettings,
 )
+from appliance.settings.model_metrics import MetricsSettings
 from appliance.settings.model_panel import Level, PanelKind, PanelSettings, PixelDirection, PixelLayout
 from appliance.settings.model_provisioning import ProvisioningSettings
 from appliance.settings.model_quiet import QuietSettings
@@ -58,6 +59,7 @@ __all__ = [
     "Level",
     "LogLevel",
     "LogSettings",
+    "MetricsSettings",
     "Noise",
     "Origin",
     "PanelKind",

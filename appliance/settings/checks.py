@@ -67,6 +67,12 @@ def _microphones(settings: Settings) -> Iterator[Clash]:
         yield Clash("audio.geometry_mm", words, beside=("audio.channels",))
 
 
+def _metrics(settings: Settings) -> Iterator[Clash]:
+    device, host = settings.metrics.listen.rpartition(":"), settings.metrics.host_listen.rpartition(":")
+    if device[2] and device[2] == host[2] and (device[0] == host[0] or "0.0.0.0" in (device[0], host[0])):  # noqa: S104
+        yield Clash("metrics.host_listen", "is where the device answers already", beside=("metrics.listen",))
+
+
 def _runtime_dir(settings: Settings) -> Iterator[Clash]:
     if len(os.fsencode(settings.device.runtime_dir)) > LONGEST_RUNTIME_DIR:
         yield Clash("device.runtime_dir", f"must be a path of at most {LONGEST_RUNTIME_DIR} bytes")
@@ -84,5 +90,6 @@ CHECKS: tuple[Callable[[Settings], Iterator[Clash]], ...] = (
     checks_quiet.quiet,
     checks_network.network,
     checks_provisioning.provisioning,
+    _metrics,
     _runtime_dir,
 )

@@ -15,6 +15,7 @@ from appliance.core.controls import Door
 from appliance.core.volume import HIGHEST, LOWEST
 from appliance.settings.kinds import Choice, FilePath, Flag, MaybePath, MaybeSecret, Text, Whole, identifier, one_of
 from appliance.settings.model_host import HostSettings
+from appliance.settings.model_metrics import MetricsSettings
 from appliance.settings.model_network import NetworkSettings
 from appliance.settings.model_panel import PanelSettings
 from appliance.settings.model_provisioning import ProvisioningSettings
@@ -156,6 +157,12 @@ class RoomSettings:
         MaybeSecret(),
         None,
         about="A file with a token that lets the device in. Left empty, the device proves who it is with its own key.",
+        effect=Effect.REJOIN,
+    )
+    enrolment_file: SecretFile | None = setting(
+        MaybeSecret(),
+        None,
+        about="A file with the one-use token that makes the device's own key known. Left empty, it asks to be let in.",
         effect=Effect.REJOIN,
     )
     certificate_sha256: bytes | None = setting(
@@ -328,4 +335,7 @@ class Settings:
         ProvisioningSettings, "Settings from afar: where they are published, and who may sign them."
     )
     host: HostSettings = section(HostSettings, "The server that holds rooms: kontor host.")
+    metrics: MetricsSettings = section(
+        MetricsSettings, "Figures for Prometheus: how a room is, and nobody's name or voice (docs/metrics.md)."
+    )
     log: LogSettings = section(LogSettings, "What is written to the journal.")
