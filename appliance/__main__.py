@@ -9,10 +9,25 @@ from collections.abc import Sequence
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from appliance import __version__
-from appliance.commands import config, demo, devices, doctor, host, key, link, record, run, setup, sound, status
+from appliance.commands import (
+    config,
+    demo,
+    devices,
+    doctor,
+    fleet,
+    host,
+    key,
+    keys,
+    link,
+    record,
+    run,
+    setup,
+    sound,
+    status,
+)
 from appliance.core.exits import Exit
 
-_COMMANDS = (demo, run, setup, status, doctor, devices, record, key, host, config, sound, link)
+_COMMANDS = (demo, run, setup, status, doctor, devices, record, key, host, config, fleet, keys, sound, link)
 
 
 class _Parser(argparse.ArgumentParser):
