@@ -6,10 +6,11 @@ from appliance.app.process import NotAllowed
 from appliance.rooms import trust
 from appliance.rooms.contract import Engine
 from appliance.rooms.device_key import DeviceKey
+from appliance.rooms.enrolment import enrolling_credentials
 from appliance.rooms.held import MediaSettings
 from appliance.rooms.hosted import HostedEngine, HostedSettings
 from appliance.rooms.nowhere import Nowhere
-from appliance.rooms.signalling import device_credentials, fixed_credentials
+from appliance.rooms.signalling import fixed_credentials
 from appliance.rooms.uplink import CodecSettings
 from appliance.settings import Settings
 
@@ -31,9 +32,11 @@ def make_engine(settings: Settings) -> Engine:
             raise NotAllowed("[room] token_file holds no token: it is the part of a link behind its #") from None
     else:
         try:
-            credentials = device_credentials(identity, DeviceKey.load_or_make(state_of(settings, "link")).sign)
+            key = DeviceKey.load_or_make(state_of(settings, "link"))
         except (OSError, ValueError) as error:
             raise NotAllowed(f"the device's key: {error}") from error
+        token = room.enrolment_file.read().decode("ascii", "replace") if room.enrolment_file else ""
+        credentials = enrolling_credentials(identity, settings.device.name, key, token)
     try:
         tls = trust.context(room.ca_file)
     except OSError as error:

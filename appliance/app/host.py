@@ -11,6 +11,7 @@ from appliance.app.places import state_of
 from appliance.app.process import NotAllowed, beat, make_folders, until_stopped
 from appliance.health.journal import Journal
 from appliance.health.notify import Notifier
+from appliance.host import authority
 from appliance.host.certificate import CertificateError
 from appliance.host.config import DeviceConfig, HostConfig, Proxy, RoomConfig, Turn
 from appliance.host.control import CONTROL, ControlError
@@ -50,9 +51,21 @@ def host_config(settings: Settings) -> HostConfig:
         state_dir=state,
         control_path=Path(settings.device.runtime_dir) / CONTROL,
         tls=(certificate, key.path) if certificate and key else None,
+        strangers=host.strangers.value,
+        authority_pem=_authority_pem(state / "authority", certificate),
         turn=Turn(turn.urls, turn.secret_file.read(), turn.lifetime_s) if turn.urls and turn.secret_file else None,
         proxy=Proxy(host.proxy.trusted, host.proxy.name_header),
     )
+
+
+def _authority_pem(folder: Path, certificate: Path | None) -> str:
+    """The authority that devices have to know: ours, when our https is signed by it."""
+    if certificate is None or certificate.parent != folder:
+        return ""
+    try:
+        return (folder / authority.PUBLIC).read_text("ascii")
+    except (OSError, ValueError):
+        return ""  # the host itself says what is wrong with it
 
 
 def _udp_listen(host: HostSettings) -> str:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from appliance.commands import Subparsers
 from appliance.commands.host_certificate import register_certificate
-from appliance.commands.host_keeper import register_device, register_key, register_member, register_state
+from appliance.commands.host_devices import register_device
+from appliance.commands.host_keeper import register_key, register_member, register_state
 from appliance.commands.host_link import register_link
 from appliance.commands.part import add_config, run_part
 from appliance.settings import Settings

@@ -1,18 +1,12 @@
-"""``kontor host key``, ``member``, ``device`` and ``state``: looking after a host that runs."""
+"""``kontor host key``, ``member`` and ``state``: looking after a host that runs. Devices: host_devices.py."""
 
 import argparse
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeAlias
 
 from appliance.commands import Subparsers
-from appliance.commands.host_control import Answer, Hosts, show, with_host
-from appliance.commands.part import add_config
+from appliance.commands.host_control import Answer, Hosts, action, finish, group, show
+from appliance.commands.host_devices import register_new_devices
 from appliance.core.counters import total
-
-Do: TypeAlias = Callable[[Hosts, argparse.Namespace], None]
-
-_OF = {"id": "member or device"}
 
 _ON_MEMBERS = {
     "mute": "mute a member until it is let speak",
@@ -25,61 +19,29 @@ _ON_MEMBERS = {
 
 def register_key(actions: Subparsers) -> None:
     """Add ``kontor host key``."""
-    doing = _doing(actions, "key", "look after the keys that sign the links of a room")
-    _action(doing, "list", "list the keys of a room", _key_list, "room")
-    _action(doing, "new", "make a new key: it signs from now on, the older ones go on being good", _key_new, "room")
-    _action(
+    doing = group(actions, "key", "look after the keys that sign the links of a room")
+    action(doing, "list", "list the keys of a room", _key_list, "room")
+    action(doing, "new", "make a new key: it signs from now on, the older ones go on being good", _key_new, "room")
+    action(
         doing, "revoke", "revoke a key: its links are void, who came in by it is sent out", _key_revoke, "room", "key"
     )
 
 
 def register_member(actions: Subparsers) -> None:
     """Add ``kontor host member``."""
-    doing = _doing(actions, "member", "see and look after who is in a room")
-    _action(doing, "list", "list who is in a room, and who was sent out", _member_list, "room")
+    doing = group(actions, "member", "see and look after who is in a room")
+    action(doing, "list", "list who is in a room, and who was sent out", _member_list, "room")
     for name, about in _ON_MEMBERS.items():
-        _action(doing, name, about, _member_act, "room", "id")
-    parser = _action(doing, "mute-new", "mute whoever comes in from now on, or no longer", _mute_new, "room")
+        action(doing, name, about, _member_act, "room", "id")
+    parser = action(doing, "mute-new", "mute whoever comes in from now on, or no longer", _mute_new, "room")
     parser.add_argument("switch", choices=("on", "off"))
-
-
-def register_device(actions: Subparsers) -> None:
-    """Add ``kontor host device``."""
-    doing = _doing(actions, "device", "see and revoke the devices of the settings")
-    _action(doing, "list", "list the devices", _device_list)
-    _action(doing, "revoke", "send a device out and let it in no more", _device_act, "id")
-    _action(doing, "allow", "let a revoked device in again", _device_act, "id")
+    register_new_devices(doing)
 
 
 def register_state(actions: Subparsers) -> None:
     """Add ``kontor host state``."""
     parser = actions.add_parser("state", help="tell how many are in which room, and what was counted")
-    _finish(parser, _state)
-
-
-def _doing(actions: Subparsers, name: str, about: str) -> Subparsers:
-    parser = actions.add_parser(name, help=about)
-    doing: Subparsers = parser.add_subparsers(dest="doing", metavar="WHAT", required=True)
-    return doing
-
-
-def _action(doing: Subparsers, name: str, about: str, do: Do, *arguments: str) -> argparse.ArgumentParser:
-    parser = doing.add_parser(name, help=about)
-    for argument in arguments:
-        parser.add_argument(argument, metavar=argument.upper(), help=f"the id of the {_OF.get(argument, argument)}")
-    _finish(parser, do)
-    return parser
-
-
-def _finish(parser: argparse.ArgumentParser, do: Do) -> None:
-    parser.add_argument("--json", action="store_true", help="for programs")
-    add_config(parser, inherited=True)
-
-    def run(given: argparse.Namespace) -> int:
-        words = " ".join(word for word in (given.action, getattr(given, "doing", "")) if word)
-        return with_host(given.config, f"kontor host {words}", lambda hosts: do(hosts, given))
-
-    parser.set_defaults(run=run)
+    finish(parser, _state)
 
 
 # ---- keys
@@ -140,26 +102,6 @@ def _mute_new(hosts: Hosts, given: argparse.Namespace) -> None:
     answer = hosts.ask_room("POST", given.room, "mute-new", given.switch)
     words = "Whoever comes in anew is muted." if answer["mute_new"] else "Whoever comes in may speak."
     show(answer, [words], as_json=given.json)
-
-
-# ---- devices
-
-
-def _device_list(hosts: Hosts, given: argparse.Namespace) -> None:
-    devices = [device for answer in hosts.ask_all("devices") for device in answer["devices"]]
-    lines = [_line(device, f"{device['room']}, {_device(device)}") for device in devices]
-    show({"devices": devices}, lines or ["The settings name no device."], as_json=given.json)
-
-
-def _device(device: Answer) -> str:
-    if device["revoked"]:
-        return "revoked"
-    return "in the room" if device["here"] else "not in the room"
-
-
-def _device_act(hosts: Hosts, given: argparse.Namespace) -> None:
-    answer = hosts.ask_device(given.id, given.doing)
-    show(answer, [f"{given.id}: {_device(answer)}."], as_json=given.json)
 
 
 # ---- the whole

@@ -76,6 +76,8 @@ HELP: Mapping[str, str] = MappingProxyType(
         "host_challenges_replayed": "challenges that had been answered already",
         "host_challenges_expired": "challenges answered too late",
         "host_devices_unknown": "devices that are not in the settings, or were revoked",
+        "host_devices_enrolled": "devices that became known: by a one-use token, by being let in, or by their key",
+        "host_enrolments_refused": "devices that showed a wrong, used or late one-use token, or could not wait to be let in",
         "host_names_refused": "requests for a token by somebody whom no trusted proxy names",
         "host_joins_limited": "joins refused because too many came from one address or identity",
         "host_tokens_limited": "requests refused because too many wrong tokens came from their address",

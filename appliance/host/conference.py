@@ -74,7 +74,7 @@ class Conference:
         self._services = services
         self._stage = Stage(services.port.descriptor, services.counters, self._slots_changed, services.now())
         self._sessions: dict[str, Session] = {}
-        self.requests = Requests(self, services, store.memory)
+        self.requests = Requests(self, services, store)
         self._speaking: frozenset[str] = frozenset()
         self._ping_due = self._tell_due = self._slots_due = services.now()
         self._slots_owed = False
@@ -106,11 +106,18 @@ class Conference:
 
     def _read(self, token: str, *, expiry: bool) -> Claims:
         claims = verify(token, self.store.secrets, self._services.unix_now() if expiry else 0.0, self.id)
-        if claims.kind == "person" and claims.identity in self._services.devices:
+        if claims.kind == "person" and self._is_device(claims.identity):
             raise TokenError("unknown_key")  # a link that is older than the device: it would take its place
+        if claims.kind == "site" and claims.expires - self._services.times.token <= self.store.registry.ended(
+            claims.identity
+        ):
+            raise TokenError("unknown_key")  # the key that it was given for was taken back meanwhile
         if expiry and claims.identity in self.memory.removed:
             raise TokenError("removed")
         return claims
+
+    def _is_device(self, identity: str) -> bool:
+        return identity in self._services.devices or self.store.registry.device(identity) is not None
 
     def issue(self, identity: str, name: str, kind: Kind, life: float) -> str:
         """A token for a speaker, signed by the newest key, good for ``life`` seconds."""

@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from appliance.core.roster import Sign
+
+Strangers: TypeAlias = Literal["refuse", "ask", "let_in"]
+"""Devices that are not known: they are refused, wait until somebody lets them in, or come in at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ class Limits:
     sockets_per_address: int = 2048
     """and how many of them may be open."""
     address_challenges: Rate = Rate(5.0, 100.0)
-    """Requests of devices for a challenge or a token, from one address."""
+    """Requests of devices for a challenge or a token, or to be enrolled, from one address."""
     address_wrong: Rate = Rate(1.0, 30.0)
     """Wrong tokens from one address; more of them are refused unread. Right ones always pass."""
     connections: int = 8192
@@ -144,6 +148,10 @@ class HostConfig:
     """The folder of our own certificate authority: it is offered on /certificate and renews what it signed."""
     unix_path: Path | None = None
     """A Unix socket for HTTP in place of the TCP port, behind a front of ours (see approach.py)."""
+    strangers: Strangers = "ask"
+    """What becomes of a device that is not known and has no one-use token."""
+    authority_pem: str = ""
+    """The certificate of our own authority where https is signed by it, for the settings of devices; "" else."""
     turn: Turn | None = None
     proxy: Proxy = Proxy()
     times: Times = Times()

@@ -18,9 +18,10 @@ from aiohttp import web
 from appliance.core.events import EventName
 from appliance.core.protocol import Who
 from appliance.core.roster import Member
+from appliance.core.wire import Fields
 from appliance.host.conference import Conference
-from appliance.host.config import DeviceConfig
-from appliance.host.http import Refusal, json_response
+from appliance.host.enrolment import Enrolment, device_of, devices_of
+from appliance.host.http import Refusal, json_response, read_json
 from appliance.host.private_socket import listen_privately
 from appliance.host.requests import Refused
 from appliance.host.room_store import MOST_KEYS
@@ -33,6 +34,7 @@ CONTROL = "host.sock"
 """The socket's name in the runtime folder."""
 
 _GOODBYE = 1.0
+_MOST_BODY = 4096
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -50,12 +52,12 @@ class Control:
     def __init__(
         self,
         conferences: Mapping[str, Conference],
-        devices: tuple[DeviceConfig, ...],
+        enrolment: Enrolment,
         services: Services,
         state: Callable[[], Mapping[str, Any]],
     ) -> None:
         self._conferences = conferences
-        self._devices = {device.id: device for device in devices}
+        self._enrolment = enrolment
         self._services = services
         self._state = state
         self._runner: web.AppRunner | None = None
@@ -97,6 +99,9 @@ class Control:
             web.post("/rooms/{room}/mute-new/{on:on|off}", self._mute_new),
             web.get("/devices", self._list_devices),
             web.post("/devices/{device}/{action:revoke|allow}", self._act_on_device),
+            web.post("/rooms/{room}/devices/{how:add|invite}", self._new_device),
+            web.post("/rooms/{room}/devices/{device}/admit", self._admit_device),
+            web.delete("/rooms/{room}/devices/{device}", self._forget_device),
         ]
 
     async def _tell_state(self, _request: web.Request) -> web.Response:
@@ -188,19 +193,26 @@ class Control:
     # ---- devices
 
     async def _list_devices(self, _request: web.Request) -> web.Response:
-        return json_response({"devices": list(map(self._device, self._devices.values()))})
-
-    def _device(self, device: DeviceConfig) -> dict[str, Any]:
-        conference = self._conferences.get(device.room)
-        revoked = conference is not None and device.id in conference.memory.removed
-        here = conference is not None and conference.roster.get(device.id) is not None
-        return {"id": device.id, "name": device.name, "room": device.room, "revoked": revoked, "here": here}
+        found = [
+            (room, devices_of(conference, self._services.unix_now())) for room, conference in self._conferences.items()
+        ]
+        return json_response(
+            {
+                what: [{"room": room, **device} for room, devices in found for device in devices[what]]
+                for what in ("devices", "invited", "asking")
+            }
+        )
 
     async def _act_on_device(self, request: web.Request) -> web.Response:
-        device = self._devices.get(request.match_info["device"])
-        conference = self._conferences.get(device.room) if device is not None else None
-        if device is None or conference is None:
-            raise Refusal(404, f"There is no such device, there are: {', '.join(self._devices) or 'none'}.")
+        devices = {
+            device.id: (conference, device)
+            for conference in self._conferences.values()
+            for device in conference.store.registry.devices
+        }
+        found = devices.get(request.match_info["device"])
+        if found is None:
+            raise Refusal(404, f"There is no such device, there are: {', '.join(devices) or 'none'}.")
+        conference, device = found
         if request.match_info["action"] == "revoke":
             conference.requests.remove(device.id, device.name, KEEPER)
         elif device.id not in conference.memory.removed:
@@ -208,7 +220,23 @@ class Control:
         else:
             conference.requests.allow(device.id, KEEPER)
         await conference.store.written()
-        return json_response(self._device(device))
+        return json_response(device_of(conference, device))
+
+    async def _new_device(self, request: web.Request) -> web.Response:
+        conference, fields = self._conference(request), await self._fields(request)
+        if request.match_info["how"] == "add":
+            return json_response(await self._enrolment.add(conference, fields))
+        return json_response(await self._enrolment.card(conference, fields, by_keeper=True))
+
+    async def _admit_device(self, request: web.Request) -> web.Response:
+        conference, fields = self._conference(request), await self._fields(request)
+        return json_response(await self._enrolment.let_in(conference, request.match_info["device"], fields.get("key")))
+
+    async def _forget_device(self, request: web.Request) -> web.Response:
+        return json_response(await self._enrolment.forget(self._conference(request), request.match_info["device"]))
+
+    async def _fields(self, request: web.Request) -> Fields:
+        return await read_json(request, _MOST_BODY, self._services.times.body)
 
     def _conference(self, request: web.Request) -> Conference:
         conference = self._conferences.get(request.match_info["room"])

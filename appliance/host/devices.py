@@ -1,4 +1,4 @@
-"""How a device gets its token: it signs a challenge with the Ed25519 key whose public half the settings list (RFC 8032).
+"""How a device gets its token: it signs a challenge with the Ed25519 key whose public half the host has (RFC 8032).
 
 A challenge costs no memory: it carries its age and the host's own signature. Only those that were answered rightly are
 remembered, for as long as they would be good, so that each is good once.
@@ -73,10 +73,7 @@ class Nonces:
 class Devices:
     """Serves ``/devices``."""
 
-    def __init__(
-        self, devices: tuple[DeviceConfig, ...], conferences: Mapping[str, Conference], services: Services
-    ) -> None:
-        self._devices = {device.id: device for device in devices}
+    def __init__(self, conferences: Mapping[str, Conference], services: Services) -> None:
         self._conferences = conferences
         self._services = services
         self._nonces = Nonces(services.times.nonce)
@@ -96,7 +93,7 @@ class Devices:
         """``POST /devices/token``."""
         fields = await self._read(request)
         device, room = _field(fields, "device"), _field(fields, "room")
-        config = self._devices.get(device)
+        config = self._find(device, room)
         fault = self._fault(device, config.public_key if config else self._nobody, room, fields)
         if config is None:
             raise self._refusal("host_devices_unknown", device, "device not known")
@@ -110,6 +107,11 @@ class Devices:
             self._refusal("host_tokens_removed", device, "revoked")
             raise Refusal(403, "This device was revoked.")
         return json_response({"token": conference.issue(config.id, config.name, "site", self._services.times.token)})
+
+    def _find(self, device: str, room: str) -> DeviceConfig | None:
+        """A device of this room, or else of another one."""
+        rooms = sorted(self._conferences.values(), key=lambda conference: conference.id != room)
+        return next((found for each in rooms if (found := each.store.registry.device(device)) is not None), None)
 
     async def _read(self, request: web.Request) -> Fields:
         services = self._services

@@ -116,10 +116,11 @@ class Front:
         """``/devices/…``: to the shard that holds the device's room. One that nobody knows is refused by any."""
         body = await read_body(request, "application/json", _SECONDS)
         try:
-            device = read_object(body, _MOST_DEVICE_BODY).get("device")
+            fields = read_object(body, _MOST_DEVICE_BODY)
         except ProtocolError as error:
             raise Refusal(400, str(error)) from None
-        shard = self._by_device.get(device) if isinstance(device, str) else None
+        device, room = (str(fields.get(key)) for key in ("device", "room"))
+        shard = self._by_device.get(device) or self._by_room.get(room)  # the former: of the settings
         return await self._pass_on(request, shard or self._shards[0], body)
 
     async def health(self, _request: web.Request) -> web.Response:

@@ -7,6 +7,7 @@ unmute, and merely tells a site.
 
 from typing import Any, Protocol, assert_never
 
+from appliance.core.enrolment import fingerprint
 from appliance.core.events import EventName
 from appliance.core.protocol import (
     AdmitMember,
@@ -38,7 +39,7 @@ from appliance.core.protocol import (
 from appliance.core.roster import Member, Role, Roster
 from appliance.host.config import Rate
 from appliance.host.limits import Buckets
-from appliance.host.memory import RoomMemory
+from appliance.host.room_store import RoomStore
 from appliance.host.services import Services
 from appliance.host.watcher import Watcher
 
@@ -81,10 +82,11 @@ class Room(Protocol):
 class Requests:
     """Decides and does what comes over presence sockets and the control socket."""
 
-    def __init__(self, room: Room, services: Services, memory: RoomMemory) -> None:
+    def __init__(self, room: Room, services: Services, store: RoomStore) -> None:
         self._room = room
         self._services = services
-        self._memory = memory
+        self._memory = store.memory
+        self._registry = store.registry
         self._asking = Buckets(_ASKING)
 
     def handle(self, watcher: Watcher, message: ClientMessage) -> None:
@@ -210,6 +212,10 @@ class Requests:
     def _report(self, member: Member, site: dict[str, Any]) -> None:
         if member.kind != "site":
             raise Refused("not_a_site", "Only a device reports.")
+        self._registry.reported(member.id, site.get("extra", {}), self._services.unix_now())
+        device = self._registry.device(member.id)
+        if device is not None:  # what it says of its key is not asked: this one it has proven
+            site["key"] = fingerprint(device.public_key)
         fields: dict[str, Any] = {"site": site, "muted": site["gate"] == "closed", "on_hold": site["door"] == "closed"}
         if member.site is not None and "admin" in member.site["reasons"] and "admin" not in site["reasons"]:
             # It knew of the admin's mute, and only a hand in the room ends that (UX.md, mute rule 7). That its gate is

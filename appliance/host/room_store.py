@@ -1,6 +1,6 @@
-"""What a room keeps on the disk: the keys of its links, and what it remembers (host/memory.py).
+"""What a room keeps on the disk: the keys of its links, what it remembers (host/memory.py), its devices (host/registry.py).
 
-Both are files of a folder of its own, ``rooms/ROOM`` in the state folder, readable by the server alone, and replaced as a
+These are files of a folder of its own, ``rooms/ROOM`` in the state folder, readable by the server alone, and replaced as a
 whole: a power cut leaves the old one or the new one. Keys that the settings name stay where they are.
 """
 
@@ -17,8 +17,9 @@ from types import MappingProxyType
 
 from appliance.core.tokens import LEAST_KEY
 from appliance.core.wire import Fields, ProtocolError, array, identity, number, read_object
-from appliance.host.config import RoomConfig
+from appliance.host.config import DeviceConfig, RoomConfig
 from appliance.host.memory import RoomMemory
+from appliance.host.registry import Registry, RegistryError
 from appliance.settings.store import atomic_write
 
 _SCHEMA = 1
@@ -109,13 +110,16 @@ def _write(path: Path, content: Fields) -> None:
 
 
 class RoomStore:
-    """Keys and memory of one room. Made in a thread, used on the loop.
+    """Keys, memory and devices of one room. Made in a thread, used on the loop.
 
     :param state_dir: where it is kept; None keeps nothing beyond this process.
+    :param devices: of the settings; those of other rooms are left out.
     :raises StoreError: what is kept cannot be read, or the first key cannot be written.
     """
 
-    def __init__(self, config: RoomConfig, state_dir: Path | None, now: float) -> None:
+    def __init__(
+        self, config: RoomConfig, state_dir: Path | None, now: float, devices: Sequence[DeviceConfig] = ()
+    ) -> None:
         self.owns_keys = not config.keys
         """Whether the keys are ours: those of the settings are changed there."""
         self.made: RoomKey | None = None
@@ -124,6 +128,10 @@ class RoomStore:
         """Told when something could not be written."""
         self.memory = RoomMemory(config.mute_new, self._changed)
         self._folder = folder_of(state_dir, config.id) if state_dir is not None else None
+        try:
+            self.registry = Registry(config.id, self._folder, (each for each in devices if each.room == config.id))
+        except RegistryError as error:
+            raise StoreError(str(error)) from error
         self._hold(tuple(RoomKey(name, secret) for name, secret in config.keys.items()))
         self._writing_keys = asyncio.Lock()
         self._is_dirty = False
@@ -218,9 +226,11 @@ class RoomStore:
             await asyncio.shield(self._writing)
 
 
-def open_stores(rooms: Sequence[RoomConfig], state_dir: Path | None, now: float) -> dict[str, RoomStore]:
+def open_stores(
+    rooms: Sequence[RoomConfig], devices: Sequence[DeviceConfig], state_dir: Path | None, now: float
+) -> dict[str, RoomStore]:
     """The stores of all rooms by id; ``now`` in Unix seconds. To be called in a thread.
 
     :raises StoreError: what one keeps cannot be read.
     """
-    return {room.id: RoomStore(room, state_dir, now) for room in rooms}
+    return {room.id: RoomStore(room, state_dir, now, devices) for room in rooms}

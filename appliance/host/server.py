@@ -18,6 +18,7 @@ from appliance.host.config import HostConfig
 from appliance.host.control import Control
 from appliance.host.devices import Devices
 from appliance.host.dtls import server_context
+from appliance.host.enrolment import Enrolment
 from appliance.host.entrance import Entrance
 from appliance.host.guard import Guard
 from appliance.host.http import MOST_BODY, json_response
@@ -73,7 +74,7 @@ class Host:
         self._began = loop.time()
         if made:
             self._tell(EventName.CERTIFICATE_MADE, fingerprint=certificate.fingerprint.hex())
-        stores = await asyncio.to_thread(open_stores, config.rooms, config.state_dir, time.time())
+        stores = await asyncio.to_thread(open_stores, config.rooms, config.devices, config.state_dir, time.time())
         port = Port(server_context(certificate), self.counters, self._guard.broke)
         port.open(config.udp_host, config.udp_port)
         self._port = port
@@ -81,9 +82,10 @@ class Host:
         try:
             services = self._services(port, certificate)
             self._conferences = {room.id: Conference(room, services, stores[room.id]) for room in config.rooms}
-            await self._entrance.open(self._application(services, pages, about))
+            enrolment = Enrolment(self._conferences, services, config.strangers, config.authority_pem)
+            await self._entrance.open(self._application(services, enrolment, pages, about))
             if config.control_path is not None:
-                self._control = Control(self._conferences, config.devices, services, self.state)
+                self._control = Control(self._conferences, enrolment, services, self.state)
                 await self._control.open(config.control_path)
         except BaseException:
             await self.stop()
@@ -171,11 +173,13 @@ class Host:
             gate=Gate(config.limits, self.counters),
         )
 
-    def _application(self, services: Services, pages: Pages, about: Sequence[web.RouteDef]) -> web.Application:
+    def _application(
+        self, services: Services, enrolment: Enrolment, pages: Pages, about: Sequence[web.RouteDef]
+    ) -> web.Application:
         config = self.config
         public = "" if config.public_address in _UNSPECIFIED else config.public_address
         signalling = Signalling(self._conferences, services, public)
-        devices = Devices(config.devices, self._conferences, services)
+        devices = Devices(self._conferences, services)
         named = Named(self._conferences, services)
         presence = Presence(self._conferences, services, self._guard.broke)
         app = web.Application(client_max_size=MOST_BODY, middlewares=[self._guard.handle])
@@ -184,6 +188,7 @@ class Host:
                 *signalling.routes(),
                 *presence.routes(),
                 *devices.routes(),
+                *enrolment.routes(),
                 *named.routes(),
                 web.get("/health", self._health),
                 *self._extra_routes,

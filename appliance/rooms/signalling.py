@@ -62,7 +62,7 @@ class Signalling:
     def __init__(self, http: aiohttp.ClientSession, base: URL, room: str, tls: ssl.SSLContext | None = None) -> None:
         self._http = http
         self._base = base
-        self._room = room
+        self.room = room
         self.tls = tls
         """Checks certificates, also those of relays; None believes what the system does."""
         self.skew: float | None = None
@@ -72,7 +72,7 @@ class Signalling:
     def presence_url(self) -> URL:
         """Where the presence socket is."""
         return (
-            self._base.with_scheme("wss" if self._base.scheme == "https" else "ws") / "rooms" / self._room / "presence"
+            self._base.with_scheme("wss" if self._base.scheme == "https" else "ws") / "rooms" / self.room / "presence"
         )
 
     async def device_token(self, device: str, sign: Sign) -> str:
@@ -80,27 +80,39 @@ class Signalling:
 
         :raises Lost: the host cannot be reached, or does not know the device or its key.
         """
-        challenge = await self._json("challenge", {"device": device})
+        challenge = await self._json("challenge", {"device": device, "room": self.room})
         nonce = challenge.get("nonce")
         try:
-            text = protocol.challenge_text(self._room, nonce if isinstance(nonce, str) else "")
+            text = protocol.challenge_text(self.room, nonce if isinstance(nonce, str) else "")
         except protocol.ProtocolError:
             raise _odd() from None
         signature = base64.b64encode(sign(text)).decode()
         answer = await self._json(
-            "token", {"device": device, "nonce": nonce, "signature": signature, "room": self._room}
+            "token", {"device": device, "nonce": nonce, "signature": signature, "room": self.room}
         )
         token = answer.get("token")
         if not isinstance(token, str) or not 0 < len(token) <= protocol.MOST_TOKEN or not token.isprintable():
             raise _odd()
         return token
 
+    async def enrol(self, body: Mapping[str, object]) -> int:
+        """Ask the host to take this device's key (rooms/enrolment.py); the HTTP status that it answers.
+
+        :raises Lost: the host cannot be reached, or has no time for it now.
+        """
+        data = protocol.dump(body).encode()
+        headers = {"Content-Type": "application/json"}
+        status, _, answered = await self._request(self._base / "devices" / "enrol", data, headers)
+        if status == 429 or status >= 500:
+            raise _refused(status, answered)
+        return status
+
     async def join(self, token: str, offer: str) -> Joined:
         """Offer a media connection.
 
         :raises Lost: the host cannot be reached, refuses, or answers something that is no answer.
         """
-        url = self._base / "rooms" / self._room / "media"
+        url = self._base / "rooms" / self.room / "media"
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/sdp"}
         status, text, answered = await self._request(url, offer.encode(), headers)
         if status != 201:

@@ -5,12 +5,12 @@
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
 from appliance.core.roster import PLACES, Sign, sign_of
-from appliance.settings.kinds import Choice, Flag, Many, MaybePath, MaybeSecret, Text, Whole, identifier
+from appliance.settings.kinds import Choice, Flag, Many, MaybePath, MaybeSecret, Text, Whole, identifier, one_of
 from appliance.settings.secrets import SecretFile
 from appliance.settings.setting import Effect, items, section, setting
 from appliance.settings.special import Address, KeyFiles, Network, PublicKey, TurnUrl, Url
@@ -29,6 +29,14 @@ class Hue(IntEnum):
     RUST = 5
     WINE = 6
     ORCHID = 7
+
+
+class Strangers(StrEnum):
+    """What becomes of a device that is not known and has no one-use token."""
+
+    REFUSE = "refuse"
+    ASK = "ask"
+    LET_IN = "let_in"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +202,18 @@ class HostSettings:
         200,
         unit="members",
         about="The most members in one room; the next one is told to wait.",
+        effect=Effect.RESTART,
+    )
+    strangers: Strangers = setting(
+        one_of(Strangers),
+        Strangers.ASK,
+        about="What becomes of a device that is not known: ask waits until an admin lets it in, let_in takes whoever comes.",
+        effect=Effect.RESTART,
+    )
+    announce: bool = setting(
+        Flag(),
+        False,
+        about="Whether the rooms are told to the local network (mDNS), so that devices without a room find them.",
         effect=Effect.RESTART,
     )
     tls: TlsSettings = section(

@@ -5,6 +5,7 @@ import base64
 import json
 import socket
 import stat
+import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from appliance.__main__ import main
 from appliance.app.host import host_config
 from appliance.commands.host_control import Hosts
+from appliance.core.enrolment import enrolment_text, fingerprint
 from appliance.core.events import Event, EventName
 from appliance.core.protocol import challenge_text, verify
 from appliance.host.control import CONTROL, ControlError
@@ -273,3 +275,46 @@ def test_each_room_is_asked_for_where_it_is_held(config: Path) -> None:
     config.write_text(config.read_text().replace("[host]\n", "[host]\nprocesses = 2\n"))
     settings = load([Source("kontor.toml", config.read_bytes(), config.parent)], ())
     assert [path.name for path in Hosts(settings)._paths] == ["host-0.sock", "host-1.sock"]
+
+
+async def test_the_keeper_makes_devices_members_and_forgets_them(config: Path, capsys: Output, tmp_path: Path) -> None:
+    async with running(config, capsys) as (keeper, home):
+        told = await keeper("member", "add", "studio", "room-8", "--name", "Room 8", "--key", PUBLIC)
+        assert fingerprint(base64.b64decode(PUBLIC)) in told
+        assert "in the settings already" in await keeper(
+            "member", "add", "studio", "room-7", "--name", "Room 7", "--key", PUBLIC, code=64
+        )
+        assert "public key" in await keeper("member", "add", "attic", "a", "--name", "A", "--key", "x", code=64)
+        card = tmp_path / "card.toml"
+        told = await keeper("member", "invite", "attic", "--name", "Room 9", "--out", str(card))
+        assert str(card) in told and stat.S_IMODE(card.stat().st_mode) == 0o600
+        written = tomllib.loads(card.read_text())
+        assert written["device"]["id"] == "room-9" and written["room"]["id"] == "attic"
+        assert written["room"]["url"] == "http://localhost" and len(written["room"]["enrolment"]) == 43
+        assert written["room"]["enrolment"] not in told
+        assert "[room]" in await keeper("member", "invite", "attic", "--name", "Room 9", "--url", "http://box:8080")
+        nowhere = str(tmp_path / "no" / "folder")
+        assert "cannot be written" in await keeper(
+            "member", "invite", "attic", "--name", "A", "--out", nowhere, code=64
+        )
+
+        body = {"device": "room-10", "name": "Room 10", "room": "attic", "key": PUBLIC}
+        signature = base64.b64encode(KEY.sign(enrolment_text("attic", "room-10", ""))).decode()
+        async with home.http.post(home.url("/devices/enrol"), json=body | {"signature": signature}) as response:
+            assert response.status == 202
+        lines = (await keeper("device", "list")).splitlines()
+        assert any(line.startswith("room-9 ") and "awaited until" in line for line in lines)
+        assert any(line.startswith("room-10 ") and "asks to be let in" in line for line in lines)
+        assert "The key of this device is" in await keeper("device", "admit", "room-10", "--key", "0000", code=64)
+        await keeper("device", "admit", "room-10", "--key", fingerprint(base64.b64decode(PUBLIC)))
+        assert "does not ask" in await keeper("device", "admit", "room-10", "--key", "0000", code=64)
+        home.host._conferences["attic"].store.registry.reported("room-10", {"config": "kept", "all": 42}, 7.0)
+        assert "settings kept (all 42)" in await keeper("device", "list")
+        listed = await keeper.listed("device", "list")
+        reports = {device["id"]: device["report"] for device in listed["devices"]}  # type: ignore[attr-defined]
+        assert reports["room-10"] == {"at": 7, "config": "kept", "all": 42}
+        for device in ("room-8", "room-9", "room-10", "a"):
+            await keeper("device", "forget", device)
+        assert "There is no such device." in await keeper("device", "forget", "room-8", code=64)
+        assert "in the settings" in await keeper("device", "forget", "room-7", code=64)
+        assert len((await keeper("device", "list")).splitlines()) == 1

@@ -152,7 +152,7 @@ async def test_a_device_signs_the_hosts_challenge_and_no_more() -> None:
     nonce = "ab" * 16
 
     async def challenge(request: web.Request) -> web.Response:
-        assert await request.json() == {"device": "meeting-room"}
+        assert await request.json() == {"device": "meeting-room", "room": "main"}
         return web.json_response({"nonce": nonce})
 
     async def token(request: web.Request) -> web.Response:

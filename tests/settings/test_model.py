@@ -78,7 +78,8 @@ def test_what_touches_mute_waits_for_a_hand(key: str) -> None:
 def test_a_secret_is_always_a_file() -> None:
     secret = {key for key, member in SETTINGS.items() if member.kind.secret}
     network = {f"network.{link}.{name}" for link in ("ethernet", "wifi") for name in ("password_file", "key_file")}
-    assert secret == {"room.token_file", "host.tls.key", "host.turn.secret_file", "host.rooms.key_files"} | network
+    room = {"room.token_file", "room.enrolment_file"}
+    assert secret == {"host.tls.key", "host.turn.secret_file", "host.rooms.key_files"} | room | network
 
 
 def test_there_is_a_hue_for_each_of_the_wire() -> None:

@@ -1,0 +1,59 @@
+"""The ``kontor.toml`` of one device, to be dropped on its card: which room it is for, and what lets it in once."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from appliance.core.text import one_line, quoted
+from appliance.settings.migrations import SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What stands in the file. ``enrolment`` is a secret until it was used."""
+
+    id: str
+    name: str
+    url: str
+    room: str
+    enrolment: str = field(repr=False)
+    expires: int
+    """When the one-use token ends, Unix seconds."""
+    certificate_sha256: bytes
+    """Of the host's media certificate."""
+    authority_pem: str = ""
+    """The host's own authority, when its https is signed by one."""
+    wifi: tuple[str, str] | None = field(default=None, repr=False)
+    """Name and password of a Wi-Fi network; an empty password: it has none."""
+
+
+def kontor_toml(card: Card) -> str:
+    """The file. It names a card with sound, as every device has one; everything else is as it is by default."""
+    until = datetime.fromtimestamp(card.expires, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    lines = [
+        f"# Settings of {one_line(card.name)}. Put this file onto the boot partition of its card, as kontor.toml.",
+        f"# What stands behind enrolment lets one device in, once, until {until}. Give it to nobody else.",
+        f"schema = {SCHEMA}",
+        "",
+        "[device]",
+        f"name = {quoted(card.name)}",
+        f"id = {quoted(card.id)}",
+        "",
+        "[room]",
+        f"url = {quoted(card.url)}",
+        f"id = {quoted(card.room)}",
+        f"enrolment = {quoted(card.enrolment)}",
+        f"certificate_sha256 = {quoted(card.certificate_sha256.hex(':').upper())}",
+        "",
+        "[audio]",
+        'backend = "alsa"',
+        'capture = "auto"',
+        'playback = "auto"',
+        *(["", "[network]", f'ca = """\n{card.authority_pem.strip()}\n"""'] if card.authority_pem else []),
+        *(_wifi(*card.wifi) if card.wifi else []),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _wifi(ssid: str, password: str) -> list[str]:
+    lines = ["", "[[network.wifi]]", f"ssid = {quoted(ssid)}"]
+    return [*lines, f"password = {quoted(password)}" if password else 'security = "open"']
