@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo core dev judges acoustics speech system outside alsa test test-kernel pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements panel-pictures firmware hardware lock train-residual docs \
-	docs-check bench-audio bench-demo bench-call bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room tools-livekit clean
+	docs-check bench-audio bench-demo bench-call bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room deb test-deb tools-livekit clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,10 +61,15 @@ test-kernel: alsa ## sound cards and the panel under a Linux of their own in QEM
 	@$(PYTHON) -m tools.system kernel || true
 	@KONTOR_WITH=slow $(if $(ARGS),,KONTOR_MEASUREMENTS=docs/measurements) $(PYTEST) -s -m slow tests/kernel $(ARGS)
 
+test-deb: dev ## the Debian packages in clean roots, arm64 under qemu-user (ARGS=tests/deb/test_native.py for some; needs root)
+	@$(PYTHON) -m tools.system packages || true
+	@KONTOR_WITH=slow $(PYTEST) -m slow $(or $(ARGS),tests/deb)
+
 slow: dev ## the slow suites (ARGS=tests/soak for some of them)
 	@case "$(ARGS)" in "" | *kernel*) $(PYTHON) -m tools.system kernel || true;; esac
 	@case "$(ARGS)" in "" | *firmware*) $(PYTHON) -m tools.system firmware boards; $(PYTHON) -m tools.bootstrap hardware || true;; esac
 	@case "$(ARGS)" in "" | *tools/hardware*) $(PYTHON) -m tools.system hardware; $(PYTHON) -m tools.bootstrap hardware || true;; esac
+	@case "$(ARGS)" in "" | *tests/deb*) $(PYTHON) -m tools.system packages || true;; esac
 	@KONTOR_WITH=slow $(PYTEST) -m slow $(ARGS)
 
 fuzz: dev ## wrong input for every parser, without end (ARGS="red http" for some; with atheris where it has a wheel)
@@ -108,6 +113,10 @@ hardware: dev ## circuits of the panel: rules, what breaks, drawings, cables, pa
 	@$(PYTHON) -m tools.system hardware || true
 	@$(PYTHON) -m tools.bootstrap hardware
 	@$(BIN)/python -m tools.hardware
+
+deb: core ## the Debian packages of the last commit, in dist/ (ARGS=trixie-arm64 for one of the four)
+	@$(PYTHON) -m tools.system packaging || true
+	@$(BIN)/python -m tools.package.build $(ARGS)
 
 panel-pictures: dev ## docs/pictures/panel-*.png: how lamps and ring look, from the bytes that go to them
 	@$(BIN)/python -m tools.panel_pictures

@@ -1,4 +1,4 @@
-"""Debian's packages that run beside ours: ``python3 -m tools.system tests|bench|kernel|firmware|boards|hardware|NAME…``.
+"""Debian's packages that run beside ours: ``python3 -m tools.system SET|NAME…``, where SET is one of those below (``tests``).
 
 Installed where we may, as root or with a sudo that asks nothing; else it says what to type. For ``tests`` their absence is no
 failure here: what needs them skips with its reason, and fails in CI.
@@ -75,6 +75,20 @@ HARDWARE = {"dot": "graphviz"}
 BOARDS = {"qemu-system-aarch64": "qemu-system-arm", "depmod": "kmod"}
 """What starts a kernel on a Raspberry Pi that is none."""
 
+PACKAGING = {
+    "dpkg-deb": "dpkg",
+    "eu-strip": "elfutils",  # takes symbols out of libraries of any processor
+}
+"""What makes the Debian packages."""
+
+PACKAGES = PACKAGING | {
+    "mmdebstrap": "mmdebstrap",
+    "qemu-aarch64-static": "qemu-user-static",
+    "systemd-nspawn": "systemd-container",
+    "lintian": "lintian",
+}
+"""What tries them in clean roots."""
+
 _SETS = {
     "tests": TESTS,
     "bench": BENCH,
@@ -82,6 +96,8 @@ _SETS = {
     "firmware": FIRMWARE,
     "boards": BOARDS,
     "hardware": HARDWARE,
+    "packaging": PACKAGING,
+    "packages": PACKAGES,
 }
 _PLACES = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 
