@@ -105,6 +105,7 @@ class EventName(StrEnum):
     SETTINGS_KEPT = "settings_kept"
     SETTINGS_REVERTED = "settings_reverted"
     SETTINGS_REFUSED = "settings_refused"
+    SETTINGS_EXPIRED = "settings_expired"
     SETTINGS_NOT_STORED = "settings_not_stored"
     SETTINGS_RELOADED = "settings_reloaded"
     SECRETS_MOVED = "secrets_moved"
@@ -119,6 +120,11 @@ class EventName(StrEnum):
     TASK_FAILED = "task_failed"
     LOOP_STALLED = "loop_stalled"
     LONG_COLLECTION = "long_collection"
+    METRICS_FAILED = "metrics_failed"
+    RECOVERING = "recovering"
+    RECOVERED = "recovered"
+    REBOOTING = "rebooting"
+    REBOOT_REFUSED = "reboot_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +164,10 @@ _EXCEPTIONS = {
     EventName.LINK_RESTARTED: _WARNING,
     EventName.HOST_RESTARTED: _WARNING,
     EventName.SHARD_RESTARTED: _WARNING,
+    EventName.METRICS_FAILED: _WARNING,
+    EventName.RECOVERING: _WARNING,
+    EventName.REBOOTING: _ERROR,
+    EventName.REBOOT_REFUSED: _ERROR,
     EventName.LOOP_STALLED: Rule(Severity.WARNING, most=5),
     EventName.LONG_COLLECTION: Rule(Severity.INFO, most=5),
     EventName.SOUND_STARTED: _NOTICE,
@@ -185,6 +195,7 @@ _EXCEPTIONS = {
     EventName.SETTINGS_KEPT: _NOTICE,
     EventName.SETTINGS_REVERTED: _ERROR,
     EventName.SETTINGS_REFUSED: _ERROR,
+    EventName.SETTINGS_EXPIRED: _WARNING,
     EventName.SETTINGS_NOT_STORED: Rule(Severity.ERROR, most=1, window=3600.0),
     EventName.SETTINGS_RELOADED: _NOTICE,
     EventName.SECRETS_MOVED: _NOTICE,
