@@ -8,7 +8,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-_TAKEN = ("appliance", "systemd", "packaging", "requirements", "LICENSE", "CHANGELOG.md")
+_TAKEN = ("appliance", "systemd", "packaging", "requirements", "docs", "LICENSE", "CHANGELOG.md")
 
 
 class SourceError(Exception):

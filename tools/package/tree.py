@@ -19,7 +19,9 @@ _SYSTEM = {
     "udev": "usr/lib/udev/rules.d",
     "polkit": "usr/share/polkit-1/rules.d",
 }
-"""Folders of systemd/ whose files go as they are; units lie beside them, further folders keep their name."""
+"""Folders of systemd/ whose files go as they are; units lie beside them."""
+_MACHINE = "usr/share/kontor/machine"
+"""What is for a machine that is a device and nothing else: the image takes it up, an admin may (docs/package.md)."""
 _DOC = "usr/share/doc/kontor"
 
 
@@ -42,7 +44,7 @@ def lay_out(root: Path, source: Source, target: Target, found: list[Path]) -> No
         _write(root, path, data)
     _write(root, "usr/bin/kontor", source.files["packaging/kontor"], mode=0o755)
     (root / "etc/kontor/conf.d").mkdir(parents=True)
-    _link(root, f"{HOME}/bin/python3", "/usr/bin/python3")
+    _link(root, f"{HOME}/bin/python3", "../../../bin/python3")
     _settle(root)
 
 
@@ -74,8 +76,8 @@ def _place(path: PurePosixPath) -> str | None:
         return f"usr/lib/systemd/system/{path}"
     if len(path.parts) == 2 and first in _SYSTEM:
         return f"{_SYSTEM[first]}/{path.name}"
-    if len(path.parts) == 2 and first.endswith(".d"):
-        return f"usr/lib/systemd/{path}"
+    if len(path.parts) == 2 and first in ("system.conf.d", "journald.conf.d"):
+        return f"{_MACHINE}/{path}"
     raise SourceError(f"systemd/{path} has no place in the package yet: tools/package/tree.py")
 
 
@@ -90,11 +92,13 @@ def names(source: Source) -> dict[str, str]:
 
     return {
         "UNITS": " ".join(units),
+        "WANTED": " ".join(name for name in units if b"[Install]" in files[f"usr/lib/systemd/system/{name}"]),
         "SERVICES": " ".join(unit for unit in units if unit.endswith(".service") and "@" not in unit),
         "SYSUSERS": of("usr/lib/sysusers.d/"),
         "TMPFILES": of("usr/lib/tmpfiles.d/"),
         "USERS": " ".join(re.findall(r"^u!?\s+(kontor\S*)", accounts, re.MULTILINE)),
         "GROUPS": " ".join(re.findall(r"^[ug]!?\s+(kontor\S*)", accounts, re.MULTILINE)),
+        "SHARED": " ".join(re.findall(r"^g\s+((?!kontor)\S+)", accounts, re.MULTILINE)),
     }
 
 
@@ -103,7 +107,9 @@ def _documents(source: Source, target: Target) -> dict[str, bytes]:
     version = f"{source.version}{target.suffix}"
     log = f"kontor ({version}) {target.suite}; urgency=medium\n\n  * See CHANGELOG.md.gz beside this file.\n\n"
     log += f" -- {maintainer(source)}  {when}\n"
+    pages = {path: data for path, data in source.below("docs").items() if path.endswith(".md") and "/" not in path}
     return {
+        **{f"{_DOC}/{path}": data for path, data in pages.items()},
         f"{_DOC}/copyright": _copyright(source).encode(),
         f"{_DOC}/changelog.gz": gzip.compress(log.encode(), mtime=0),
         f"{_DOC}/CHANGELOG.md.gz": gzip.compress(source.files["CHANGELOG.md"], mtime=0),

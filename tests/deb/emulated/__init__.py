@@ -1,0 +1,1 @@
+"""The same for arm64, whose programs run under qemu-user."""
