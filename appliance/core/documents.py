@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from appliance.core.events import Event, EventName
-
 HIGHEST_VERSION = 2**31 - 1
 
 ALL = "all"
@@ -44,6 +42,10 @@ class Why(StrEnum):
     EXPIRED = "expired"
     OLDER = "older"
     REWRITTEN = "rewritten"
+
+
+ON_THE_WAY = frozenset({Why.UNREACHABLE, Why.CERTIFICATE, Why.STATUS, Why.REDIRECT, Why.SLOW})
+"""Faults of the server or of the way to it, whichever document was asked for."""
 
 
 class NotTaken(ValueError):
@@ -136,35 +138,48 @@ class Fault:
     """One sentence or more, for people."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is worth an event: a fault that is new, or that one is over."""
+
+    fault: Fault | None
+    """The new one; None: ``over`` is."""
+    over: Fault | None = None
+    times: int = 0
+    """How many looks met the one that is over."""
+
+
 class Faults:
-    """Makes one event of a fault that is met again and again, and one of its end."""
+    """Makes one event of a fault that is met again and again, and one of its end.
+
+    What fails on the way to the server is one fault, however many documents were asked for.
+    """
 
     def __init__(self) -> None:
-        self._open: dict[str, tuple[Fault, int]] = {}
+        self._open: dict[str, Fault] = {}
+        self._times: dict[tuple[str, Why], int] = {}
 
     @property
     def open(self) -> Mapping[str, Fault]:
         """The faults that hold, by scope."""
-        return {scope: fault for scope, (fault, _times) in self._open.items()}
+        return self._open
 
-    def look(self, faults: Mapping[str, Fault], looked_at: Sequence[str], now: float) -> list[Event]:
+    def look(self, faults: Mapping[str, Fault], looked_at: Sequence[str]) -> list[Told]:
         """What is to be told after a look at the documents of these scopes.
 
         :param faults: what was met, by scope.
         :param looked_at: all scopes that were asked for; of the others nothing is known any more.
         """
-        told: list[Event] = []
-        self._open = {scope: held for scope, held in self._open.items() if scope in looked_at}
-        for scope in looked_at:
-            fault, (before, times) = faults.get(scope), self._open.get(scope, (None, 0))
-            if fault is not None:
-                # By kind: a text may hold a number that is another each time.
-                if before is None or before.why is not fault.why:
-                    met = {"scope": scope, "why": fault.why.value, "text": fault.text}
-                    told.append(Event(EventName.DOCUMENT_REFUSED, now, met))
-                self._open[scope] = (fault, times + 1)
-            elif before is not None:
-                del self._open[scope]
-                over = {"scope": scope, "was": before.why.value, "times": times}
-                told.append(Event(EventName.DOCUMENT_FAULT_OVER, now, over))
+        before = {_kind(fault): fault for fault in self._open.values()}
+        self._open = {scope: faults[scope] for scope in looked_at if scope in faults}
+        # The first of a kind speaks for it.
+        after = {_kind(fault): fault for fault in reversed(self._open.values())}
+        told = [Told(fault) for kind, fault in reversed(after.items()) if kind not in before]
+        told += [Told(None, fault, self._times[kind]) for kind, fault in before.items() if kind not in after]
+        self._times = {kind: self._times.get(kind, 0) + 1 for kind in after}
         return told
+
+
+def _kind(fault: Fault) -> tuple[str, Why]:
+    """What makes two faults the same one. Not their texts: they may hold a number that is another each time."""
+    return ("" if fault.why in ON_THE_WAY else fault.scope), fault.why

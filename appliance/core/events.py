@@ -187,7 +187,9 @@ _EXCEPTIONS = {
     EventName.TLS_EXPIRES: _WARNING,
     EventName.LISTEN_ONLY: _WARNING,
     EventName.DOCUMENT_FETCHED: _NOTICE,
-    EventName.DOCUMENT_REFUSED: Rule(Severity.WARNING, most=5),
+    # A server that comes and goes all day is worth a few lines an hour.
+    EventName.DOCUMENT_REFUSED: Rule(Severity.WARNING, most=5, window=3600.0),
+    EventName.DOCUMENT_FAULT_OVER: Rule(most=5, window=3600.0),
     EventName.PROVISION_STARTED: _NOTICE,
     EventName.PROVISION_RESTARTED: _WARNING,
     EventName.SETTINGS_CHANGED: Rule(Severity.NOTICE, most=50),

@@ -3,10 +3,10 @@
 Nothing here writes, and nothing here raises for what a server does: a look tells what came and what did not.
 """
 
+import asyncio
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -16,6 +16,7 @@ from yarl import URL
 from appliance.core.documents import Fault, Floor, NotTaken, Pointer, Verdict, Why, judge_content, judge_pointer
 from appliance.provisioning.minisign import LARGEST_SIGNATURE, PublicKey, Signature
 from appliance.provisioning.publication import Published, digest, document_path, pointer_path, read_pointer
+from appliance.settings.addresses import Certificates
 from appliance.settings.sources import LARGEST
 
 PATIENCE: Final = 10.0
@@ -24,6 +25,7 @@ _CONNECT: Final = 5.0
 _LONGEST_TAG: Final = 200
 _JITTER: Final = 0.2
 _REDIRECTS: Final = range(300, 400)
+_OUT_OF_REACH: Final = frozenset({Why.UNREACHABLE, Why.CERTIFICATE, Why.SLOW})
 
 
 def pause(poll_s: float, chance: float) -> float:
@@ -41,8 +43,8 @@ class Place:
     url: str
     """The https address of the folder; "" for none."""
     keys: tuple[PublicKey, ...]
-    ca_file: Path | None = None
-    """An authority of one's own (PEM), beside those of the system."""
+    authority: Certificates | None = None
+    """An authority of one's own, beside those of the system."""
     proxy: str = ""
     """The address of an http proxy; "" for none."""
 
@@ -84,16 +86,13 @@ class Fetcher:
         :param now: Unix time in seconds.
         :param known: the documents that were accepted before, by scope, so that they need not come again.
         :param floors: the newest that was ever seen, by scope: kept on the disk by the caller.
-        :raises OSError: ``place.ca_file`` cannot be read, or is no certificate.
         """
         self._place = place
         self._now = now
         self._documents = dict(known)
         self._floors = {**{scope: each.floor for scope, each in known.items()}, **floors}
         self._seen: dict[str, _Seen] = {}
-        self._tls = ssl.create_default_context()
-        if place.ca_file is not None:
-            self._tls.load_verify_locations(place.ca_file)
+        self._tls: ssl.SSLContext | None = None
 
     @property
     def place(self) -> Place:
@@ -113,25 +112,30 @@ class Fetcher:
         news: list[str] = []
         faults: dict[str, Fault] = {}
         reached = False
-        timeout = aiohttp.ClientTimeout(total=PATIENCE, sock_connect=_CONNECT)
-        connector = aiohttp.TCPConnector(ssl=self._tls, limit=1)
-        async with aiohttp.ClientSession(
-            connector=connector,
-            timeout=timeout,
-            trust_env=False,
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-        ) as http:
-            for scope in scopes:
+        try:
+            if self._tls is None:
+                self._tls = await asyncio.to_thread(_context, self._place.authority)
+        except NotTaken as fault:
+            return self._found(scopes, news, {scope: Fault(scope, fault.why, str(fault)) for scope in scopes}, reached)
+        async with _session(self._tls) as http:
+            for number, scope in enumerate(scopes):
                 try:
                     there, new = await self._one(http, scope)
                 except NotTaken as fault:
-                    faults[scope] = Fault(scope, fault.why, str(fault))
-                    continue
-                reached |= there
-                news += [scope] if new else []
+                    # When the server is out of reach the others would only wait for the same.
+                    all_alike = fault.why in _OUT_OF_REACH
+                    met = scopes[number:] if all_alike else [scope]
+                    faults |= {each: Fault(each, fault.why, str(fault)) for each in met}
+                    if all_alike:
+                        break
+                else:
+                    reached |= there
+                    news += [scope] if new else []
+        return self._found(scopes, news, faults, reached)
+
+    def _found(self, scopes: Sequence[str], news: Sequence[str], faults: Mapping[str, Fault], reached: bool) -> Look:
         known = {scope: self._documents[scope] for scope in scopes if scope in self._documents}
-        return Look(MappingProxyType(known), tuple(news), MappingProxyType(faults), reached)
+        return Look(MappingProxyType(known), tuple(news), MappingProxyType(dict(faults)), reached)
 
     async def _one(self, http: aiohttp.ClientSession, scope: str) -> tuple[bool, bool]:
         """Whether there is a pointer of ``scope``, and whether its document is another than before."""
@@ -190,6 +194,30 @@ class Fetcher:
             raise NotTaken(Why.CUT_OFF, f"{url} was cut off on the way.") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _unreachable(url, error) from None
+
+
+def _context(authority: Certificates | None) -> ssl.SSLContext:
+    """Believes the system's authorities, and one's own. Reads files."""
+    made = ssl.create_default_context()
+    if authority is not None:
+        try:
+            made.load_verify_locations(cadata=authority.pem())
+        except (ssl.SSLError, ValueError):
+            raise NotTaken(Why.CERTIFICATE, f"The own authority {authority} is no certificate.") from None
+        except OSError as error:
+            raise NotTaken(Why.CERTIFICATE, f"The own authority {authority} cannot be read: {error}.") from None
+    return made
+
+
+def _session(tls: ssl.SSLContext) -> aiohttp.ClientSession:
+    """One connection, no cookies, nothing from the environment, nothing unpacked."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=tls, limit=1),
+        timeout=aiohttp.ClientTimeout(total=PATIENCE, sock_connect=_CONNECT),
+        trust_env=False,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
 
 
 def _must_be_plain(url: URL, response: aiohttp.ClientResponse) -> None:
