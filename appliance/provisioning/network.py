@@ -31,6 +31,8 @@ class Network(Protocol):
     async def apply(self, settings: Settings) -> None:
         """Try the network of ``settings``; it returns when a connection of it stands, or when nothing had to change.
 
+        Where none of it can be tried (no Wi-Fi of it in range, no cable in), what the machine has itself is enough.
+
         Until :meth:`keep` the change is on trial: :meth:`revert` takes it back, and so does time, when neither is called for
         ``provisioning.confirm_s`` and half a minute more; a power cut does it too. What is on trial already is taken back
         before. Settings without a say over cable and Wi-Fi leave both as the machine has them.
@@ -64,6 +66,7 @@ def told(manager: str, trial: bool, why: str, connections: list[Mapping[str, obj
     :param trial: whether a change waits to be kept.
     :param why: why the last change was taken back, or why nobody answers; "" when all is well.
     :param connections: of those that stand or were tried: ``name`` (ethernet, or the Wi-Fi's name), ``kind`` (ethernet, vlan,
-        wifi), ``interface``, ``state`` (up, connecting, down), ``addresses`` (list of text), ``ours`` (by our settings or not).
+        wifi), ``interface``, ``state`` (up, connecting, down), ``addresses`` (list of text), ``ours`` (by our settings or not),
+        ``why`` (it is down; else "").
     """
     return {"manager": manager, "trial": trial, "why": why, "connections": connections}

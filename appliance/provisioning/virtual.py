@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from appliance.provisioning.network import GRACE, NOTHING_UP, TOO_LATE, NetworkError, told
 from appliance.provisioning.network_check import check, password_of
 from appliance.settings import Problem, Settings
-from appliance.settings.model_network import NetworkSettings, Security, WifiSettings
+from appliance.settings.model_network import EthernetSettings, NetworkSettings, Security, WifiSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class VirtualNetwork:
     """Who may use the cable, where it asks (802.1X)."""
     seconds: float = 0.0
     """How long a connection takes."""
+    grace: float = GRACE
+    """Seconds beyond ``provisioning.confirm_s`` after which time takes back what was not kept."""
     changed: Callable[[], None] = lambda: None
     """Called after each change of what is in force."""
     _kept: NetworkSettings = field(default_factory=NetworkSettings)
@@ -65,11 +67,11 @@ class VirtualNetwork:
         if (wanted.ethernet, wanted.wifi, wanted.ntp) == (kept.ethernet, kept.wifi, kept.ntp):
             return
         await asyncio.sleep(self.seconds)
-        if wanted.managed and not self._stands(wanted):
+        if not self._stands(wanted):
             self._why = NOTHING_UP
             raise NetworkError(self._why)
         self._tried = wanted
-        self._time = asyncio.get_running_loop().call_later(settings.provisioning.confirm_s + GRACE, self._too_late)
+        self._time = asyncio.get_running_loop().call_later(settings.provisioning.confirm_s + self.grace, self._too_late)
         self.changed()
 
     async def keep(self) -> None:
@@ -92,7 +94,8 @@ class VirtualNetwork:
         network, up = self.in_force, []
         if self.cable and self._cable_stands(network):
             name = ("ethernet", "vlan" if network.ethernet.vlan else "ethernet", "eth0")
-            up.append(_connection(name, network.ethernet.address or "192.0.2.10/24", bool(network.managed)))
+            ours = network.ethernet != EthernetSettings()
+            up.append(_connection(name, network.ethernet.address or "192.0.2.10/24", ours))
         if wifi := next(filter(self._reaches, network.wifi), None):
             up.append(_connection((wifi.ssid, "wifi", "wlan0"), wifi.address or "192.0.2.20/24", True))
         return told("virtual", self._tried is not None, self._why, up)
@@ -101,7 +104,13 @@ class VirtualNetwork:
         await asyncio.Event().wait()
 
     def _stands(self, network: NetworkSettings) -> bool:
-        return (self.cable and self._cable_stands(network)) or any(map(self._reaches, network.wifi))
+        """Whether one of ours stands; or the machine's own, and none of ours could even be tried."""
+        own = network.ethernet == EthernetSettings()
+        cable = self.cable and self._cable_stands(network)
+        if (cable and not own) or any(map(self._reaches, network.wifi)):
+            return True
+        heard = {point.ssid for point in self.air}
+        return cable and own and not any(wifi.ssid in heard for wifi in network.wifi)
 
     def _cable_stands(self, network: NetworkSettings) -> bool:
         ethernet = network.ethernet
@@ -132,4 +141,5 @@ def _connection(names: tuple[str, str, str], address: str, ours: bool) -> Mappin
         "state": "up",
         "addresses": [address],
         "ours": ours,
+        "why": "",
     }

@@ -97,7 +97,7 @@ class EthernetSettings:
     security: Security = setting(
         Choice({word.value: word for word in (Security.OPEN, Security.PEAP, Security.EAP_TLS)}),
         Security.OPEN,
-        about="How the network knows the device: open (it does not ask), or 802.1X: peap by a password, eap_tls by a certificate.",
+        about="How the network knows the device: open (it does not ask), or 802.1X: peap (a password), eap_tls (a certificate).",
         effect=Effect.LIVE,
     )
     interface: str = setting(
