@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 
 from appliance.commands import Subparsers
+from appliance.commands.config_signed import register_sign, register_verify
 from appliance.commands.part import add_config
 from appliance.core.exits import Exit
-from appliance.provisioning.files import sources
-from appliance.settings import Origin, PanelKind, Problem, Resolved, SettingsError, resolve
+from appliance.provisioning.files import source, sources
+from appliance.settings import Origin, PanelKind, Problem, Resolved, SettingsError, load, resolve
 from appliance.settings.checks_signs import same_by_chance
-from appliance.settings.describe import as_dict, as_toml
+from appliance.settings.describe import as_dict, as_toml, differences
 from appliance.settings.json_schema import json_schema
 
 _KEY_BYTES = 32
@@ -27,21 +28,31 @@ def register(commands: Subparsers) -> None:
     for name, about in (
         ("check", "tell everything that is wrong with the settings, at once"),
         ("show", "print the settings in force, and where each was written"),
-        ("diff", "print only what differs from the defaults"),
+        ("diff", "print only what differs from the defaults, or between two files"),
     ):
         action = actions.add_parser(name, help=about)
         add_config(action)
         action.add_argument("--json", action="store_true", help="for programs")
+        if name == "check":
+            action.add_argument("config", type=Path, nargs="?", default=argparse.SUPPRESS, metavar="FILE")
+        if name == "diff":
+            action.add_argument(
+                "files", type=Path, nargs="*", metavar="FILE", help="two files: what changes from one to the other"
+            )
     actions.add_parser("schema", help="print the JSON Schema of a settings file")
     action = actions.add_parser("new-key", help="make a key for a room, in a new file that only its owner reads")
     action.add_argument("file", type=Path, metavar="FILE")
     parser.set_defaults(run=run)
+    register_sign(actions)
+    register_verify(actions)
 
 
 def run(given: argparse.Namespace) -> int:
     """Do it; 78 when the settings cannot be used."""
     if given.action == "schema":
         return _schema()
+    if given.action == "diff" and given.files:
+        return _between(given)
     return _new_key(given.file) if given.action == "new-key" else _settings(given)
 
 
@@ -72,6 +83,24 @@ def _settings(given: argparse.Namespace) -> int:
         print("Nothing differs from the defaults.")
     else:
         print(as_toml(resolved, only_changed=given.action == "diff"), end="")
+    return 0
+
+
+def _between(given: argparse.Namespace) -> int:
+    """Print what changes from one file to the other, and when each change would take effect."""
+    if len(given.files) != 2:
+        print("kontor config diff: name two files, or none.", file=sys.stderr)
+        return Exit.USAGE
+    try:
+        old, new = (load([source(path)], ()) for path in given.files)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return Exit.CONFIGURATION
+    changes = differences(old, new)
+    if given.json:
+        print(json.dumps([change.as_dict() for change in changes], indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(map(str, changes)) or "Both say the same.")
     return 0
 
 

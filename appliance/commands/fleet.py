@@ -42,31 +42,33 @@ def register(commands: Subparsers) -> None:
         help="a public key that signed what is in DIR now, or its file",
     )
     publish.add_argument(
-        "--expires", type=_days, metavar="DAYS", help="no device takes it later than so many days from now"
+        "--expires", type=days, metavar="DAYS", help="no device takes it later than so many days from now"
     )
     publish.add_argument("--renew", action="store_true", help="sign everything anew, also what has not changed")
     publish.add_argument(
-        "--least", type=_version, default=1, metavar="N", help="the least version, for a folder that was lost"
+        "--least", type=version, default=1, metavar="N", help="the least version, for a folder that was lost"
     )
     publish.add_argument("--dry-run", action="store_true", help="check and tell, and write nothing")
     publish.add_argument("--json", action="store_true", help="for programs")
     publish.set_defaults(run=_publish)
 
 
-def _days(text: str) -> float:
-    days = float(text)
-    if not 0 < days <= 3650:
+def days(text: str) -> float:
+    """A number of days, for argparse."""
+    number = float(text)
+    if not 0 < number <= 3650:
         raise argparse.ArgumentTypeError("must be a number of days, at most 3650")
-    return days
+    return number
 
 
-def _version(text: str) -> int:
+def version(text: str) -> int:
+    """The version of a document, for argparse."""
     from appliance.core.documents import HIGHEST_VERSION
 
-    version = int(text)
-    if not 1 <= version <= HIGHEST_VERSION:
+    number = int(text)
+    if not 1 <= number <= HIGHEST_VERSION:
         raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {HIGHEST_VERSION}")
-    return version
+    return number
 
 
 def _publish(given: argparse.Namespace) -> int:

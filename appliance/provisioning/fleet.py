@@ -59,7 +59,7 @@ def read_fleet(folder: Path) -> Fleet:
     problems: list[Problem] = []
     for path in sorted(folder.glob("**/*.toml")):
         scope = path.relative_to(folder).as_posix().removesuffix(".toml")
-        if _is_scope(scope):
+        if is_scope(scope):
             documents[scope] = source(path)
         elif scope + ".toml" != BASE:
             allowed = "is neither all.toml nor groups/NAME.toml nor devices/ID.toml"
@@ -155,7 +155,8 @@ def write(steps: Sequence[Step], folder: Path, key: SecretKey) -> None:
             _tidy(folder, step)
 
 
-def _is_scope(scope: str) -> bool:
+def is_scope(scope: str) -> bool:
+    """Whether it is ``all``, ``groups/NAME`` or ``devices/ID``."""
     return scope == ALL or re.fullmatch(rf"(groups|devices)/{IDENTIFIER}", scope) is not None
 
 
@@ -208,7 +209,7 @@ def _scopes(fleet: Fleet, folder: Path) -> list[str]:
         name.removesuffix(".minisig")
         for name in (path.relative_to(folder).as_posix() for path in folder.glob("**/*.minisig"))
     ]
-    scopes = {*fleet.documents, *(scope for scope in there if _is_scope(scope))}
+    scopes = {*fleet.documents, *(scope for scope in there if is_scope(scope))}
     return sorted(scopes, key=lambda scope: (_rank(scope), scope))
 
 

@@ -63,6 +63,36 @@ def effects(old: Settings, new: Settings) -> dict[str, Effect]:
     return {key: (after.get(key) or before[key])[1] for key in keys if before.get(key) != after.get(key)}
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One setting that two settings do not share."""
+
+    key: str
+    old: object
+    """As TOML has it; None: it was left out, or there was no such item of a list."""
+    new: object
+    effect: Effect
+
+    def __str__(self) -> str:
+        return f"{self.key}: {_plainly(self.old)} -> {_plainly(self.new)} ({self.effect.value})"
+
+    def as_dict(self) -> dict[str, object]:
+        """For ``--json``."""
+        return {"key": self.key, "old": self.old, "new": self.new, "effect": self.effect.value}
+
+
+def differences(old: Settings, new: Settings) -> list[Difference]:
+    """What changes from ``old`` to ``new``, without any secret in it."""
+    before = {entry.key: entry.value for entry in entries(old)}
+    after = {entry.key: entry.value for entry in entries(new)}
+    changed = effects(old, new).items()
+    return [Difference(key, before.get(key), after.get(key), effect) for key, effect in changed]
+
+
+def _plainly(value: object) -> str:
+    return "nothing" if value is None else toml_value(value)
+
+
 def as_toml(resolved: Resolved, only_changed: bool = False) -> str:
     """The settings in force as a file that would give the same ones, each with its origin beside it."""
     lines, table = [f"schema = {SCHEMA}"], ("", "")
