@@ -34,7 +34,7 @@ def register(commands: Subparsers) -> None:
         add_config(action)
         action.add_argument("--json", action="store_true", help="for programs")
         if name == "check":
-            action.add_argument("config", type=Path, nargs="?", default=argparse.SUPPRESS, metavar="FILE")
+            action.add_argument("named", type=Path, nargs="?", metavar="FILE", help="the same as --config FILE")
         if name == "diff":
             action.add_argument(
                 "files", type=Path, nargs="*", metavar="FILE", help="two files: what changes from one to the other"
@@ -57,7 +57,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _settings(given: argparse.Namespace) -> int:
-    found = sources(given.config)
+    found = sources(getattr(given, "named", None) or given.config)
     # Whoever may read the settings need not be allowed to read the secrets.
     secrets_of = None if given.action == "check" else ()
     notes: list[str] = []
