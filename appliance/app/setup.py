@@ -1,5 +1,7 @@
 """What ``kontor setup`` makes of its three answers: a settings file, a secret beside it, and a device that runs."""
 
+import base64
+import grp
 import os
 import pwd
 import shutil
@@ -28,6 +30,9 @@ _ANYBODY = 0o644
 _SERVICE = 0o640
 _SECRETS = Path("secrets/link")
 """In the state folder: what link alone may read; its group comes from the folder."""
+
+_DEVICES = ("audio", "gpio", "spi")
+"""The groups of those who use sound cards, lines and lamps, as in kontor-sound.service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,29 +149,30 @@ def overridden(found: Sequence[Source], path: Path, values: Mapping[str, object]
     return [f"{key} ({origin})" for key, origin in others]
 
 
-def as_owner_of(folder: Path) -> dict[str, Any]:
-    """What makes a child process of root's run as whoever owns ``folder``: what it keeps there belongs to them."""
+def as_service(folder: Path, groups: Sequence[str] = ()) -> dict[str, Any]:
+    """What makes a child process of root's run as the service whose state is in ``folder``: what it keeps there is its own.
+
+    :param groups: by which its unit may use devices.
+    """
     if os.geteuid() != 0 or not folder.is_dir():
         return {}
-    owner = pwd.getpwuid(folder.stat().st_uid)
-    groups = os.getgrouplist(owner.pw_name, owner.pw_gid)
-    return {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": groups}
+    found = folder.stat()
+    owner = pwd.getpwuid(found.st_uid)
+    more = [group.gr_gid for group in grp.getgrall() if group.gr_name in groups]
+    return {"user": owner.pw_uid, "group": found.st_gid, "extra_groups": [owner.pw_gid, *more]}
 
 
 def try_sound(settings: Settings, config: Sequence[str]) -> bool:
     """Let the doctor listen, as the user that sound will be; it says itself what it finds. Whether nothing is wrong."""
-    command = kontor("doctor", "--sound", *config)
-    return subprocess.run(command, check=False, **as_owner_of(state_of(settings, "sound"))).returncode == 0
+    as_sound = as_service(state_of(settings, "sound"), _DEVICES)
+    return subprocess.run(kontor("doctor", "--sound", *config), check=False, **as_sound).returncode == 0
 
 
-def public_key(settings: Settings, config: Sequence[str]) -> str:
+def public_key(settings: Settings, config: Sequence[str]) -> bytes:
     """The device's public key, made if it has none yet; empty: it could not be, which has been said."""
-    command = kontor("key", *config)
-    as_link = as_owner_of(state_of(settings, "link"))
-    done: subprocess.CompletedProcess[str] = subprocess.run(
-        command, check=False, stdout=subprocess.PIPE, text=True, **as_link
-    )
-    return done.stdout.strip()
+    as_link = as_service(state_of(settings, "link"))
+    done = subprocess.run(kontor("key", *config), check=False, stdout=subprocess.PIPE, **as_link)
+    return base64.b64decode(done.stdout)
 
 
 class Services:

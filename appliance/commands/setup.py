@@ -103,9 +103,9 @@ def _run(given: argparse.Namespace, person: "Person") -> int:
 
 
 def _machine_file() -> Path:
-    from appliance.provisioning.files import MACHINE
+    from appliance.provisioning.files import MACHINE, root_folder
 
-    return Path(os.environ.get("KONTOR_ROOT", "/")) / MACHINE
+    return root_folder() / MACHINE
 
 
 # ---- asking
@@ -266,17 +266,18 @@ def _joined(folder: Path) -> str:
 
 def _how_it_is_let_in(settings: "Settings", config: Sequence[str]) -> str:
     from appliance.app.setup import public_key
+    from appliance.core.enrolment import fingerprint
 
     key = public_key(settings, config)
     if not key:
         return "Its key could not be had: kontor key tells it, for whoever runs the server."
-    device = settings.device
+    digits = fingerprint(key)
     return f"""
-The device proves who it is by its own key. Whoever runs the server lets it in, once, with these lines in its settings:
+The device proves who it is by its own key, whose fingerprint is
 
-[[host.devices]]
-id = "{device.identity}"
-name = "{device.name}"
-room = "{settings.room.id}"
-public_key = "{key}"
+   {digits}
+
+Whoever looks after the room compares that and lets it in, once: on the room's page, or on the server with
+
+   kontor host device admit {settings.device.identity} --key "{digits}"
 """

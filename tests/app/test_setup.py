@@ -1,6 +1,7 @@
 """What ``kontor setup`` makes of its answers, and what the server says to the address of a room."""
 
 import asyncio
+import grp
 import os
 import pwd
 import tomllib
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from appliance.app.doctor_findings import Finding
-from appliance.app.setup import Answers, Draft, Services, as_owner_of, keep_files, overridden, values_of
+from appliance.app.setup import Answers, Draft, Services, as_service, keep_files, overridden, values_of
 from appliance.app.setup_room import NOWHERE, Way, authority_of, look, trusting, way_of
 from appliance.app.setup_talk import Given, Gone, ask
 from appliance.audio.inventory import Card
@@ -212,15 +213,16 @@ def written(folder: Path, text: str) -> Path:
 # ---- users and units
 
 
-def test_a_child_of_root_is_who_owns_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_of_root_is_the_service_whose_folder_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert as_owner_of(tmp_path) == {}
+    assert as_service(tmp_path) == {}
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert as_owner_of(tmp_path / "gone") == {}
-    someone = SimpleNamespace(pw_name="kontor-link", pw_uid=990, pw_gid=991)
-    monkeypatch.setattr(pwd, "getpwuid", lambda _uid: someone)
-    monkeypatch.setattr(os, "getgrouplist", lambda name, gid: [gid, 29] if name == "kontor-link" else [])
-    assert as_owner_of(tmp_path) == {"user": 990, "group": 991, "extra_groups": [991, 29]}
+    assert as_service(tmp_path / "gone") == {}
+    monkeypatch.setattr(pwd, "getpwuid", lambda _uid: SimpleNamespace(pw_uid=990, pw_gid=991))
+    groups = [SimpleNamespace(gr_name=name, gr_gid=gid) for name, gid in (("audio", 29), ("disk", 6))]
+    monkeypatch.setattr(grp, "getgrall", lambda: groups)
+    own = tmp_path.stat().st_gid
+    assert as_service(tmp_path, ("audio", "gpio")) == {"user": 990, "group": own, "extra_groups": [991, 29]}
 
 
 def test_units_where_systemd_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

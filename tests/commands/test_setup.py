@@ -1,6 +1,7 @@
 """``kontor setup`` as a command: by options without a terminal, and by a person at one."""
 
 import asyncio
+import base64
 import os
 import pty
 import select
@@ -16,6 +17,7 @@ import pytest
 from appliance.__main__ import main
 from appliance.app import setup
 from appliance.commands import setup as command
+from appliance.core.enrolment import fingerprint
 from appliance.provisioning.files import MACHINE
 from tests.host.harness import ROOM, house, token
 
@@ -82,11 +84,10 @@ async def test_how_the_server_lets_the_device_in(
     async with house(tmp_path) as home:
         assert await asyncio.to_thread(by_options, config, "--no-start", room=f"{home.base}/{ROOM}") == 0
     said = capfd.readouterr().out
-    lines = tomllib.loads(said[said.index("[[host.devices]]") :])
-    (device,) = lines["host"]["devices"]
-    assert (device["id"], device["name"], device["room"]) == ("hall", "Hall", ROOM)
     assert main(["key", "--config", str(config)]) == 0
-    assert capfd.readouterr().out == f"{device['public_key']}\n"
+    digits = fingerprint(base64.b64decode(capfd.readouterr().out))
+    assert f"\n   {digits}\n" in said
+    assert f'\n   kontor host device admit hall --key "{digits}"\n' in said
 
 
 async def test_a_link_is_enough(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,7 +149,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(setup, "Services", Units)
     monkeypatch.setattr(command, "_IN_THE_ROOM", 0.0)
     monkeypatch.setattr(setup, "try_sound", lambda _settings, _config: False)
-    monkeypatch.setattr(setup, "public_key", lambda _settings, _config: "")
+    monkeypatch.setattr(setup, "public_key", lambda _settings, _config: b"")
     yield tmp_path / MACHINE
     Units.done, Units.starts = (), True
 
