@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from appliance.app.about import About
 from appliance.app.answering import Answering, shown_direction
 from appliance.app.engines import make_engine
+from appliance.app.neighbours import Neighbours
 from appliance.app.places import state_of
 from appliance.app.process import beat, make_folders, moved, tune, until_stopped
 from appliance.app.sound import EXCHANGE
@@ -65,6 +67,7 @@ class Link:
         self._members: dict[str, Member] = {}
         self._levels: dict[str, float] = {}
         self._speaking: frozenset[str] = frozenset()
+        self._about = About(Neighbours(self._runtime), settings.device.state_dir, self._about_changed)
         self._violated, self._known = asyncio.Event(), asyncio.Event()
         """The proof of mute has found something, and sound has shown that it knows."""
         self._why = ""
@@ -89,6 +92,7 @@ class Link:
                 "room": self._room,
                 "proof": self._proof,
                 "reminder": self._remind,
+                "about": self._about.run,
                 "watchdog": lambda: beat(notifier, moved(lambda: self._answering.rounds), self._journal),
             }
             await until_stopped(stop, parts)
@@ -226,6 +230,10 @@ class Link:
             reasons = before.reasons | 1 << Reason.AUDIO
             self._report_site(before._replace(reasons=reasons, lamps=_STOPPED, loudspeaker=round(SILENCE)))
 
+    def _about_changed(self) -> None:
+        if self._heard is not None:
+            self._report_site(self._heard)
+
     def _report_site(self, uplink: Uplink) -> None:
         report = SiteReport(
             gate_open=not uplink.reasons,
@@ -235,6 +243,7 @@ class Link:
             loudspeaker=uplink.loudspeaker,
             direction=None if uplink.reasons else shown_direction(uplink),
             quiet_until=uplink.quiet_until or None,
+            extra=self._about.extra,
         )
         self._engine.report_site(report)
         self._engine.set_hand(uplink.hand)
