@@ -82,26 +82,36 @@ class Collections:
         self.long += took > _LONG_COLLECTION
 
 
-def moved(count: Callable[[], int]) -> Callable[[], bool]:
-    """Whether ``count`` is another one than when it was asked for last: a thread that counts its rounds is alive."""
-    seen = -1
+def moved(*counts: Callable[[], int | None]) -> Callable[[], bool]:
+    """Whether each of ``counts`` is another one than when it was asked for last: a thread that counts its rounds is alive.
+
+    One that gives None has no thread, and is never missed.
+    """
+    seen: list[int | None] = [-1] * len(counts)
 
     def alive() -> bool:
         nonlocal seen
-        before, seen = seen, count()
-        return seen != before
+        before, seen = seen, [count() for count in counts]
+        return all(now is None or now != then for now, then in zip(seen, before, strict=True))
 
     return alive
 
 
-async def beat(notifier: Notifier, alive: Callable[[], bool], journal: Journal) -> None:
-    """Tell the watchdog that loop and threads are alive; a stalled loop and long collections are told afterwards."""
+async def beat(
+    notifier: Notifier, alive: Callable[[], bool], journal: Journal, words: Callable[[], str] = lambda: ""
+) -> None:
+    """Tell the watchdog that loop and threads are alive; a stalled loop and long collections are told afterwards.
+
+    :param words: how this process is, in one sentence for people; told whenever it is another one.
+    """
     with Collections() as collections:
-        await _beat(notifier, alive, journal, collections)
+        await _beat(notifier, alive, journal, words, collections)
 
 
-async def _beat(notifier: Notifier, alive: Callable[[], bool], journal: Journal, collections: Collections) -> None:
-    due, told = time.monotonic(), 0
+async def _beat(
+    notifier: Notifier, alive: Callable[[], bool], journal: Journal, words: Callable[[], str], collections: Collections
+) -> None:
+    due, told, said = time.monotonic(), 0, ""
     while True:
         if collections.long != told:
             told = collections.long
@@ -111,6 +121,9 @@ async def _beat(notifier: Notifier, alive: Callable[[], bool], journal: Journal,
             journal.tell(EventName.LOOP_STALLED, seconds=round(late, 2))
         if alive():
             notifier.tell("WATCHDOG=1")
+        if (now_said := " ".join(words().split())) != said:
+            said = now_said
+            notifier.tell(f"STATUS={said}")
         due = time.monotonic() + _BEAT
         await asyncio.sleep(_BEAT)
 
@@ -135,8 +148,10 @@ def tune() -> None:
 def real_time(priority: int) -> bool:
     """Run this thread, and those that it starts from now on, before all ordinary ones, where we may (sched(7)).
 
-    Returns whether it is so.
+    Returns whether it is so. The service manager may have done it already, and have forbidden us to.
     """
+    if os.sched_getscheduler(0) == os.SCHED_FIFO:
+        return True
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
     except PermissionError:

@@ -9,13 +9,15 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+import struct
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 LONGEST = 16_384
 """Bytes of a line."""
 _MOST_CLIENTS = 16
+_CREDENTIALS = struct.Struct("3i")
 _WATCH = 0.05
 """Seconds between two looks at what is watched."""
 
@@ -24,10 +26,13 @@ Handler = Callable[[Mapping[str, Any]], Awaitable[Answer]]
 
 
 class StatusServer:
-    """``handlers`` maps the names of requests to what answers them; "watch" asks "panel" again and again."""
+    """``handlers`` maps the names of requests to what answers them; "watch" asks "panel" again and again.
 
-    def __init__(self, path: Path, handlers: Mapping[str, Handler]) -> None:
-        self._path, self._handlers = path, handlers
+    :param ours: requests that only root and the user of this very process may make.
+    """
+
+    def __init__(self, path: Path, handlers: Mapping[str, Handler], ours: Collection[str] = ()) -> None:
+        self._path, self._handlers, self._ours = path, handlers, ours
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.Task[None]] = set()
         self.refused = 0
@@ -80,7 +85,10 @@ class StatusServer:
             if request.get("do") == "watch":
                 await self._watch(reader, writer)
                 return
-            await _say(writer, await self._answer(request))
+            if request.get("do") in self._ours and _peer(writer) not in (0, os.geteuid()):
+                await _say(writer, {"error": "only root may ask this"})
+            else:
+                await _say(writer, await self._answer(request))
 
     async def _answer(self, request: Mapping[str, Any]) -> Answer:
         handler = self._handlers.get(str(request.get("do")))
@@ -113,6 +121,13 @@ def parse(line: bytes | str) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return request if isinstance(request, dict) else {}
+
+
+def _peer(writer: asyncio.StreamWriter) -> int:
+    """The user at the other end (unix(7), SO_PEERCRED). In a user namespace all but root and ourselves are nobody."""
+    found = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _pid, user, _group = _CREDENTIALS.unpack(found)
+    return int(user)
 
 
 async def _say(writer: asyncio.StreamWriter, answer: Answer) -> None:

@@ -80,6 +80,7 @@ class Deck:
         """MIC was lit last as the gate is closed, whatever the view says."""
         self._drawn = RingState()
         self._drawn_at, self._draw_at = -math.inf, math.inf
+        self.turns = 0
         self.ended: Future[None] = Future()
 
     @property
@@ -166,7 +167,10 @@ class Deck:
         try:
             while not self._ending:
                 due = self.turn(self._clock())
-                self._wake.wait(due - self._clock())
+                self.turns += 1
+                self._wake.wait(
+                    min(due - self._clock(), READ_EVERY)
+                )  # also while the lines are away: it has to be seen to live
                 self._wake.clear()
             self._let_go()
             self.ended.set_result(None)

@@ -12,6 +12,7 @@ class NoPanel:
 
     name = "none"
     problem = ""
+    turns = None
     counts: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self) -> None:

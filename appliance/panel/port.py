@@ -72,6 +72,10 @@ class Panel(Protocol):
     def counts(self) -> Mapping[str, int]:
         """What was counted, by the names of :data:`appliance.core.counters.HELP`."""
 
+    @property
+    def turns(self) -> int | None:
+        """Rounds of its thread, by which is seen that it lives: at least two a second; None: it has no thread."""
+
     def start(self, hands: Hands) -> None:
         """Read the switch, post what was found (PANEL_FOUND and the switch's position), then watch for edges."""
 

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from appliance.app.process import Collections, VitalEnded, beat, until_stopped, vital
+from appliance.app.process import Collections, VitalEnded, beat, moved, real_time, until_stopped, vital
 from appliance.health.notify import Notifier
 from tests.app.parts import gone, journal
 from tests.support import wait_for
@@ -198,3 +198,41 @@ async def test_a_stalled_loop_and_a_long_collection_are_told() -> None:
     beating.cancel()
     await asyncio.gather(beating, return_exceptions=True)
     assert not any(isinstance(getattr(callback, "__self__", None), Collections) for callback in gc.callbacks)
+
+
+@pytest.mark.virtual_time
+async def test_beat_says_in_words_how_it_is_when_that_changes() -> None:
+    told: list[str] = []
+
+    class Ear(Notifier):
+        def tell(self, *lines: str) -> bool:
+            told.extend(lines)
+            return True
+
+    words = ["open"]
+    beating = asyncio.create_task(beat(Ear(""), lambda: False, journal()[0], lambda: words[0]))
+    await asyncio.sleep(1.2)
+    words[0] = "closed:\nWATCHDOG=1"
+    await asyncio.sleep(1.2)
+    assert told == ["STATUS=open", "STATUS=closed: WATCHDOG=1"], "one line, whatever somebody else put into it"
+    beating.cancel()
+    await asyncio.gather(beating, return_exceptions=True)
+
+
+def test_moved_misses_every_thread_but_one_that_is_not_there() -> None:
+    audio, panel = [0], [0]
+    alive = moved(lambda: audio[0], lambda: panel[0], lambda: None)
+    assert alive()
+    audio[0] += 1
+    assert not alive(), "the panel stands still"
+    panel[0] += 1
+    assert not alive(), "audio stands still"
+    audio[0] += 1
+    panel[0] += 1
+    assert alive()
+
+
+def test_real_time_that_the_service_manager_gave_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getscheduler", lambda _pid: os.SCHED_FIFO)
+    monkeypatch.setattr(os, "sched_setscheduler", lambda *_: pytest.fail("the sandbox forbids it"))
+    assert real_time(10)

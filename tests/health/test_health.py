@@ -5,7 +5,7 @@ import io
 import json
 import socket
 import stat
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from appliance.core.events import EventName
+from appliance.health import status
 from appliance.health.journal import Journal
 from appliance.health.notify import Notifier
 from appliance.health.status import LONGEST, StatusServer, ask
@@ -33,8 +34,8 @@ class Panel:
 
 
 @asynccontextmanager
-async def served(path: Path, panel: Panel) -> AsyncIterator[StatusServer]:
-    server = StatusServer(path, {"panel": panel})
+async def served(path: Path, panel: Panel, ours: Collection[str] = ()) -> AsyncIterator[StatusServer]:
+    server = StatusServer(path, {"panel": panel}, ours)
     await server.start()
     try:
         yield server
@@ -83,6 +84,15 @@ async def test_watch_tells_changes_only(short_dir: Path) -> None:
             await asyncio.wait_for(reader.readline(), 0.2)
         writer.close()
         await writer.wait_closed()
+
+
+async def test_what_is_ours_is_refused_to_others(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = short_dir / "status"
+    async with served(path, Panel(), ours={"panel"}):
+        assert await asyncio.to_thread(ask, path, {"do": "panel"}) == {"mic": "off"}, "this user's own"
+        for user, told in ((0, {"mic": "off"}), (65534, {"error": "only root may ask this"})):
+            monkeypatch.setattr(status, "_peer", lambda _writer, user=user: user)
+            assert await asyncio.to_thread(ask, path, {"do": "panel"}) == told
 
 
 async def test_a_stale_socket_is_replaced_and_a_crowd_is_refused(short_dir: Path) -> None:
