@@ -19,6 +19,7 @@ from appliance.commands import (
     key,
     keys,
     link,
+    provision,
     record,
     run,
     setup,
@@ -27,7 +28,7 @@ from appliance.commands import (
 )
 from appliance.core.exits import Exit
 
-_COMMANDS = (demo, run, setup, status, doctor, devices, record, key, host, config, fleet, keys, sound, link)
+_COMMANDS = (demo, run, setup, status, doctor, devices, record, key, host, config, fleet, keys, sound, link, provision)
 
 
 class _Parser(argparse.ArgumentParser):

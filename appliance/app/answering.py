@@ -85,6 +85,10 @@ class Answering:
             client.stop()
         self._thread.join(1)
 
+    def change_engine(self, engine: Engine) -> None:
+        """From now on blocks come from another engine, and go to it. From the loop."""
+        self._engine = engine
+
     def _run(self) -> None:
         self.ended.set_running_or_notify_cancel()  # from here on a waiter that gives up does not cancel it
         try:

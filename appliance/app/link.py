@@ -13,6 +13,7 @@ from appliance.app.engines import make_engine
 from appliance.app.neighbours import Neighbours
 from appliance.app.places import state_of
 from appliance.app.process import beat, make_folders, moved, tune, until_stopped
+from appliance.app.reload import TRIAL_LASTS, Reload
 from appliance.app.sound import EXCHANGE
 from appliance.core.controls import Reason, reasons_of
 from appliance.core.counters import Counters
@@ -26,6 +27,7 @@ from appliance.health.notify import Notifier
 from appliance.health.status import StatusServer
 from appliance.media import opus
 from appliance.media.exchange import Speaker, Uplink
+from appliance.provisioning.files import Files
 from appliance.rooms import contract
 from appliance.rooms.contract import Engine, RoomRefused, SiteReport
 from appliance.settings import Settings
@@ -39,6 +41,15 @@ _ASK_AGAIN = 30.0
 """Seconds between two questions to a room that has refused us."""
 _STOPPED = (Sign.STEADY, Sign.OFF, Sign.OFF, Sign.STEADY)
 """The lamps of a device whose sound does not run."""
+_PHASE_WORDS = {
+    LinkPhase.STARTING: "Not yet on the way to the room",
+    LinkPhase.CONNECTING: "On the way to the room",
+    LinkPhase.IN_ROOM: "In the room",
+    LinkPhase.RECONNECTING: "On the way back to the room",
+    LinkPhase.REFUSED: "Not let into the room",
+    LinkPhase.LEFT: "Has left the room",
+}
+"""What ``systemctl status`` shows; the room's id follows, and why."""
 _PHASE_EVENTS = {
     LinkPhase.CONNECTING: EventName.LINK_CONNECTING,
     LinkPhase.IN_ROOM: EventName.LINK_UP,
@@ -57,9 +68,19 @@ _ONCE: Mapping[type, tuple[str, EventName]] = {
 class Link:
     """The engine, the exchange thread, and what passes between them on the loop."""
 
-    def __init__(self, settings: Settings, make: Callable[[Settings], Engine], journal: Journal) -> None:
-        self._settings, self._journal = settings, journal
+    def __init__(
+        self,
+        settings: Settings,
+        make: Callable[[Settings], Engine],
+        journal: Journal,
+        files: Files | None = None,
+    ) -> None:
+        self._settings, self._journal, self._make, self._files = settings, journal, make, files
         self._engine = make(settings)
+        self._next: tuple[Settings, Engine] | None = None
+        """Settings and engine with which the room is to be joined anew."""
+        self._stay: asyncio.Timeout | None = None
+        self._trial_until = 0.0
         self._started = time.monotonic()
         self._runtime = Path(settings.device.runtime_dir)
         self.counters = Counters()
@@ -80,7 +101,10 @@ class Link:
     async def run(self, stop: asyncio.Event, notifier: Notifier) -> None:
         """Run until ``stop``; a vital part that ends raises."""
         self._loop = asyncio.get_running_loop()
-        status = StatusServer(self._runtime / STATUS, {"status": self._status})
+        handlers: dict[str, Any] = {"status": self._status, "trial": self._on_trial}
+        if self._files is not None:
+            handlers["reload"] = Reload("link", self._files, self._journal, stop.set, rejoin=self._rejoin)
+        status = StatusServer(self._runtime / STATUS, handlers)
         await status.start()
         self._answering.start()
         try:
@@ -93,7 +117,7 @@ class Link:
                 "proof": self._proof,
                 "reminder": self._remind,
                 "about": self._about.run,
-                "watchdog": lambda: beat(notifier, moved(lambda: self._answering.rounds), self._journal),
+                "watchdog": lambda: beat(notifier, moved(lambda: self._answering.rounds), self._journal, self._words),
             }
             await until_stopped(stop, parts)
         finally:
@@ -102,11 +126,54 @@ class Link:
             await status.stop()
             self._journal.tell(EventName.LINK_STOPPED)
 
+    def _words(self) -> str:
+        words, why = _PHASE_WORDS[self._answering.says.link], f": {self._why}" if self._why else "."
+        return f"{words} {self._settings.room.id}{why}"
+
     async def _room(self) -> None:
+        """Be in the room, and after :meth:`_rejoin` in the one of the new settings."""
+        while True:
+            if self._next is not None:
+                await self._move(*self._next)
+            try:
+                async with asyncio.timeout(None) as stay:
+                    self._stay = stay
+                    return await self._be_in_room()
+            except TimeoutError:
+                if not stay.expired():
+                    raise
+
+    async def _move(self, settings: Settings, engine: Engine) -> None:
+        """What sound says goes to the new engine before the old one leaves: it hears no block of a room that it has left."""
+        before, self._engine = self._engine, engine
+        self._answering.change_engine(engine)
+        await before.leave()
+        self._settings, self._next, self._refused = settings, None, False
+        if self._last is not None:
+            self._report_site(self._last)
+
+    async def _rejoin(self, settings: Settings) -> None:
+        """Leave the room, and join with new settings.
+
+        :raises NotAllowed, SettingsError: there is no engine for them; nothing has changed then.
+        """
+        self._next = settings, self._make(settings)
+        self._report(contract.PhaseChanged(LinkPhase.CONNECTING))
+        if self._stay is not None:
+            self._stay.reschedule(self._loop.time())
+
+    async def _on_trial(self, request: Mapping[str, Any]) -> Mapping[str, object]:
+        """Settings are on trial, or not any more; it lapses, since whoever tries them may be killed."""
+        on = request.get("on") is True
+        self._trial_until = time.monotonic() + TRIAL_LASTS if on else 0.0
+        self._change(trial=on)
+        return {"trial": on}
+
+    async def _be_in_room(self) -> None:
         """Be in the room. When it refuses us, show that, and ask now and then: an admin may let this device in from afar."""
         while True:
             try:
-                await self._engine.run(self._report)
+                await self._engine.run(self._from_engine)
             except RoomRefused as refusal:
                 self._report(contract.PhaseChanged(LinkPhase.REFUSED, str(refusal)))
                 self._refused = True
@@ -136,15 +203,24 @@ class Link:
         self._loop.call_soon_threadsafe(self._violated.set)
 
     async def _remind(self) -> None:
-        """Tell sound again of an admin's mute that it seems not to know of: it was away, or is new, when that came."""
+        """Tell sound again of an admin's mute that it seems not to know of: it was away, or is new, when that came.
+
+        And that a trial is over of which nobody tells any more.
+        """
         owed = False
         while True:
             await asyncio.sleep(_REMIND_EVERY)
+            if self._answering.says.trial and time.monotonic() >= self._trial_until:
+                self._change(trial=False)
             own = self._members.get(self._settings.device.identity)
             known = self._heard is None or Reason.ADMIN in reasons_of(self._heard.reasons)
             was, owed = owed, own is not None and own.admin_muted and not known
             if was and owed:  # twice in a row: a hand's answer to it may be on its way to the server
                 self._change(admin_muted=self._answering.says.admin_muted + 1)
+
+    def _from_engine(self, event: contract.RoomEvent) -> None:
+        if self._next is None:  # what an engine says that is about to leave tells nothing of the new room
+            self._report(event)
 
     def _report(self, event: contract.RoomEvent) -> None:
         match event:
@@ -268,10 +344,11 @@ class Link:
         )
 
     async def _status(self, _request: Mapping[str, Any]) -> Mapping[str, object]:
-        return self.state().as_dict() | {"pid": os.getpid()}
+        digest = {"settings": self._files.current.digest} if self._files else {}
+        return self.state().as_dict() | {"pid": os.getpid()} | digest
 
 
-async def main(settings: Settings, stop: asyncio.Event, journal: Journal) -> None:
+async def main(settings: Settings, stop: asyncio.Event, journal: Journal, files: Files | None = None) -> None:
     """``kontor link``.
 
     :raises NotAllowed: the settings name an engine that is not here.
@@ -281,6 +358,6 @@ async def main(settings: Settings, stop: asyncio.Event, journal: Journal) -> Non
     opus.version()
     notifier = Notifier()
     try:
-        await Link(settings, make_engine, journal).run(stop, notifier)
+        await Link(settings, make_engine, journal, files).run(stop, notifier)
     finally:
         notifier.close()

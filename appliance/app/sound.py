@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from appliance.app import exchange_path
 from appliance.app.duplex import PATIENCE, Duplex, Facts
 from appliance.app.hearing import channels_of, make_front_end
 from appliance.app.loudness import Loudness
@@ -31,6 +32,7 @@ from appliance.app.process import (
     until_stopped,
 )
 from appliance.app.recording import Recordings
+from appliance.app.reload import Advice, Reload
 from appliance.app.rules import take_up
 from appliance.app.self_check import EVERY, SelfCheck
 from appliance.audio.gate import Gate
@@ -43,9 +45,9 @@ from appliance.core.state import Backends, SoundState
 from appliance.health.journal import Journal
 from appliance.health.notify import Notifier
 from appliance.health.status import StatusServer
-from appliance.media.exchange import Listener
 from appliance.panel.port import Panel
 from appliance.panel.virtual import VirtualPanel
+from appliance.provisioning.files import Files
 from appliance.settings import AudioSettings, Settings
 
 EXCHANGE = "exchange"
@@ -56,7 +58,6 @@ _TURN = 0.1
 """Seconds between two changes of SPEAK's brightness while somebody speaks."""
 _IDLE_TURN = 0.25
 """Seconds between two looks at what changes without news: pulses that end, somebody who talks into the closed gate."""
-_FIRST_LISTEN_FD = 3
 
 
 def make_card(settings: Settings) -> SoundCard:
@@ -90,7 +91,9 @@ def _alsa_card(audio: AudioSettings) -> SoundCard:
 class Sound:
     """The parts of sound and how they are joined. ``card`` and ``panel`` are given, so that tests bring their own."""
 
-    def __init__(self, settings: Settings, card: SoundCard, panel: Panel, journal: Journal) -> None:
+    def __init__(
+        self, settings: Settings, card: SoundCard, panel: Panel, journal: Journal, files: Files | None = None
+    ) -> None:
         self._settings, self._card, self._panel, self._journal = settings, card, panel, journal
         self._started = time.monotonic()
         self._runtime = Path(settings.device.runtime_dir)
@@ -103,7 +106,7 @@ class Sound:
         if remembered.reasons:
             journal.tell(EventName.MUTE_RESTORED, reasons=",".join(r.word for r in sorted(remembered.reasons)))
         self.quiet.start()
-        self._listener = self._listen()
+        self._listener = exchange_path.listen(self._runtime / EXCHANGE)
         self._self_check = SelfCheck(self.gate)
         self._listener.may_pass = self._self_check.may_pass
         patience = PATIENCE if settings.audio.frame_ms == 10 else 0.0
@@ -121,6 +124,7 @@ class Sound:
         )
         self._recordings = Recordings(self.desk, self.gate, card, self._runtime, self.duplex.tapped)
         self._muted_since: float | None = time.time()
+        self._files, self._advice = files, Advice(time.monotonic)
         self._news = asyncio.Event()
         self._linked = False
         self._junk = 0
@@ -128,7 +132,7 @@ class Sound:
     async def run(self, stop: asyncio.Event, notifier: Notifier) -> None:
         """Run until ``stop``; a vital part that ends raises."""
         loop = asyncio.get_running_loop()
-        status = StatusServer(self._runtime / STATUS, self._handlers())
+        status = StatusServer(self._runtime / STATUS, self._handlers(stop), ours={"record", "recording"})
         await status.start()
 
         self.duplex.news = partial(self._later, loop, self._news.set)
@@ -141,9 +145,8 @@ class Sound:
         try:
             self._panel.start(self.desk.hands(loop))
             self._card.start(self.duplex)
-            loop.call_soon(self.desk.apply, Event.STARTED)
+            loop.call_soon(self._begin, notifier)
             tune()
-            notifier.tell("READY=1")
             locked = lock_memory()
             self._journal.tell(
                 EventName.SOUND_STARTED, card=self._card.name, panel=self._panel.name, locked=locked, real_time=real
@@ -151,6 +154,11 @@ class Sound:
             await until_stopped(stop, self._parts(notifier))
         finally:
             await self._end(status)
+
+    def _begin(self, notifier: Notifier) -> None:
+        """All that is stored was read, and what the panel found stands before this in the loop: the gate's state is known."""
+        self.desk.apply(Event.STARTED)
+        notifier.tell("READY=1")
 
     def _from_card(self, loop: asyncio.AbstractEventLoop, running: bool) -> None:
         """A thread of the card, before its first block."""
@@ -169,12 +177,21 @@ class Sound:
             "audio": lambda: asyncio.wrap_future(self._card.ended),
             "panel": lambda: asyncio.wrap_future(self._panel.ended),
             "turns": self._turns,
+            "exchange": lambda: exchange_path.watch(self._runtime / EXCHANGE, lambda: self._linked),
             "memory": self.desk.keep_memory,
             "quiet": self.quiet.keep,
             "proof": self._prove,
             "volume": self.loudness.keep,
-            "watchdog": lambda: beat(notifier, moved(lambda: self.duplex.turns), self._journal),
+            "watchdog": lambda: beat(notifier, self._alive(), self._journal, self._words),
         }
+
+    def _alive(self) -> Callable[[], bool]:
+        """Blocks really advance, and the panel is looked at; that the loop turns is seen by who asks."""
+        return moved(lambda: self.duplex.turns, lambda: self._panel.turns)
+
+    def _words(self) -> str:
+        closed = ", ".join(reason.word for reason in sorted(self.desk.controls.reasons))
+        return f"The microphone is closed: {closed}." if closed else "The microphone is open."
 
     async def _prove(self) -> None:
         """What sound finds of itself closes as what link finds does; sound ends, to begin anew, once that is stored."""
@@ -245,7 +262,7 @@ class Sound:
         lamps = self.desk.refresh(
             self.duplex.answer,
             self.duplex.talking,
-            degraded=bool(self._degraded or self._panel.problem) or lost,
+            degraded=bool(self._degraded or self._panel.problem or self._advice.why) or lost,
             warning=self.quiet.warning,
             night=self.quiet.night,
         )
@@ -271,12 +288,6 @@ class Sound:
             self._journal.tell(EventName.AUDIO_FOUND, card=self._card.name, **opened)
         else:
             self._journal.tell(EventName.AUDIO_LOST, card=self._card.name, why=self._card.problem)
-
-    def _listen(self) -> Listener:
-        # systemd keeps the path when we restart, and hands the socket over (sd_listen_fds(3)).
-        if os.environ.get("LISTEN_PID") == str(os.getpid()):
-            return Listener(fd=_FIRST_LISTEN_FD)
-        return Listener(self._runtime / EXCHANGE)
 
     def state(self) -> SoundState:
         """The snapshot that status and page read."""
@@ -307,14 +318,23 @@ class Sound:
             },
         )
 
-    def _handlers(self) -> dict[str, Any]:
+    async def _await_hand(self) -> bool:
+        """A setting was changed from afar that a hand has to agree to (UX.md, mute rule 3)."""
+        self.desk.apply(Event.PANEL_SETTING_CHANGED)
+        return await self.desk.store()
+
+    def _handlers(self, stop: asyncio.Event) -> dict[str, Any]:
+        reload = Reload("sound", self._files, self._journal, stop.set, hand=self._await_hand) if self._files else None
+
         async def status(_request: Mapping[str, Any]) -> Mapping[str, object]:
             turnaround = self._listener.turnaround
             extra = {"exchange_ms": {"p50": turnaround.percentile_ms(50), "p99": turnaround.percentile_ms(99)}}
-            return self.state().as_dict() | extra | {"exchange": self._listener.counts.as_dict(), "pid": os.getpid()}
+            more = {"exchange": self._listener.counts.as_dict(), "pid": os.getpid()}
+            return self.state().as_dict() | extra | more | ({"settings": reload.digest} if reload else {})
 
         recordings = self._recordings
         handlers: dict[str, Any] = {"status": status, "record": recordings.begin, "recording": recordings.look}
+        handlers |= {"fault": self._advice.take} | ({"reload": reload} if reload else {})
         if isinstance(self._panel, VirtualPanel):
             panel = self._panel
 
@@ -347,7 +367,7 @@ class Sound:
         }
 
 
-async def main(settings: Settings, stop: asyncio.Event, journal: Journal) -> None:
+async def main(settings: Settings, stop: asyncio.Event, journal: Journal, files: Files | None = None) -> None:
     """``kontor sound``.
 
     :raises NotAllowed: the settings ask for a part that must not or cannot be had.
@@ -355,7 +375,7 @@ async def main(settings: Settings, stop: asyncio.Event, journal: Journal) -> Non
     make_folders(settings.device.state_dir, state_of(settings, "sound"), settings.device.runtime_dir)
     notifier = Notifier()
     try:
-        sound = Sound(settings, make_card(settings), make_panel(settings), journal)
+        sound = Sound(settings, make_card(settings), make_panel(settings), journal, files)
         await sound.run(stop, notifier)
     finally:
         notifier.close()

@@ -9,6 +9,7 @@ from appliance.commands.host_devices import register_device
 from appliance.commands.host_keeper import register_key, register_member, register_state
 from appliance.commands.host_link import register_link
 from appliance.commands.part import add_config, run_part
+from appliance.provisioning.files import Files
 from appliance.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,15 +35,18 @@ def run(given: argparse.Namespace) -> int:
     """Run it until SIGTERM."""
     from appliance.app import host, host_shards
     from appliance.app.process import NotAllowed
+    from appliance.app.reload import answering
 
     options = ["--config", str(given.config.absolute())] if given.config else []
 
-    async def main(settings: Settings, stop: "asyncio.Event", journal: "Journal") -> None:
-        if given.shard is not None:
+    async def main(settings: Settings, stop: "asyncio.Event", journal: "Journal", files: Files) -> None:
+        if given.shard is not None:  # the process that started it ends it when settings change
             await host.main(settings, stop, journal, host_shards.shard_config(settings, given.shard))
-        elif host_shards.count(settings) > 1:
-            await host_shards.main(options, settings, stop, journal)
-        else:
-            await host.main(settings, stop, journal)
+            return
+        async with answering("host", files, journal, stop.set):
+            if host_shards.count(settings) > 1:
+                await host_shards.main(options, settings, stop, journal)
+            else:
+                await host.main(settings, stop, journal)
 
     return run_part("host", given.config, main, (NotAllowed,), {"host"})

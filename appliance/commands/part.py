@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.core.events import Severity
 from appliance.core.exits import Exit
-from appliance.provisioning.files import sources
+from appliance.provisioning.files import Files, sources
 from appliance.settings import Settings, SettingsError, load
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from appliance.health.journal import Journal
 
-    Main = Callable[[Settings, asyncio.Event, Journal], Coroutine[Any, Any, None]]
+    Main = Callable[[Settings, asyncio.Event, Journal, Files], Coroutine[Any, Any, None]]
 
 
 def add_config(parser: argparse.ArgumentParser, *, inherited: bool = False) -> None:
@@ -51,6 +51,8 @@ def run_part(
 ) -> int:
     """Load the settings and run ``main`` as a process called ``name``. Returns its exit code.
 
+    ``main`` gets the settings, and the files in which it may look for others when it is told to.
+
     :param secrets: the sections whose secrets this process reads.
     :param refusals: errors of ``main`` whose text says what to change in the settings: they end it with 78.
     """
@@ -58,12 +60,16 @@ def run_part(
     from appliance.health.journal import quiet_libraries
 
     quiet_libraries()
-    settings = load_settings(config, secrets)
-    if settings is None:
+    files = Files(config, secrets)
+    try:
+        files.current = files.load()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
         return Exit.CONFIGURATION
+    settings = files.current.settings
     try:
         least = Severity[settings.log.level.name]
-        return run(name, lambda stop, journal: main(settings, stop, journal), least)
+        return run(name, lambda stop, journal: main(settings, stop, journal, files), least)
     except refusals as error:
         print(f"kontor {name}: {error}", file=sys.stderr)
         return Exit.CONFIGURATION

@@ -1,10 +1,13 @@
+import json
 import os
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from appliance.provisioning.files import MOST_BESIDE, source, sources
-from appliance.settings import SettingsError, load
+from appliance.provisioning.files import ACTIVE, MOST_BESIDE, NAMES, Files, boot_file, find, source, sources
+from appliance.settings import Settings, SettingsError, load
 from appliance.settings.sources import LARGEST
 
 
@@ -13,6 +16,18 @@ def write(root: Path, name: str, text: str = "schema = 1\n") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return path
+
+
+def accept(root: Path, files: Mapping[str, str], text: str = "schema = 1\n") -> Path:
+    """A set of accepted settings: the files, and how people know each."""
+    settings = (root / ACTIVE).parent
+    folder = settings / "sets" / "abc"
+    for name in files:
+        write(folder, name, text)
+    known = {file: {"name": name, "folder": "/srv"} for file, name in files.items()}
+    (folder / NAMES).write_text(json.dumps(known))
+    (root / ACTIVE).symlink_to("sets/abc")
+    return folder
 
 
 def names(root: Path, named: Path | None = None) -> list[str]:
@@ -24,29 +39,65 @@ def test_a_machine_without_files_has_no_sources(tmp_path: Path) -> None:
 
 
 def test_later_files_have_more_to_say(tmp_path: Path) -> None:
-    for name in ("boot/firmware/kontor.toml", "etc/kontor/conf.d/20-b.toml", "etc/kontor/conf.d/10-a.toml"):
+    for name in ("etc/kontor/conf.d/20-b.toml", "etc/kontor/conf.d/10-a.toml", "etc/kontor/kontor.toml"):
         write(tmp_path, name)
-    write(tmp_path, "etc/kontor/kontor.toml")
-    assert names(tmp_path) == [
+    accept(tmp_path, {"30-all.toml": "all (version 3)", "20-boot.toml": "boot.toml"})
+    assert [each.name.removeprefix(f"{tmp_path}/") for each in sources(None, tmp_path)] == [
         "etc/kontor/kontor.toml",
         "etc/kontor/conf.d/10-a.toml",
         "etc/kontor/conf.d/20-b.toml",
-        "boot/firmware/kontor.toml",
+        "boot.toml",
+        "all (version 3)",
     ]
 
 
-def test_the_last_word_is_that_of_the_boot_partition(tmp_path: Path) -> None:
+def test_the_last_word_is_that_of_what_was_accepted(tmp_path: Path) -> None:
     write(tmp_path, "etc/kontor/kontor.toml", "schema = 1\n[audio]\nbitrate = 24000\nframe_ms = 10")
     write(tmp_path, "etc/kontor/conf.d/a.toml", "schema = 1\n[audio]\nbitrate = 40000")
-    write(tmp_path, "boot/kontor.toml", "schema = 1\n[audio]\nbitrate = 64000")
+    accept(tmp_path, {"20-boot.toml": "/boot/kontor.toml"}, "schema = 1\n[audio]\nbitrate = 64000")
     audio = load(sources(None, tmp_path)).audio
     assert (audio.bitrate, audio.frame_ms) == (64000, 10)
 
 
-def test_a_boot_partition_that_is_mounted_twice_counts_once(tmp_path: Path) -> None:
+def test_the_boot_partition_is_not_read(tmp_path: Path) -> None:
+    write(tmp_path, "boot/firmware/kontor.toml", "no settings at all")
+    assert sources(None, tmp_path) == []
+
+
+def test_where_the_boot_partition_may_be_mounted(tmp_path: Path) -> None:
+    assert boot_file(tmp_path) is None
     write(tmp_path, "boot/kontor.toml")
+    assert boot_file(tmp_path) == tmp_path / "boot/kontor.toml"
     write(tmp_path, "boot/firmware/kontor.toml")
-    assert names(tmp_path) == ["boot/firmware/kontor.toml"]
+    assert boot_file(tmp_path) == tmp_path / "boot/firmware/kontor.toml"
+
+
+def test_accepted_settings_go_under_the_names_that_people_know(tmp_path: Path) -> None:
+    folder = accept(tmp_path, {"20-boot.toml": "/boot/kontor.toml"}, 'schema = 1\n[audio]\nrecord = "out.wav"')
+    found = find(None, tmp_path)
+    assert found.digest == "abc"
+    assert [(each.name, each.folder) for each in found.sources] == [("/boot/kontor.toml", Path("/srv"))]
+    (folder / NAMES).unlink()
+    assert [each.name for each in sources(None, tmp_path)] == [f"{folder}/20-boot.toml"], "better than nothing"
+
+
+def test_accepted_settings_that_are_gone_do_not_read_as_if_there_had_been_none(tmp_path: Path) -> None:
+    shutil.rmtree(accept(tmp_path, {"30-all.toml": "all"}))
+    with pytest.raises(SettingsError, match="active does not exist"):
+        load(sources(None, tmp_path))
+    (tmp_path / ACTIVE).unlink()
+    (tmp_path / ACTIVE).mkdir()
+    with pytest.raises(SettingsError, match="active cannot be read"):
+        load(sources(None, tmp_path))
+
+
+def test_the_folder_may_be_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "etc/kontor/kontor.toml", "schema = 1\n[audio]\nbitrate = 24000")
+    monkeypatch.setenv("KONTOR_ROOT", str(tmp_path))
+    files = Files(None)
+    assert files.current.settings == Settings()
+    assert files.load().settings.audio.bitrate == 24000
+    assert files.current.settings == Settings(), "whoever loads them has not taken them up yet"
 
 
 def test_a_named_file_is_read_alone(tmp_path: Path) -> None:
@@ -74,6 +125,7 @@ def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytes
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "listdir", refuse)
+    monkeypatch.setattr(os, "readlink", refuse)
     monkeypatch.setattr(Path, "lstat", refuse)
     monkeypatch.setattr(Path, "stat", refuse)
     assert {found.unreadable for found in sources(None, tmp_path)} == {"is not readable for this user"}

@@ -1,0 +1,185 @@
+"""The accepted settings on the disk: whole sets that are never changed, and two links that say which one holds.
+
+``sets/DIGEST/`` holds the files of one set. ``active`` is the one that every process reads, ``good`` the last that was
+confirmed; while both differ, ``active`` is on trial. Each is a symbolic link that is replaced in one step, and everything
+is on the disk before the step that leads to it: after a power cut there is the old state or the new one.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from appliance.provisioning.files import NAMES
+from appliance.provisioning.publication import Published
+from appliance.settings import Source
+
+BOOT_LAYER = "20-boot.toml"
+_DOCUMENT_LAYERS = ("30-all.toml", "31-group.toml", "32-device.toml")
+_DIGITS = 16
+_FOLDER, _FILE = 0o750, 0o640
+"""Readable for all services of ours (group kontor), writable for provisioning alone."""
+
+Link = Literal["active", "good"]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One file of a set."""
+
+    file: str
+    """Its name in the set; they are read in the order of their names."""
+    name: str
+    """As people know it: the path of the boot file, or ``all (version 42)``."""
+    content: bytes = field(repr=False)
+    folder: Path = Path("/")
+    """Relative paths in it start here."""
+    document: Published | None = None
+    """The signed document that it is."""
+
+    @property
+    def source(self) -> Source:
+        """For the loader."""
+        return Source(self.name, self.content, self.folder)
+
+
+def layer_of(document: Published) -> Layer:
+    """The layer that a signed document makes."""
+    place = 0 if document.scope == "all" else 1 if document.scope.startswith("groups/") else 2
+    return Layer(_DOCUMENT_LAYERS[place], document.name, document.content, document=document)
+
+
+def digest_of(layers: Sequence[Layer]) -> str:
+    """By what a set is known: other files, other names or other versions have another one."""
+    whole = hashlib.sha256(_names(layers))
+    for layer in layers:
+        whole.update(hashlib.sha256(layer.content).digest())
+    return whole.hexdigest()[:_DIGITS]
+
+
+class Sets:
+    """The sets below ``folder``. Everything here blocks until it is on the disk: call it off the loop."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._sets = folder, folder / "sets"
+
+    def linked(self, link: Link) -> str:
+        """The digest that ``link`` leads to; empty: to none."""
+        try:
+            return Path(os.readlink(self._folder / link)).name
+        except OSError:
+            return ""
+
+    def read(self, digest: str) -> tuple[Layer, ...]:
+        """The files of a set.
+
+        :raises OSError, ValueError: it is not there, or damaged.
+        """
+        folder = self._sets / digest
+        names = json.loads((folder / NAMES).read_bytes())
+        layers = tuple(_layer(file, facts, (folder / file).read_bytes()) for file, facts in sorted(names.items()))
+        if digest_of(layers) != digest:
+            raise ValueError(f"the settings in {folder} are damaged")
+        return layers
+
+    def add(self, layers: Sequence[Layer]) -> str:
+        """Put a set on the disk, unless it is there already; returns its digest. Sets that nothing leads to are removed.
+
+        :raises OSError: it could not be written; nothing has changed then.
+        """
+        digest = digest_of(layers)
+        if not self._sets.is_dir():
+            self._sets.mkdir(_FOLDER, parents=True)
+            _sync(self._folder)
+        self._tidy(digest)
+        if not self._whole(digest):
+            new = self._sets / f".{digest}.new"
+            try:
+                self._write(new, layers)
+                new.rename(self._sets / digest)
+            except BaseException:
+                shutil.rmtree(new, ignore_errors=True)
+                raise
+        # Even if it was there: a power cut may have come between its rename and this.
+        _sync(self._sets)
+        return digest
+
+    def point(self, link: Link, digest: str) -> None:
+        """Let ``link`` lead to a set that is on the disk, in one step. An empty digest removes the link.
+
+        :raises OSError: it could not be written. The link may lead to the new set all the same.
+        """
+        path, new = self._folder / link, self._folder / f".{link}.new"
+        if digest:
+            new.unlink(missing_ok=True)
+            new.symlink_to(Path("sets") / digest)
+            new.replace(path)
+        else:
+            path.unlink(missing_ok=True)
+        _sync(self._folder)
+
+    def _whole(self, digest: str) -> bool:
+        try:
+            self.read(digest)
+        except FileNotFoundError:
+            return False
+        except (OSError, ValueError, KeyError, TypeError):
+            shutil.rmtree(self._sets / digest, ignore_errors=True)
+            return False
+        return True
+
+    def _write(self, new: Path, layers: Sequence[Layer]) -> None:
+        new.mkdir(_FOLDER)
+        for name, content in [*((layer.file, layer.content) for layer in layers), (NAMES, _names(layers))]:
+            _write_file(new / name, content)
+        _sync(new)
+
+    def _tidy(self, wanted: str) -> None:
+        """Here and not when a set is left: whoever has just begun to read the old one reads on."""
+        for path in self._sets.iterdir():
+            if path.name not in {wanted, self.linked("active"), self.linked("good")}:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _names(layers: Sequence[Layer]) -> bytes:
+    """What stands beside the files, for whoever shows them to people."""
+    names = {layer.file: {"name": layer.name, "folder": str(layer.folder), **_facts(layer)} for layer in layers}
+    return json.dumps(names, indent=1, sort_keys=True).encode()
+
+
+def _facts(layer: Layer) -> dict[str, object]:
+    document = layer.document
+    if document is None:
+        return {}
+    return {"scope": document.scope, "version": document.version, "expires": document.expires, "key": document.key}
+
+
+def _layer(file: str, facts: Mapping[str, Any], content: bytes) -> Layer:
+    document = None
+    if "scope" in facts:
+        document = Published(facts["scope"], facts["version"], content, facts["expires"], facts["key"])
+    return Layer(file, facts["name"], content, Path(facts["folder"]), document)
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE)
+    try:
+        left = memoryview(content)
+        while left:
+            left = left[os.write(handle, left) :]
+        os.fchmod(handle, _FILE)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
