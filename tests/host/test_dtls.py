@@ -1,9 +1,12 @@
 """DTLS and SRTP of the host, both ends in memory."""
 
 import contextlib
+import ctypes
 import resource
 import stat
 import struct
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from OpenSSL import SSL
 from appliance.host import certificate, srtp
 from appliance.host.dtls import MTU, DtlsError, Endless, ForeignCertificate, Handshake, Keys, server_context
 from tests.host.dtls_client import ALL_PROFILES, Client, Identity, context, identity
+from tests.support.need import need
 
 HOST = certificate.make()
 SERVER = server_context(HOST)
@@ -45,6 +49,34 @@ def test_members_with_either_kind_of_certificate_get_matching_keys(kind: str, pr
     assert keys.profile is srtp.PROFILES[profile]
     assert (keys.inbound, keys.outbound) == (client.keys.outbound, client.keys.inbound)
     assert client.server_fingerprint == HOST.fingerprint
+
+
+def test_it_shakes_hands_without_memory_that_is_writable_and_executable() -> None:
+    """As under MemoryDenyWriteExecute=yes of kontor-host.service (prctl(2), PR_SET_MDWE)."""
+    need(ctypes.CDLL(None).prctl(66, 0, 0, 0, 0) >= 0, "this kernel has no PR_SET_MDWE (Linux 6.3)")
+    done = subprocess.run([sys.executable, "-c", _WITHOUT], capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+_WITHOUT = """
+import ctypes
+from OpenSSL import SSL
+from tests.host import test_dtls
+client = SSL.Context(SSL.DTLS_METHOD)
+assert ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0
+try:
+    client.set_verify(SSL.VERIFY_PEER, lambda *_: True)
+except MemoryError:
+    pass
+else:
+    raise SystemExit("the kernel lets writable and executable memory through: nothing is tested here")
+who = test_dtls.identity()
+client.use_certificate(who.certificate)
+client.use_privatekey(who.key)
+client.set_tlsext_use_srtp(test_dtls.ALL_PROFILES)
+host = test_dtls.Handshake(test_dtls.server_context(test_dtls.HOST), who.fingerprint)
+assert test_dtls.shake(host, test_dtls.Client(client)) is not None
+"""
 
 
 def test_the_better_profile_wins_whatever_the_client_lists_first() -> None:
