@@ -1,0 +1,26 @@
+"""What sound and link do when the caretaker tells them to mend themselves: ``{"do": "mend", "how": …}``."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+Handler = Callable[[Mapping[str, object]], Awaitable[Mapping[str, object]]]
+
+
+def mending(end: Callable[[], object], rejoin: Callable[[], Awaitable[None]] | None = None) -> Handler:
+    """Answers ``how``: "restart", or "rejoin".
+
+    :param end: ends the process in order; whoever watches it starts it anew.
+    :param rejoin: leaves the room and joins again; None: the process is in none.
+    """
+
+    async def mend(request: Mapping[str, object]) -> Mapping[str, object]:
+        how = request.get("how")
+        if how == "rejoin" and rejoin is not None:
+            await rejoin()
+        elif how == "restart":
+            asyncio.get_running_loop().call_soon(end)
+        else:
+            raise ValueError("how has to be restart" + (" or rejoin" if rejoin is not None else ""))
+        return {"mends": how}
+
+    return mend

@@ -1,0 +1,48 @@
+"""What the caretaker asks of the machine, and what it can see of its network without asking anybody."""
+
+from pathlib import Path
+from typing import Protocol
+
+_LOOPBACK = "lo"
+_NOWHERE_IN_PARTICULAR = "0" * 32
+
+
+class NotDone(Exception):
+    """The machine did not do it; one sentence."""
+
+
+class Power(Protocol):
+    """:class:`appliance.provisioning.machine.Machine` is the real one."""
+
+    async def reboot(self) -> None:
+        """Start the machine anew, in order.
+
+        :raises NotDone: it does not.
+        """
+
+    def uptime(self) -> float:
+        """Seconds since the machine started, sleep included."""
+
+    def has_route(self) -> bool:
+        """Whether it knows a way to anywhere; see :func:`has_route`."""
+
+    async def is_off(self, unit: str) -> bool:
+        """Whether somebody stopped this unit, or it never was started; False when nobody knows."""
+
+
+def has_route(root: Path = Path("/")) -> bool:
+    """Whether the machine knows a way to anywhere (proc(5), /proc/net); True where that cannot be known."""
+    rows = [_rows(root / "proc/self/net" / name) for name in ("route", "ipv6_route")]
+    if rows == [None, None]:
+        return True
+    four, six = (found or [] for found in rows)
+    return any(len(row) > 7 and row[1] == row[7] == "00000000" and row[0] != _LOOPBACK for row in four) or any(
+        len(row) > 9 and row[0] == _NOWHERE_IN_PARTICULAR and row[1] == "00" and row[9] != _LOOPBACK for row in six
+    )
+
+
+def _rows(table: Path) -> list[list[str]] | None:
+    try:
+        return [line.split() for line in table.read_text().splitlines()]
+    except OSError:  # a kernel without this family, or a sandbox that hides it
+        return None
