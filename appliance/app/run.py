@@ -1,6 +1,7 @@
 """Puts ``kontor run`` together: sound and link in the foreground, watched; on the image each is a unit of its own.
 
-With ``[host] enabled`` the server runs beside them, and this box's device is a member of it.
+With ``[host] enabled`` the server runs beside them, and this box's device is a member of it. Where settings come from the boot
+partition or from afar, ``kontor provision`` takes them in.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from appliance.app.process import NotAllowed, make_folders, until_stopped
 from appliance.app.supervisor import Child, Supervisor, device_children, kontor
 from appliance.core.events import EventName
 from appliance.health.journal import Journal
+from appliance.provisioning.files import boot_file, root_folder
 from appliance.rooms.device_key import DeviceKey
 from appliance.settings import Settings
 
@@ -28,7 +30,10 @@ async def main(settings: Settings, config: Sequence[str], stop: asyncio.Event, j
         if is_member(settings):
             _make_key(settings)
         children.insert(0, Child("host", kontor("host", *config), EventName.HOST_RESTARTED))
-    async with Supervisor(children, journal) as supervisor:
+    provided = not config and (boot_file(root_folder()) is not None or bool(settings.provisioning.url))
+    if provided:
+        children.append(Child("provision", kontor("provision"), EventName.PROVISION_RESTARTED))
+    async with Supervisor(children, journal, mended=provided) as supervisor:
         await until_stopped(stop, {"processes": supervisor.watch})
 
 

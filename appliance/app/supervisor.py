@@ -64,10 +64,14 @@ class ChildRefused(Exception):
 
 
 class Supervisor:
-    """Use as an async context manager around :meth:`watch`."""
+    """Use as an async context manager around :meth:`watch`.
 
-    def __init__(self, children: Sequence[Child], journal: Journal) -> None:
+    :param mended: somebody mends settings from afar, so that a child that refuses them is started again.
+    """
+
+    def __init__(self, children: Sequence[Child], journal: Journal, *, mended: bool = False) -> None:
         self.children, self._journal = children, journal
+        self._final = frozenset[int]() if mended else _FINAL
         self._tasks: list[asyncio.Task[None]] = []
         self._early: dict[int, bool] = {}
         """Whether a process said READY=1 before we learned its pid."""
@@ -107,7 +111,7 @@ class Supervisor:
             began = time.monotonic()
             code = await self._live(child)
             self._journal.tell(EventName.CHILD_ENDED, name=child.name, code=code)
-            if code in _FINAL:
+            if code in self._final:
                 raise ChildRefused(child.name, code)
             wait = _FIRST_WAIT if time.monotonic() - began > _STEADY else min(2 * wait, _LONGEST_WAIT)
             await asyncio.sleep(wait)

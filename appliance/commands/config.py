@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from appliance.commands import Subparsers
+from appliance.commands.config_pull import register_pull
 from appliance.commands.config_signed import register_sign, register_verify
 from appliance.commands.part import add_config
 from appliance.core.exits import Exit
@@ -43,6 +44,7 @@ def register(commands: Subparsers) -> None:
     action = actions.add_parser("new-key", help="make a key for a room, in a new file that only its owner reads")
     action.add_argument("file", type=Path, metavar="FILE")
     parser.set_defaults(run=run)
+    register_pull(actions)
     register_sign(actions)
     register_verify(actions)
 
