@@ -12,7 +12,7 @@ from appliance.core.exits import Exit
 
 if TYPE_CHECKING:
     from appliance.audio.choice import Choice
-    from appliance.audio.inventory import Ability, Card, Stream
+    from appliance.audio.inventory import Card, Stream
     from appliance.core.arrays import Array
     from appliance.settings import AudioSettings
 
@@ -23,7 +23,9 @@ def register(commands: Subparsers) -> None:
     """Add the command."""
     parser = commands.add_parser("devices", help="list the sound cards, and which would be used and why")
     add_config(parser)
-    parser.add_argument("--json", action="store_true", help="for programs")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="for programs")
+    form.add_argument("--report", action="store_true", help="print a line for each USB card, to send in")
     parser.set_defaults(run=run)
 
 
@@ -31,6 +33,8 @@ def run(given: argparse.Namespace) -> int:
     """List them; 0 when what the settings ask for is there, 69 when it is not, 78 when the settings are wrong."""
     from appliance.audio.choice import choose
 
+    if given.report:
+        return _report()
     settings = load_settings(given.config, ())
     if settings is None:
         return Exit.CONFIGURATION
@@ -54,6 +58,15 @@ def _cards() -> "tuple[list[Card], list[str]]":
     except ImportError:  # without ALSA's library, what the kernel says is all there is
         return inventory.cards(), []
     return probe.asked(inventory.cards()), probe.names()
+
+
+def _report() -> int:
+    """A line for each USB card, for hardware/sound_cards.toml; 69 when there is none."""
+    from appliance.app.card_report import report
+
+    cards = [card for card in _cards()[0] if card.usb]
+    print("\n".join(report(card).line() for card in cards) if cards else "No USB sound card is here.")
+    return Exit.OK if cards else Exit.UNAVAILABLE
 
 
 def _array(audio: "AudioSettings", heard: "Choice") -> "Array":
@@ -111,13 +124,9 @@ def _describe(cards: "Sequence[Card]") -> Iterator[str]:
 def _abilities(stream: "Stream") -> str:
     if not stream.abilities:
         return "what it can do is told when it is free" if stream.holder else "nobody tells what it can do"
-    return " or ".join(dict.fromkeys(_ability(ability) for ability in stream.abilities))
+    from appliance.app.card_report import described
 
-
-def _ability(ability: "Ability") -> str:
-    rates = (f"{rate / 1000:g}" for rate in ability.rates)
-    channels = "1 channel" if ability.channels == 1 else f"{ability.channels} channels"
-    return f"{channels}, {'/'.join(ability.formats)}, {(' to ' if ability.continuous else ', ').join(rates)} kHz"
+    return " or ".join(dict.fromkeys(map(described, stream.abilities)))
 
 
 def _describe_use(audio: "AudioSettings", choices: "Sequence[Choice]", array: "Array") -> Iterator[str]:

@@ -127,3 +127,20 @@ def test_a_machine_without_a_card_and_wrong_settings(
     assert main(["devices", "--config", config(tmp_path, "")]) == 0
     assert capsys.readouterr().out.startswith("No sound card is here.\n")
     assert main(["devices", "--config", config(tmp_path, "channels = 99")]) == 78
+
+
+def test_a_line_for_each_usb_card(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    here("pi_respeaker")
+    assert main(["devices", "--report"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(
+        '{ usb = "2886:0018", name = "ReSpeaker 4 Mic Array (UAC1.0)", hears = "6 channels, S16_LE, 16 kHz", '
+    )
+
+
+def test_without_a_usb_card_there_is_nothing_to_report(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("appliance.commands.devices._cards", lambda: ([], []))
+    assert main(["devices", "--report"]) == 69
+    assert capsys.readouterr().out == "No USB sound card is here.\n"
