@@ -24,6 +24,7 @@ from appliance.provisioning.candidate import SECRETS
 from appliance.provisioning.fetch import pause
 from appliance.provisioning.files import Files, Loaded, of_machine, root_folder
 from appliance.provisioning.network import Network
+from appliance.provisioning.virtual import VirtualNetwork
 from appliance.settings import Settings, SettingsError, load
 
 STATUS = "provision.status"
@@ -149,14 +150,16 @@ async def main(files: Files, stop: asyncio.Event, journal: Journal) -> None:
     make_folders(settings.device.state_dir, state_of(settings, "provision"), settings.device.runtime_dir)
     notifier = Notifier()
     try:
-        provision = Provision(files, journal, network_of())
+        provision = Provision(files, journal, network_of(state_of(settings, "provision")))
         await provision.run(stop, notifier, {})
     finally:
         notifier.close()
 
 
-def network_of() -> Network:
-    """Whoever has this machine's network."""
-    from appliance.provisioning.virtual import VirtualNetwork  # noqa: PLC0415 - the real one needs D-Bus
+def network_of(folder: Path) -> Network:
+    """Whoever has this machine's network; below another root there is no machine. ``folder`` is provision's own."""
+    if root_folder() != Path("/"):
+        return VirtualNetwork()
+    from appliance.provisioning.network_manager import NetworkManager  # noqa: PLC0415 - D-Bus is on a device only
 
-    return VirtualNetwork()
+    return NetworkManager(folder)

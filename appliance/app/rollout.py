@@ -83,7 +83,8 @@ class Rollout:
             settings = await self._compose_kept()
             self._files.current = Loaded(settings, good)
             self._journal.tell(EventName.SETTINGS_REVERTED, digest=active, why="the trial was cut off")
-            await self._settle_network(settings)
+        # The machine's own file may have changed too, and time servers are forgotten with every start.
+        await self._settle_network(self._files.current.settings)
         if self._ledger.remembered.state is State.TRYING:
             await self._note(state=State.KEPT if good else State.DEFAULTS)
 

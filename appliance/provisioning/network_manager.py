@@ -61,6 +61,8 @@ class NetworkManager:
     """Seconds beyond ``provisioning.confirm_s`` after which time takes back what was not kept."""
     _manager: Manager = field(init=False)
     _trial: Trial | None = None
+    _ntp: tuple[str, ...] = ()
+    """Time servers that timesyncd is to have, also after it was started anew."""
     _late: bool = False
     _why: str = ""
     _failed: dict[str, str] = field(default_factory=dict)
@@ -88,8 +90,11 @@ class NetworkManager:
         except BusError as error:
             self._why = _words(error)
             raise NetworkError(self._why) from error
-        except (SettingsError, OSError) as error:
+        except SettingsError as error:
             self._why = str(error)
+            raise NetworkError(self._why) from error
+        except OSError as error:
+            self._why = _words(error)
             raise NetworkError(self._why) from error
         except NetworkError as error:
             self._why = str(error)
@@ -102,22 +107,17 @@ class NetworkManager:
             raise NetworkError(TOO_LATE)
         if self._trial is None:
             return
-        trial = self._trial
         try:
-            if trial.checkpoint:
-                await self._manager.forget(trial.checkpoint)
-            self._trial = None
-            await self._store(trial)
-        except BusError as error:
-            if self._trial is None:  # nothing takes it back any more: what is not stored is written at the next apply
-                raise NetworkError(_words(error)) from error
-            self._late, self._why = True, TOO_LATE
+            await self._store(self._trial)
+        except (BusError, OSError) as error:
+            # Time may have been faster, or the disk is full: the machine goes back to what is stored under its old name.
+            self._late = isinstance(error, BusError) and bool(error.name) and not error.refused
+            self._why = TOO_LATE if self._late else _words(error)
             await self.revert()
-            raise NetworkError(TOO_LATE) from error
-        except OSError as error:
-            raise NetworkError(f"The network's settings cannot be stored: {error.strerror}.") from error
+            raise NetworkError(self._why) from error
         finally:
             self._news.set()
+        self._trial = None
 
     async def revert(self) -> None:
         trial, self._trial = self._trial, None
@@ -154,13 +154,14 @@ class NetworkManager:
     async def _try(self, wanted: Sequence[Profile], settings: Settings) -> None:
         await self._manager.listen()
         trial = await self._plan(wanted, settings.network.ntp)
+        self._ntp = settings.network.ntp if trial.servers is None else trial.servers
         if not (trial.changed or trial.gone or trial.servers is not None):
             return
         self._trial = trial
         left = settings.provisioning.confirm_s + self.grace
         try:
             if trial.servers is not None:
-                await set_time_servers(self.bus, settings.network.ntp)
+                await self._set_servers(settings.network.ntp)
             if trial.changed or trial.gone:
                 trial.checkpoint = await self._manager.checkpoint(BUDGET + left)
                 async with asyncio.timeout(BUDGET):
@@ -200,6 +201,10 @@ class NetworkManager:
                 raise NetworkError("Time servers can only be set where systemd-timesyncd keeps the time.") from None
             return None
         return None if now == wanted else now
+
+    async def _set_servers(self, servers: tuple[str, ...]) -> None:
+        await set_time_servers(self.bus, servers)
+        self._ntp = servers
 
     async def _change(self, trial: Trial) -> None:
         for profile in trial.changed:
@@ -271,11 +276,16 @@ class NetworkManager:
         return False
 
     async def _store(self, trial: Trial) -> None:
+        """For good. Until the checkpoint is forgotten everything can be undone; what is left then is not used any more."""
         for profile in trial.changed:
             await self._manager.change(trial.paths[profile.uuid], typed(profile.table), keep=True)
-        for held in trial.gone.values():
-            await self._manager.delete(held.path)
         await asyncio.to_thread(self._note, trial.wanted)
+        if trial.checkpoint:
+            await self._manager.forget(trial.checkpoint)
+        for held in trial.gone.values():
+            with contextlib.suppress(BusError):  # the next apply finds it
+                await self._manager.delete(held.path)
+        await asyncio.to_thread(self._tidy, trial.wanted)
 
     async def _undo(self, trial: Trial) -> None:
         """Raises BusError, after everything has been tried."""
@@ -291,12 +301,15 @@ class NetworkManager:
             with contextlib.suppress(BusError):  # the checkpoint has taken it away
                 await self._manager.delete(trial.paths[uuid])
         if trial.servers is not None:
-            await set_time_servers(self.bus, trial.servers)
+            await self._set_servers(trial.servers)
 
     async def _look(self) -> None:
         await self._manager.listen()
         self._version = await self._manager.version()
         self._seen = await self._manager.standing()
+        with contextlib.suppress(BusError):  # timesyncd comes and goes by itself
+            if self._ntp and await time_servers(self.bus) != self._ntp:
+                await set_time_servers(self.bus, self._ntp)
 
     def _heard(self, path: str, member: str, values: list[Any]) -> None:
         self._manager.heard(path, member, values)
@@ -326,6 +339,8 @@ class NetworkManager:
 
     def _note(self, stored: Sequence[Profile]) -> None:
         atomic_write(self._ledger, json.dumps({each.uuid: each.digest for each in stored}).encode())
+
+    def _tidy(self, stored: Sequence[Profile]) -> None:
         used = {path for profile in stored for path in profile.files}
         for path in set(self._certificates.glob("*.pem")) - used:
             path.unlink(missing_ok=True)
@@ -367,7 +382,9 @@ def _nothing_up(failed: Mapping[str, str]) -> str:
     return f"{NOTHING_UP[:-1]}: {told}."
 
 
-def _words(error: BusError) -> str:
+def _words(error: BusError | OSError) -> str:
+    if isinstance(error, OSError):
+        return f"The network's settings cannot be stored: {error.strerror or error}."
     if error.refused:
         return "NetworkManager does not let kontor-provision change the network: its polkit rule is missing."
     if not error.name or error.name.endswith((".ServiceUnknown", ".NameHasNoOwner")):
