@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.commands import Subparsers
+from appliance.commands.fleet_enrol import register_enrol
 from appliance.commands.fleet_status import register_status
 from appliance.commands.keys import add_key, load_key
 from appliance.core.exits import Exit
@@ -52,6 +53,7 @@ def register(commands: Subparsers) -> None:
     publish.add_argument("--dry-run", action="store_true", help="check and tell, and write nothing")
     publish.add_argument("--json", action="store_true", help="for programs")
     publish.set_defaults(run=_publish)
+    register_enrol(actions)
     register_status(actions)
 
 

@@ -49,6 +49,11 @@ class Hosts:
         self._shard_of = shard_of
 
     @property
+    def rooms(self) -> tuple[str, ...]:
+        """The rooms that it holds, by the settings."""
+        return tuple(room.id for room in self._settings.host.rooms)
+
+    @property
     def page(self) -> str:
         """The address of the page; empty when it cannot be known."""
         return self._settings.host.page

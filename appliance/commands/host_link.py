@@ -74,7 +74,7 @@ def _link(given: argparse.Namespace, settings: Settings, now: float) -> Mapping[
     host = settings.host
     room = _room(given.room, host)
     identity = given.id or identity_of(given.name)
-    if identity in _devices(settings):
+    if identity in _devices(settings, room.id):
         raise _NoLink(f'"{identity}" is a device of this server, name another --id.')
     keys = _keys(room, state_of(settings, "host"), now)
     key_id = given.key or next(iter(keys))
@@ -98,11 +98,18 @@ def _link(given: argparse.Namespace, settings: Settings, now: float) -> Mapping[
     }
 
 
-def _devices(settings: Settings) -> set[str]:
+def _devices(settings: Settings, room: str) -> set[str]:
     """Those that may come in: whoever came by a link with the same identity would take their place."""
     from appliance.app.one_box import is_member
+    from appliance.app.places import state_of
+    from appliance.host.registry import RegistryError, stored_devices
+    from appliance.host.room_store import folder_of
 
     own = {settings.device.identity} if is_member(settings) else set()
+    try:
+        own |= stored_devices(folder_of(state_of(settings, "host"), room))
+    except RegistryError as error:
+        raise _NoLink(str(error)) from error
     return own | {device.id for device in settings.host.devices}
 
 

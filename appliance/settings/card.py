@@ -22,8 +22,6 @@ class Card:
     """Of the host's media certificate."""
     authority_pem: str = ""
     """The host's own authority, when its https is signed by one."""
-    wifi: tuple[str, str] | None = field(default=None, repr=False)
-    """Name and password of a Wi-Fi network; an empty password: it has none."""
 
 
 def kontor_toml(card: Card) -> str:
@@ -49,11 +47,14 @@ def kontor_toml(card: Card) -> str:
         'capture = "auto"',
         'playback = "auto"',
         *(["", "[network]", f'ca = """\n{card.authority_pem.strip()}\n"""'] if card.authority_pem else []),
-        *(_wifi(*card.wifi) if card.wifi else []),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _wifi(ssid: str, password: str) -> list[str]:
-    lines = ["", "[[network.wifi]]", f"ssid = {quoted(ssid)}"]
-    return [*lines, f"password = {quoted(password)}" if password else 'security = "open"']
+def wifi_toml(ssid: str, password: str) -> str:
+    """What tells a device of a Wi-Fi network, to stand behind :func:`kontor_toml`; "" for no password.
+
+    It is put there by whoever knows the password: the host, which makes the rest, is not told it.
+    """
+    secret = f"password = {quoted(password)}" if password else 'security = "open"'
+    return f"\n[[network.wifi]]\nssid = {quoted(ssid)}\n{secret}\n"

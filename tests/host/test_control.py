@@ -70,8 +70,12 @@ class Keeper:
 
     async def __call__(self, *words: str, code: int = 0) -> str:
         """What ``kontor host WORDS`` prints on both outputs; its exit code is ``code``."""
+        return await self.kontor("host", "--config", str(self.config), *words, code=code)
+
+    async def kontor(self, *words: str, code: int = 0) -> str:
+        """The same for any command."""
         self.output.readouterr()
-        given = await asyncio.to_thread(main, ["host", "--config", str(self.config), *words])
+        given = await asyncio.to_thread(main, list(words))
         told = self.output.readouterr()
         assert given == code, told.out + told.err
         return told.out + told.err
