@@ -47,7 +47,7 @@ class Root:
         """The words that run a command in it, in mounts of its own that go with it."""
         return ["unshare", "-m", "--propagation", "private", "sh", "-c", _ENTER, str(self.folder), *words]
 
-    def run(self, *words: str, check: bool = True, **settings: object) -> "subprocess.CompletedProcess[str]":
+    def run(self, *words: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run a command; what it said is shown when it fails."""
         done = subprocess.run(
             self.command(*words), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
