@@ -6,6 +6,7 @@ import ipaddress
 import resource
 from pathlib import Path
 
+from appliance.app import figures
 from appliance.app.one_box import is_member, place_of
 from appliance.app.places import state_of
 from appliance.app.process import NotAllowed, beat, make_folders, until_stopped
@@ -118,10 +119,20 @@ async def main(settings: Settings, stop: asyncio.Event, journal: Journal, config
         raise NotAllowed(f"[host] listen and port: {error}") from error
     except (CertificateError, ControlError, StoreError) as error:
         raise NotAllowed(str(error)) from error
+
+    async def state() -> figures.State:
+        return host.state()
+
     notifier = Notifier()
     try:
         notifier.tell("READY=1")
-        await until_stopped(stop, {"host": host.wait, "watchdog": lambda: beat(notifier, lambda: True, journal)})
+        parts: dict[str, figures.Part] = {
+            "host": host.wait,
+            "watchdog": lambda: beat(notifier, lambda: True, journal),
+            # Where there are several, their front answers for all.
+            **(figures.of_host(settings, state, journal) if config is None else {}),
+        }
+        await until_stopped(stop, parts)
     finally:
         notifier.close()
         await host.stop()

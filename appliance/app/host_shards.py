@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from appliance.app import figures
 from appliance.app.host import allow_descriptors, host_config
 from appliance.app.places import state_of
 from appliance.app.process import NotAllowed, beat, make_folders, until_stopped
@@ -96,6 +97,7 @@ async def main(options: Sequence[str], settings: Settings, stop: asyncio.Event, 
         Child(f"shard {number}", kontor("host", *options, "--shard", str(number)), EventName.SHARD_RESTARTED)
         for number in range(count(settings))
     ]
+    sockets = [control_path(settings, number) for number in range(count(settings))]
     notifier = Notifier()
     try:
         async with Supervisor(children, journal) as supervisor:
@@ -104,6 +106,7 @@ async def main(options: Sequence[str], settings: Settings, stop: asyncio.Event, 
                 "front": front.wait,
                 "shards": supervisor.watch,
                 "watchdog": lambda: beat(notifier, lambda: True, journal),
+                **figures.of_host(settings, lambda: figures.of_shards(sockets, front.counters.snapshot()), journal),
             }
             await until_stopped(stop, parts)
     finally:

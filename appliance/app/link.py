@@ -1,15 +1,16 @@
 """Puts ``kontor link`` together: the process that has the network and hears only what the gate let through."""
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from appliance.app import figures
 from appliance.app.about import About
 from appliance.app.answering import Answering, shown_direction
 from appliance.app.engines import make_engine
+from appliance.app.mending import mending
 from appliance.app.neighbours import Neighbours
 from appliance.app.places import state_of
 from appliance.app.process import beat, make_folders, moved, tune, until_stopped
@@ -23,6 +24,7 @@ from appliance.core.roster import Member
 from appliance.core.state import Codec, LinkState
 from appliance.core.units import SILENCE, SLOTS
 from appliance.health.journal import Journal
+from appliance.health.machine import own_process
 from appliance.health.notify import Notifier
 from appliance.health.status import StatusServer
 from appliance.media import opus
@@ -102,6 +104,7 @@ class Link:
         """Run until ``stop``; a vital part that ends raises."""
         self._loop = asyncio.get_running_loop()
         handlers: dict[str, Any] = {"status": self._status, "trial": self._on_trial}
+        handlers["mend"] = mending(stop.set, lambda: self._rejoin(self._settings))
         if self._files is not None:
             handlers["reload"] = Reload("link", self._files, self._journal, stop.set, rejoin=self._rejoin)
         status = StatusServer(self._runtime / STATUS, handlers)
@@ -117,6 +120,7 @@ class Link:
                 "proof": self._proof,
                 "reminder": self._remind,
                 "about": self._about.run,
+                **figures.of_device(self._settings, self._shown, self._journal),
                 "watchdog": lambda: beat(notifier, moved(lambda: self._answering.rounds), self._journal, self._words),
             }
             await until_stopped(stop, parts)
@@ -343,9 +347,12 @@ class Link:
             counters={**self.counters.snapshot(), **counters},
         )
 
-    async def _status(self, _request: Mapping[str, Any]) -> Mapping[str, object]:
+    def _shown(self) -> Mapping[str, object]:
         digest = {"settings": self._files.current.digest} if self._files else {}
-        return self.state().as_dict() | {"pid": os.getpid()} | digest
+        return self.state().as_dict() | own_process() | digest
+
+    async def _status(self, _request: Mapping[str, Any]) -> Mapping[str, object]:
+        return self._shown()
 
 
 async def main(settings: Settings, stop: asyncio.Event, journal: Journal, files: Files | None = None) -> None:

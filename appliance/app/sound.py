@@ -6,7 +6,6 @@ and only then STARTED lets the gate follow the controls. Stop: the gate closes f
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,6 +17,7 @@ from appliance.app import exchange_path
 from appliance.app.duplex import PATIENCE, Duplex, Facts
 from appliance.app.hearing import channels_of, make_front_end
 from appliance.app.loudness import Loudness
+from appliance.app.mending import mending
 from appliance.app.panels import make_panel
 from appliance.app.places import state_of
 from appliance.app.process import (
@@ -43,6 +43,7 @@ from appliance.core.counters import Counters
 from appliance.core.events import EventName
 from appliance.core.state import Backends, SoundState
 from appliance.health.journal import Journal
+from appliance.health.machine import own_process
 from appliance.health.notify import Notifier
 from appliance.health.status import StatusServer
 from appliance.panel.port import Panel
@@ -329,12 +330,12 @@ class Sound:
         async def status(_request: Mapping[str, Any]) -> Mapping[str, object]:
             turnaround = self._listener.turnaround
             extra = {"exchange_ms": {"p50": turnaround.percentile_ms(50), "p99": turnaround.percentile_ms(99)}}
-            more = {"exchange": self._listener.counts.as_dict(), "pid": os.getpid()}
+            more = {"exchange": self._listener.counts.as_dict()} | own_process()
             return self.state().as_dict() | extra | more | ({"settings": reload.digest} if reload else {})
 
         recordings = self._recordings
         handlers: dict[str, Any] = {"status": status, "record": recordings.begin, "recording": recordings.look}
-        handlers |= {"fault": self._advice.take} | ({"reload": reload} if reload else {})
+        handlers |= {"fault": self._advice.take, "mend": mending(stop.set)} | ({"reload": reload} if reload else {})
         if isinstance(self._panel, VirtualPanel):
             panel = self._panel
 
