@@ -144,7 +144,8 @@ def _stored(secret: _Plain, secrets: Path) -> Path:
     folder = secrets / secret.part
     if not folder.is_dir():
         folder.mkdir(parents=True)
-        folder.chmod(_FOLDER_MODE)
+        with contextlib.suppress(OSError):  # a sandbox may forbid it; on a device the folder is there (tmpfiles.d)
+            folder.chmod(_FOLDER_MODE)
     newest = max((number for stem, number in map(_numbered, folder.iterdir()) if stem == secret.stem), default=0)
     path = folder / f"{secret.stem}.{newest}"
     if secret.value == MOVED:

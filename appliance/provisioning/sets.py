@@ -93,7 +93,7 @@ class Sets:
         """
         digest = digest_of(layers)
         if not self._sets.is_dir():
-            self._sets.mkdir(_FOLDER, parents=True)
+            _make(self._sets)
             _sync(self._folder)
         self._tidy(digest)
         if not self._whole(digest):
@@ -133,7 +133,7 @@ class Sets:
         return True
 
     def _write(self, new: Path, layers: Sequence[Layer]) -> None:
-        new.mkdir(_FOLDER)
+        _make(new)
         for name, content in [*((layer.file, layer.content) for layer in layers), (NAMES, _names(layers))]:
             _write_file(new / name, content)
         _sync(new)
@@ -163,6 +163,11 @@ def _layer(file: str, facts: Mapping[str, Any], content: bytes) -> Layer:
     if "scope" in facts:
         document = Published(facts["scope"], facts["version"], content, facts["expires"], facts["key"])
     return Layer(file, facts["name"], content, Path(facts["folder"]), document)
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    folder.chmod(_FOLDER)  # whatever the umask
 
 
 def _write_file(path: Path, content: bytes) -> None:
