@@ -13,17 +13,20 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from appliance.app.caretaker import Caretaker
 from appliance.app.places import state_of
 from appliance.app.process import beat, make_folders, until_stopped
 from appliance.app.rollout import Rollout
 from appliance.core.events import EventName, Severity
 from appliance.health.journal import Journal
+from appliance.health.machine import own_process
 from appliance.health.notify import Notifier
 from appliance.health.status import StatusServer
 from appliance.provisioning.candidate import SECRETS
 from appliance.provisioning.fetch import pause
 from appliance.provisioning.files import Files, Loaded, of_machine, root_folder
 from appliance.provisioning.network import Network
+from appliance.provisioning.power import Foreground, Power, is_service
 from appliance.provisioning.virtual import VirtualNetwork
 from appliance.settings import Settings, SettingsError, load
 
@@ -43,6 +46,8 @@ class Provision:
         self.rollout = Rollout(files, journal, network, root or root_folder())
         self.found: Callable[[], Found] = tuple
         """The rooms that announce themselves nearby; see appliance/provisioning/nearby.py."""
+        self.health: Callable[[], Mapping[str, object]] = dict
+        """What the device did to mend itself; see appliance/app/caretaker.py."""
         self._pulls: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
 
@@ -111,6 +116,8 @@ class Provision:
             "network": dict(self._network.state()),
             "needs": needs(self.settings),
             "found": [dict(each) for each in self.found()],
+            "recovery": dict(self.health()),
+            **own_process(),
         }
 
     async def _pull(self, request: Mapping[str, Any]) -> Mapping[str, object]:
@@ -147,13 +154,31 @@ async def main(files: Files, stop: asyncio.Event, journal: Journal) -> None:
     :raises NotAllowed: its folders cannot be made.
     """
     settings = files.current.settings
-    make_folders(settings.device.state_dir, state_of(settings, "provision"), settings.device.runtime_dir)
+    own = state_of(settings, "provision")
+    make_folders(settings.device.state_dir, own, settings.device.runtime_dir)
     notifier = Notifier()
     try:
-        provision = Provision(files, journal, network_of(state_of(settings, "provision")))
-        await provision.run(stop, notifier, {})
+        provision = Provision(files, journal, network_of(own))
+        caretaker = Caretaker(
+            lambda: provision.settings,
+            journal,
+            power(),
+            trying=lambda: provision.rollout.as_dict()["state"] == "trying",
+            state=own,
+        )
+        provision.health = caretaker.as_dict
+        await provision.run(stop, notifier, {"caretaker": caretaker.run})
     finally:
         notifier.close()
+
+
+def power() -> Power:
+    """What can be asked of this machine: nothing by a process that is not its service."""
+    if not is_service():
+        return Foreground()
+    from appliance.provisioning.machine import Machine  # noqa: PLC0415 - D-Bus is on a device only
+
+    return Machine()
 
 
 def network_of(folder: Path) -> Network:

@@ -1,15 +1,13 @@
 """The two things that are asked of the machine's own services: a reboot of logind, and of systemd how a unit stands."""
 
-import time
-
 from appliance.provisioning.bus import Bus, BusError
-from appliance.provisioning.power import NotDone, has_route
+from appliance.provisioning.power import Foreground, NotDone
 
 _LOGIND = "org.freedesktop.login1"
 _SYSTEMD = "org.freedesktop.systemd1"
 
 
-class Machine:
+class Machine(Foreground):
     """Asks over D-Bus. What this user may do is said by polkit (systemd/polkit)."""
 
     def __init__(self, bus: Bus | None = None) -> None:
@@ -24,14 +22,6 @@ class Machine:
             await self._bus.call(_LOGIND, "/org/freedesktop/login1", f"{_LOGIND}.Manager.Reboot", "b", False)
         except BusError as error:
             raise NotDone(str(error)) from error
-
-    def uptime(self) -> float:
-        """Seconds since the machine started, sleep included."""
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-    def has_route(self) -> bool:
-        """Whether it knows a way to anywhere."""
-        return has_route()
 
     async def is_off(self, unit: str) -> bool:
         """Whether somebody stopped this unit, or it never was started; False when nobody knows."""

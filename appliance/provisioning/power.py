@@ -1,5 +1,7 @@
 """What the caretaker asks of the machine, and what it can see of its network without asking anybody."""
 
+import os
+import time
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +30,34 @@ class Power(Protocol):
 
     async def is_off(self, unit: str) -> bool:
         """Whether somebody stopped this unit, or it never was started; False when nobody knows."""
+
+
+class Foreground:
+    """A machine that is not ours to start anew: somebody runs us by hand, or below another root."""
+
+    async def reboot(self) -> None:
+        """Never.
+
+        :raises NotDone: always.
+        """
+        raise NotDone("this machine is not rebooted: kontor is not run as its service")
+
+    async def is_off(self, _unit: str) -> bool:
+        """Nobody knows."""
+        return False
+
+    def uptime(self) -> float:
+        """Seconds since the machine started, sleep included."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def has_route(self) -> bool:
+        """Whether the machine knows a way to anywhere."""
+        return has_route()
+
+
+def is_service() -> bool:
+    """Whether systemd itself started this process (systemd.exec(5), SYSTEMD_EXEC_PID)."""
+    return os.environ.get("SYSTEMD_EXEC_PID") == str(os.getpid())
 
 
 def has_route(root: Path = Path("/")) -> bool:
