@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _IN_THE_ROOM = 30.0
 """Seconds that a started device is waited for."""
+_NO_PANEL = """\
+It has no panel, so it hears the room and nobody hears it: unmuting takes a hand. The least panel is a switch between the
+pins 1 and 11 of a Raspberry Pi's header, which is on while the microphone is: sudo kontor setup --switch latching"""
 
 
 def register(commands: Subparsers) -> None:
@@ -28,6 +31,11 @@ def register(commands: Subparsers) -> None:
     parser.add_argument("--room", metavar="ADDRESS", help='its address or a link; "" for none yet')
     parser.add_argument("--name", help="what the others in the room read")
     parser.add_argument("--card", help='"auto" for the best, "none", a card of kontor devices, or a name of ALSA\'s')
+    parser.add_argument(
+        "--switch",
+        choices=("latching", "momentary"),
+        help="a mute switch or button is wired to the header (docs/panel.md)",
+    )
     parser.add_argument("--ca-file", type=Path, metavar="FILE", help="the server's own authority, PEM")
     parser.add_argument("--unchecked", action="store_true", help="do not ask the server whether the room is there")
     parser.add_argument("--no-test", action="store_true", help="do not listen to the sound card")
@@ -86,7 +94,11 @@ def _run(given: argparse.Namespace, person: "Person") -> int:
     path = given.config or _machine_file()
     draft = _draft(path)
     answers = _answers(given, person, draft)
-    settings, config = _write(draft, answers, ["--config", str(path.absolute())] if given.config else [], person)
+    panel = {"panel.kind": "gpio", "panel.mute": given.switch} if given.switch else {}
+    config = ["--config", str(path.absolute())] if given.config else []
+    settings = _write(draft, answers, panel, config, person)
+    if settings.panel.kind == "none":
+        person.tell(_NO_PANEL)
     services = _services(given)
     good = True
     if not given.no_test and settings.audio.backend == "alsa":
@@ -182,8 +194,10 @@ def _cards() -> "Sequence[Card]":
 # ---- doing
 
 
-def _write(draft: "Draft", answers: "Answers", config: list[str], person: "Person") -> "tuple[Settings, list[str]]":
-    """Write the files; the settings in force then, and the option that names them."""
+def _write(
+    draft: "Draft", answers: "Answers", more: Mapping[str, object], config: Sequence[str], person: "Person"
+) -> "Settings":
+    """Write the files with the answers and ``more``; the settings in force then."""
     from appliance.app.setup import OLD, keep_files, overridden, values_of
     from appliance.commands.part import load_settings
     from appliance.provisioning.files import sources
@@ -191,7 +205,7 @@ def _write(draft: "Draft", answers: "Answers", config: list[str], person: "Perso
 
     path, before = draft.path, draft.settings
     try:
-        values: Mapping[str, object] = values_of(answers, _cards(), before) | keep_files(path, answers.way, before)
+        values = values_of(answers, _cards(), before) | keep_files(path, answers.way, before) | more
         kept = draft.write(values)
     except OSError as error:
         raise _Stop(f"{path} was not written: {error}", Exit.CANNOT_CREATE) from error
@@ -208,7 +222,7 @@ def _write(draft: "Draft", answers: "Answers", config: list[str], person: "Perso
         raise _Stop(error, Exit.CONFIGURATION) from error
     if others:
         person.tell(f"Another file has the last word on: {', '.join(others)}")
-    return settings, config
+    return settings
 
 
 def _services(given: argparse.Namespace) -> "Services | None":

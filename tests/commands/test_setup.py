@@ -40,9 +40,15 @@ def test_without_a_terminal_by_options(config: Path, capsys: pytest.CaptureFixtu
     assert by_options(config) == 0
     assert tomllib.loads(config.read_text())["device"]["name"] == "Hall"
     assert capsys.readouterr().out == (
-        f"\nWritten: {config}; the one before is kontor.toml.old\n"
+        f"\nWritten: {config}; the one before is kontor.toml.old\n{command._NO_PANEL}\n"
         f"systemd does not look after Kontor here. Start it with: kontor run --config {config}\n"
     )
+
+
+def test_a_switch_makes_a_panel(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert by_options(config, "--switch", "momentary", "--no-start") == 0
+    assert tomllib.loads(config.read_text())["panel"] == {"kind": "gpio", "mute": "momentary"}
+    assert "no panel" not in capsys.readouterr().out
 
 
 def test_a_question_that_is_left_needs_a_terminal(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,12 +16,14 @@ from tests.support import need
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "operate.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+OURS = r"^(sudo (-u kontor-host )?)?kontor "
+"""How a line begins that calls us."""
 SETTINGS = [text for kind, text in BLOCKS if kind == "toml"]
-COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines() if "/bin/kontor " in line]
+COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines() if re.search(OURS, line)]
 
 
 def test_there_is_something_to_look_at() -> None:
-    assert (len(SETTINGS), len(COMMANDS)) == (4, 4)
+    assert (len(SETTINGS), len(COMMANDS)) == (4, 5)
 
 
 @pytest.mark.parametrize("text", SETTINGS)
@@ -31,13 +33,19 @@ def test_settings_of_the_guide_are_accepted(text: str) -> None:
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_commands_of_the_guide_are_understood(line: str) -> None:
-    words = shlex.split(line)
-    start = next(number for number, word in enumerate(words) if word.endswith("/bin/kontor"))
-    parser().parse_args(words[start + 1 :])
+    parser().parse_args(shlex.split(re.sub(OURS, "", line)))
+
+
+@pytest.mark.parametrize("call", sorted(set(re.findall(r"`(?:sudo )?(kontor [a-z][^`]*)`", GUIDE))))
+def test_what_the_guide_calls_in_passing_is_understood(call: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = shlex.split(call)[1:]
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args([*words, "--help"])
+    assert ended.value.code == 0, capsys.readouterr().err
 
 
 def test_files_that_the_guide_names_exist() -> None:
-    named = re.findall(r"\]\(([^)#]+)\)", GUIDE) + re.findall(r"/opt/kontor/(examples/[\w./-]+)", GUIDE)
+    named = re.findall(r"\]\(([^)#]+)\)", GUIDE) + re.findall(r" (examples/[\w./-]+)", GUIDE)
     for name in named:
         place = ROOT / name if name.startswith("examples/") else ROOT / "docs" / name
         assert name.startswith("https:") or place.exists(), name
