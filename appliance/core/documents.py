@@ -48,7 +48,7 @@ ON_THE_WAY = frozenset({Why.UNREACHABLE, Why.CERTIFICATE, Why.STATUS, Why.REDIRE
 """Faults of the server or of the way to it, whichever document was asked for."""
 
 
-class NotTaken(ValueError):
+class NotTaken(Exception):
     """A document is not taken; the text is one whole sentence for people."""
 
     def __init__(self, why: Why, text: str) -> None:

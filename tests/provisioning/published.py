@@ -7,9 +7,13 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
+from appliance.core.documents import Pointer
+from appliance.provisioning.publication import document_path, pointer_path
+from appliance.provisioning.signing import SecretKey
 from tests.support import ports
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -57,3 +61,14 @@ async def shown(folder: Path, tls: ssl.SSLContext | None = None) -> AsyncIterato
     finally:
         await runner.cleanup()
         await asyncio.sleep(0)
+
+
+def publish(folder: Path, key: SecretKey, scope: str, version: int, content: bytes, **facts: Any) -> Pointer:
+    """Put a signed document into ``folder``; ``facts`` go into its pointer."""
+    file = f"{scope.rpartition('/')[2]}.{version}.toml"
+    pointer = Pointer(**{"scope": scope, "version": version, "file": file, **facts})
+    lies = folder / document_path(Pointer(scope, version, pointer.file))
+    lies.parent.mkdir(parents=True, exist_ok=True)
+    lies.write_bytes(content)
+    (folder / pointer_path(scope)).write_bytes(key.publish(pointer, content))
+    return pointer
