@@ -20,8 +20,9 @@ from appliance.core.wire import Fields, ProtocolError, identity, name
 from appliance.host.conference import Conference
 from appliance.host.config import DeviceConfig, Strangers
 from appliance.host.http import Refusal, bearer, json_response, read_json
-from appliance.host.registry import Invitation, Registry, RegistryError, read_key
+from appliance.host.registry import MOST_DEVICES, Invitation, Registry, RegistryError, read_key
 from appliance.host.services import Services
+from appliance.settings import identity_of
 from appliance.settings.card import Card, kontor_toml
 from appliance.settings.special import page_url
 
@@ -155,12 +156,15 @@ class Enrolment:
     # ---- what both admins and the host's keeper do
 
     async def card(self, conference: Conference, fields: Fields, *, by_keeper: bool) -> dict[str, Any]:
-        """Invite the device that ``fields`` tell of (id, name, url of this host): its ``kontor.toml``.
+        """Invite the device that ``fields`` tell of (name, url of this host, perhaps id): its ``kontor.toml``.
+
+        Without an id it gets one of its own; with that of a device that is here, it takes its place.
 
         :raises Refusal: it cannot be invited.
         """
         try:
-            device, device_name = identity(fields, "id"), name(fields, "name")
+            device_name = name(fields, "name")
+            device = identity(fields, "id") if "id" in fields else self._free_id(conference, device_name)
             url = page_url(str(fields.get("url")))
         except ProtocolError as error:
             raise Refusal(400, str(error)) from None
@@ -177,6 +181,13 @@ class Enrolment:
             device, device_name, url, conference.id, token, expires, self._services.fingerprint, self._authority_pem
         )
         return {"id": device, "expires": expires, "toml": kontor_toml(card)}
+
+    def _free_id(self, conference: Conference, device_name: str) -> str:
+        registry, base = conference.store.registry, identity_of(device_name)[:60]
+        invited = {each.id for each in registry.invitations(self._services.unix_now())}
+        taken = {*(device.id for device in registry.devices), *invited, *self._services.devices}
+        names = (base, *(f"{base}-{number}" for number in range(2, MOST_DEVICES + 3)))
+        return next(each for each in names if each not in taken and conference.roster.get(each) is None)
 
     async def let_in(self, conference: Conference, device: str, key: object) -> dict[str, Any]:
         """Let in a device that asks.

@@ -156,6 +156,14 @@ async def test_a_token_that_is_too_old_is_as_good_as_none(tmp_path: Path) -> Non
         assert "has to let this device in" in words
 
 
+async def test_a_device_without_an_id_gets_one_of_its_own(tmp_path: Path) -> None:
+    async with house(tmp_path, devices=(DeviceConfig("room-3", "Room 3", ROOM, b"d" * 32),)) as home:
+        admin = Asked(home)
+        made = [(await admin(DEVICES, {"name": "Room 3", "url": home.base}))["id"] for _ in range(2)]
+        assert made == ["room-3-2", "room-3-3"]
+        assert [each["id"] for each in (await admin(DEVICES))["invited"]] == made
+
+
 async def test_only_an_admin_may_invite_and_only_what_can_be(tmp_path: Path) -> None:
     fixed = DeviceConfig("room-7", "Room 7", ROOM, DeviceKey.make().public)
     good = {"id": "room-3", "name": "Room 3", "url": "https://rooms.example.org"}

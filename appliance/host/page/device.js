@@ -40,6 +40,7 @@ export class Device {
 	#key = byId("device-key");
 	#reasons = find(this.node, ".reasons");
 	#voice = find(this.node, ".voice");
+	#print = find(this.node, ".print");
 
 	/** @param {Model} model @param {import("./panel.js").PanelLink | null} panel the demo's @param {(message: object) => void} send to the host */
 	constructor(model, panel, send) {
@@ -70,6 +71,8 @@ export class Device {
 		const site = this.#site;
 		byId("device-whole").hidden = !site;
 		byId("device-none").hidden = Boolean(site);
+		const admin = this.#model.you?.role === "admin";
+		byId("device-add").hidden = Boolean(site) || !admin;
 		setText(byId("device-title"), member ? t("device.in", { name: member.name }) : t("device"));
 		const words = lampWords(site ?? UNKNOWN, this.#model);
 		setText(this.#stripWords, site ? `${words.mic}. ${words.room}` : t("device.none"));
@@ -81,6 +84,8 @@ export class Device {
 		this.#key.hidden = !member;
 		this.#showReasons(site);
 		this.#showVoice(voiceOf(site));
+		this.#print.hidden = !admin || !site.key;
+		setText(find(this.#print, "code"), site.key ?? "");
 	}
 
 	/** @param {number | null} direction degrees; told as on the face of a clock, 12 o'clock is where the array's y axis points */

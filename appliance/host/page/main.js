@@ -3,8 +3,9 @@
 import { askToken, readAddress } from "./address.js";
 import { Bar } from "./bar.js";
 import { Device } from "./device.js";
-import { byId, checkField, setAttribute, setIcon, setText } from "./dom.js";
+import { byId, checkField, h, setAttribute, setIcon, setText } from "./dom.js";
 import { Ended } from "./ended.js";
+import { Enrol } from "./enrol.js";
 import { Hint } from "./hint.js";
 import { listen } from "./keys.js";
 import { Media } from "./media.js";
@@ -50,6 +51,7 @@ class Page {
 	#session;
 	#members;
 	#device;
+	#enrol;
 	#announced = "";
 	#toldOfMute = false;
 	/** Join as soon as the room answers: it is taken from another window. */
@@ -76,6 +78,7 @@ class Page {
 		const link = panel ? new PanelLink(panel, () => this.#device.show()) : null;
 		this.#device = new Device(this.#model, link, send);
 		this.#members = new Members(this.#model, this.#playback, send);
+		this.#enrol = new Enrol(room, token);
 		link?.open();
 	}
 
@@ -116,6 +119,7 @@ class Page {
 			"recording-leave": () => this.#session.leave(),
 			sound: () => soundSheet(this.#playback),
 			"lamp-strip": () => this.#deviceSheet(),
+			"device-add": () => this.#enrol.open(),
 		};
 		for (const [id, press] of Object.entries(presses)) byId(id).onclick = press;
 	}
@@ -189,7 +193,8 @@ class Page {
 	/** What an admin sets for everybody. */
 	#roomSettings() {
 		if (this.#model.you?.role !== "admin") return [];
-		return [checkField("set.muteNew", this.#model.muteNew, (on) => this.#presence.send({ type: "mute_new", on }))];
+		const muteNew = checkField("set.muteNew", this.#model.muteNew, (on) => this.#presence.send({ type: "mute_new", on }));
+		return [muteNew, h("button", { class: "key", type: "button", onclick: () => this.#enrol.open() }, t("enrol"))];
 	}
 
 	/** Told once for each mute, though the host says it again whenever the socket comes back. */

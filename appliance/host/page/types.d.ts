@@ -23,6 +23,8 @@ interface Site {
 	/** Where who is heard talks: degrees counter-clockwise from the array's x axis, seen from above. Only of an open gate. */
 	direction?: number | null;
 	extra?: Record<string, unknown>;
+	/** The fingerprint of its key, as the host knows it. */
+	key?: string;
 }
 
 /** What the demo's panel tells, from the device itself. */

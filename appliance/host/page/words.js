@@ -104,6 +104,23 @@ export const WORDS = {
 	"device.voice": ["The voice comes from {hour} o'clock", "Die Stimme kommt von {hour} Uhr"],
 	"device.talking": ["Somebody talks into the closed microphone", "Ins stumme Mikrofon wird gesprochen"],
 
+	"device.print": ["Key", "Schlüssel"],
+
+	enrol: ["Add a device", "Gerät hinzufügen"],
+	"enrol.asking": ["Asks to be let in", "Bittet um Einlass"],
+	"enrol.compare": ["The device shows its key by: kontor status. Let it in if it is the same.", "Das Gerät zeigt seinen Schlüssel mit: kontor status. Nur bei gleichem Schlüssel hereinlassen."],
+	"enrol.letIn": ["Let in", "Hereinlassen"],
+	"enrol.comes": ["{name} comes within half a minute.", "{name} kommt in einer halben Minute."],
+	"enrol.name": ["Name of the device", "Name des Geräts"],
+	"enrol.wifi": ["Wi-Fi (empty: by cable)", "WLAN (leer: per Kabel)"],
+	"enrol.password": ["Password of the Wi-Fi", "Passwort des WLANs"],
+	"enrol.stays": ["The password goes into the file and nowhere else.", "Das Passwort kommt in die Datei und sonst nirgendwohin."],
+	"enrol.make": ["Make the file", "Datei erstellen"],
+	"enrol.made": ["kontor.toml for {name} is made.", "kontor.toml für {name} ist erstellt."],
+	"enrol.then": ["Copy it onto the boot partition of the card. It lets one device in, until {time}.", "Auf die Boot-Partition der Karte kopieren. Bis {time} lässt die Datei ein Gerät herein."],
+	"enrol.again": ["Download again", "Erneut herunterladen"],
+	"enrol.another": ["Another device", "Weiteres Gerät"],
+
 	"lamp.off": ["Off", "Aus"],
 	"lamp.steady": ["On", "An"],
 	"lamp.slow": ["Pulses", "Pulsiert"],

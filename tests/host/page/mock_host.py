@@ -77,6 +77,12 @@ class MockHost:
         self.token = token(name="Mira Koch", room="studio")
         self.silent = False
         """Answer no hello."""
+        self.asking: list[Message] = []
+        """Devices that ask to be let in."""
+        self.devices_refuse = ""
+        """What a request for a new device is refused with."""
+        self.devices_asked: list[Message] = []
+        """What the page asked of devices."""
         self.refuse: int | None = None
         """Close code that answers the next hellos,"""
         self.reason = ""
@@ -112,6 +118,8 @@ class MockHost:
         app.router.add_post("/rooms/studio/media", self._media)
         app.router.add_delete("/rooms/studio/media/{session}", self._leave)
         app.router.add_post("/rooms/studio/token", self._name)
+        app.router.add_get("/rooms/studio/devices", self._devices)
+        app.router.add_post("/rooms/studio/devices{rest:.*}", self._devices)
         app.router.add_get("/demo/panel", self._panel)
         app.router.add_get("/page/{name}", _file)
         app.router.add_get("/studio", _index)
@@ -201,6 +209,16 @@ class MockHost:
             "guest": self.you["role"] == "guest",
             "mute_new": False,
         }
+
+    async def _devices(self, request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != f"Bearer {self.token}":
+            return web.Response(status=401, text="A token is missing.\n")
+        if request.method == "GET":
+            return web.json_response({"devices": [], "invited": [], "asking": self.asking})
+        self.devices_asked.append({"path": request.path} | await request.json())
+        if self.devices_refuse:
+            return web.Response(status=409, text=self.devices_refuse)
+        return web.json_response({"id": "room-3", "expires": 1_900_000_000, "toml": "schema = 1\n"})
 
     async def _panel(self, request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse(compress=False)  # no thread for long messages

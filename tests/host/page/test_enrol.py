@@ -1,0 +1,122 @@
+"""Add a device: a file for its card, and who asks to be let in. Only admins see it."""
+
+import tomllib
+from pathlib import Path
+
+from tests.host.page.mock_host import MockHost, site
+from tests.host.page.visits import Visit, visiting
+
+ASKING = [{"id": "attic", "name": "Attic", "key": "1a2b 3c4d 5e6f 7081 92a3 b4c5 d6e7 f809"}]
+
+
+def _admin(host: MockHost) -> None:
+    host.you["role"] = "admin"
+
+
+def _asking(host: MockHost) -> None:
+    _admin(host)
+    host.asking = ASKING
+
+
+def _empty(host: MockHost) -> None:
+    _admin(host)
+    host.members = []
+
+
+async def open_dialog(visit: Visit) -> None:
+    await visit.page.locator("#settings").click()
+    await visit.page.locator("dialog .key", has_text="Add a device").click()
+    await visit.wait_text("dialog h2", "Add a device")
+
+
+async def made(visit: Visit, press: str) -> str:
+    async with visit.page.expect_download() as download:
+        await visit.page.get_by_role("button", name=press).click()
+    assert (await download.value).suggested_filename == "kontor.toml"
+    return Path(await (await download.value).path()).read_text()
+
+
+@visiting(host=_admin)
+async def test_a_file_is_made_and_the_host_is_not_told_the_password(visit: Visit) -> None:
+    await visit.open()
+    await open_dialog(visit)
+    assert await visit.page.evaluate("document.activeElement.maxLength") == 64, "the name comes first"
+    fields = visit.page.locator("dialog .text")
+    await fields.nth(0).fill("  Room 3 ")
+    await fields.nth(1).fill('Office "2"')
+    await fields.nth(2).fill("back\\slash\x7f1")
+    text = await made(visit, "Make the file")
+    assert tomllib.loads(text)["network"]["wifi"] == [{"ssid": 'Office "2"', "password": "back\\slash\x7f1"}]
+    assert visit.host.devices_asked == [
+        {"path": "/rooms/studio/devices", "name": "Room 3", "url": f"http://localhost:{visit.host.port}"}
+    ]
+    await visit.wait_text("dialog b", "kontor.toml for Room 3 is made.")
+    assert "Copy it onto the boot partition of the card. It lets one device in, until" in await visit.text(
+        "dialog .enrol p"
+    )
+    assert await made(visit, "Download again") == text
+    await visit.page.get_by_role("button", name="Another device").click()
+    await fields.nth(0).fill("Room 4")
+    assert await made(visit, "Make the file") == "schema = 1\n", "without Wi-Fi there is nothing of it"
+    assert await visit.page.evaluate("seen.shifts") == []
+
+
+@visiting(host=_admin)
+async def test_an_open_network_is_said_to_be_one(visit: Visit) -> None:
+    await visit.open()
+    await open_dialog(visit)
+    await visit.page.locator("dialog .text").nth(0).fill("Room 3")
+    await visit.page.locator("dialog .text").nth(1).fill("Guests")
+    await visit.page.locator("dialog .text").nth(0).press("Enter")
+    await visit.wait_text("dialog b", "kontor.toml for Room 3 is made.")
+
+
+@visiting(host=_admin)
+async def test_what_the_host_refuses_is_said(visit: Visit) -> None:
+    await visit.open()
+    visit.host.devices_refuse = "There are 1024 devices already.\n"
+    await open_dialog(visit)
+    await visit.page.get_by_role("button", name="Make the file").click()
+    assert visit.host.devices_asked == [], "a name is needed"
+    await visit.page.locator("dialog .text").nth(0).fill("Room 3")
+    await visit.page.get_by_role("button", name="Make the file").click()
+    await visit.wait_text("dialog .wrong", "There are 1024 devices already.")
+    visit.host.devices_refuse = ""
+    await made(visit, "Make the file")
+
+
+@visiting(host=_asking, language="de")
+async def test_who_asks_is_let_in_by_its_key(visit: Visit) -> None:
+    await visit.open()
+    await visit.page.locator("#settings").click()
+    await visit.page.locator("dialog .key", has_text="Gerät hinzufügen").click()
+    await visit.wait_text("dialog li code", ASKING[0]["key"])
+    await visit.page.get_by_role("button", name="Hereinlassen").click()
+    await visit.wait_text("dialog li .second", "Attic kommt in einer halben Minute.")
+    assert visit.host.devices_asked == [{"path": "/rooms/studio/devices/attic/admit", "key": ASKING[0]["key"]}]
+    assert await visit.text("#status") == "Attic kommt in einer halben Minute."
+
+
+@visiting(host=_empty)
+async def test_a_room_without_a_device_offers_it_to_admins(visit: Visit) -> None:
+    await visit.open()
+    await visit.page.locator("#device-add").click()
+    await visit.wait_text("dialog h2", "Add a device")
+
+
+@visiting()
+async def test_others_see_nothing_of_it(visit: Visit) -> None:
+    await visit.open()
+    await visit.host.change("hamburg", site=site() | {"key": "1a2b 3c4d"})
+    await visit.page.locator("#settings").click()
+    assert await visit.page.locator("dialog .key", has_text="Add a device").count() == 0
+    assert not await visit.page.locator("#device-add").is_visible()
+    assert not await visit.page.locator(".print").is_visible()
+
+
+@visiting(host=_admin)
+async def test_an_admin_reads_the_key_of_the_device(visit: Visit) -> None:
+    await visit.open()
+    assert not await visit.page.locator(".print").is_visible()
+    await visit.host.change("hamburg", site=site() | {"key": ASKING[0]["key"]})
+    await visit.wait_text(".print code", ASKING[0]["key"])
