@@ -42,6 +42,7 @@ TESTS = SOUND | {
     "systemd-analyze": "systemd",
     "fdtoverlay": "device-tree-compiler",
     "strace": "strace",
+    "promtool": "prometheus",  # checks the figures and the alerts
     "minisign": "minisign",  # signatures of ours and its, each checked by the other
     "/usr/lib/*/libspeexdsp.so.1": "libspeexdsp1",  # a canceller that ours is compared with
 }
@@ -65,6 +66,19 @@ KERNEL = {
     "depmod": "kmod",
 }
 """What runs a kernel of its own for the tests of cards and pins."""
+
+NETWORK = {
+    "NetworkManager": "network-manager",
+    "wpa_supplicant": "wpasupplicant",
+    "hostapd": "hostapd",
+    "iw": "iw",
+    "ip": "iproute2",
+    "dbus-daemon": "dbus-daemon",
+    "/usr/lib/polkit-1/polkitd": "polkitd",
+    "/lib/systemd/systemd-timesyncd": "systemd-timesyncd",
+}
+"""What is the network and what is around it, in a kernel of its own. On a machine with a system it is not installed by itself: it would
+take over that machine's network."""
 
 FIRMWARE = {
     "dtc": "device-tree-compiler",

@@ -16,8 +16,8 @@ from appliance.core.lamps import LinkPhase
 from appliance.health.machine import THROTTLED, Machine
 
 Said = Mapping[str, Any]
-_NOT_TOLD = frozenset({"host_joins", "host_leaves", "host_knocks_ignored"})
-"""Counters of people coming and going."""
+_NOT_TOLD = frozenset({"host_joins", "host_leaves", "host_knocks_ignored", "proof_violations"})
+"""Counters of people coming and going; and what ``kontor_mute_violations`` tells of all proofs."""
 
 
 def device(link: Said, sound: Said, provision: Said, machine: Machine, version: str) -> Iterator[Metric]:
