@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from appliance.core.documents import Faults, Floor, expired, scopes_of
 from appliance.core.events import EventName
@@ -30,7 +31,16 @@ def place_of(settings: Settings) -> Place | None:
     provisioning = settings.provisioning
     if not provisioning.url:
         return None
-    return Place(provisioning.url, tuple(map(PublicKey.parse, provisioning.keys)), proxy=settings.network.proxy.url)
+    keys = tuple(map(PublicKey.parse, provisioning.keys))
+    return Place(
+        provisioning.url, keys, settings.network.ca, _proxy_for(urlsplit(provisioning.url).hostname or "", settings)
+    )
+
+
+def _proxy_for(server: str, settings: Settings) -> str:
+    """The proxy through which ``server`` is reached; empty: it is reached without one."""
+    proxy = settings.network.proxy
+    return "" if any(server == name or server.endswith(f".{name}") for name in proxy.direct) else proxy.url
 
 
 class Intake:

@@ -134,9 +134,8 @@ def needs(settings: Settings) -> str:
     return "" if settings.room.url or settings.host.enabled else "a room"
 
 
-def begin_with() -> tuple[Files, Severity]:
+def begin_with(root: Path) -> tuple[Files, Severity]:
     """The settings in force, as far as they can be used, and the least grave event that they want written."""
-    root = root_folder()
     files = Files(None, SECRETS, root)
     try:
         files.current = files.load()

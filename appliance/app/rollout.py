@@ -164,7 +164,7 @@ class Rollout:
     async def _try(self, candidate: Candidate, new: Settings) -> None:
         before = self._files.current
         change = change_of(effects(before.settings, new))
-        parts, in_room = await self._parts.settled()
+        parts, in_room = await self._parts.settled(before.digest)
         remembered = self._ledger.remembered
         attempts = remembered.attempts + 1 if remembered.trying == candidate.digest else 1
         try:

@@ -52,14 +52,15 @@ class Parts:
         blocks = (sound["pid"], sound["counters"]["blocks_played"]) if "counters" in sound else None
         return Seen(digests, str(link.get("phase", "")), str(link.get("why", "")), blocks, errors=self.errors)
 
-    async def settled(self) -> tuple[frozenset[str], bool]:
-        """Who is there, and whether the device is in its room, once that can be told."""
+    async def settled(self, digest: str) -> tuple[frozenset[str], bool]:
+        """Who is there, and whether the device is in its room, once all run with ``digest`` and that can be told."""
         end = self._clock() + SETTLED
         while True:
-            said = await self._ask()
-            phase = str(said.get("link", {}).get("phase", ""))
-            if ("sound" in said and not waits_for_room(phase)) or self._clock() >= end:
-                return frozenset(said), phase == "in_room"
+            seen = await self.look(digest)
+            behind = any(runs_with != digest for runs_with in seen.digests.values())
+            known = "sound" in seen.digests and not waits_for_room(seen.phase) and not behind
+            if known or self._clock() >= end:
+                return frozenset(seen.digests), seen.phase == "in_room"
             await asyncio.sleep(LOOK)
 
     async def on_trial(self, on: bool) -> None:

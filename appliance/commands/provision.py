@@ -22,9 +22,10 @@ def run(_given: argparse.Namespace) -> int:
     from appliance.app.process import run as run_process
     from appliance.app.provision import begin_with, main
     from appliance.health.journal import quiet_libraries
+    from appliance.provisioning.files import root_folder
 
     quiet_libraries()
-    files, least = begin_with()
+    files, least = begin_with(root_folder())
     try:
         return run_process("provision", lambda stop, journal: main(files, stop, journal), least)
     except NotAllowed as error:

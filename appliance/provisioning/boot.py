@@ -100,7 +100,7 @@ def forget(secrets: Path, contents: Collection[bytes]) -> None:
 
     :raises OSError: the folder cannot be read.
     """
-    for folder in (folder for folder in secrets.iterdir() if folder.is_dir()):
+    for folder in (folder for folder in secrets.glob("*") if folder.is_dir()):
         newest: dict[str, int] = {}
         for stem, number in map(_numbered, folder.iterdir()):
             newest[stem] = max(number, newest.get(stem, 0))

@@ -7,7 +7,8 @@ from pathlib import Path
 from appliance.provisioning.files import of_machine
 from appliance.provisioning.publication import Published
 from appliance.provisioning.sets import Layer, digest_of, layer_of
-from appliance.settings import Problem, Settings, SettingsError, Source, load
+from appliance.provisioning.whole import resolve_whole
+from appliance.settings import Problem, Settings, SettingsError, Source
 
 SECRETS = frozenset({"provisioning", "network"})
 """The sections whose secrets provisioning may look into."""
@@ -25,7 +26,7 @@ class Candidate:
     @property
     def digest(self) -> str:
         """By what it is known; empty: nothing at all was written, so that the machine's own settings hold."""
-        return digest_of(self.layers) if self.layers else ""
+        return digest_of(self.layers)
 
     @property
     def why(self) -> str:
@@ -47,20 +48,21 @@ def compose(
     :param problems: of the layers, which were found before.
     """
     machine = list(of_machine(root))
-    base = _try([*machine, *(layer.source for layer in layers)])
+    base = _try(machine, layers)
     found = tuple(layers)
     # Whoever takes the address away at the device ends what came from it. A wrong base ends nothing.
     if isinstance(base, SettingsError) or base.provisioning.url:
         found += tuple(sorted(map(layer_of, documents.values()), key=lambda layer: layer.file))
-    settings = _try([*machine, *(layer.source for layer in found)])
+    settings = _try(machine, found)
     if isinstance(settings, SettingsError):
         return Candidate(found, None, (*problems, *settings.problems))
     wrong = (*problems, *check(settings))
     return Candidate(found, None, wrong) if wrong else Candidate(found, settings)
 
 
-def _try(sources: Sequence[Source]) -> Settings | SettingsError:
+def _try(machine: Sequence[Source], layers: Sequence[Layer]) -> Settings | SettingsError:
+    scopes = {layer.name: layer.document.scope for layer in layers if layer.document is not None}
     try:
-        return load(sources, SECRETS)
+        return resolve_whole([*machine, *(layer.source for layer in layers)], scopes, sorted(SECRETS)).settings
     except SettingsError as error:
         return error

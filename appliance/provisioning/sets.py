@@ -54,7 +54,9 @@ def layer_of(document: Published) -> Layer:
 
 
 def digest_of(layers: Sequence[Layer]) -> str:
-    """By what a set is known: other files, other names or other versions have another one."""
+    """By what a set is known: other files, other names or other versions have another one. No files at all have none."""
+    if not layers:
+        return ""
     whole = hashlib.sha256(_names(layers))
     for layer in layers:
         whole.update(hashlib.sha256(layer.content).digest())

@@ -28,7 +28,9 @@ def looks(tried: Trial, seen: Seen, start: float, seconds: float) -> Verdict:
 
 def test_it_is_kept_once_everything_has_been_as_wanted_for_a_while() -> None:
     tried = trial()
-    assert looks(tried, GOOD, 101, STEADY) is Verdict.WAIT, "the first look at blocks tells nothing of whether they advance"
+    assert looks(tried, GOOD, 101, STEADY) is Verdict.WAIT, (
+        "the first look at blocks tells nothing of whether they advance"
+    )
     assert tried.look(dataclasses.replace(GOOD, blocks=(7, 900)), 101 + STEADY + 1) is Verdict.KEEP
 
 
@@ -129,7 +131,9 @@ def test_what_new_settings_need(keys: list[str], gate: bool, network: bool, fetc
 
 
 def test_on_the_way_nobody_knows_yet_whether_the_device_gets_into_its_room() -> None:
-    assert {phase for phase in ("", "connecting", "reconnecting", "in_room", "refused", "left") if waits_for_room(phase)} == {
+    assert {
+        phase for phase in ("", "connecting", "reconnecting", "in_room", "refused", "left") if waits_for_room(phase)
+    } == {
         "",
         "connecting",
         "reconnecting",
