@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo core dev judges acoustics speech system outside alsa test test-kernel pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements panel-pictures firmware hardware lock train-residual docs \
-	docs-check bench-audio bench-demo bench-call bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room deb test-deb tools-livekit clean
+	docs-check bench-audio bench-demo bench-call bench-idle bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room deb test-deb tools-livekit clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -138,6 +138,9 @@ bench-demo: dev system ## a fresh clone to the page, as a new user would
 
 bench-call: dev ## what a call costs the device
 	@$(BIN)/python -m tools.bench.call $(ARGS)
+
+bench-idle: dev ## what a device costs while nobody talks, for half an hour (ARGS="--minutes 2" for a short run)
+	@$(BIN)/python -m tools.bench.idle $(ARGS)
 
 bench-mouth-to-ear: alsa judges ## from one mouth to the other's ear, beside Chromium (ARGS="--seconds 20" for a short run)
 	@$(PYTHON) -m tools.system bench || true
