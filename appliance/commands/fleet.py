@@ -81,7 +81,7 @@ def _publish(given: argparse.Namespace) -> int:
     from appliance.provisioning.signing import KeyRefused
 
     try:
-        source = fleet.read_fleet(given.source)
+        source = fleet.read_fleet(given.source, given.folder)
         key = load_key(given)
         fleet.check(source, key.public)
         expires = None if given.expires is None else float(int(time.time() + given.expires * _DAY))

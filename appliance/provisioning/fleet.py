@@ -50,14 +50,16 @@ class Step:
     """``new``, ``changed``, ``ended``, ``renewed``, or empty: it stays as it is."""
 
 
-def read_fleet(folder: Path) -> Fleet:
-    """The files below ``folder``.
+def read_fleet(folder: Path, public: Path | None = None) -> Fleet:
+    """The files below ``folder``, but for those of the published folder, should that lie in it.
 
     :raises SettingsError: it has none, or some whose names are none of ours.
     """
     documents: dict[str, Source] = {}
     problems: list[Problem] = []
     for path in sorted(folder.glob("**/*.toml")):
+        if public is not None and path.absolute().is_relative_to(public.absolute()):
+            continue
         scope = path.relative_to(folder).as_posix().removesuffix(".toml")
         if is_scope(scope):
             documents[scope] = source(path)
