@@ -130,6 +130,8 @@ class Duplex:
         """Whether somebody talks into the microphone, heard or not. It stays in this process while the gate is closed."""
         self.direction: int | None = None
         """Where who is heard talks, degrees, 0 to 359; None: nobody is heard, or it is not known."""
+        self.tells_direction = True
+        """Whether the room is told of it."""
         self._open_epoch, self._voiced, self._found_at = -1, 0.0, 0.0
         self._runs = True
         self.loudspeaker = SILENCE
@@ -349,7 +351,7 @@ class Duplex:
                 block=self._pcm.data.cast("B") if has_block else None,
                 epoch=epoch,
                 level=self._level,
-                direction=self.direction if has_block else None,
+                direction=self.direction if has_block and self.tells_direction else None,
                 reasons=facts.reasons,
                 door=facts.door,
                 hand=facts.hand,

@@ -123,6 +123,7 @@ class Sound:
             front_end=self._front_end,
             chimes=loudness.chimes,
         )
+        self.duplex.tells_direction = settings.audio.direction
         self._recordings = Recordings(self.desk, self.gate, card, self._runtime, self.duplex.tapped)
         self._muted_since: float | None = time.time()
         self._files, self._advice = files, Advice(time.monotonic)

@@ -255,6 +255,12 @@ class AudioSettings:
         about="Whether quiet and distant talkers are brought to the same loudness as close ones.",
         effect=Effect.RESTART,
     )
+    direction: bool = setting(
+        Flag(),
+        False,
+        about="Whether the room is told from where in this room somebody talks, for the ring on its page. It needs an array.",
+        effect=Effect.RESTART,
+    )
     volume_db: int = setting(
         Whole(LOWEST, HIGHEST),
         0,

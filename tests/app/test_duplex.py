@@ -328,6 +328,13 @@ def test_a_direction_is_told_while_the_gate_is_open_and_somebody_talks(fronted: 
     assert [fronted.exchange()[0].direction for _ in range(200)][-1] is None, "nobody talks"
 
 
+def test_a_direction_that_the_settings_keep_here_is_known_and_not_told(fronted: World) -> None:
+    fronted.duplex.tells_direction = False
+    fronted.gate.open()
+    assert {fronted.exchange()[0].direction for _ in range(250)} == {None}
+    assert fronted.duplex.direction == 70
+
+
 def test_a_closed_gate_tells_no_direction_and_forgets_when_it_opened(fronted: World) -> None:
     fronted.gate.open()
     for _ in range(250):

@@ -342,3 +342,12 @@ async def test_a_real_panel_that_is_not_there_leaves_a_device_that_only_listens(
     assert not sound.gate.is_open
     stop.set()
     await running
+
+
+@pytest.mark.parametrize(("more", "told"), [("", False), ("[audio]\ndirection = true\n", True)])
+async def test_where_somebody_talks_is_told_only_when_the_settings_say_so(
+    short_dir: Path, more: str, told: bool
+) -> None:
+    parts = Parts(short_dir, more=more)
+    async with running(parts):
+        assert parts.sound.duplex.tells_direction is told
