@@ -36,6 +36,7 @@ def extra_of(provision: Said, sound: Said, machine: Machine) -> Extra:
         extra["digest"] = _short(config.get("digest"))[:16]
         versions = _object(config, "versions")
         extra |= {scope: versions[scope] for scope in _SCOPES if isinstance(versions.get(scope), int)}
+        extra["in_group"] = _short(config.get("group"))
         extra["why"] = _short(config.get("why"))
     extra["limited"] = _limited(sound, machine)
     if machine.temperature is not None:

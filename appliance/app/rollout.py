@@ -62,6 +62,7 @@ class Rollout:
         return {
             "state": str(remembered.state),
             "versions": {_KINDS[document.scope.partition("/")[0]]: document.version for document in documents},
+            "group": self._files.current.settings.provisioning.group,
             "digest": self._files.current.digest,
             "since": remembered.since,
             "why": remembered.why or self._disk,

@@ -29,7 +29,8 @@ def run(given: argparse.Namespace) -> int:
     published = versions(given.folder) if given.folder else {}
 
     def tell(hosts: Hosts) -> None:
-        devices = [device for answer in hosts.ask_all("devices") for device in answer["devices"]]
+        listed = (device for answer in hosts.ask_all("devices") for device in answer["devices"])
+        devices = [device for device in listed if not device.get("revoked")]
         rows = [row_of(device, published) for device in devices]
         show(
             {"published": published, "devices": [asdict(row) for row in rows]},

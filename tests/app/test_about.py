@@ -21,6 +21,7 @@ from tests.support import until
 CONFIG = {
     "state": "kept",
     "versions": {"all": 42, "group": 7, "device": 3},
+    "group": "bonn",
     "digest": "ab12cd34",
     "since": 1.0,
     "why": "",
@@ -36,6 +37,7 @@ def test_settings_and_health_are_told_in_few_words() -> None:
         "digest": "ab12cd34",
         "all": 42,
         "group": 7,
+        "in_group": "bonn",
         "device": 3,
         "limited": "one microphone is silent, under voltage",
         "temperature": 60,
