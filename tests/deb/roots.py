@@ -20,11 +20,8 @@ from tools.package.targets import Target
 CHECKOUT = Path(__file__).resolve().parents[2]
 CACHE = CHECKOUT / ".cache" / "deb-roots"
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
-_EMULATOR = (
-    rb":kontor-aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
-    rb":\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:%s:FC"
-)
-"""The head of every arm64 program, and F: the emulator is opened now, so that it need not lie in the root."""
+_EMULATOR = Path("/usr/lib/binfmt.d/qemu-aarch64.conf")
+"""What Debian tells the kernel of it; opened at once (F), so that the emulator need not lie in the root."""
 
 _ENTER = """
 mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && mount -t tmpfs tmpfs "$0/run" || exit 125
@@ -57,9 +54,9 @@ class Root:
         return done
 
     def put(self, package: Path) -> str:
-        """A copy of a file in it; its path there."""
-        shutil.copy(package, self.folder / "tmp")
-        return f"/tmp/{package.name}"
+        """A copy of a file in it, where a boot does not clear it away; its path there."""
+        shutil.copy(package, self.folder / "var/tmp")
+        return f"/var/tmp/{package.name}"
 
     def state(self) -> dict[str, str]:
         """Every path that is somebody's to keep, with its kind, mode, owner and, below /etc, what is in it."""
@@ -136,13 +133,13 @@ def emulated() -> Iterator[None]:
         yield
         return
     need(os.geteuid() == 0, "only root can make an emulator known to the kernel")
-    emulator = need("qemu-aarch64-static", "qemu-user-static is not installed: python3 -m tools.system packages")
+    need(_EMULATOR, "qemu-user-static is not installed: python3 -m tools.system packages")
     with contextlib.ExitStack() as undo:
         if not (_BINFMT / "register").exists():
             mounted = subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(_BINFMT)], check=False)
             need(mounted.returncode == 0, "binfmt_misc cannot be mounted here")
             undo.callback(subprocess.run, ["umount", "-l", str(_BINFMT)], check=True)
         if not any("aarch64" in entry.name for entry in _BINFMT.iterdir()):
-            (_BINFMT / "register").write_bytes(_EMULATOR % emulator.encode())
-            undo.callback((_BINFMT / "kontor-aarch64").write_text, "-1")
+            (_BINFMT / "register").write_text(_EMULATOR.read_text())
+            undo.callback((_BINFMT / "qemu-aarch64").write_text, "-1")
         yield
