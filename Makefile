@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo core dev judges acoustics speech system outside alsa test test-kernel pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements panel-pictures firmware hardware lock train-residual docs \
-	docs-check bench-audio bench-demo bench-call bench-idle bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room deb test-deb tools-livekit clean
+	docs-check bench-audio bench-demo bench-call bench-idle bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room deb test-deb test-network tools-livekit clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,10 @@ coverage: dev ## which branches of everything the tests take; slower, as all of 
 test-kernel: alsa ## sound cards and the panel under a Linux of their own in QEMU (ARGS="-k panel" for some)
 	@$(PYTHON) -m tools.system kernel || true
 	@KONTOR_WITH=slow $(if $(ARGS),,KONTOR_MEASUREMENTS=docs/measurements) $(PYTEST) -s -m slow tests/kernel $(ARGS)
+
+test-network: dev ## Wi-Fi, 802.1X and VLAN through the real NetworkManager under a Linux of their own in QEMU (ARGS="-k peap" for some)
+	@$(PYTHON) -m tools.system kernel network || true
+	@KONTOR_WITH=slow $(PYTEST) -s -m slow tests/network $(ARGS)
 
 test-deb: dev ## the Debian packages in clean roots, arm64 under qemu-user (ARGS=tests/deb/test_native.py for some; needs root)
 	@$(PYTHON) -m tools.system packages || true

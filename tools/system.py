@@ -77,8 +77,8 @@ NETWORK = {
     "/usr/lib/polkit-1/polkitd": "polkitd",
     "/lib/systemd/systemd-timesyncd": "systemd-timesyncd",
 }
-"""What is the network and what is around it, in a kernel of its own. On a machine with a system it is not installed by itself: it would
-take over that machine's network."""
+"""The network of a device and what is around it, for a kernel of its own. Where a system runs it is not installed by itself: it
+would take over that machine's network."""
 
 FIRMWARE = {
     "dtc": "device-tree-compiler",

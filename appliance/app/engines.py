@@ -1,5 +1,7 @@
 """Which engine the settings ask for."""
 
+from yarl import URL
+
 from appliance.app.one_box import place_of
 from appliance.app.places import state_of
 from appliance.app.process import NotAllowed
@@ -38,9 +40,11 @@ def make_engine(settings: Settings) -> Engine:
         token = room.enrolment_file.read().decode("ascii", "replace") if room.enrolment_file else ""
         credentials = enrolling_credentials(identity, settings.device.name, key, token)
     try:
-        tls = trust.context(room.ca_file)
+        own = settings.network.ca.pem() if settings.network.ca else ""
+        tls = trust.context(room.ca_file, own)
     except OSError as error:
-        raise NotAllowed(f"[room] ca_file: {error}") from error
+        raise NotAllowed(f"[room] ca_file or [network] ca: {error}") from error
     codec = CodecSettings(audio.frame_ms, audio.bitrate, audio.complexity)
     media = MediaSettings(room.certificate_sha256, room.relay.value)
-    return HostedEngine(HostedSettings(place.url, place.room, identity, credentials, codec, media, tls))
+    proxy = settings.network.proxy.on_the_way_to(URL(place.url).host or "")
+    return HostedEngine(HostedSettings(place.url, place.room, identity, credentials, codec, media, tls, proxy))

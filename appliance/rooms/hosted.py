@@ -71,6 +71,8 @@ class HostedSettings:
     media: MediaSettings = field(default_factory=MediaSettings)
     tls: ssl.SSLContext | None = None
     """Checks the host's https; None believes what the system does."""
+    proxy: str = ""
+    """The http proxy that leads to the host; "" for none. Sound does not go through it."""
 
 
 class HostedEngine:
@@ -90,7 +92,8 @@ class HostedEngine:
         self._reconnect = Reconnect(LONGEST_WAIT, rng)
         self._report: Callable[[RoomEvent], None] = lambda _: None
         self._media = HeldMedia(settings.media, self._uplink, self._downlink, self._counters.add)
-        self._reach = Reach(URL(settings.url), settings.tls, rng=rng)
+        proxy = URL(settings.proxy) if settings.proxy else None
+        self._reach = Reach(URL(settings.url), settings.tls, rng=rng, proxy=proxy)
         self._joined: Joined | None = None
         """The session that leaving has to end."""
         self._in_room = False

@@ -42,6 +42,7 @@ Connect = Callable[[Address], Awaitable[None]]
 class Reach:
     """One server, for as long as the engine lives. Loop only.
 
+    :param proxy: where an http proxy is that leads to it; then it is the proxy that is reached.
     :param look_up: the addresses of a name. Raises OSError.
     :param connect: tries one address, and lets it go again. Raises OSError.
     """
@@ -53,8 +54,10 @@ class Reach:
         look_up: LookUp | None = None,
         connect: Connect | None = None,
         rng: Callable[[], float] = random.random,
+        proxy: URL | None = None,
     ) -> None:
-        self._host, self._port = url.host or "", url.port or 0
+        self._host, self._port = (proxy or url).host or "", (proxy or url).port or 0
+        self._proxy = proxy
         self._tls = tls
         self._look_up, self._connect, self._rng = look_up or names.look_up, connect or _connect, rng
         self._known: list[Address] = []
@@ -139,7 +142,7 @@ class Reach:
             resolver=_Resolver(self), ssl=self._tls if self._tls is not None else True, use_dns_cache=False
         )
         timeout = aiohttp.ClientTimeout(sock_connect=_CONNECT)
-        return aiohttp.ClientSession(trust_env=False, connector=connector, timeout=timeout)
+        return aiohttp.ClientSession(trust_env=False, connector=connector, timeout=timeout, proxy=self._proxy)
 
 
 class _Round:

@@ -32,12 +32,14 @@ _WHY: Mapping[int, str] = MappingProxyType(
 """By OpenSSL's X509_V_ERR number."""
 
 
-def context(ca_file: Path | None) -> ssl.SSLContext:
-    """Believes the system's authorities, and those in ``ca_file``.
+def context(ca_file: Path | None, own: str = "") -> ssl.SSLContext:
+    """Believes the system's authorities, those in ``ca_file``, and those of the text ``own`` (PEM).
 
     :raises OSError: it cannot be read, or holds no certificate (ssl.SSLError is one).
     """
     made = ssl.create_default_context()
+    if own:
+        made.load_verify_locations(cadata=own)
     if ca_file is not None:
         made.load_verify_locations(ca_file)
     return made

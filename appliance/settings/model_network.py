@@ -160,6 +160,11 @@ class WayOutSettings:
         effect=Effect.REJOIN,
     )
 
+    def on_the_way_to(self, server: str) -> str:
+        """The proxy that leads to ``server``; "" when none does."""
+        near = any(server == name or server.endswith(f".{name}") for name in self.direct)
+        return "" if near else self.url
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSettings:
