@@ -15,6 +15,7 @@ from tests.support import need
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "operate.md").read_text()
+START = (ROOT / "docs" / "start.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
 OURS = r"^(sudo (-u kontor-host )?)?kontor "
 """How a line begins that calls us."""
@@ -36,12 +37,24 @@ def test_commands_of_the_guide_are_understood(line: str) -> None:
     parser().parse_args(shlex.split(re.sub(OURS, "", line)))
 
 
-@pytest.mark.parametrize("call", sorted(set(re.findall(r"`(?:sudo )?(kontor [a-z][^`]*)`", GUIDE))))
+CALLS = sorted({" ".join(call.split()) for call in re.findall(r"`(?:sudo )?(kontor [a-z][^`]*)`", GUIDE + START)})
+
+
+@pytest.mark.parametrize("call", CALLS)
 def test_what_the_guide_calls_in_passing_is_understood(call: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = shlex.split(call)[1:]
     with pytest.raises(SystemExit) as ended:
         parser().parse_args([*words, "--help"])
     assert ended.value.code == 0, capsys.readouterr().err
+
+
+def test_what_setup_says_in_the_guide_is_what_it_says() -> None:
+    ours = "".join(path.read_text() for path in sorted((ROOT / "appliance").glob("*/*.py")))
+    said = re.findall(r"^\| (.+?) \| .+ \|$", START[START.index("asks three questions") :], re.MULTILINE)[1:]
+    for words in said:
+        for part in re.split(' ?(?:…|"…"|: …)', words.partition(" (")[0]):
+            assert part.strip() in ours, part
+    assert len(said) == 5
 
 
 def test_files_that_the_guide_names_exist() -> None:
