@@ -131,7 +131,7 @@ def main(arguments: list[str]) -> int:
     """Install what is missing of the named sets or packages; 75 when a named package is missing still."""
     wanted: dict[str, str] = {}
     for name in arguments or ["tests"]:
-        wanted.update(_SETS.get(name) or {name: name})
+        wanted.update(_SETS.get(name, {name: name}))
     missing = sorted({package for program, package in wanted.items() if find(program) is None})
     if missing and debian.available() and debian.elevation() is not None:
         print(f"kontor: installing Debian's {', '.join(missing)}.", flush=True)
