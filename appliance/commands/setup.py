@@ -205,7 +205,7 @@ def _write(
 
     path, before = draft.path, draft.settings
     try:
-        values = values_of(answers, _cards(), before) | keep_files(path, answers.way, before) | more
+        values = values_of(answers, _cards(), before) | keep_files(path, answers.way, before) | dict(more)
         kept = draft.write(values)
     except OSError as error:
         raise _Stop(f"{path} was not written: {error}", Exit.CANNOT_CREATE) from error

@@ -120,7 +120,7 @@ class Office:
 
     async def follows(self, **versions: int) -> bool:
         config = (await self.says("provision")).get("config", {})
-        return config.get("state") == "kept" and config.get("versions") == versions
+        return bool(config.get("state") == "kept" and config.get("versions") == versions)
 
     async def publish(self, text: str, code: int = 0) -> str:
         (self.source / "all.toml").write_text(f"schema = 1\n{text}")
