@@ -67,6 +67,7 @@ class Unpressed:
 
     name = "none"
     problem = ""
+    turns: int | None = None
     counts: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self) -> None:
