@@ -41,28 +41,32 @@ def fetch(target: Target, lock: str, cache: Path) -> list[Path]:
 
     :raises WheelError: one cannot be had, or is not the one that was locked.
     """
-    digest = hashlib.sha256(lock.encode()).hexdigest()[:16]
-    place = cache / f"{target.python}-{target.machine}-{digest}"
-    if not place.exists():
-        unfinished = cache / f"{place.name}.{os.getpid()}"
+    fetched = place(target, lock, cache)
+    if not fetched.exists():
+        unfinished = fetched.with_name(f"{fetched.name}.{os.getpid()}")
         unfinished.mkdir(parents=True)
         try:
             _download(target, lock, unfinished)
-            unfinished.rename(place)
+            unfinished.rename(fetched)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-    return sorted(place.glob("*.whl"))
+    return sorted(fetched.glob("*.whl"))
 
 
-def _download(target: Target, lock: str, place: Path) -> None:
-    wanted = place / "wanted.lock"
+def place(target: Target, lock: str, cache: Path) -> Path:
+    """The folder in which the wheels of a lock file are kept for a target."""
+    return cache / f"{target.python}-{target.machine}-{hashlib.sha256(lock.encode()).hexdigest()[:16]}"
+
+
+def _download(target: Target, lock: str, folder: Path) -> None:
+    wanted = folder / "wanted.lock"
     wanted.write_text(lock)
     platforms = [word for glibc in GLIBC for word in ("--platform", f"{glibc}_{target.machine}")]
     abis = ["--abi", f"cp{target.python.replace('.', '')}", "--abi", "abi3", "--abi", "none"]
     command = [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "--no-input"),
         *("--only-binary", ":all:", "--implementation", "cp", "--python-version", target.python, *abis, *platforms),
-        *("--dest", str(place), "-r", str(wanted)),
+        *("--dest", str(folder), "-r", str(wanted)),
     ]
     done = subprocess.run(command, env=bootstrap.environment(), capture_output=True, text=True, check=False)
     if done.returncode:
