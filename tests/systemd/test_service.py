@@ -175,7 +175,7 @@ def test_the_path_of_the_exchange_is_made_anew_once_it_is_needed(guest: Guest) -
     guest.until_in_call(40)
     path = guest.path("/run/kontor/exchange")
     assert stat.S_ISSOCK(path.stat().st_mode)
-    guest.run("systemctl restart kontor-exchange.socket kontor-sound.service")  # systemd's own again
+    guest.run("systemctl stop kontor-sound.service; systemctl restart kontor-exchange.socket")  # systemd's own again
 
 
 def test_the_socket_starts_sound(guest: Guest) -> None:
@@ -188,8 +188,9 @@ def test_the_socket_starts_sound(guest: Guest) -> None:
 def test_a_stop_is_orderly_and_the_target_takes_all_of_a_device_along(guest: Guest) -> None:
     guest.run("systemctl stop kontor.target")
     for part in ("sound", "link", "provision"):
-        found = guest.show(f"kontor-{part}.service", "ActiveState", "Result")
-        assert found == {"ActiveState": "inactive", "Result": "success"}, part
+        unit = f"kontor-{part}.service"
+        wait_for(lambda unit=unit: guest.show(unit, "ActiveState")["ActiveState"] == "inactive", 20, part)
+        assert guest.show(unit, "Result")["Result"] == "success", part
     assert guest.pid("host"), "the server is no part of the device"
     assert "event=sound_stopped" in guest.journal("sound")
     guest.run("systemctl start kontor.target")
