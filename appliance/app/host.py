@@ -13,6 +13,7 @@ from appliance.app.process import NotAllowed, beat, make_folders, until_stopped
 from appliance.health.journal import Journal
 from appliance.health.notify import Notifier
 from appliance.host import authority
+from appliance.host.announce import announcement
 from appliance.host.certificate import CertificateError
 from appliance.host.config import DeviceConfig, HostConfig, Proxy, RoomConfig, Turn
 from appliance.host.control import CONTROL, ControlError
@@ -52,6 +53,8 @@ def host_config(settings: Settings) -> HostConfig:
         state_dir=state,
         control_path=Path(settings.device.runtime_dir) / CONTROL,
         tls=(certificate, key.path) if certificate and key else None,
+        announce=host.announce,
+        page_url=host.url,
         strangers=host.strangers.value,
         authority_pem=_authority_pem(state / "authority", certificate),
         turn=Turn(turn.urls, turn.secret_file.read(), turn.lifetime_s) if turn.urls and turn.secret_file else None,
@@ -131,6 +134,7 @@ async def main(settings: Settings, stop: asyncio.Event, journal: Journal, config
             "watchdog": lambda: beat(notifier, lambda: True, journal),
             # Where there are several, their front answers for all.
             **(figures.of_host(settings, state, journal) if config is None else {}),
+            **announcement(host.config, lambda: host.address[1], journal.tell),
         }
         await until_stopped(stop, parts)
     finally:

@@ -17,6 +17,7 @@ from appliance.app.supervisor import Child, Supervisor, kontor
 from appliance.core.events import EventName
 from appliance.health.journal import Journal
 from appliance.health.notify import Notifier
+from appliance.host.announce import announcement
 from appliance.host.certificate import CertificateError, load_or_make
 from appliance.host.config import HostConfig
 from appliance.host.control import CONTROL
@@ -53,6 +54,7 @@ def shard_config(settings: Settings, number: int) -> HostConfig:
         control_path=control_path(settings, number),
         tls=None,
         authority=None,
+        announce="",
     )
 
 
@@ -107,6 +109,7 @@ async def main(options: Sequence[str], settings: Settings, stop: asyncio.Event, 
                 "shards": supervisor.watch,
                 "watchdog": lambda: beat(notifier, lambda: True, journal),
                 **figures.of_host(settings, lambda: figures.of_shards(sockets, front.counters.snapshot()), journal),
+                **announcement(config, lambda: front.address[1], journal.tell),
             }
             await until_stopped(stop, parts)
     finally:

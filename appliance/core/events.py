@@ -78,6 +78,8 @@ class EventName(StrEnum):
     MEMBER_REMOVED = "member_removed"
     MEMBER_ALLOWED = "member_allowed"
     MUTE_NEW_CHANGED = "mute_new_changed"
+    ROOM_ANNOUNCED = "room_announced"
+    ANNOUNCEMENT_FAILED = "announcement_failed"
     DEVICE_INVITED = "device_invited"
     DEVICE_ASKS = "device_asks"
     DEVICE_ENROLLED = "device_enrolled"
@@ -175,6 +177,7 @@ _EXCEPTIONS = {
     EventName.HOST_STARTED: _NOTICE,
     EventName.MUTED_BY_ADMIN: _NOTICE,
     EventName.MEMBER_REMOVED: _NOTICE,
+    EventName.ANNOUNCEMENT_FAILED: _WARNING,
     EventName.DEVICE_INVITED: _NOTICE,
     EventName.DEVICE_ASKS: _FROM_OUTSIDE,
     EventName.DEVICE_ENROLLED: _NOTICE,

@@ -148,6 +148,10 @@ class HostConfig:
     """The folder of our own certificate authority: it is offered on /certificate and renews what it signed."""
     unix_path: Path | None = None
     """A Unix socket for HTTP in place of the TCP port, behind a front of ours (see approach.py)."""
+    announce: str = ""
+    """The room that is told to the local network; "": none is."""
+    page_url: str = ""
+    """The address of the page where it is set; "": where the host listens."""
     strangers: Strangers = "ask"
     """What becomes of a device that is not known and has no one-use token."""
     authority_pem: str = ""

@@ -43,6 +43,12 @@ def _rooms(settings: Settings) -> Iterator[Clash]:
             yield Clash("host.rooms[].id", "is an address that the server needs for itself", item=item)
 
 
+def _announced(settings: Settings) -> Iterator[Clash]:
+    rooms, announced = [room.id for room in settings.host.rooms], settings.host.announce
+    if announced and announced not in rooms:
+        yield Clash("host.announce", "is no room of this server", did_you_mean(announced, rooms), beside=("host.rooms",))
+
+
 def _devices(settings: Settings) -> Iterator[Clash]:
     rooms = [room.id for room in settings.host.rooms]
     for item, device in enumerate(settings.host.devices):
@@ -83,6 +89,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Clash]], ...] = (
     _turn,
     _proxy,
     _rooms,
+    _announced,
     _devices,
     checks_signs.signs,
     _microphones,

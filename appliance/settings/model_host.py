@@ -210,10 +210,10 @@ class HostSettings:
         about="What becomes of a device that is not known: ask waits until an admin lets it in, let_in takes whoever comes.",
         effect=Effect.RESTART,
     )
-    announce: bool = setting(
-        Flag(),
-        False,
-        about="Whether the rooms are told to the local network (mDNS), so that devices without a room find them.",
+    announce: str = setting(
+        identifier(optional=True),
+        "",
+        about="The id of the room that is told to the local network (mDNS): devices without a room find it.",
         effect=Effect.RESTART,
     )
     tls: TlsSettings = section(

@@ -69,7 +69,7 @@ async def host(script: Script) -> AsyncIterator[tuple[aiohttp.ClientSession, Sig
 async def present(script: Script, member: Member | None = None, room: str = "main") -> tuple[Member, Lost]:
     member = member or Member()
     async with host(script) as (http, signalling):
-        signalling._room = room
+        signalling.room = room
         with pytest.raises(Lost) as lost:
             await Presence(member.outbox, member.take, member.count_junk).run(http, signalling, "TOKEN")
     return member, lost.value

@@ -1,0 +1,177 @@
+"""Which rooms are announced nearby (mDNS, RFC 6762), for a device that has none.
+
+It asks as RFC 6762, 5.1 has it for whoever only asks now and then: one query from a port of its own, answered to that port
+alone. So nothing listens on this device, neither before nor after, and nobody is told that it is there but by the question.
+"""
+
+import asyncio
+import hashlib
+import ipaddress
+import socket
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from appliance.core.nearby import SERVICE, NearbyRoom, read_nearby
+from appliance.settings.special import page_url
+
+_GROUP = ("224.0.0.251", 5353)
+_QUERY, _PTR, _IN = 0, 12, 1
+"""Flags of a question, type and class of what is asked for (RFC 1035, 4.1.1, 3.2)."""
+_WAIT = 1.5
+"""Seconds for answers to come: a responder may take half a second for one that others could give too (RFC 6762, 6)."""
+MOST_FOUND = 16
+_MOST_PACKETS = 256
+_LARGEST_PEM = 16 * 1024
+_PEM_SECONDS = aiohttp.ClientTimeout(total=3.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A room that a device could join."""
+
+    nearby: NearbyRoom
+    url: str
+    """Where the host is."""
+    plain_url: str
+    """Where it serves its authority's certificate."""
+    authority_pem: str = field(default="", repr=False)
+
+    def as_dict(self) -> dict[str, object]:
+        """As status shows it."""
+        return {"room": self.nearby.room, "name": self.nearby.title, "url": self.url}
+
+
+async def look(addresses: Iterable[str] | None = None) -> list[Found]:
+    """Ask once, and wait for the answers; in the order of their addresses. Never raises.
+
+    :param addresses: own IPv4 addresses to ask from; None: all.
+    """
+    loop = asyncio.get_running_loop()
+    own = await asyncio.to_thread(_own_addresses) if addresses is None else addresses
+    hearing = _Hearing()
+    transports = []
+    for address in own:
+        try:
+            transport, _ = await loop.create_datagram_endpoint(lambda: hearing, sock=_socket(address))
+        except OSError:
+            continue  # this interface takes no part
+        transports.append(transport)
+        transport.sendto(_question(), _GROUP)
+    if transports:
+        await asyncio.sleep(_WAIT)
+    for transport in transports:
+        transport.close()
+    await asyncio.sleep(0)  # they close in the loop's next turn
+    return sorted(hearing.found(), key=lambda found: (found.url, found.nearby.room))
+
+
+async def with_authority(found: Found) -> Found | None:
+    """The same with the certificate of its own authority, if it has one; None: it is not there, or another."""
+    if not found.nearby.authority:
+        return found
+    try:
+        async with (
+            aiohttp.ClientSession(trust_env=False, timeout=_PEM_SECONDS) as http,
+            http.get(f"{found.plain_url}/certificate/authority.pem", allow_redirects=False) as response,
+        ):
+            pem = await response.content.read(_LARGEST_PEM + 1)
+            while len(pem) <= _LARGEST_PEM and (more := await response.content.read(_LARGEST_PEM)):
+                pem += more
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return None
+    if hashlib.sha256(pem).hexdigest() != found.nearby.authority or not pem.isascii():
+        return None
+    return replace(found, authority_pem=pem.decode())
+
+
+def _own_addresses() -> list[str]:
+    import ifaddr  # noqa: PLC0415 - only a device without a room waits for it
+
+    every = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
+    return [address for address in every if not ipaddress.ip_address(address).is_loopback]
+
+
+def _socket(address: str) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        made.setblocking(False)
+        made.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(address))
+        made.bind((address, 0))
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _question() -> bytes:
+    from zeroconf import DNSOutgoing, DNSQuestion  # noqa: PLC0415
+
+    asked = DNSOutgoing(_QUERY, multicast=False)
+    asked.add_question(DNSQuestion(SERVICE, _PTR, _IN))
+    return asked.packets()[0]
+
+
+class _Hearing(asyncio.DatagramProtocol):
+    """Collects answers, of bounded number."""
+
+    def __init__(self) -> None:
+        self._packets: list[tuple[bytes, str]] = []
+
+    def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
+        if len(self._packets) < _MOST_PACKETS:
+            self._packets.append((data, address[0]))
+
+    def error_received(self, _error: Exception) -> None:
+        """A network that cannot be asked now is asked again later."""
+
+    def found(self) -> list[Found]:
+        """Each room once."""
+        every = {
+            (found.url, found.nearby.room): found for data, sender in self._packets for found in read(data, sender)
+        }
+        return list(every.values())[:MOST_FOUND]
+
+
+def read(data: bytes, sender: str) -> Iterator[Found]:
+    """The rooms that an answer tells of; none when it is no answer. Never raises.
+
+    :param sender: IPv4 address that it came from: a host that names no address of its page is there.
+    """
+    from zeroconf import DNSIncoming, DNSService, DNSText  # noqa: PLC0415
+
+    answer = DNSIncoming(data)
+    if not answer.valid or not answer.is_response():
+        return
+    records = answer.answers()
+    ports = {record.name.lower(): record.port for record in records if isinstance(record, DNSService)}
+    for record in records:
+        name = record.name.lower()
+        if isinstance(record, DNSText) and name.endswith(f".{SERVICE}") and 0 < ports.get(name, 0) < 65_536:
+            found = _found(read_nearby(_properties(record.text)), sender, ports[name])
+            if found is not None:
+                yield found
+
+
+def _found(nearby: NearbyRoom | None, sender: str, port: int) -> Found | None:
+    if nearby is None:
+        return None
+    try:
+        url = page_url(nearby.url or f"{'https' if nearby.https else 'http'}://{sender}:{port}")
+    except ValueError:
+        return None
+    return Found(nearby, url, f"http://{urlsplit(url).hostname if nearby.url else sender}:{port}")
+
+
+def _properties(text: bytes) -> dict[str, str]:
+    """Key and value of each string of a TXT record (RFC 6763, 6.3); the first of a key counts."""
+    found: dict[str, str] = {}
+    at = 0
+    while at < len(text):
+        length = text[at]
+        key, _, value = text[at + 1 : at + 1 + length].decode("utf-8", "replace").partition("=")
+        found.setdefault(key.lower(), value)
+        at += 1 + length
+    return found

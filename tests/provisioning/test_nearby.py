@@ -1,0 +1,154 @@
+"""A room that is announced is found: by a real announcement over real multicast on loopback, and nothing else is believed."""
+
+import asyncio
+import dataclasses
+import datetime as dt
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.core.events import EventName
+from appliance.core.nearby import SERVICE, NearbyRoom, read_nearby
+from appliance.host import announce, authority
+from appliance.host.announce import announcement
+from appliance.host.config import HostConfig, RoomConfig
+from appliance.provisioning import nearby
+from appliance.provisioning.nearby import Found, look, read, with_authority
+from tests.host.harness import ROOM, house
+from tests.support import need, until
+
+GOOD = {"v": "1", "room": "studio", "title": "Studio", "certificate": "ab" * 32}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"v": "2"},
+        {"room": "No Room"},
+        {"title": ""},
+        {"title": "a\u202eb"},
+        {"certificate": "AB" * 32},
+        {"certificate": ""},
+        {"authority": "x"},
+    ],
+)
+def test_what_is_not_understood_is_no_room(wrong: dict[str, str]) -> None:
+    assert read_nearby(GOOD | wrong) is None
+
+
+def test_what_is_announced_is_what_is_read() -> None:
+    room = NearbyRoom("studio", "Stüdio", "ab" * 32)
+    assert read_nearby(room.properties()) == room
+    whole = dataclasses.replace(room, url="https://rooms.example.org", https=True, authority="cd" * 32)
+    assert read_nearby(whole.properties()) == whole
+    assert read_nearby(dataclasses.replace(room, https=True).properties() | {"more": "x"}).https  # type: ignore[union-attr]
+
+
+def answer(text: bytes, port: int = 8080, name: str = f"studio.{SERVICE}") -> bytes:
+    """A packet of a responder."""
+    need("module:zeroconf", "zeroconf is not installed")
+    from zeroconf import DNSOutgoing, DNSService, DNSText, const
+
+    made = DNSOutgoing(const._FLAGS_QR_RESPONSE | const._FLAGS_AA, multicast=False)
+    made.add_answer_at_time(DNSService(name, const._TYPE_SRV, const._CLASS_IN, 10, 0, 0, port, "x.local."), 0)
+    made.add_answer_at_time(DNSText(name, const._TYPE_TXT, const._CLASS_IN, 10, text), 0)
+    return made.packets()[0]
+
+
+def text_of(properties: dict[str, str]) -> bytes:
+    """A TXT record."""
+    parts = [f"{key}={value}".encode() for key, value in properties.items()]
+    return b"".join(bytes([len(part)]) + part for part in parts)
+
+
+def test_packets_of_strangers() -> None:
+    good = answer(text_of(GOOD))
+    (found,) = read(good, "192.0.2.7")
+    assert found.url == found.plain_url == "http://192.0.2.7:8080"
+    assert found.as_dict() == {"room": "studio", "name": "Studio", "url": "http://192.0.2.7:8080"}
+    (found,) = read(answer(text_of(GOOD | {"tls": "1"})), "192.0.2.7")
+    assert found.url == "https://192.0.2.7:8080" and found.plain_url == "http://192.0.2.7:8080"
+    (found,) = read(answer(text_of(GOOD | {"url": "https://rooms.example.org"})), "192.0.2.7")
+    assert found.url == "https://rooms.example.org" and found.plain_url == "http://rooms.example.org:8080"
+    for packet in (
+        b"",
+        good[:20],
+        nearby._question(),
+        answer(text_of(GOOD), port=0),
+        answer(text_of(GOOD), name="studio._other._tcp.local."),
+        answer(text_of(GOOD | {"url": "javascript:1"})),
+        answer(text_of(GOOD)[:-40]),
+        answer(b"\xff" * 20),
+        answer(b""),
+    ):
+        assert list(read(packet, "192.0.2.7")) == []
+    for cut in range(len(good)):
+        list(read(good[:cut], "192.0.2.7"))
+
+
+async def test_how_much_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    hearing = nearby._Hearing()
+    for number in range(nearby._MOST_PACKETS + 50):
+        hearing.datagram_received(answer(text_of(GOOD | {"room": f"r{number % 40}"})), ("192.0.2.7", 5353))
+    assert len(hearing._packets) == nearby._MOST_PACKETS
+    assert len(hearing.found()) == nearby.MOST_FOUND
+
+
+async def test_an_announced_room_is_found_and_a_stopped_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need("module:zeroconf", "zeroconf is not installed")
+    told: list[Any] = []
+    config = HostConfig(tmp_path / "host.pem", (RoomConfig("studio", "Studio"), RoomConfig("attic", "Attic")))
+    assert announcement(config, lambda: 1, lambda *_: None) == {}
+    config = dataclasses.replace(config, announce="studio")
+    parts = announcement(config, lambda: 8123, lambda name, **fields: told.append((name, fields)))
+    task = asyncio.create_task(parts["announcement"]())
+    try:
+        await until(lambda: told, seconds=10)
+        assert told == [(EventName.ROOM_ANNOUNCED, {"room": "studio"})]
+        found = await look(["127.0.0.1"])
+        assert [each.as_dict() for each in found] == [
+            {"room": "studio", "name": "Studio", "url": "http://127.0.0.1:8123"}
+        ]
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+    monkeypatch.setattr(nearby, "_WAIT", 0.3)
+    assert await look(["127.0.0.1"]) == []
+    assert await look([]) == [] and await look(["192.0.2.77"]) == [], "an address that is not ours is left out"
+
+
+async def test_a_network_that_takes_no_announcement_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need("module:zeroconf", "zeroconf is not installed")
+    told: list[Any] = []
+
+    def down(_config: HostConfig) -> None:
+        raise OSError(101, "Network is unreachable")
+
+    monkeypatch.setattr(announce, "_responder", down)
+    config = HostConfig(tmp_path / "host.pem", (RoomConfig("studio", "Studio"),), announce="studio")
+    parts = announcement(config, lambda: 8123, lambda name, **fields: told.append(name))
+    task = asyncio.create_task(parts["announcement"]())
+    await until(lambda: told, seconds=10)
+    assert told == [EventName.ANNOUNCEMENT_FAILED] and not task.done()
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_the_authority_is_fetched_and_is_the_announced_one(tmp_path: Path) -> None:
+    folder = tmp_path / "authority"
+    own = authority.make(authority.general_names(["localhost"]), dt.datetime.now(dt.UTC))
+    authority.store(folder, own)
+    async with house(tmp_path, authority=folder) as home:
+        room = NearbyRoom(ROOM, "Studio", "ab" * 32, authority=hashlib.sha256(own.pem).hexdigest())
+        found = Found(room, home.base, home.base)
+        whole = await with_authority(found)
+        assert whole is not None and whole.authority_pem == own.pem.decode()
+        other = dataclasses.replace(found, nearby=dataclasses.replace(room, authority="cd" * 32))
+        assert await with_authority(other) is None, "another than was announced"
+        assert await with_authority(dataclasses.replace(found, plain_url="http://127.0.0.1:9")) is None
+    none = dataclasses.replace(found, nearby=dataclasses.replace(room, authority=""))
+    assert await with_authority(none) is none
