@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.commands import Subparsers
-from appliance.commands.fleet import days, public_key, version
-from appliance.commands.keys import add_key, load_key
+from appliance.commands.fleet import days, version
+from appliance.commands.keys import add_key, load_key, public_key
 from appliance.commands.part import add_config, load_settings
 from appliance.core.exits import Exit
 from appliance.settings import SettingsError

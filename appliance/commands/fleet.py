@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from appliance.commands import Subparsers
 from appliance.commands.fleet_enrol import register_enrol
 from appliance.commands.fleet_status import register_status
-from appliance.commands.keys import add_key, load_key
+from appliance.commands.keys import add_key, load_key, public_key
 from appliance.core.exits import Exit
 from appliance.settings import SettingsError
 
 if TYPE_CHECKING:
     from appliance.provisioning.fleet import Step
-    from appliance.provisioning.minisign import PublicKey
 
 _DAY = 86_400.0
 
@@ -105,21 +104,6 @@ def _publish(given: argparse.Namespace) -> int:
         return Exit.CANNOT_CREATE
     _tell(steps, given)
     return Exit.OK
-
-
-def public_key(text: str) -> "PublicKey":
-    """A public key, or the file that holds one.
-
-    :raises KeyRefused: it is neither; the text ends without a full stop.
-    """
-    from appliance.provisioning.minisign import PublicKey
-    from appliance.provisioning.signing import KeyRefused
-
-    try:
-        path = Path(text)
-        return PublicKey.parse(path.read_text(encoding="utf-8") if path.is_file() else text)
-    except (OSError, ValueError) as error:
-        raise KeyRefused(f"{text}: {error}") from None
 
 
 def _tell(steps: "list[Step]", given: argparse.Namespace) -> None:

@@ -13,12 +13,12 @@ from appliance.commands.host_control import Hosts, HostSays, show, with_host
 from appliance.commands.host_devices import invitation
 from appliance.commands.part import add_config
 from appliance.core.wire import is_identity, is_name
-from appliance.settings import identity_of
-from appliance.settings.card import wifi_toml
+from appliance.settings import SCHEMA, SettingsError, Source, identity_of, load
+from appliance.settings.card import follow_toml, wifi_toml
 from appliance.settings.problems import did_you_mean
 from appliance.settings.store import atomic_write
 
-COLUMNS = ("name", "id", "room", "ssid", "password")
+COLUMNS = ("name", "id", "room", "ssid", "password", "group")
 MOST_ROWS = 1000
 _LARGEST = 1024 * 1024
 _MOST_SSID = 32
@@ -41,6 +41,7 @@ class Row:
     """Of the host; "": it has only one."""
     ssid: str = ""
     password: str = field(default="", repr=False)
+    group: str = ""
 
 
 def register_enrol(actions: Subparsers) -> None:
@@ -50,6 +51,9 @@ def register_enrol(actions: Subparsers) -> None:
     parser.add_argument("list", type=Path, metavar="ROOMS.CSV", help=about)
     parser.add_argument("--out", type=Path, default=Path("cards"), metavar="DIR", help="default: cards")
     parser.add_argument("--url", metavar="ADDRESS", help="where the devices find this server; default: [host] url")
+    parser.add_argument("--follow", metavar="ADDRESS", help="the https address of the folder that the devices follow")
+    about = "a public key that signs what is published there, or its file; may stand more than once"
+    parser.add_argument("--trust", action="append", default=[], metavar="KEY", help=about)
     parser.add_argument("--json", action="store_true", help="for programs")
     add_config(parser)
     parser.set_defaults(run=run)
@@ -62,10 +66,12 @@ def run(given: argparse.Namespace) -> int:
 
 def _enrol(hosts: Hosts, given: argparse.Namespace) -> None:
     rows = read_list(given.list, hosts.rooms)
+    keys = _keys(given.follow, given.trust, any(row.group for row in rows))
     made: list[dict[str, Any]] = []
     for row in rows:
         answer = invitation(hosts, row.room, row.id, row.name, given.url)
         text = answer["toml"] + (wifi_toml(row.ssid, row.password) if row.ssid else "")
+        text += follow_toml(given.follow, keys, row.group) if given.follow else ""
         path = given.out / row.id / "kontor.toml"
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -76,6 +82,25 @@ def _enrol(hosts: Hosts, given: argparse.Namespace) -> None:
     lines = [f"{each['file']}: {each['id']} for {each['room']}" for each in made]
     lines += ["Each lets one device in, once, within a day. Put it onto the boot partition of that device's card."]
     show({"devices": made}, lines, as_json=given.json)
+
+
+def _keys(follow: str | None, trust: list[str], groups: bool) -> list[str]:
+    """The public keys that the devices trust, looked at before anything is asked of the host.
+
+    :raises HostSays: they are none, or what is to be followed is none.
+    """
+    from appliance.commands.keys import public_key
+    from appliance.provisioning.signing import KeyRefused
+
+    if not follow and (trust or groups):
+        raise HostSays("Groups and --trust are for devices that follow: name the folder with --follow.")
+    try:
+        keys = [str(public_key(text)) for text in trust]
+        if follow:
+            load([Source("--follow", f"schema = {SCHEMA}\n{follow_toml(follow, keys)}".encode())], ())
+    except (KeyRefused, SettingsError) as error:
+        raise HostSays(str(error)) from None
+    return keys
 
 
 def read_list(path: Path, rooms: tuple[str, ...]) -> list[Row]:
@@ -135,8 +160,9 @@ def _check_columns(columns: list[str]) -> None:
 def _row(line: Mapping[str | None, Any], rooms: tuple[str, ...]) -> Row:
     # A password may begin or end with a space; everything else is as people type it.
     name, device, room, ssid = (str(line.get(key) or "").strip() for key in COLUMNS[:4])
+    password, group = str(line.get("password") or ""), str(line.get("group") or "").strip()
     only = rooms[0] if len(rooms) == 1 else ""
-    return Row(device or identity_of(name), name, room or only, ssid, str(line.get("password") or ""))
+    return Row(device or identity_of(name), name, room or only, ssid, password, group)
 
 
 def _problems(row: Row, rooms: tuple[str, ...]) -> Iterator[str]:
@@ -144,6 +170,8 @@ def _problems(row: Row, rooms: tuple[str, ...]) -> Iterator[str]:
         yield "name has to be 1 to 64 printable characters."
     if not is_identity(row.id):
         yield f'"{row.id}" is no id: small letters, digits, ".", "_" and "-".'
+    if row.group and not is_identity(row.group):
+        yield f'"{row.group}" is no group: small letters, digits, ".", "_" and "-".'
     if row.room not in rooms:
         hint = did_you_mean(row.room, rooms) or f"There are: {', '.join(rooms) or 'none'}."
         yield f'there is no room "{row.room}". {hint}' if row.room else f"room is missing. {hint}"

@@ -11,6 +11,7 @@ from appliance.commands import Subparsers
 from appliance.core.exits import Exit
 
 if TYPE_CHECKING:
+    from appliance.provisioning.minisign import PublicKey
     from appliance.provisioning.signing import SecretKey
 
 _DEFAULT = Path("kontor.key")
@@ -70,6 +71,21 @@ def load_key(given: argparse.Namespace) -> "SecretKey":
         return SecretKey.parse(content, lambda: _password(given, f"Password of {given.key}: "))
     except KeyRefused as refused:
         raise KeyRefused(f"{given.key} {refused}") from None
+
+
+def public_key(text: str) -> "PublicKey":
+    """A public key, or the file that holds one.
+
+    :raises KeyRefused: it is neither; the text ends without a full stop.
+    """
+    from appliance.provisioning.minisign import PublicKey
+    from appliance.provisioning.signing import KeyRefused
+
+    try:
+        path = Path(text)
+        return PublicKey.parse(path.read_text(encoding="utf-8") if path.is_file() else text)
+    except (OSError, ValueError) as error:
+        raise KeyRefused(f"{text}: {error}") from None
 
 
 def _show(given: argparse.Namespace) -> int:

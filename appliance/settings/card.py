@@ -1,5 +1,6 @@
 """The ``kontor.toml`` of one device, to be dropped on its card: which room it is for, and what lets it in once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -49,6 +50,13 @@ def kontor_toml(card: Card) -> str:
         *(["", "[network]", f'ca = """\n{card.authority_pem.strip()}\n"""'] if card.authority_pem else []),
     ]
     return "\n".join(lines) + "\n"
+
+
+def follow_toml(url: str, keys: Sequence[str], group: str = "") -> str:
+    """What lets a device follow settings that are published, to stand behind :func:`kontor_toml`."""
+    names = f"keys = [{', '.join(map(quoted, keys))}]"
+    own = f"group = {quoted(group)}\n" if group else ""
+    return f"\n[provisioning]\nurl = {quoted(url)}\n{names}\n{own}"
 
 
 def wifi_toml(ssid: str, password: str) -> str:

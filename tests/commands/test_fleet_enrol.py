@@ -7,6 +7,7 @@ import pytest
 
 from appliance.commands.fleet_enrol import MOST_ROWS, BadList, Row, read_list, rows_of
 from appliance.commands.host_control import HostSays
+from appliance.provisioning.signing import SecretKey, public_file
 from appliance.settings.card import Card, kontor_toml, wifi_toml
 from tests.host.test_control import Output, config, running
 
@@ -39,6 +40,7 @@ def test_columns_in_any_order_and_as_excel_writes_them() -> None:
         ("name,room\n ,studio", "line 2: name has to be 1 to 64 printable characters."),
         ("name,room\nA,studio\nB,studio\nA,attic", 'line 4: the id "a" is that of line 2.'),
         ("name,room\nA,studio,x", "line 2: has more values than columns."),
+        ("name,room,group\nA,studio,Bonn", 'line 2: "Bonn" is no group: small letters, digits, ".", "_" and "-".'),
         ("name,room,password\nA,studio,secret123", "line 2: has a password and no ssid."),
         ("name,room,ssid,password\nA,studio,Office,short", "line 2: password has to have 8 to 63 characters."),
         ("name,room,ssid\nA,studio," + "s" * 33, "line 2: ssid has more than 32 bytes."),
@@ -84,6 +86,23 @@ def test_whatever_a_name_is_the_file_is_right_toml() -> None:
         {"ssid": "Open", "security": "open"},
     ]
     assert "t" * 43 not in repr(card)
+
+
+async def test_cards_of_devices_that_follow(config: Path, capsys: Output, tmp_path: Path) -> None:  # the fixture
+    rooms, cards, key = tmp_path / "rooms.csv", tmp_path / "cards", SecretKey(bytes(8), bytes(32)).public
+    rooms.write_text("name,room,group\nOne,studio,bonn\nTwo,attic,\n")
+    (tmp_path / "kontor.key.pub").write_bytes(public_file(key))
+    async with running(config, capsys) as (keeper, _):
+        words = ["fleet", "enrol", str(rooms), "--out", str(cards), "--config", str(config)]
+        assert "name the folder with --follow" in await keeper.kontor(*words, code=64)
+        words += ["--follow", "https://config.example.org/x"]
+        assert "needs provisioning.keys beside it" in await keeper.kontor(*words, code=64)
+        assert "no public key of minisign" in await keeper.kontor(*words, "--trust", "x", code=64)
+        assert not cards.exists()
+        await keeper.kontor(*words, "--trust", str(tmp_path / "kontor.key.pub"))
+    one, two = (tomllib.loads((cards / who / "kontor.toml").read_text())["provisioning"] for who in ("one", "two"))
+    assert one == {"url": "https://config.example.org/x", "keys": [str(key)], "group": "bonn"}
+    assert two == {"url": "https://config.example.org/x", "keys": [str(key)]}
 
 
 async def test_cards_of_a_whole_list(config: Path, capsys: Output, tmp_path: Path) -> None:  # the fixture
