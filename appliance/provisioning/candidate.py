@@ -1,14 +1,14 @@
 """Settings as they would be with what the boot file and the signed documents say now: put together and checked, not yet taken."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from appliance.provisioning.files import of_machine
 from appliance.provisioning.publication import Published
 from appliance.provisioning.sets import Layer, digest_of, layer_of
 from appliance.provisioning.whole import resolve_whole
-from appliance.settings import Problem, Settings, SettingsError, Source
+from appliance.settings import Problem, Resolved, Settings, SettingsError, Source
 
 SECRETS = frozenset({"provisioning", "network"})
 """The sections whose secrets provisioning may look into."""
@@ -51,18 +51,24 @@ def compose(
     base = _try(machine, layers)
     found = tuple(layers)
     # Whoever takes the address away at the device ends what came from it. A wrong base ends nothing.
-    if isinstance(base, SettingsError) or base.provisioning.url:
+    if isinstance(base, SettingsError) or base.settings.provisioning.url:
         found += tuple(sorted(map(layer_of, documents.values()), key=lambda layer: layer.file))
-    settings = _try(machine, found)
-    if isinstance(settings, SettingsError):
-        return Candidate(found, None, (*problems, *settings.problems))
-    wrong = (*problems, *check(settings))
-    return Candidate(found, None, wrong) if wrong else Candidate(found, settings)
+    resolved = _try(machine, found)
+    if isinstance(resolved, SettingsError):
+        return Candidate(found, None, (*problems, *resolved.problems))
+    wrong = (*problems, *(_placed(each, resolved) for each in check(resolved.settings)))
+    return Candidate(found, None, wrong) if wrong else Candidate(found, resolved.settings)
 
 
-def _try(machine: Sequence[Source], layers: Sequence[Layer]) -> Settings | SettingsError:
+def _placed(problem: Problem, resolved: Resolved) -> Problem:
+    """With file and line of its key, which whoever looks at the settings alone does not know."""
+    origin = resolved.origins.get(problem.key)
+    return replace(problem, file=origin.file, line=origin.line) if origin else problem
+
+
+def _try(machine: Sequence[Source], layers: Sequence[Layer]) -> Resolved | SettingsError:
     scopes = {layer.name: layer.document.scope for layer in layers if layer.document is not None}
     try:
-        return resolve_whole([*machine, *(layer.source for layer in layers)], scopes, sorted(SECRETS)).settings
+        return resolve_whole([*machine, *(layer.source for layer in layers)], scopes, sorted(SECRETS))
     except SettingsError as error:
         return error
