@@ -72,6 +72,8 @@ async def _tried(text: str, keep: bool) -> dict[str, Any]:
         addresses = _addresses()
         await (network.keep() if keep and trial else network.revert())
         up = await _standing(network) if keep or before else []
+        if not keep:
+            settled(before)
         return {
             "problems": problems,
             "why": why,
