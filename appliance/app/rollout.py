@@ -183,11 +183,17 @@ class Rollout:
             self._clock(),
             max(before.settings.provisioning.confirm_s, new.provisioning.confirm_s),
         )
-        why = await self._on_trial(trial, change, new)
-        if why:
-            await self._revert(trial, change, before, why)
+        try:
+            why = await self._on_trial(trial, change, new)
+        except OSError as error:
+            # Not the settings are wrong: they are tried again when the disk takes them, though not for ever.
+            self._refuses(error)
+            await self._revert(trial, change, before, self._disk, {})
         else:
-            await self._keep(candidate)
+            if why:
+                await self._revert(trial, change, before, why, {"refused": trial.digest, "trying": "", "attempts": 0})
+            else:
+                await self._keep(candidate)
         if change.gate:
             await self._parts.on_trial(False)
 
@@ -197,7 +203,10 @@ class Rollout:
         self._ledger.change(state=State.TRYING, trying=candidate.digest, attempts=attempts, since=int(self._now()))
 
     async def _on_trial(self, trial: Trial, change: Change, new: Settings) -> str:
-        """The trial from its first step to its last; returns why it has failed, or ""."""
+        """The trial from its first step to its last; returns why it has failed, or "".
+
+        :raises OSError: the disk does not take it.
+        """
         try:
             if change.network:
                 await self._network.apply(new)
@@ -214,8 +223,6 @@ class Rollout:
             await asyncio.to_thread(self._sets.point, "good", trial.digest)
         except NetworkError as error:
             return str(error)
-        except OSError as error:
-            return f"the disk does not take it ({error.strerror or error})"
         return ""
 
     async def _keep(self, candidate: Candidate) -> None:
@@ -228,7 +235,9 @@ class Rollout:
         except OSError as error:
             self._refuses(error)
 
-    async def _revert(self, trial: Trial, change: Change, before: Loaded, why: str) -> None:
+    async def _revert(
+        self, trial: Trial, change: Change, before: Loaded, why: str, noted: Mapping[str, object]
+    ) -> None:
         """Back to what was kept, in the order of the trial; the gate stays closed until the old settings hold."""
         if change.network:
             try:
@@ -237,7 +246,7 @@ class Rollout:
                 why = f"{why}; {error}"
         await self._until_stored(self._sets.point, "active", before.digest)
         self._take_up(before)
-        await self._note(state=State.REVERTED, refused=trial.digest, why=why, trying="", attempts=0)
+        await self._note(state=State.REVERTED, why=why, **noted)
         self._journal.tell(EventName.SETTINGS_REVERTED, digest=trial.digest, why=why)
         end = self._clock() + SETTLED
         while self._clock() < end:

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 import re
-import shutil
+import stat
 import tempfile
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from appliance.core.text import quoted
 from appliance.provisioning.files import source
-from appliance.provisioning.sets import BOOT_LAYER, Layer
+from appliance.provisioning.sets import BOOT_LAYER, Layer, make_folder, sync
 from appliance.settings import Problem, Settings
 from appliance.settings.lines import KeyPath
 from appliance.settings.problems import MASK
@@ -142,10 +142,7 @@ def _stored(secret: _Plain, secrets: Path) -> Path:
     if not isinstance(secret.value, str) or not secret.value.strip():
         raise _Wrong("must be a text")
     folder = secrets / secret.part
-    if not folder.is_dir():
-        folder.mkdir(parents=True)
-        with contextlib.suppress(OSError):  # a sandbox may forbid it; on a device the folder is there (tmpfiles.d)
-            folder.chmod(_FOLDER_MODE)
+    make_folder(folder, _FOLDER_MODE)
     newest = max((number for stem, number in map(_numbered, folder.iterdir()) if stem == secret.stem), default=0)
     path = folder / f"{secret.stem}.{newest}"
     if secret.value == MOVED:
@@ -195,37 +192,45 @@ def _replaced(table: dict[str, Any], path: KeyPath, name: str, value: str) -> di
 def _blank(path: Path, old: bytes, new: bytes) -> str:
     """Replace the boot file in one step, and write over what stood there; returns why it could not be, or "".
 
-    No fchmod as in settings/store.py: FAT has no modes, and refuses it.
+    No fchmod that must succeed, as in settings/store.py: FAT has no modes, and refuses it.
     """
-    handle, temporary = -1, ""
     try:
-        with path.open("r+b") as before:
-            if before.read() != old:
-                return "it was changed meanwhile"
-            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
-            with os.fdopen(handle, "wb") as file:
-                file.write(new)
-                file.flush()
-                with contextlib.suppress(OSError):
-                    shutil.copymode(path, temporary)
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-            _sync(path.parent)
-            # The name surely leads to the new file; the blocks of the old one, open here still, must not keep the secret.
-            before.seek(0)
-            before.write(bytes(len(old)))
-            before.flush()
-            os.fsync(before.fileno())
+        before = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
         return error.strerror or str(error)
+    try:
+        if os.read(before, len(old) + 1) != old:
+            return "it was changed meanwhile"
+        _replace(path, new, os.fstat(before).st_mode)
+        # The name surely leads to the new file; the blocks of the old one, open here still, must not keep the secret.
+        os.lseek(before, 0, os.SEEK_SET)
+        _write(before, bytes(len(old)))
+    except OSError as error:
+        return error.strerror or str(error)
+    finally:
+        os.close(before)
     return ""
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _replace(path: Path, content: bytes, mode: int) -> None:
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        try:
+            with contextlib.suppress(OSError):
+                os.fchmod(handle, stat.S_IMODE(mode))
+            _write(handle, content)
+        finally:
+            os.close(handle)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    sync(path.parent)
+
+
+def _write(handle: int, content: bytes) -> None:
+    """All of it, and to the disk."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(handle, left) :]
+    os.fsync(handle)

@@ -5,10 +5,10 @@ confirmed; while both differ, ``active`` is on trial. Each is a symbolic link th
 is on the disk before the step that leads to it: after a power cut there is the old state or the new one.
 """
 
+import contextlib
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,9 +94,7 @@ class Sets:
         :raises OSError: it could not be written; nothing has changed then.
         """
         digest = digest_of(layers)
-        if not self._sets.is_dir():
-            _make(self._sets)
-            _sync(self._folder)
+        make_folder(self._sets, _FOLDER)
         self._tidy(digest)
         if not self._whole(digest):
             new = self._sets / f".{digest}.new"
@@ -104,10 +102,10 @@ class Sets:
                 self._write(new, layers)
                 new.rename(self._sets / digest)
             except BaseException:
-                shutil.rmtree(new, ignore_errors=True)
+                _remove(new)
                 raise
         # Even if it was there: a power cut may have come between its rename and this.
-        _sync(self._sets)
+        sync(self._sets)
         return digest
 
     def point(self, link: Link, digest: str) -> None:
@@ -122,7 +120,7 @@ class Sets:
             new.replace(path)
         else:
             path.unlink(missing_ok=True)
-        _sync(self._folder)
+        sync(self._folder)
 
     def _whole(self, digest: str) -> bool:
         try:
@@ -130,21 +128,22 @@ class Sets:
         except FileNotFoundError:
             return False
         except (OSError, ValueError, KeyError, TypeError):
-            shutil.rmtree(self._sets / digest, ignore_errors=True)
+            _remove(self._sets / digest)
             return False
         return True
 
     def _write(self, new: Path, layers: Sequence[Layer]) -> None:
-        _make(new)
+        new.mkdir()
+        new.chmod(_FOLDER)  # whatever the umask
         for name, content in [*((layer.file, layer.content) for layer in layers), (NAMES, _names(layers))]:
             _write_file(new / name, content)
-        _sync(new)
+        sync(new)
 
     def _tidy(self, wanted: str) -> None:
         """Here and not when a set is left: whoever has just begun to read the old one reads on."""
         for path in self._sets.iterdir():
             if path.name not in {wanted, self.linked("active"), self.linked("good")}:
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
 
 
 def _names(layers: Sequence[Layer]) -> bytes:
@@ -167,9 +166,26 @@ def _layer(file: str, facts: Mapping[str, Any], content: bytes) -> Layer:
     return Layer(file, facts["name"], content, Path(facts["folder"]), document)
 
 
-def _make(folder: Path) -> None:
-    folder.mkdir(parents=True)
-    folder.chmod(_FOLDER)  # whatever the umask
+def make_folder(folder: Path, mode: int) -> None:
+    """Make a folder, and those above it, unless it is there: on return it is on the disk, under its name.
+
+    :raises OSError: it cannot be made.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent, mode)
+    folder.mkdir(exist_ok=True)
+    with contextlib.suppress(OSError):  # a sandbox may forbid what tmpfiles.d has done on a device
+        folder.chmod(mode)
+    sync(folder.parent)
+
+
+def _remove(folder: Path) -> None:
+    """As far as it goes: what is left of it is tried again with the next set."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
 
 
 def _write_file(path: Path, content: bytes) -> None:
@@ -184,7 +200,11 @@ def _write_file(path: Path, content: bytes) -> None:
         os.close(handle)
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """Put the names in a folder on the disk.
+
+    :raises OSError: the disk refuses.
+    """
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)

@@ -132,9 +132,10 @@ def make_device(root: Path, patch: pytest.MonkeyPatch, network: Network | None =
     patch.setattr(asyncio, "to_thread", at_once)
     for module in (intake, rollout):
         patch.setattr(module, "Fetcher", device.shown.fetcher)
-    for folder in ("run", "state/provision", "etc/kontor"):
-        (root / folder).mkdir(parents=True, exist_ok=True)
-    own = f'[device]\nstate_dir = "{root}/state"\nruntime_dir = "{root}/run"\n'
+    runtime = root.parent / f"{root.name}-run"  # sockets are on no disk
+    for folder in (runtime, root / "state/provision", root / "etc/kontor"):
+        folder.mkdir(parents=True, exist_ok=True)
+    own = f'[device]\nstate_dir = "{root}/state"\nruntime_dir = "{runtime}"\n'
     (root / "etc/kontor/kontor.toml").write_text(f"schema = 1\n{own}")
     return device
 
