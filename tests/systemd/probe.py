@@ -22,8 +22,9 @@ def _call(result: int) -> None:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def _write(path: str) -> Callable[[], object]:
-    return lambda: os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+def _write(path: str) -> None:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    os.unlink(path)
 
 
 def _read(path: str) -> Callable[[], object]:
@@ -74,7 +75,7 @@ def _real_time() -> None:
 def _core() -> None:
     import resource
 
-    if resource.getrlimit(resource.RLIMIT_CORE)[0] == 0:
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:  # the soft one is 0 anyway, and anybody may raise it
         raise OSError(errno.EFBIG, "no memory is written down")
 
 
@@ -91,7 +92,7 @@ PROBES: dict[str, Callable[[], object]] = {
     "reach out": lambda: _send("192.0.2.2"),
     "sound card": lambda: os.close(os.open("/dev/snd/controlC0", os.O_RDWR)),
     "another device": lambda: os.close(os.open("/dev/forbidden", os.O_RDWR)),
-    "write /etc": _write("/etc/kontor/probe"),
+    "write /etc": lambda: _write("/etc/kontor/probe"),
     "home": lambda: os.listdir("/home/somebody"),
     "shared /tmp": _read("/tmp/of-somebody"),
     "writable and executable memory": lambda: mmap.mmap(

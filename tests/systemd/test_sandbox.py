@@ -134,10 +134,14 @@ def test_three_options_keep_sound_from_the_network_each_alone(guest: Guest) -> N
     for kept in ("RestrictAddressFamilies=", "IPAddressDeny="):
         others = "|".join(way for way in ways if way != kept)
         assert probed(guest, "sound", ["send"], without=others)["send"] in ("EPERM", "EAFNOSUPPORT"), kept
-    guest.run("ip link add outside type dummy || true; ip address add 192.0.2.1/24 dev outside; ip link set outside up")
+    guest.run(
+        "ip link add outside type veth peer name beyond; ip address add 192.0.2.1/24 dev outside; "
+        "ip link set beyond up; ip link set outside up"
+    )
     assert probed(guest, "sound", ["reach out"], without="|".join(ways))["reach out"] == "let through"
     others = "RestrictAddressFamilies=|IPAddressDeny="
     assert probed(guest, "sound", ["reach out"], without=others)["reach out"] == "ENETUNREACH"
+    guest.run("ip link delete outside")
 
 
 def test_sound_runs_in_real_time_and_cannot_change_that(guest: Guest) -> None:
