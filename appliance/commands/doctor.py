@@ -5,6 +5,7 @@ import contextlib
 import json
 import math
 import sys
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -13,6 +14,7 @@ from appliance.app.checklist import TIERS
 from appliance.commands import Subparsers
 from appliance.commands.part import add_config, load_settings
 from appliance.core.exits import Exit
+from appliance.settings.model import DeviceSettings
 
 if TYPE_CHECKING:
     from appliance.app.doctor_findings import Finding
@@ -38,6 +40,14 @@ def register(commands: Subparsers) -> None:
     )
     parts.add_argument(
         "--panel", action="store_true", help="walk through buttons and lamps, with somebody who presses and looks"
+    )
+    parts.add_argument(
+        "--bundle",
+        type=Path,
+        nargs="?",
+        const=Path(),
+        metavar="FILE",
+        help="collect into one archive what a helper needs: no secrets, no sound, no names",
     )
     parser.add_argument("--tier", choices=TIERS, default="a", help="with --panel: which hardware it is (default: a)")
     parser.add_argument(
@@ -85,14 +95,18 @@ def run(given: argparse.Namespace) -> int:
     from appliance.app.process import NotAllowed
     from appliance.health.journal import quiet_libraries
 
-    if given.link and (given.sound or given.panel):
-        print("kontor doctor: --link is about the way to a server: leave out --sound and --panel", file=sys.stderr)
-        return Exit.USAGE
     network_alone = given.network or bool(given.link)
-    if given.plot and (network_alone or given.panel):
-        print("kontor doctor: --plot is about the sound card: leave out --network, --link and --panel", file=sys.stderr)
+    misuse = ""
+    if given.link and (given.sound or given.panel):
+        misuse = "--link is about the way to a server: leave out --sound and --panel"
+    elif given.plot and (network_alone or given.panel):
+        misuse = "--plot is about the sound card: leave out --network, --link and --panel"
+    if misuse:
+        print(f"kontor doctor: {misuse}", file=sys.stderr)
         return Exit.USAGE
     quiet_libraries()
+    if given.bundle is not None:
+        return _bundle(given)
     report = _Report(given.json)
     settings = None if given.link else load_settings(given.config, ())
     if settings is None and not given.link:
@@ -109,6 +123,29 @@ def run(given: argparse.Namespace) -> int:
         print(f"kontor doctor: {error}", file=sys.stderr)
         return Exit.CONFIGURATION
     return report.end()
+
+
+def _bundle(given: argparse.Namespace) -> int:
+    from appliance.app import bundle
+    from appliance.commands.status import read
+    from appliance.provisioning.files import sources
+    from appliance.settings import SettingsError, resolve
+    from appliance.settings.describe import as_toml
+
+    path = given.bundle if given.bundle.name else Path(f"kontor-{time.strftime('%Y%m%d-%H%M%S')}.tar.gz")
+    try:
+        resolved = resolve(sources(given.config), ())
+        device, settings = resolved.settings.device, as_toml(resolved)
+    except SettingsError as error:
+        device, settings = DeviceSettings(), "".join(f"# {line}\n" for line in str(error).splitlines())
+    folders = [device.state_dir, Path("/etc/kontor"), device.runtime_dir]
+    try:
+        bundle.write(path, bundle.collect(settings, read(device.runtime_dir), folders))
+    except OSError as error:
+        print(f"kontor doctor: {path} cannot be made: {error.strerror}", file=sys.stderr)
+        return Exit.CANNOT_CREATE
+    print(f"{path} holds what a helper needs, without secrets, sound and names. Look through it before you send it on.")
+    return Exit.OK
 
 
 def _network(given: argparse.Namespace, settings: "Settings | None", report: _Report) -> None:

@@ -3,14 +3,17 @@
 import argparse
 import json
 import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from appliance.commands import Subparsers
+from appliance.commands.part import add_config, load_settings
 from appliance.core.exits import Exit
 
-_PARTS = ("sound", "link")
+_PARTS = ("sound", "link", "provision")
+_COLUMN, _WIDTH = 14, 96
 _LAMP_WORDS = {"off": "off", "steady": "on", "slow": "pulsing", "fast": "blinking"}
 
 
@@ -18,14 +21,20 @@ def register(commands: Subparsers) -> None:
     """Add the command."""
     parser = commands.add_parser("status", help="tell how the device on this machine is")
     parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument(
+        "--privacy", action="store_true", help="what leaves this machine, to whom, and what is kept on it"
+    )
+    add_config(parser)
     parser.add_argument("--runtime", type=Path, metavar="FOLDER", help="the device whose sockets are in this folder")
     parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
-    """Ask and print; 75 when nothing is running."""
+    """Ask and print; 75 when nothing is running, 78 when the settings cannot be used."""
     from appliance.app.places import runtime_folders
 
+    if given.privacy:
+        return _privacy(given)
     for folder in [given.runtime] if given.runtime else runtime_folders():
         found = read(folder)
         if found:
@@ -35,8 +44,24 @@ def run(given: argparse.Namespace) -> int:
     return Exit.TRY_AGAIN
 
 
+def _privacy(given: argparse.Namespace) -> int:
+    from appliance.app.privacy import privacy
+
+    settings = load_settings(given.config, ())
+    if settings is None:
+        return Exit.CONFIGURATION
+    told = privacy(settings, read(given.runtime or settings.device.runtime_dir))
+    if given.json:
+        print(json.dumps(dict(told), indent=2, ensure_ascii=False))
+        return 0
+    for name, text in told:
+        first, *more = textwrap.wrap(text, _WIDTH)
+        print("\n".join([f"{name:<{_COLUMN}}{first}", *(f"{'':<{_COLUMN}}{line}" for line in more)]))
+    return 0
+
+
 def read(folder: Path) -> dict[str, Any]:
-    """What sound and link in this runtime folder say; a part that does not answer is missing."""
+    """What the parts in this runtime folder say; a part that does not answer is missing."""
     from appliance.health.status import ask
 
     found: dict[str, Any] = {}
@@ -54,7 +79,13 @@ def describe(found: Mapping[str, Any]) -> list[str]:
     lines = [
         *(_describe_sound(sound) if sound else ["microphone   no answer: sound is not running, so nobody is heard"])
     ]
-    return [*lines, *(_describe_link(link) if link else ["room         no answer: link is not running"])]
+    lines += _describe_link(link) if link else ["room         no answer: link is not running"]
+    if "provision" in found:
+        from appliance.app import status_words
+        from appliance.health.machine import machine
+
+        lines += [*status_words.provision(found["provision"]), *status_words.machine(machine(Path("/")))]
+    return lines
 
 
 def _describe_sound(sound: Mapping[str, Any]) -> list[str]:

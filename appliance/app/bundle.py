@@ -1,0 +1,139 @@
+"""``kontor doctor --bundle``: one archive for whoever helps. No secrets, no sound, no levels, and nobody's name.
+
+Every file in it is made of what is meant to be told; nothing is copied as it lies on the disk.
+"""
+
+import io
+import json
+import os
+import platform
+import re
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from appliance import __version__
+from appliance.health.machine import machine
+
+README = """What `kontor doctor --bundle` collected. Look through it before you send it on.
+
+It has no secret, no sound, no level of any sound, and no name: names of devices, networks and accounts are left out of the
+settings, and the journal of Kontor has none of people.
+"""
+_LEFT_OUT = '"(left out)"'
+_NAMED = re.compile(r'^(?P<key>[a-z_]+) = ("(?:[^"\\]|\\.)*"|[^#]*?)(?=\s+# |$)')
+_NAMES = {"name", "title", "ssid", "identity", "anonymous_identity", "password", "hue", "place"}
+_SENSITIVE_STATUS = {
+    "sound": {"microphone", "loudspeaker", "direction", "muted_since"},
+    "link": {"speaking", "members", "why"},
+    "provision": {"found", "network"},
+}
+_LINES = 3000
+_UNITS = ("kontor-sound", "kontor-link", "kontor-provision", "kontor-host", "kontor")
+
+Run = Callable[[list[str]], str]
+
+
+def collect(
+    settings: str, status: Mapping[str, Mapping[str, Any]], folders: Iterable[Path], run: "Run | None" = None
+) -> dict[str, bytes]:
+    """The files of the archive, by name.
+
+    :param settings: those in force, as TOML without secrets.
+    :param status: what the parts that run say of themselves, by name.
+    :param folders: whose files are listed, by name, size and rights.
+    :param run: runs a command and gives what it prints; "" when it cannot.
+    """
+    run = run or output_of
+    lists = list(folders)
+    told = {
+        "README.txt": README,
+        "versions.json": _json(_versions()),
+        "machine.json": _json(asdict(machine(Path(lists[0]) if lists else Path("/")))),
+        "status.json": _json({part: _harmless(part, said) for part, said in status.items()}),
+        "settings.toml": without_names(settings),
+        "files.txt": "".join(f"{line}\n" for folder in lists for line in _listing(folder)),
+        "cards.txt": _read(Path("/proc/asound/cards")),
+        "journal.txt": run(["journalctl", *(f"--unit={u}" for u in _UNITS), f"--lines={_LINES}", "--output=short-iso"]),
+        "units.txt": run(["systemctl", "list-units", "--all", "--no-legend", "--plain", "kontor*"]),
+    }
+    return {name: text.encode("utf-8", "replace") for name, text in told.items()}
+
+
+def write(path: Path, files: Mapping[str, bytes]) -> None:
+    """Make the archive, for its owner alone.
+
+    :raises OSError: it is there already, or cannot be written.
+    """
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(f"{path.name.partition('.')[0]}/{name}")
+            entry.size, entry.mode = len(data), 0o644
+            archive.addfile(entry, io.BytesIO(data))
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content.getvalue())
+
+
+def without_names(settings: str) -> str:
+    """Settings as TOML, with names of devices, networks and accounts left out."""
+    lines, table = [], ""
+    for line in settings.splitlines():
+        if line.startswith("["):
+            table = line.strip("[] ")
+        found = _NAMED.match(line)
+        key = found["key"] if found else ""
+        named = key in _NAMES or (key == "id" and table in ("device", "host.devices"))
+        lines.append(f"{key} = {_LEFT_OUT}{line[found.end() :]}" if found and named else line)
+    return "\n".join(lines) + "\n"
+
+
+def _harmless(part: str, said: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {key: value for key, value in said.items() if key not in _SENSITIVE_STATUS.get(part, ())}
+
+
+def _versions() -> Mapping[str, object]:
+    return {
+        "kontor": __version__,
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "architecture": platform.machine(),
+        "system": _read(Path("/etc/os-release")).partition("\n")[0],
+        "board": _read(Path("/proc/device-tree/model")).rstrip("\0"),
+        "packages": {found.name: found.version for found in sorted(metadata.distributions(), key=lambda it: it.name)},
+    }
+
+
+def _listing(folder: Path) -> Iterable[str]:
+    """Rights, size and path of every file; no content."""
+    yield f"# {folder}"
+    for path in sorted(folder.rglob("*")):
+        try:
+            found = path.lstat()
+        except OSError:
+            continue
+        yield f"{found.st_mode:06o} {found.st_uid}:{found.st_gid} {found.st_size:>10} {path}"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def output_of(command: list[str]) -> str:
+    """What a command prints; "" when there is none, or it takes too long."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=20, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"

@@ -1,0 +1,95 @@
+"""What provision and the machine say, in the lines of ``kontor status`` that people read."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from appliance.health.machine import Machine
+
+Said = Mapping[str, Any]
+_AT = 13
+"""Column in which what is told begins."""
+_STATES = {
+    "defaults": "only what this machine itself says",
+    "kept": "accepted",
+    "trying": "new ones are on trial",
+    "reverted": "the last ones were taken back, those before hold",
+    "refused": "the last ones are wrong, those before hold",
+}
+_HOT = 80.0
+"""°C."""
+
+
+def row(name: str, text: str) -> str:
+    """One line; without a name it goes on with the one before."""
+    return f"{name:<{_AT}}{text}"
+
+
+def provision(said: Said) -> list[str]:
+    """Settings, network, what is missing, and what the device did to mend itself."""
+    return [
+        *_settings(said.get("config") or {}),
+        *_network(said.get("network") or {}),
+        *_needs(str(said.get("needs", "")), said.get("found") or ()),
+        *_health(said.get("recovery") or {}),
+    ]
+
+
+def _settings(config: Said) -> list[str]:
+    if not config:
+        return []
+    versions = ", ".join(f"{scope} {version}" for scope, version in config.get("versions", {}).items())
+    digest = f" ({config['digest'][:8]})" if config.get("digest") else ""
+    since = f", since {_when(config['since'])}" if config.get("since") else ""
+    lines = [row("settings", f"{_STATES.get(config['state'], config['state'])}{digest}{since}")]
+    if versions:
+        lines.append(row("", f"versions: {versions}"))
+    if config.get("expires"):
+        lines.append(row("", f"{'expired' if config.get('expired') else 'valid until'} {_when(config['expires'])}"))
+    return [*lines, *(row("", str(text)) for text in (config.get("why"), *config.get("faults", ())) if text)]
+
+
+def _network(network: Said) -> list[str]:
+    if not network:
+        return []
+    lines = [_connection(each) for each in network.get("connections", ())] or ["none is up"]
+    if network.get("trial"):
+        lines.append("a change waits to be kept")
+    if network.get("why"):
+        lines.append(str(network["why"]))
+    return [row("network" if not number else "", text) for number, text in enumerate(lines)]
+
+
+def _connection(each: Said) -> str:
+    why = f" ({each['why']})" if each.get("why") else ""
+    addresses = "".join(f", {address}" for address in each.get("addresses", ()))
+    return f"{each['name']}: {each['state']}{addresses}{why}"
+
+
+def _needs(needs: str, found: Any) -> list[str]:
+    if not needs:
+        return []
+    nearby = [row("", f"nearby: {each['name']} ({each['room']}) at {each['url']}") for each in found]
+    return [row("needs", needs), *nearby]
+
+
+def _health(recovery: Said) -> list[str]:
+    ills = [f"{ill} for {seconds} s" for ill, seconds in recovery.get("ills", {}).items()]
+    lines = [row("health" if not number else "", text) for number, text in enumerate(ills)]
+    if recovery.get("last"):
+        lines.append(row("" if lines else "health", f"last step: {recovery['last']}"))
+    return lines
+
+
+def machine(found: Machine) -> list[str]:
+    """What of the machine people should look at; nothing while all is well."""
+    told = [f"{found.temperature:.0f} °C hot"] if (found.temperature or 0) >= _HOT else []
+    told += [f"slowed down: {word.replace('_', ' ')}" for word in found.throttled]
+    told += [
+        f"{disk} has {100 * used:.0f} % of its life behind it" for disk, used in found.life_used.items() if used >= 0.9
+    ]
+    return [row("machine", ", ".join(told))] if told else []
+
+
+def _when(unix: float) -> str:
+    return time.strftime("%a %d %b %Y %H:%M", time.localtime(unix))

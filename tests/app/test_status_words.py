@@ -1,0 +1,115 @@
+"""What provision and the machine say, as people read it."""
+
+import time
+from typing import Any
+
+import pytest
+
+from appliance.app import status_words
+from appliance.commands import status
+from appliance.health.machine import Machine
+
+CONFIG: dict[str, Any] = {
+    "state": "kept",
+    "versions": {"all": 42, "group": 7, "device": 3},
+    "digest": "ab12cd34ef",
+    "since": 1_790_000_000,
+    "why": "",
+    "expires": None,
+    "expired": False,
+    "faults": [],
+}
+UP = {
+    "name": "ethernet",
+    "kind": "ethernet",
+    "interface": "eth0",
+    "state": "up",
+    "addresses": ["192.0.2.7/24"],
+    "why": "",
+}
+DOWN = UP | {"name": "office", "kind": "wifi", "state": "down", "addresses": [], "why": "wrong password"}
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_settings_that_were_accepted() -> None:
+    assert status_words.provision({"config": CONFIG}) == [
+        "settings     accepted (ab12cd34), since Mon 21 Sep 2026 14:13",
+        "             versions: all 42, group 7, device 3",
+    ]
+
+
+def test_settings_that_were_not_taken_say_why() -> None:
+    config = CONFIG | {"state": "reverted", "why": "the room refused us", "faults": ["all: HTTP 500"], "versions": {}}
+    assert status_words.provision({"config": config}) == [
+        "settings     the last ones were taken back, those before hold (ab12cd34), since Mon 21 Sep 2026 14:13",
+        "             the room refused us",
+        "             all: HTTP 500",
+    ]
+    assert status_words.provision({"config": {"state": "defaults", "digest": "", "since": 0}}) == [
+        "settings     only what this machine itself says"
+    ]
+
+
+@pytest.mark.parametrize(("expired", "word"), [(False, "valid until"), (True, "expired")])
+def test_an_end_is_told(expired: bool, word: str) -> None:
+    lines = status_words.provision({"config": CONFIG | {"expires": 1_800_000_000, "expired": expired}})
+    assert f"             {word} Fri 15 Jan 2027 08:00" in lines
+
+
+def test_the_network() -> None:
+    network = {"manager": "virtual", "trial": True, "why": "no answer", "connections": [UP, DOWN]}
+    assert status_words.provision({"network": network}) == [
+        "network      ethernet: up, 192.0.2.7/24",
+        "             office: down (wrong password)",
+        "             a change waits to be kept",
+        "             no answer",
+    ]
+
+    assert status_words.provision({"network": {"connections": [], "why": ""}}) == ["network      none is up"]
+
+
+def test_what_is_missing_and_what_is_nearby() -> None:
+    found = [{"room": "kitchen", "name": "Kitchen", "url": "https://192.0.2.9"}]
+    assert status_words.provision({"needs": "a room", "found": found}) == [
+        "needs        a room",
+        "             nearby: Kitchen (kitchen) at https://192.0.2.9",
+    ]
+    assert status_words.provision({"needs": "", "found": found}) == []
+
+
+def test_what_the_device_did_to_mend_itself() -> None:
+    recovery = {"ills": {"the room is not reached": 70}, "last": "rejoin: the room is not reached for 60 s"}
+    assert status_words.provision({"recovery": recovery}) == [
+        "health       the room is not reached for 70 s",
+        "             last step: rejoin: the room is not reached for 60 s",
+    ]
+    assert status_words.provision({"recovery": recovery | {"ills": {}}}) == [
+        "health       last step: rejoin: the room is not reached for 60 s"
+    ]
+    assert status_words.provision({"recovery": {"ills": {}, "last": ""}}) == []
+
+
+def test_the_machine_is_told_of_only_when_something_is_wrong() -> None:
+    assert status_words.machine(Machine(1.0, temperature=60.0, life_used={"mmcblk0": 0.3})) == []
+    sick = Machine(1.0, temperature=83.2, throttled=("under_voltage", "hot"), life_used={"mmcblk0": 0.9})
+    assert status_words.machine(sick) == [
+        "machine      83 °C hot, slowed down: under voltage, slowed down: hot, mmcblk0 has 90 % of its life behind it"
+    ]
+
+
+def test_status_has_it_all() -> None:
+    lines = status.describe({"provision": {"config": CONFIG, "needs": "a room"}})
+    assert lines[:2] == [
+        "microphone   no answer: sound is not running, so nobody is heard",
+        "room         no answer: link is not running",
+    ]
+    assert "settings     accepted (ab12cd34), since Mon 21 Sep 2026 14:13" in lines
+    assert "needs        a room" in lines
