@@ -74,7 +74,8 @@ def quiet_office(path: Path) -> None:
 def settings_of(folder: Path, name: str, port: int, noise: Path) -> Path:
     """The settings of a device whose front end works."""
     path = config(folder, name, port, noise)
-    path.write_text(path.read_text().replace("[audio]\n", '[audio]\necho = "full_duplex"\n'))
+    text = path.read_text().replace("[audio]\n", '[audio]\necho = "full_duplex"\n')
+    path.write_text(text + 'mute = "momentary"\n')
     return path
 
 
