@@ -1,7 +1,7 @@
 """Signatures as minisign makes and checks them (jedisct1.github.io/minisign): Ed25519 over a BLAKE2b-512 hash.
 
-Debian's ``minisign`` reads what is made here and the other way round. Only the hashed form ("ED") counts: with the older
-one ("Ed") the signed comment could not be told from a signed file. ADR 0135 tells why this is no library.
+Debian's ``minisign`` reads what is made here and the other way round. Only the hashed form ("ED") counts, the only one that
+minisign has made since 0.10. ADR 0135 tells why this is no library.
 """
 
 import base64
