@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo core dev judges acoustics speech system outside alsa test test-kernel pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements panel-pictures firmware hardware lock train-residual docs \
-	docs-check bench-audio bench-demo bench-call bench-idle bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room deb test-deb test-network tools-livekit clean
+	docs-check bench-audio bench-demo bench-call bench-idle bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room deb test-deb test-network test-systemd tools-livekit clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,10 @@ test-network: dev ## Wi-Fi, 802.1X and VLAN through the real NetworkManager unde
 	@$(PYTHON) -m tools.system kernel network || true
 	@KONTOR_WITH=slow $(PYTEST) -s -m slow tests/network $(ARGS)
 
+test-systemd: dev ## the services under a systemd of their own: start, stall, kill, sandbox, polkit (ARGS="-k sandbox" for some; needs root)
+	@$(PYTHON) -m tools.system systemd || true
+	@KONTOR_WITH=slow $(if $(ARGS),,KONTOR_MEASUREMENTS=docs/measurements) $(PYTEST) -m slow tests/systemd $(ARGS)
+
 test-deb: dev ## the Debian packages in clean roots, arm64 under qemu-user (ARGS=tests/deb/test_native.py for some; needs root)
 	@$(PYTHON) -m tools.system packages || true
 	@KONTOR_WITH=slow $(PYTEST) -m slow $(or $(ARGS),tests/deb)
@@ -73,6 +77,7 @@ slow: dev ## the slow suites (ARGS=tests/soak for some of them)
 	@case "$(ARGS)" in "" | *kernel*) $(PYTHON) -m tools.system kernel || true;; esac
 	@case "$(ARGS)" in "" | *firmware*) $(PYTHON) -m tools.system firmware boards; $(PYTHON) -m tools.bootstrap hardware || true;; esac
 	@case "$(ARGS)" in "" | *tools/hardware*) $(PYTHON) -m tools.system hardware; $(PYTHON) -m tools.bootstrap hardware || true;; esac
+	@case "$(ARGS)" in "" | *systemd*) $(PYTHON) -m tools.system systemd || true;; esac
 	@case "$(ARGS)" in "" | *tests/deb*) $(PYTHON) -m tools.system packages || true;; esac
 	@KONTOR_WITH=slow $(PYTEST) -m slow $(ARGS)
 

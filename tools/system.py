@@ -93,6 +93,18 @@ HARDWARE = {"dot": "graphviz"}
 BOARDS = {"qemu-system-aarch64": "qemu-system-arm", "depmod": "kmod"}
 """What starts a kernel on a Raspberry Pi that is none."""
 
+SYSTEMD = {
+    "systemd-nspawn": "systemd-container",
+    "nsenter": "util-linux",
+    "setpriv": "util-linux",
+    "ip": "iproute2",
+    "dbus-daemon": "dbus-daemon",
+    "/usr/lib/dbus-1.0/dbus-daemon-launch-helper": "dbus",
+    "/usr/lib/polkit-1/polkitd": "polkitd",
+    "/usr/lib/*/security/pam_systemd.so": "libpam-systemd",
+}
+"""What a guest with a systemd of its own has from this machine, and what starts it."""
+
 PACKAGING = {
     "dpkg-deb": "dpkg",
     "eu-strip": "elfutils",  # takes symbols out of libraries of any processor
@@ -114,6 +126,7 @@ _SETS = {
     "firmware": FIRMWARE,
     "boards": BOARDS,
     "hardware": HARDWARE,
+    "systemd": SYSTEMD,
     "packaging": PACKAGING,
     "packages": PACKAGES,
 }
