@@ -82,11 +82,12 @@ def take(path: Path, secrets: Path) -> Taken:
         line = document.line(secret.path) or 1
         name = str(secret.path[-1])
         try:
+            _refuse_odd(secret)
             blanked = _with(blanked, line, secret, name, MOVED)
             file = _stored(secret, secrets)
             for_set = _with(for_set, line, secret, name + _FILE, str(file))
         except _Wrong as wrong:
-            problems.append(Problem(found.name, line, ".".join(map(str, secret.path)), MASK, *wrong.args))
+            problems.append(Problem(found.name, line, _key(secret.path), MASK, *wrong.args))
             continue
         moved += [secret.stem] if secret.value != MOVED else []
     if problems:
@@ -132,15 +133,24 @@ def _unlike_others(value: object) -> str:
     return f"{readable}-{hashlib.sha256(str(value).encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
-def _stored(secret: _Plain, secrets: Path) -> Path:
-    """The file that has the secret, made when it is a new one.
+def _key(path: KeyPath) -> str:
+    """As the settings' own messages write it: ``network.wifi[2].password``."""
+    return "".join(f"[{step + 1}]" if isinstance(step, int) else f".{step}" for step in path)[1:]
 
-    :raises _Wrong: it is none, or was moved from here to another device.
-    """
+
+def _refuse_odd(secret: _Plain) -> None:
+    """:raises _Wrong: it is no text, or its file is named, too."""
     if secret.twice:
         raise _Wrong(f"is written beside {secret.path[-1]}{_FILE}", "Leave one of them out.")
     if not isinstance(secret.value, str) or not secret.value.strip():
-        raise _Wrong("must be a text")
+        raise _Wrong("must be a text", f'Write it in quotes: {secret.path[-1]} = "…"')
+
+
+def _stored(secret: _Plain, secrets: Path) -> Path:
+    """The file that has the secret, made when it is a new one.
+
+    :raises _Wrong: it was moved from here to another device.
+    """
     folder = secrets / secret.part
     make_folder(folder, _FOLDER_MODE)
     newest = max((number for stem, number in map(_numbered, folder.iterdir()) if stem == secret.stem), default=0)
@@ -149,7 +159,7 @@ def _stored(secret: _Plain, secrets: Path) -> Path:
         if not newest:
             raise _Wrong("was moved into another device", "Write the secret here again for this one.")
         return path
-    content = secret.value.encode()
+    content = str(secret.value).encode()
     if newest and path.read_bytes() == content:
         return path
     path = folder / f"{secret.stem}.{newest + 1}"
