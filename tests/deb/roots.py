@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.support.need import need
@@ -88,11 +88,11 @@ def dependencies(package: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def root(target: Target, package: Path, more: tuple[str, ...] = ()) -> Iterator[Root]:
-    """A fresh root of a target's release and processor, with what ``package`` depends on and ``more``."""
+def root(target: Target, included: Iterable[str] = ()) -> Iterator[Root]:
+    """A fresh root of a target's release and processor, with these packages and what they depend on."""
     need(os.geteuid() == 0, "clean roots are made by root alone")
     need("mmdebstrap", "mmdebstrap is not installed: python3 -m tools.system packages")
-    packed = _packed(target, [*dependencies(package), *more])
+    packed = _packed(target, sorted(included))
     folder = Path(tempfile.mkdtemp(prefix="kontor-root-", dir="/var/tmp"))
     folder.chmod(0o755)
     try:
@@ -103,12 +103,13 @@ def root(target: Target, package: Path, more: tuple[str, ...] = ()) -> Iterator[
 
 
 def _packed(target: Target, included: list[str]) -> Path:
-    names = ",".join(sorted(set(included)))
+    names = ",".join(included)
     packed = CACHE / f"{target.name}-{hashlib.sha256(names.encode()).hexdigest()[:12]}.tar"
     if not packed.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         unfinished = packed.with_name(f"{os.getpid()}-{packed.name}")
-        command = ["mmdebstrap", "--variant=minbase", f"--arch={target.architecture}", f"--include={names}"]
+        command = ["mmdebstrap", "--variant=minbase", f"--arch={target.architecture}"]
+        command += [f"--include={names}"] if names else []
         try:
             done = subprocess.run(
                 ["nice", "-n", "10", *command, target.suite, str(unfinished)],

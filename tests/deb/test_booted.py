@@ -9,7 +9,7 @@ import pytest
 
 from tests.deb import life
 from tests.deb.booted import Booted
-from tests.deb.roots import root
+from tests.deb.roots import dependencies, root
 from tools.package.targets import TARGETS, Target
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ def test_services_follow_the_package(package: Callable[[Target], Path], tmp_path
     """Installed: nothing runs. Set up: in the room. Upgraded: started anew. Removed: ended. Back: in the room again."""
     target = next(target for target in TARGETS if target.name == "trixie-amd64")
     made = package(target)
-    with root(target, made, ("dbus", "systemd-sysv")) as clean:
+    with root(target, [*dependencies(made), "dbus", "systemd-sysv"]) as clean:
         place, later = clean.put(made), clean.put(life.later_version(made, tmp_path, "99.0"))
         with Booted(clean, tmp_path / "console") as guest:
             guest.run(f"dpkg -i {place}")

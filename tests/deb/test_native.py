@@ -10,7 +10,7 @@ import pytest
 
 from tests.deb import life
 from tests.deb.conftest import targets
-from tests.deb.roots import CHECKOUT, Root, root
+from tests.deb.roots import CHECKOUT, Root, dependencies, root
 from tools.package import source
 from tools.package.targets import Target
 
@@ -23,7 +23,7 @@ def test_from_installation_to_purge(target: Target, package: Callable[[Target], 
     """Installed, used, set up at a terminal, upgraded, removed, installed again, purged: nothing is left."""
     made = package(target)
     version = source.read(CHECKOUT).version
-    with root(target, made) as clean:
+    with root(target, dependencies(made)) as clean:
         before = clean.state()
         life.install(clean, made)
         life.works(clean, version)

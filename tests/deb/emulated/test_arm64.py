@@ -7,7 +7,7 @@ import pytest
 
 from tests.deb import life
 from tests.deb.conftest import targets
-from tests.deb.roots import CHECKOUT, emulated, root
+from tests.deb.roots import CHECKOUT, dependencies, emulated, root
 from tools.package import source
 from tools.package.targets import Target
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 def test_from_installation_to_purge(target: Target, package: Callable[[Target], Path], tmp_path: Path) -> None:
     """Installed, every library loaded, set up at a terminal, upgraded, removed, purged: nothing is left."""
     made = package(target)
-    with emulated(), root(target, made) as clean:
+    with emulated(), root(target, dependencies(made)) as clean:
         before = clean.state()
         life.install(clean, made)
         life.works(clean, source.read(CHECKOUT).version)
