@@ -151,6 +151,8 @@ class Conference:
         admin_muted = self._muted_at_the_door(claims, came_back=old is not None) is not None
         self.roster.join(replace(member, muted=not unmuted, admin_muted=admin_muted))
         services.counters.add("host_joins")
+        if claims.kind == "site":
+            services.sites.add(claims.identity)
         services.tell(EventName.MEMBER_JOINED, room=self.id, member=claims.identity, kind=claims.kind)
         self.audience.member_changed(claims.identity)
         return session, answer

@@ -47,6 +47,8 @@ class Services:
     proxy: Proxy = field(default_factory=Proxy)
     tls: bool = False
     """Whether the host serves https itself."""
+    sites: set[str] = field(default_factory=set)
+    """Devices that have been in, those among them that came to be known while the host runs."""
     salt: bytes = field(default_factory=lambda: os.urandom(16), repr=False)
     """Makes other words of identities at each start."""
 
@@ -57,7 +59,7 @@ class Services:
 
     def _shown(self, identity: str) -> str:
         """A person's identity often is the name, so it becomes one that holds until the host is started anew."""
-        if identity in self.devices:
+        if identity in self.devices or identity in self.sites:
             return identity
         return "person-" + hashlib.blake2b(identity.encode(), key=self.salt, digest_size=4).hexdigest()
 
