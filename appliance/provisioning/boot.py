@@ -33,6 +33,7 @@ _FOLDER_MODE, _SECRET_MODE = 0o2750, 0o640
 """The group is that of the one service, and the folder hands it on."""
 _PART_OF: Mapping[str, str] = {"room": "link", "host": "host"}
 """Which service reads the secrets of a section; those of all others provisioning reads itself."""
+_QUOTE = r"""["']?"""
 _VALUE = r"""(?:"(?:\\.|[^"\\])*"|'[^']*')"""
 
 
@@ -179,7 +180,9 @@ def _with(text: str, line: int, secret: _Plain, name: str, value: str) -> str:
     :raises _Wrong: it is not written on a line of its own.
     """
     old, lines = str(secret.path[-1]), text.split("\n")
-    written = re.compile(rf"(?P<before>.*?)\b{re.escape(old)}(?P<equals>\s*=\s*){_VALUE}(?P<rest>\s*(?:\#.*)?)")
+    written = re.compile(
+        rf"(?P<before>.*?){_QUOTE}\b{re.escape(old)}\b{_QUOTE}(?P<equals>\s*=\s*){_VALUE}(?P<rest>\s*(?:\#.*)?)"
+    )
     found = written.fullmatch(lines[line - 1])
     if found:
         lines[line - 1] = f"{found['before']}{name}{found['equals']}{quoted(value)}{found['rest']}"

@@ -50,7 +50,7 @@ class Ledger:
                 self.remembered = self._stored = _parse(json.loads(file.read(_LARGEST)))
         except FileNotFoundError:
             return ""
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             return f"{self._path} cannot be read: {error}"
         return ""
 
