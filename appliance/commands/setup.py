@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _IN_THE_ROOM = 30.0
 """Seconds that a started device is waited for."""
+_LET_IN = 900.0
+"""Seconds that somebody at a terminal waits for a person who lets the device in."""
 _NO_PANEL = """\
 It has no panel, so it hears the room and nobody hears it: unmuting takes a hand. The least panel is a switch between the
 pins 1 and 11 of a Raspberry Pi's header, which is on while the microphone is: sudo kontor setup --switch latching"""
@@ -103,14 +105,16 @@ def _run(given: argparse.Namespace, person: "Person") -> int:
     good = True
     if not given.no_test and settings.audio.backend == "alsa":
         good = _test(settings, config, services)
-    joined = False
     if given.no_start or services is None:
         person.tell(_by_hand(given, config))
-    else:
-        joined = _start(services, settings, person)
-        good = good and joined
-    if answers.way.url and not answers.way.token and not joined:
+        if _asks(answers):
+            person.tell(_how_it_is_let_in(settings, config))
+        return Exit.OK if good else Exit.UNAVAILABLE
+    joined = _start(services, settings, person)
+    if not joined and _asks(answers):
         person.tell(_how_it_is_let_in(settings, config))
+        joined = sys.stdin.isatty() and _let_in(settings, person)
+    good = good and joined
     return Exit.OK if good else Exit.UNAVAILABLE
 
 
@@ -254,23 +258,42 @@ def _start(services: "Services", settings: "Settings", person: "Person") -> bool
         person.tell("It runs, and needs a room: kontor setup again, or its own file on the boot partition.")
         return True
     person.tell("It runs. Waiting until it is in the room …")
-    state = _joined(settings.device.runtime_dir)
+    state = _joined(settings.device.runtime_dir, _IN_THE_ROOM)
     person.tell(state or "It is in the room.")
     return not state
 
 
-def _joined(folder: Path) -> str:
-    """Empty once it is in the room; else what keeps it out."""
+def _asks(answers: "Answers") -> bool:
+    """Whether it comes by its own key, which somebody has to let in once."""
+    return bool(answers.way.url) and not answers.way.token
+
+
+def _let_in(settings: "Settings", person: "Person") -> bool:
+    """Wait until somebody has let it in, or whoever sits here has waited long enough."""
+    person.tell("Waiting for that. Ctrl-C ends the waiting; the device goes on asking by itself.")
+    try:
+        state = _joined(settings.device.runtime_dir, _LET_IN, patient=True)
+    except KeyboardInterrupt:
+        state = "\nkontor status tells how it goes on."
+    person.tell(state or "It is in the room.")
+    return not state
+
+
+def _joined(folder: Path, seconds: float, *, patient: bool = False) -> str:
+    """Empty once it is in the room; else what keeps it out.
+
+    :param patient: go on waiting when it is refused.
+    """
     from appliance.health.status import ask
 
-    end, why = time.monotonic() + _IN_THE_ROOM, "link does not answer"
+    end, why = time.monotonic() + seconds, "link does not answer"
     while time.monotonic() < end:
         try:
             link = ask(folder / "link.status", {"do": "status"}, 1.0)
             why = ", ".join(filter(None, (link["phase"], link["why"]))).replace("_", " ")
             if link["phase"] == "in_room":
                 return ""
-            if link["phase"] == "refused":
+            if link["phase"] == "refused" and not patient:
                 break
         except (OSError, ValueError, KeyError):
             pass

@@ -11,6 +11,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -186,6 +187,32 @@ def test_a_device_that_is_not_in_the_room(
     Units.starts = False
     assert main(words) == 69
     assert "It could not be started: journalctl" in capsys.readouterr().out
+
+
+def test_whoever_sits_there_waits_until_somebody_lets_it_in(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["setup", "--room", "http://127.0.0.1:9/lobby", "--name", "Hall", "--card", "none", "--unchecked"]
+    monkeypatch.setattr(command, "_IN_THE_ROOM", 5.0)
+    monkeypatch.setattr(command, "time", SimpleNamespace(monotonic=time.monotonic, sleep=lambda _seconds: None))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    refused, joined = {"phase": "refused", "why": "asks"}, {"phase": "in_room", "why": ""}
+    answers = iter([refused, refused, refused, joined])
+    monkeypatch.setattr("appliance.health.status.ask", lambda *_: next(answers))
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "Waiting for that. Ctrl-C ends the waiting" in said
+    assert said.endswith("It is in the room.\n")
+
+    def interrupted(*_: object) -> dict[str, str]:
+        if next(answers) is joined:
+            raise KeyboardInterrupt
+        return refused
+
+    answers = iter([refused, joined])
+    monkeypatch.setattr("appliance.health.status.ask", interrupted)
+    assert main(words) == 69
+    assert capsys.readouterr().out.endswith("\nkontor status tells how it goes on.\n")
 
 
 def test_another_file_has_the_last_word(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
