@@ -69,7 +69,7 @@ test-systemd: dev ## the services under a systemd of their own: start, stall, ki
 	@$(PYTHON) -m tools.system systemd || true
 	@KONTOR_WITH=slow $(if $(ARGS),,KONTOR_MEASUREMENTS=docs/measurements) $(PYTEST) -m slow tests/systemd $(ARGS)
 
-test-deb: dev ## the Debian packages in clean roots, arm64 under qemu-user (ARGS=tests/deb/test_native.py for some; needs root)
+test-deb: dev ## the Debian packages in clean roots, arm64 under qemu-user (ARGS=tests/deb/native for some; needs root)
 	@$(PYTHON) -m tools.system packages || true
 	@KONTOR_WITH=slow $(PYTEST) -m slow $(or $(ARGS),tests/deb)
 
