@@ -84,6 +84,10 @@ class Desk:
         """How often the knock button was pressed."""
         self.hand = False
         """The room wants to speak: TALK was tapped."""
+        self.presses = 0
+        """How often ROOM was held, or KNOCK pressed, while this device was in no room: whoever does asks to join one."""
+        self._nowhere = False
+        """No room is set: what was last told by link."""
 
     @property
     def controls(self) -> Controls:
@@ -202,12 +206,13 @@ class Desk:
         if self._announced_at is not None and now >= self._announced_at:
             self._announced_at = None
             self.apply(Event.RECORDING_ANNOUNCED)
+        self._nowhere = answer is not None and answer.link is LinkPhase.LEFT
         speakers = answer.speakers if answer and self._controls.door is not Door.CLOSED else ()
         hands = answer.hands if answer else 0
         knock, announced = now - self._knocked_at < _KNOCK_SHOWN, self._announced_at is not None
         room = Room(
             phase=answer.link if answer else LinkPhase.RECONNECTING,
-            health=Health.DEGRADED if degraded or self._store_fails else Health.HEALTHY,
+            health=Health.DEGRADED if degraded or self._store_fails or self._nowhere else Health.HEALTHY,
             talking_while_closed=talking and not self._controls.open,
             level=max((float(speaker.level) for speaker in speakers), default=SILENCE),
             wanted=hands > 0 or knock or announced,
@@ -264,7 +269,10 @@ class Desk:
     def _from_panel(self, event: Event, answers: bool) -> None:
         """:param answers: the panel has closed the gate for this, and it opens again only when that was taken in."""
         self._counters.add("panel_events")
-        self.apply(event)
+        if self._nowhere and event is Event.DOOR_PRESSED:  # a door needs a room
+            self._ask_to_join()
+        else:
+            self.apply(event)
         if answers:
             self._lit_by_panel = True
             self._gate.decided()
@@ -277,7 +285,13 @@ class Desk:
         else:
             self._gate.close()
 
+    def _ask_to_join(self) -> None:
+        self.presses += 1
+        self._journal.tell(EventName.JOIN_PRESSED)
+
     def _knock(self) -> None:
+        if self._nowhere:
+            self._ask_to_join()
         self.knocks += 1
         self.changed()
         self._journal.tell(EventName.KNOCKED, by="this room")

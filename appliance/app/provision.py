@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from appliance.app.caretaker import Caretaker
+from appliance.app.nearby import Nearby
+from appliance.app.neighbours import Neighbours
 from appliance.app.places import state_of
 from appliance.app.process import beat, make_folders, until_stopped
 from appliance.app.rollout import Rollout
@@ -166,7 +168,10 @@ async def main(files: Files, stop: asyncio.Event, journal: Journal) -> None:
             state=own,
         )
         provision.health = caretaker.as_dict
-        await provision.run(stop, notifier, {"caretaker": caretaker.run})
+        neighbours = Neighbours(Path(settings.device.runtime_dir))
+        nearby = Nearby(lambda: provision.settings, neighbours, provision.adopt, journal)
+        provision.found = nearby.found
+        await provision.run(stop, notifier, {"caretaker": caretaker.run, "nearby": nearby.run})
     finally:
         notifier.close()
 

@@ -67,6 +67,9 @@ class EventName(StrEnum):
     MEMBER_LEFT = "member_left"
     KNOCKED = "knocked"
     HAND_CHANGED = "hand_changed"
+    JOIN_PRESSED = "join_pressed"
+    NEARBY_JOINED = "nearby_joined"
+    NEARBY_NOT_JOINED = "nearby_not_joined"
     # host
     HOST_STARTED = "host_started"
     HOST_STOPPED = "host_stopped"
@@ -178,6 +181,9 @@ _EXCEPTIONS = {
     EventName.MUTED_BY_ADMIN: _NOTICE,
     EventName.MEMBER_REMOVED: _NOTICE,
     EventName.ANNOUNCEMENT_FAILED: _WARNING,
+    EventName.JOIN_PRESSED: _NOTICE,
+    EventName.NEARBY_JOINED: _NOTICE,
+    EventName.NEARBY_NOT_JOINED: _WARNING,
     EventName.DEVICE_INVITED: _NOTICE,
     EventName.DEVICE_ASKS: _FROM_OUTSIDE,
     EventName.DEVICE_ENROLLED: _NOTICE,

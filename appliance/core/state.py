@@ -148,6 +148,8 @@ class SoundState:
     """Blocks that the loudspeaker missed."""
     hand: bool = False
     """The room wants to speak."""
+    presses: int = 0
+    """How often somebody here asked to join a room, while the device was in none."""
     quiet: QuietState | None = None
     """None: there are no quiet hours."""
     proof: ProofState = field(default_factory=ProofState)
@@ -183,6 +185,7 @@ class SoundState:
             "loudspeaker": round(self.loudspeaker, 1),
             "volume": self.volume,
             "hand": self.hand,
+            "presses": self.presses,
             "quiet": None if self.quiet is None else asdict(self.quiet),
             "exchange_connected": self.exchange_connected,
             "under_runs": self.under_runs,

@@ -317,3 +317,22 @@ async def test_what_the_panel_tells_of_a_closed_gate_answers_for_no_other_closin
     hands.post(Event.TALK_PRESSED)
     await asyncio.sleep(0)
     assert world.gate.is_open
+
+
+async def test_without_a_room_the_panel_asks_to_join_one_and_the_door_stays(world: World) -> None:
+    nowhere = ANSWER._replace(link=LinkPhase.LEFT)
+    assert world.desk.refresh(nowhere, talking=False).signs[1:] == (Sign.OFF, Sign.OFF, Sign.SLOW)
+    hands = world.desk.hands(asyncio.get_running_loop())
+    hands.post(Event.DOOR_PRESSED)
+    hands.knock()
+    await until(lambda: world.desk.presses == 2)
+    assert world.desk.controls.door is Door.OPEN and world.gate.is_open
+    assert "event=join_pressed" in world.lines.getvalue()
+    world.desk.refresh(ANSWER, talking=False)
+    hands.post(Event.DOOR_PRESSED)
+    hands.knock()
+    await until(lambda: world.desk.controls.door is Door.LISTENING and world.desk.knocks == 2)
+    assert world.desk.presses == 2, "in a room ROOM is the door again"
+    world.desk.refresh(None, talking=False)
+    hands.post(Event.DOOR_PRESSED)
+    await until(lambda: world.desk.controls.door is Door.CLOSED)
