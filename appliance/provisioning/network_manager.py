@@ -7,7 +7,6 @@ memory alone, so that after a power cut the machine starts with the old ones.
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +16,10 @@ from appliance.provisioning import network_check
 from appliance.provisioning.bus import Bus, BusError, variant
 from appliance.provisioning.network import GRACE, NOTHING_UP, TOO_LATE, NetworkError, told
 from appliance.provisioning.network_bus import Held, Manager, Standing, typed
+from appliance.provisioning.network_files import NetworkFiles
 from appliance.provisioning.network_profiles import CABLE, PREFIX, VLAN, Profile, profiles
 from appliance.provisioning.timesync import set_time_servers, time_servers
 from appliance.settings import Problem, Settings, SettingsError
-from appliance.settings.store import PRIVATE, atomic_write
 
 BUDGET = 150.0
 """Seconds within which :meth:`NetworkManager.apply` is done, one way or the other."""
@@ -60,9 +59,12 @@ class NetworkManager:
     grace: float = GRACE
     """Seconds beyond ``provisioning.confirm_s`` after which time takes back what was not kept."""
     _manager: Manager = field(init=False)
+    _files: NetworkFiles = field(init=False)
     _trial: Trial | None = None
     _ntp: tuple[str, ...] = ()
     """Time servers that timesyncd is to have, also after it was started anew."""
+    _ours: bool = False
+    """Whether there are profiles of ours, or have been."""
     _late: bool = False
     _why: str = ""
     _failed: dict[str, str] = field(default_factory=dict)
@@ -72,7 +74,7 @@ class NetworkManager:
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self._manager = Manager(self.bus)
+        self._manager, self._files = Manager(self.bus), NetworkFiles(self.folder)
         self.bus.listener = self._heard
 
     def check(self, settings: Settings) -> list[Problem]:
@@ -83,22 +85,14 @@ class NetworkManager:
         self._late, self._why = False, ""
         self._failed.clear()
         try:
-            wanted = await asyncio.to_thread(profiles, settings.network, self._certificates)
-            known = await asyncio.to_thread(self._written)
-            if wanted or settings.network.ntp or known:
+            wanted = await asyncio.to_thread(profiles, settings.network, self._files.certificates)
+            known = await asyncio.to_thread(self._files.written)
+            self._ours = bool(wanted or known)
+            if self._ours or settings.network.ntp:
                 await self._try(wanted, settings)
-        except BusError as error:
+        except (BusError, SettingsError, OSError, NetworkError) as error:
             self._why = _words(error)
             raise NetworkError(self._why) from error
-        except SettingsError as error:
-            self._why = str(error)
-            raise NetworkError(self._why) from error
-        except OSError as error:
-            self._why = _words(error)
-            raise NetworkError(self._why) from error
-        except NetworkError as error:
-            self._why = str(error)
-            raise
         finally:
             self._news.set()
 
@@ -109,10 +103,8 @@ class NetworkManager:
             return
         try:
             await self._store(self._trial)
-        except (BusError, OSError) as error:
-            # Time may have been faster, or the disk is full: the machine goes back to what is stored under its old name.
-            self._late = isinstance(error, BusError) and bool(error.name) and not error.refused
-            self._why = TOO_LATE if self._late else _words(error)
+        except (BusError, OSError, NetworkError) as error:
+            self._late, self._why = isinstance(error, NetworkError), _words(error)
             await self.revert()
             raise NetworkError(self._why) from error
         finally:
@@ -146,7 +138,7 @@ class NetworkManager:
                     self._why = absent = ""
             except BusError as error:
                 self._version, self._seen, absent = "", [], _words(error)
-                self._why = self._why or absent
+                self._why = self._why or (absent if self._ours else "")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), _AGAIN)
             await asyncio.sleep(_SETTLE)  # changes come in swarms
@@ -177,7 +169,8 @@ class NetworkManager:
             raise
 
     async def _plan(self, wanted: Sequence[Profile], servers: tuple[str, ...]) -> Trial:
-        held, written = await self._manager.held(PREFIX), await asyncio.to_thread(self._written)
+        written = await asyncio.to_thread(self._files.written)
+        held = await self._manager.held(PREFIX) if self._ours else {}  # time servers need no NetworkManager
         changed = [
             profile
             for profile in wanted
@@ -208,8 +201,7 @@ class NetworkManager:
 
     async def _change(self, trial: Trial) -> None:
         for profile in trial.changed:
-            for path, data in profile.files.items():
-                await asyncio.to_thread(self._put, path, data)
+            await asyncio.to_thread(self._files.put, profile)
             if profile.uuid in trial.paths:
                 await self._manager.change(trial.paths[profile.uuid], typed(profile.table), keep=False)
             else:
@@ -279,13 +271,18 @@ class NetworkManager:
         """For good. Until the checkpoint is forgotten everything can be undone; what is left then is not used any more."""
         for profile in trial.changed:
             await self._manager.change(trial.paths[profile.uuid], typed(profile.table), keep=True)
-        await asyncio.to_thread(self._note, trial.wanted)
+        await asyncio.to_thread(self._files.note, trial.wanted)
         if trial.checkpoint:
-            await self._manager.forget(trial.checkpoint)
+            try:
+                await self._manager.forget(trial.checkpoint)
+            except BusError as error:
+                if _not_there(error):
+                    raise NetworkError(TOO_LATE) from error
+                raise
         for held in trial.gone.values():
             with contextlib.suppress(BusError):  # the next apply finds it
                 await self._manager.delete(held.path)
-        await asyncio.to_thread(self._tidy, trial.wanted)
+        await asyncio.to_thread(self._files.tidy, trial.wanted)
 
     async def _undo(self, trial: Trial) -> None:
         """Raises BusError, after everything has been tried."""
@@ -295,7 +292,7 @@ class NetworkManager:
             try:
                 await self._manager.roll_back(trial.checkpoint)
             except BusError as error:
-                if error.refused or not error.name:
+                if not _not_there(error):
                     raise  # else time has done it already
         for uuid in trial.paths.keys() - trial.before.keys() - {p.uuid for p in trial.wanted if p not in trial.changed}:
             with contextlib.suppress(BusError):  # the checkpoint has taken it away
@@ -315,35 +312,6 @@ class NetworkManager:
         self._manager.heard(path, member, values)
         if member in ("StateChanged", "PropertiesChanged"):
             self._news.set()
-
-    @property
-    def _certificates(self) -> Path:
-        return self.folder / "network"
-
-    @property
-    def _ledger(self) -> Path:
-        return self.folder / "network.json"
-
-    def _put(self, path: Path, data: bytes) -> None:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        if not path.exists():
-            atomic_write(path, data, PRIVATE)
-
-    def _written(self) -> dict[str, str]:
-        """Digests of the profiles that were stored last, by UUID; what cannot be read is written anew."""
-        try:
-            found = json.loads(self._ledger.read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
-
-    def _note(self, stored: Sequence[Profile]) -> None:
-        atomic_write(self._ledger, json.dumps({each.uuid: each.digest for each in stored}).encode())
-
-    def _tidy(self, stored: Sequence[Profile]) -> None:
-        used = {path for profile in stored for path in profile.files}
-        for path in set(self._certificates.glob("*.pem")) - used:
-            path.unlink(missing_ok=True)
 
 
 def _told(each: Standing) -> Mapping[str, object]:
@@ -382,7 +350,14 @@ def _nothing_up(failed: Mapping[str, str]) -> str:
     return f"{NOTHING_UP[:-1]}: {told}."
 
 
-def _words(error: BusError | OSError) -> str:
+def _not_there(error: BusError) -> bool:
+    """Whether it is the checkpoint that is gone: NetworkManager has no error of its own for that."""
+    return bool(error.name) and not error.refused
+
+
+def _words(error: BusError | SettingsError | OSError | NetworkError) -> str:
+    if isinstance(error, SettingsError | NetworkError):
+        return str(error)
     if isinstance(error, OSError):
         return f"The network's settings cannot be stored: {error.strerror or error}."
     if error.refused:
