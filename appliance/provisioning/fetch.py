@@ -14,7 +14,7 @@ import aiohttp
 from yarl import URL
 
 from appliance.core.documents import Fault, Floor, NotTaken, Pointer, Verdict, Why, judge_content, judge_pointer
-from appliance.provisioning.minisign import LARGEST_SIGNATURE, PublicKey, Signature
+from appliance.provisioning.minisign import LARGEST_SIGNATURE, PublicKey, Signature, hashed
 from appliance.provisioning.publication import Published, digest, document_path, pointer_path, read_pointer
 from appliance.settings.addresses import Certificates
 from appliance.settings.sources import LARGEST
@@ -153,6 +153,8 @@ class Fetcher:
         new = verdict is Verdict.NEWER or known is None or known.version != pointer.version
         if new:
             await self._fetch(http, pointer, signature, key, floor)
+        elif known is not None and not key.signed(signature.of_file, hashed(known.content)):
+            judge_content(pointer, "", floor)  # it is there, and another one was signed
         self._seen[scope] = _Seen(tag, pointer)
         return True, new
 
@@ -261,6 +263,10 @@ def _unreachable(url: URL, error: Exception) -> NotTaken:
         return NotTaken(Why.CERTIFICATE, f"{url.host} is not to be trusted: {cause.verify_message}.")
     if isinstance(error, ssl.SSLError | aiohttp.ClientSSLError):
         return NotTaken(Why.CERTIFICATE, f"{url.host} does not speak https there, or not a version of it that is safe.")
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return NotTaken(Why.UNREACHABLE, f"The proxy {error.host} cannot be reached.")
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return NotTaken(Why.UNREACHABLE, f"The proxy answers {error.status}, and does not lead to {url.host}.")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return NotTaken(Why.UNREACHABLE, f"The name {url.host} is not known to the network.")
     return NotTaken(Why.UNREACHABLE, f"{url.host} cannot be reached.")

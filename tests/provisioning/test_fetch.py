@@ -87,6 +87,30 @@ async def test_a_floor_outlives_what_was_fetched(tmp_path: Path) -> None:
         assert why(await fetcher(server.url, all=Floor(42, "aa")).look(["all"]))[0] is Why.REWRITTEN
 
 
+async def test_another_document_signed_under_a_version_that_is_here_is_told(tmp_path: Path) -> None:
+    publish(tmp_path, KEY, "all", 42, ONE)
+    async with shown(tmp_path) as server:
+        looking = fetcher(server.url)
+        await looking.look(["all"])
+        publish(tmp_path, KEY, "all", 42, TWO)
+        look = await looking.look(["all"])
+        assert why(look) == (
+            Why.REWRITTEN,
+            "Version 42 was here already, with other content: raise the version.",
+        )
+        assert look.documents["all"].content == ONE
+        publish(tmp_path, KEY, "all", 42, ONE)
+        assert (await looking.look(["all"])).reached
+
+
+async def test_a_version_that_is_here_may_be_signed_by_a_new_key(tmp_path: Path) -> None:
+    publish(tmp_path, STRANGER, "all", 42, ONE)
+    async with shown(tmp_path) as server:
+        place = Place(server.url, (KEY.public, STRANGER.public))
+        look = await Fetcher(place, lambda: NOW, {"all": Published("all", 42, ONE)}).look(["all"])
+    assert (look.reached, dict(look.faults)) == (True, {})
+
+
 async def test_a_replayed_pointer_of_another_device_is_not_taken(tmp_path: Path) -> None:
     publish(tmp_path, KEY, "devices/other", 9, TWO)
     (tmp_path / "devices/lobby.minisig").write_bytes((tmp_path / "devices/other.minisig").read_bytes())
@@ -251,6 +275,18 @@ async def test_nobody_listens_there() -> None:
     look = await fetcher(f"http://127.0.0.1:{ports.free_port()}").look(SCOPES)
     assert why(look) == (Why.UNREACHABLE, "127.0.0.1 cannot be reached.")
     assert list(look.faults) == list(SCOPES)
+
+
+async def test_a_proxy_that_is_not_there_and_one_that_refuses(tmp_path: Path) -> None:
+    nobody = f"http://127.0.0.1:{ports.free_port()}"
+    look = await Fetcher(Place("https://e.invalid", (), proxy=nobody), lambda: NOW).look(["all"])
+    assert why(look) == (Why.UNREACHABLE, "The proxy 127.0.0.1 cannot be reached.")
+    raw = _Raw(b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n", hang_up=True)
+    try:
+        look = await Fetcher(Place("https://e.invalid", (), proxy=await raw.serve()), lambda: NOW).look(["all"])
+    finally:
+        await raw.stop()
+    assert why(look) == (Why.UNREACHABLE, "The proxy answers 407, and does not lead to e.invalid.")
 
 
 async def test_a_name_that_nobody_knows() -> None:
