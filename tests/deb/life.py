@@ -31,6 +31,15 @@ id = "lobby"
 """
 
 
+NETWORKS = "etc/NetworkManager/system-connections"
+
+
+def untouched(root: Root) -> dict[str, str]:
+    """The state of a root that has never seen the package."""
+    (root.folder / NETWORKS).mkdir(parents=True)
+    return root.state()
+
+
 def install(root: Root, package: Path) -> None:
     """Install it as an admin would, with nothing left to fetch."""
     done = root.run("apt-get", "install", "-y", "--no-install-recommends", root.put(package))
@@ -197,7 +206,8 @@ def is_purged(root: Root, before: dict[str, str]) -> None:
     (root.folder / "etc/systemd/system/multi-user.target.wants/kontor.target").symlink_to(
         "/usr/lib/systemd/system/kontor.target"
     )
-    root.run("apt-get", "purge", "-y", "kontor")
+    (root.folder / NETWORKS / "kontor-wifi-Office.nmconnection").write_text("[wifi-security]\npsk=secret\n")
+    assert "kontor-wifi-Office" in root.run("apt-get", "purge", "-y", "kontor").stdout
     assert root.run("dpkg-query", "-W", "kontor", check=False).returncode != 0
     after = root.state()
     differences = {path: (before.get(path), after.get(path)) for path in before.keys() | after.keys()}

@@ -43,6 +43,9 @@ def lay_out(root: Path, source: Source, target: Target, found: list[Path]) -> No
     for path, data in {**system_files(source), **_documents(source, target)}.items():
         _write(root, path, data)
     _write(root, "usr/bin/kontor", source.files["packaging/kontor"], mode=0o755)
+    # systemd sets a clock that is behind this file to its time, which is that of the commit: a board without a battery has to
+    # believe in certificates before it has asked a time server (docs/adr/0149).
+    _write(root, "usr/lib/clock-epoch", b"")
     (root / "etc/kontor/conf.d").mkdir(parents=True)
     _link(root, f"{HOME}/bin/python3", "../../../bin/python3")
     _settle(root)
@@ -76,7 +79,7 @@ def _place(path: PurePosixPath) -> str | None:
         return f"usr/lib/systemd/system/{path}"
     if len(path.parts) == 2 and first in _SYSTEM:
         return f"{_SYSTEM[first]}/{path.name}"
-    if len(path.parts) == 2 and first in ("system.conf.d", "journald.conf.d"):
+    if len(path.parts) == 2 and first.endswith(".conf.d"):
         return f"{_MACHINE}/{path}"
     raise SourceError(f"systemd/{path} has no place in the package yet: tools/package/tree.py")
 

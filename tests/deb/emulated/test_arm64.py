@@ -20,7 +20,7 @@ def test_from_installation_to_purge(target: Target, package: Callable[[Target], 
     """Installed, every library loaded, set up at a terminal, upgraded, removed, purged: nothing is left."""
     made = package(target)
     with emulated(), root(target, dependencies(made)) as clean:
-        before = clean.state()
+        before = life.untouched(clean)
         life.install(clean, made)
         life.works(clean, source.read(CHECKOUT).version)
         life.units_are_right(clean)

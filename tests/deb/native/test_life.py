@@ -24,7 +24,7 @@ def test_from_installation_to_purge(target: Target, package: Callable[[Target], 
     made = package(target)
     version = source.read(CHECKOUT).version
     with root(target, dependencies(made)) as clean:
-        before = clean.state()
+        before = life.untouched(clean)
         life.install(clean, made)
         life.works(clean, version)
         life.units_are_right(clean)
