@@ -137,22 +137,26 @@ class Link:
     async def _room(self) -> None:
         """Be in the room, and after :meth:`_rejoin` in the one of the new settings."""
         while True:
-            if self._next is not None:
+            while self._next is not None:
                 await self._move(*self._next)
+            stay = self._stay = asyncio.timeout(None)
             try:
-                async with asyncio.timeout(None) as stay:
-                    self._stay = stay
+                async with stay:
                     return await self._be_in_room()
             except TimeoutError:
                 if not stay.expired():
                     raise
+            finally:
+                self._stay = None
 
     async def _move(self, settings: Settings, engine: Engine) -> None:
         """What sound says goes to the new engine before the old one leaves: it hears no block of a room that it has left."""
         before, self._engine = self._engine, engine
         self._answering.change_engine(engine)
         await before.leave()
-        self._settings, self._next, self._refused = settings, None, False
+        self._settings, self._refused = settings, False
+        if self._next == (settings, engine):  # else there are newer ones already
+            self._next = None
         if self._last is not None:
             self._report_site(self._last)
 

@@ -60,7 +60,7 @@ def test_another_name_version_or_content_makes_another_set() -> None:
         replace(BOOT, content=b"schema = 1\n\n"),
         replace(BOOT, folder=Path("/boot")),
     )
-    others = [(change, ALL) for change in changes]
+    others: list[tuple[Layer, ...]] = [(change, ALL) for change in changes]
     others += [(BOOT, layer_of(Published("all", 43, ALL.content, 1_900_000_000.0, "ABCD"))), (BOOT,), (ALL,)]
     digests = {digest_of(each) for each in [(BOOT, ALL), *others]}
     assert len(digests) == len(others) + 1
