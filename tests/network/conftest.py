@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kernel.conftest import need_kernel
-from tests.network.inside import device, world
+from tests.network.inside import world
 from tests.support.need import need
 from tools.kernel.machine import Machine
 from tools.system import NETWORK, find
@@ -21,10 +21,3 @@ def machine() -> Iterator[Machine]:
         print(f"kernel {machine.release}, up in {machine.boot_seconds:.0f} s")
         print(machine.call(world.begin, seconds=300))
         yield machine
-
-
-@pytest.fixture
-def guest(machine: Machine) -> Machine:
-    """The same, with nothing of ours in its network when the test begins."""
-    machine.call(device.nothing, seconds=120)
-    return machine

@@ -14,7 +14,9 @@ from typing import Any
 
 from appliance.provisioning.bus import Bus, BusError
 from appliance.provisioning.network import NetworkError
+from appliance.provisioning.network_bus import Manager
 from appliance.provisioning.network_manager import NetworkManager
+from appliance.provisioning.network_profiles import PREFIX
 from appliance.settings import Settings, Source, load
 from tests.network.inside import world
 
@@ -46,19 +48,53 @@ def secret(content: str) -> str:
     return str(path)
 
 
-def tried_with(text: str, keep: bool) -> dict[str, Any]:
-    """Apply settings; then keep them or take them back. Gives what was told, and how the network is then."""
+def tried_with(first: str, text: str) -> dict[str, Any]:
+    """Keep the settings ``first`` (none: begin with nothing of ours), then try ``text`` and take it back.
+
+    Gives what was told, and how the network is then.
+    """
     world.become("kontor-provision")
-    return asyncio.run(_tried(text, keep))
+
+    async def run() -> dict[str, Any]:
+        await _forget()
+        if first:
+            kept = await _tried(first, keep=True)
+            if kept["why"]:
+                return kept
+        return await _tried(text, keep=False)
+
+    return asyncio.run(run())
+
+
+def kept_with(text: str) -> dict[str, Any]:
+    """Begin with nothing of ours, then keep these settings."""
+    world.become("kontor-provision")
+
+    async def run() -> dict[str, Any]:
+        await _forget()
+        return await _tried(text, keep=True)
+
+    return asyncio.run(run())
+
+
+async def _forget() -> None:
+    """Delete every profile of ours."""
+    (STATE / "network.json").unlink(missing_ok=True)
+    bus = Bus()
+    manager = Manager(bus)
+    for held in (await manager.held(PREFIX)).values():
+        await manager.delete(held.path)
+    await asyncio.to_thread(settled, {})
+    await bus.close()
 
 
 def tried_as(text: str, user: str) -> dict[str, Any]:
     """The same as another user, without a secret."""
     world.become(user)
-    return asyncio.run(_tried(text.replace("security", "#"), False))
+    return asyncio.run(_tried(text, keep=False))
 
 
-async def _tried(text: str, keep: bool) -> dict[str, Any]:
+async def _tried(text: str, *, keep: bool) -> dict[str, Any]:
     given, before = settings(text), _addresses()
     async with _Network() as network:
         problems = [str(problem) for problem in network.check(given)]
@@ -73,12 +109,13 @@ async def _tried(text: str, keep: bool) -> dict[str, Any]:
         await (network.keep() if keep and trial else network.revert())
         up = await _standing(network) if keep or before else []
         if not keep:
-            settled(before)
+            await asyncio.to_thread(settled, before)
         return {
             "problems": problems,
             "why": why,
             "seconds": seconds,
             "trial": trial,
+            "before": before,
             "addresses": addresses,
             "after": _addresses(),
             "up": up,
@@ -113,10 +150,12 @@ class _Network:
         await self._network.bus.close()
 
 
-def abandoned(text: str) -> dict[str, Any]:
-    """Apply settings in a process that then dies; gives the addresses before, on trial, and when time has taken it back."""
-    world.become("kontor-provision")
-    before = _addresses()
+def abandoned(first: str, text: str) -> dict[str, Any]:
+    """Keep ``first``, then apply ``text`` in a process that dies.
+
+    Gives the addresses before, on trial, and when time has taken it back.
+    """
+    before = kept_with(first)["after"]
     child = os.fork()
     if not child:
         asyncio.run(_apply_and_die(text))
@@ -198,6 +237,7 @@ def contract(check: str) -> None:
     chosen: Callable[[Any], Awaitable[None]] = getattr(network_suite, check)
 
     async def run() -> None:
+        await _forget()
         rig = WifiRig()
         try:
             await chosen(rig)
@@ -249,14 +289,3 @@ def _addresses() -> dict[str, list[str]]:
         if words[1] != "lo":
             found.setdefault(words[1], []).append(words[3])
     return found
-
-
-def nothing() -> None:
-    """Forget every profile of ours."""
-    for line in subprocess.run(
-        ["nmcli", "-t", "-f", "UUID,NAME", "connection"], capture_output=True, text=True, check=True
-    ).stdout.splitlines():
-        uuid, _, name = line.partition(":")
-        if name.startswith("kontor-"):
-            subprocess.run(["nmcli", "connection", "delete", uuid], check=True, stdout=subprocess.DEVNULL)
-    (STATE / "network.json").unlink(missing_ok=True)
