@@ -125,7 +125,8 @@ class Intake:
         scopes = scopes_of(settings.provisioning.group, settings.device.identity)
         look = await self._fetcher.look(scopes)
         self._tell(look, scopes)
-        if look.news:
+        # Not only with news: the disk may have refused them the last time, and what is no text counts too.
+        if self._fetcher.floors != floors:
             await asyncio.to_thread(self._store_floors, self._fetcher.floors)
         self.documents = look.documents
         self.up_to_date = self.up_to_date or look.reached or not look.faults
@@ -136,9 +137,9 @@ class Intake:
             document = look.documents[scope]
             self._journal.tell(EventName.DOCUMENT_FETCHED, scope=scope, version=document.version, key=document.key)
         for told in self._faults.look(look.faults, tuple(scopes)):
-            if told.fault is None:
-                self._journal.tell(EventName.DOCUMENT_FAULT_OVER, times=told.times)
-            else:
+            if told.over is not None:
+                self._journal.tell(EventName.DOCUMENT_FAULT_OVER, was=told.over.why, times=told.times)
+            if told.fault is not None:
                 self._journal.tell(
                     EventName.DOCUMENT_REFUSED, scope=told.fault.scope, kind=told.fault.why, why=told.fault.text
                 )

@@ -32,7 +32,7 @@ def in_room(settings: Settings) -> str:
 
 
 class Shown:
-    """What is published. It stands in for P1's fetcher: nothing is signed, nothing goes over a network."""
+    """What is published. It stands in for the fetcher: nothing is signed, nothing goes over a network."""
 
     def __init__(self) -> None:
         self.published: dict[str, Published] = {}
