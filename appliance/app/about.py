@@ -5,15 +5,18 @@ and looked at seldom, since each change of them is told to all.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from appliance import __version__
 from appliance.app.neighbours import Neighbours, Said
+from appliance.core.enrolment import fingerprint
 from appliance.core.protocol import MOST_NAME
 from appliance.core.text import one_line
 from appliance.health.machine import Machine, machine
+from appliance.rooms.device_key import DeviceKey
 
 EVERY = 10.0
 """Seconds between two looks: a published change is to be seen in the list of devices soon."""
@@ -64,15 +67,20 @@ def _short(value: object) -> str:
 class About:
     """Looks now and then, and tells when something has changed.
 
+    :param state: link's own folder.
     :param told: called on the loop.
     """
 
     def __init__(self, neighbours: Neighbours, state: Path, told: Callable[[], None]) -> None:
         self._neighbours, self._state, self._told = neighbours, state, told
         self.extra: Extra = {"version": __version__}
+        self.key = ""
+        """The fingerprint of the device's key, as its host shows it; "" until it is known."""
 
     async def run(self) -> NoReturn:
         """Look for ever."""
+        with contextlib.suppress(OSError, ValueError):  # whoever needs the key itself says what is wrong with it
+            self.key = fingerprint(await asyncio.to_thread(DeviceKey.public_in, self._state))
         while True:
             provision, sound = await self._neighbours.ask("provision"), await self._neighbours.ask("sound")
             found = extra_of(provision, sound, await asyncio.to_thread(machine, self._state))

@@ -70,6 +70,8 @@ def _needs(needs: str, found: Any) -> list[str]:
     if not needs:
         return []
     nearby = [row("", f"nearby: {each['name']} ({each['room']}) at {each['url']}") for each in found]
+    if len(nearby) == 1:
+        nearby.append(row("", "to join it hold ROOM for a second, or press KNOCK"))
     return [row("needs", needs), *nearby]
 
 

@@ -6,12 +6,16 @@ import sys
 
 from appliance.commands import Subparsers
 from appliance.commands.part import add_config, load_settings
+from appliance.core.enrolment import fingerprint
 from appliance.core.exits import Exit
 
 
 def register(commands: Subparsers) -> None:
     """Add the command."""
     parser = commands.add_parser("key", help="print this device's public key, for [[host.devices]] of the server")
+    parser.add_argument(
+        "--qr", action="store_true", help="show it as a QR code too, with its fingerprint and the device's id"
+    )
     add_config(parser)
     parser.set_defaults(run=run)
 
@@ -32,5 +36,16 @@ def run(given: argparse.Namespace) -> int:
     except (NotAllowed, OSError, ValueError) as error:
         print(f"kontor key: {error}", file=sys.stderr)
         return Exit.CONFIGURATION
-    print(base64.b64encode(key.public).decode())
+    public = base64.b64encode(key.public).decode()
+    print(public)
+    if given.qr:
+        _show(settings.device.identity, public, fingerprint(key.public))
     return Exit.OK
+
+
+def _show(identity: str, public: str, shown: str) -> None:
+    """For a phone: what an admin needs to make this device a member, and to compare with what the page shows."""
+    import segno
+
+    print(f"{identity}: {shown}")
+    segno.make_qr(f"{identity}\n{shown}\n{public}").terminal(border=2, compact=True)

@@ -11,10 +11,12 @@ from appliance.app.about import About, extra_of
 from appliance.app.neighbours import Neighbours
 from appliance.core import protocol
 from appliance.core.controls import Door
+from appliance.core.enrolment import fingerprint
 from appliance.core.lamps import LAMPS
 from appliance.health.machine import Machine
 from appliance.health.status import StatusServer
 from appliance.rooms.contract import SiteReport
+from appliance.rooms.device_key import DeviceKey
 from appliance.rooms.presence import site_message
 from tests.support import until
 
@@ -82,6 +84,7 @@ async def test_it_is_told_when_it_changes_and_not_else(tmp_path: Path, monkeypat
         await asyncio.sleep(0.05)
         assert len(told) == 2
         assert mind.extra["all"] == 43 and "group" not in mind.extra
+        assert mind.key == fingerprint(DeviceKey.public_in(tmp_path))
     finally:
         task.cancel()
         await asyncio.wait([task])

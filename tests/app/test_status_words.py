@@ -81,6 +81,7 @@ def test_what_is_missing_and_what_is_nearby() -> None:
     assert status_words.provision({"needs": "a room", "found": found}) == [
         "needs        a room",
         "             nearby: Kitchen (kitchen) at https://192.0.2.9",
+        "             to join it hold ROOM for a second, or press KNOCK",
     ]
     assert status_words.provision({"needs": "", "found": found}) == []
 
