@@ -90,7 +90,7 @@ class Link:
         self._members: dict[str, Member] = {}
         self._levels: dict[str, float] = {}
         self._speaking: frozenset[str] = frozenset()
-        self._about = About(Neighbours(self._runtime), settings.device.state_dir, self._about_changed)
+        self._about = About(Neighbours(self._runtime), state_of(settings, "link"), self._about_changed)
         self._violated, self._known = asyncio.Event(), asyncio.Event()
         """The proof of mute has found something, and sound has shown that it knows."""
         self._why = ""
@@ -356,7 +356,7 @@ class Link:
         return self.state().as_dict() | own_process() | digest
 
     async def _status(self, _request: Mapping[str, Any]) -> Mapping[str, object]:
-        return self._shown()
+        return {**self._shown(), "key": self._about.key}
 
 
 async def main(settings: Settings, stop: asyncio.Event, journal: Journal, files: Files | None = None) -> None:
