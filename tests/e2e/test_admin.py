@@ -47,12 +47,6 @@ kind = "virtual"
 time_zone = "Europe/Berlin"
 night = "22:00-06:00"
 """
-FOLLOWS = """
-[provisioning]
-url = "http://127.0.0.1:{port}"
-keys = ["{key}"]
-confirm_s = 10
-"""
 
 
 class Office:
@@ -155,13 +149,11 @@ async def test_a_day_of_an_admin(short_dir: Path) -> None:
 async def a_card_is_made(office: Office) -> None:
     """Keys, a table of rooms, a file on a card."""
     await office.kontor("keys", "new", "--open")
-    key = (await office.kontor("keys", "show")).strip()
     (office.folder / "rooms.csv").write_text("name,room\nHamburg,lobby\n")
-    address = f"http://127.0.0.1:{office.port}"
-    said = await office.kontor("fleet", "enrol", "rooms.csv", "--url", address, "--config", "host.toml")
-    assert "hamburg for lobby" in said
-    card = (office.folder / "cards" / "hamburg" / "kontor.toml").read_text()
-    office.boot.write_text(card + FOLLOWS.format(port=office.web_port, key=key))
+    here = ["--url", f"http://127.0.0.1:{office.port}", "--config", "host.toml"]
+    follow = ["--follow", f"http://127.0.0.1:{office.web_port}", "--trust", "kontor.key.pub"]
+    assert "hamburg for lobby" in await office.kontor("fleet", "enrol", "rooms.csv", *follow, *here)
+    office.boot.write_bytes((office.folder / "cards" / "hamburg" / "kontor.toml").read_bytes())
 
 
 async def the_card_holds_no_secret_any_more(office: Office) -> None:
