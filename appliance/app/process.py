@@ -21,6 +21,7 @@ from appliance.core.events import EventName, Severity
 from appliance.core.exits import Exit
 from appliance.health.journal import Journal
 from appliance.health.notify import Notifier
+from appliance.settings.store import give
 
 PARENT = "KONTOR_PARENT"
 """Environment variable with the pid that a child must not outlive."""
@@ -217,7 +218,9 @@ def make_folders(*folders: Path) -> None:
     """
     for folder in folders:
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+            if not folder.is_dir():
+                folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+                give(folder, folder.parent)
         except OSError as error:
             raise NotAllowed(
                 f"{folder} cannot be made: {error.strerror}; see [device] state_dir and runtime_dir"

@@ -22,7 +22,7 @@ def atomic_write(path: Path, content: bytes, mode: int = PRIVATE) -> None:
         try:
             _write(handle, content)
             os.fchmod(handle, mode)
-            _give(handle, path.parent)
+            give(handle, path.parent)
             # Without this the name may reach the disk before the content: an empty file after a power cut.
             os.fsync(handle)
         finally:
@@ -34,11 +34,14 @@ def atomic_write(path: Path, content: bytes, mode: int = PRIVATE) -> None:
     _sync_folder(path.parent)
 
 
-def _give(handle: int, folder: Path) -> None:
-    """What root puts into a service's folder belongs to that service, or it could not read its own state any more."""
-    owner = folder.stat().st_uid
-    if os.geteuid() == 0 and owner != 0:
-        os.fchown(handle, owner, folder.stat().st_gid)
+def give(new: int | Path, folder: Path) -> None:
+    """What root puts into a service's folder belongs to that service, or it could not read its own state any more.
+
+    :raises OSError: ``folder`` is gone.
+    """
+    found = folder.stat()
+    if os.geteuid() == 0 and found.st_uid != 0:
+        os.chown(new, found.st_uid, found.st_gid)
 
 
 def _write(handle: int, content: bytes) -> None:

@@ -8,10 +8,21 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
-from appliance.app.process import Collections, VitalEnded, beat, moved, real_time, until_stopped, vital
+from appliance.app.process import (
+    Collections,
+    NotAllowed,
+    VitalEnded,
+    beat,
+    make_folders,
+    moved,
+    real_time,
+    until_stopped,
+    vital,
+)
 from appliance.health.notify import Notifier
 from tests.app.parts import gone, journal
 from tests.support import wait_for
@@ -236,3 +247,17 @@ def test_real_time_that_the_service_manager_gave_counts(monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "sched_getscheduler", lambda _pid: os.SCHED_FIFO)
     monkeypatch.setattr(os, "sched_setscheduler", lambda *_: pytest.fail("the sandbox forbids it"))
     assert real_time(10)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
+def test_a_folder_that_root_makes_belongs_to_whom_the_one_around_it_belongs(tmp_path: Path) -> None:
+    os.chown(tmp_path, 4321, 1234)
+    make_folders(tmp_path / "authority", tmp_path / "authority")
+    found = (tmp_path / "authority").stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (4321, 1234, 0o750)
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotAllowed, match=r"file cannot be made: .*state_dir"):
+        make_folders(tmp_path / "file")

@@ -54,6 +54,11 @@ def _sees_others() -> None:
     os.listdir("/proc/1")
 
 
+def _listen(port: int) -> None:
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+
+
 def _send(address: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.sendto(b"x", (address, 9))
@@ -88,6 +93,7 @@ PROBES: dict[str, Callable[[], object]] = {
     "AF_INET": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close(),
     "AF_NETLINK": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0).close(),
     "AF_VSOCK": lambda: socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).close(),
+    "port 443": lambda: _listen(443),
     "send": lambda: _send("127.0.0.1"),
     "reach out": lambda: _send("192.0.2.2"),
     "sound card": lambda: os.close(os.open("/dev/snd/controlC0", os.O_RDWR)),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.systemd.figures import FIGURES
-from tests.systemd.guest import SERVICES, UNITS, Guest
+from tests.systemd.guest import ROOT, SERVICES, UNITS, Guest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -187,3 +187,11 @@ def test_a_credential_reaches_the_one_service_it_is_for(guest: Guest) -> None:
         assert probed(guest, "host", ["token", "token itself"]) == {"token": "ENOENT", "token itself": "EACCES"}
     finally:
         guest.run("rm /etc/credstore/kontor.room-token")
+
+
+def test_a_server_gets_port_443_as_the_guide_says(guest: Guest) -> None:
+    (told,) = re.findall(
+        r"```ini\n# a server on port 443.*\n\[Service\]\n((?:.*\n)+?)```", (ROOT / "docs/service.md").read_text()
+    )
+    assert probed(guest, "host", ["port 443"])["port 443"] == "EACCES"
+    assert probed(guest, "host", ["port 443"], more=told)["port 443"] == "let through"
