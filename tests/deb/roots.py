@@ -112,7 +112,7 @@ def _packed(target: Target, included: list[str]) -> Path:
         command += [f"--include={names}"] if names else []
         try:
             done = subprocess.run(
-                ["nice", "-n", "10", *command, target.suite, str(unfinished)],
+                ["nice", "-n", "3", *command, target.suite, str(unfinished)],
                 capture_output=True,
                 text=True,
                 check=False,

@@ -13,6 +13,7 @@ from tools.package.targets import Target
 
 HOME = "usr/lib/kontor"
 _UNITS = (".service", ".socket", ".target", ".timer", ".path", ".slice")
+_SYSTEMD = "usr/lib/systemd/system"
 _SYSTEM = {
     "sysusers.d": "usr/lib/sysusers.d",
     "tmpfiles.d": "usr/lib/tmpfiles.d",
@@ -76,7 +77,7 @@ def _place(path: PurePosixPath) -> str | None:
     if path.suffix == ".md":
         return None
     if len(path.parts) == 1 and path.suffix in _UNITS:
-        return f"usr/lib/systemd/system/{path}"
+        return f"{_SYSTEMD}/{path}"
     if len(path.parts) == 2 and first in _SYSTEM:
         return f"{_SYSTEM[first]}/{path.name}"
     if len(path.parts) == 2 and first.endswith(".conf.d"):
@@ -87,7 +88,7 @@ def _place(path: PurePosixPath) -> str | None:
 def names(source: Source) -> dict[str, str]:
     """What the maintainer scripts are told: units, users, groups, by the word that stands for them."""
     files = system_files(source)
-    units = sorted(PurePosixPath(path).name for path in files if path.startswith("usr/lib/systemd/system/"))
+    units = sorted(PurePosixPath(path).name for path in files if path.startswith(_SYSTEMD))
     accounts = "\n".join(data.decode() for path, data in files.items() if path.startswith("usr/lib/sysusers.d/"))
 
     def of(folder: str) -> str:
@@ -95,8 +96,9 @@ def names(source: Source) -> dict[str, str]:
 
     return {
         "UNITS": " ".join(units),
-        "WANTED": " ".join(name for name in units if b"[Install]" in files[f"usr/lib/systemd/system/{name}"]),
-        "SERVICES": " ".join(unit for unit in units if unit.endswith(".service") and "@" not in unit),
+        "RESTARTED": " ".join(
+            unit for unit in units if unit.endswith(".service") or b"[Install]" in files[f"{_SYSTEMD}/{unit}"]
+        ),
         "SYSUSERS": of("usr/lib/sysusers.d/"),
         "TMPFILES": of("usr/lib/tmpfiles.d/"),
         "USERS": " ".join(re.findall(r"^u!?\s+(kontor\S*)", accounts, re.MULTILINE)),
