@@ -13,6 +13,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
+from appliance import __version__
 from appliance.core.documents import Fault, Floor, NotTaken, Pointer, Verdict, Why, judge_content, judge_pointer
 from appliance.provisioning.minisign import LARGEST_SIGNATURE, PublicKey, Signature, hashed
 from appliance.provisioning.publication import Published, digest, document_path, pointer_path, read_pointer
@@ -23,6 +24,11 @@ PATIENCE: Final = 10.0
 """Seconds that one file may take."""
 _CONNECT: Final = 5.0
 _LONGEST_TAG: Final = 200
+_HEADERS: Final = {
+    "User-Agent": f"kontor/{__version__}",
+    "Accept-Encoding": "identity",
+    "Cache-Control": "no-cache",  # a proxy on the way asks the server, too
+}
 _JITTER: Final = 0.2
 _REDIRECTS: Final = range(300, 400)
 _OUT_OF_REACH: Final = frozenset({Why.UNREACHABLE, Why.CERTIFICATE, Why.SLOW})
@@ -179,7 +185,7 @@ class Fetcher:
         :raises NotTaken: it could not be had.
         """
         url = URL(f"{self._place.url.rstrip('/')}/{path}")
-        headers = {"Accept-Encoding": "identity", **({"If-None-Match": tag} if tag else {})}
+        headers = _HEADERS | ({"If-None-Match": tag} if tag else {})
         try:
             async with http.get(
                 url, headers=headers, allow_redirects=False, proxy=self._place.proxy or None

@@ -16,6 +16,7 @@ import pytest
 from appliance.__main__ import main
 from appliance.commands.fleet_status import Row, row_of
 from appliance.core.exits import Exit
+from appliance.provisioning import signing
 from appliance.provisioning.minisign import PublicKey
 from appliance.provisioning.signing import SecretKey
 
@@ -26,6 +27,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(signing, "_OPERATIONS", 1 << 15)  # locks that are opened in no time
+    monkeypatch.setattr(signing, "_MEMORY", 1 << 20)
     return tmp_path
 
 

@@ -1,11 +1,18 @@
 """Every parser of remote input there is. Whoever adds one adds it here."""
 
-from tests.fuzz import inside, live, media, ways, words
+from tests.fuzz import inside, live, media, published, ways, words
 from tests.fuzz.target import Target
 
 
 def all_targets() -> list[Target]:
     """All, by name each once."""
-    targets = [*media.targets(), *words.targets(), *ways.targets(), *live.targets(), *inside.targets()]
+    targets = [
+        *media.targets(),
+        *words.targets(),
+        *ways.targets(),
+        *published.targets(),
+        *live.targets(),
+        *inside.targets(),
+    ]
     assert len({target.name for target in targets}) == len(targets)
     return targets

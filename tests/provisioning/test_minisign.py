@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from appliance.core.documents import NotTaken, Pointer, Why
+from appliance.provisioning import signing
 from appliance.provisioning.minisign import LARGEST_SIGNATURE, PublicKey, Signature
 from appliance.provisioning.signing import KeyRefused, SecretKey, public_file
 from tests.support.need import need
@@ -139,6 +140,14 @@ def never() -> str:
     raise AssertionError("nobody is asked")
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks that are opened in no time."""
+    monkeypatch.setattr(signing, "_OPERATIONS", 1 << 15)
+    monkeypatch.setattr(signing, "_MEMORY", 1 << 20)
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_key_comes_back_from_its_file() -> None:
     key = SecretKey.make()
     assert SecretKey.parse(key.dump(""), never) == key
@@ -148,6 +157,7 @@ def test_a_key_comes_back_from_its_file() -> None:
     assert SecretKey.make() != key
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_wrong_password() -> None:
     with pytest.raises(KeyRefused, match="cannot be opened: the password is wrong"):
         SecretKey.parse(KEY.dump("right"), lambda: "wrong")
@@ -228,6 +238,7 @@ def test_minisign_signs_with_a_key_of_ours(minisign: Minisign, password: str) ->
     assert checked((minisign.folder / "x.minisig").read_bytes(), CONTENT, key) == "mine"
 
 
+@pytest.mark.slow  # its lock takes 1 GiB, and seconds of both cores
 def test_a_key_that_minisign_has_locked(minisign: Minisign) -> None:
     minisign("-G", "-p", "k.pub", "-s", "k.key", said="pw\npw\n")
     key = SecretKey.parse((minisign.folder / "k.key").read_bytes(), lambda: "pw")
