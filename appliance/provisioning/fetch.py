@@ -30,7 +30,7 @@ _HEADERS: Final = {
     "Cache-Control": "no-cache",  # a proxy on the way asks the server, too
 }
 _JITTER: Final = 0.2
-_REDIRECTS: Final = range(300, 400)
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _OUT_OF_REACH: Final = frozenset({Why.UNREACHABLE, Why.CERTIFICATE, Why.SLOW})
 
 
@@ -69,14 +69,6 @@ class Look:
     """Whether at least one genuine pointer came from there, or is said to be as it was."""
 
 
-@dataclass(slots=True)
-class _Seen:
-    """What is known of one scope's pointer."""
-
-    tag: str
-    pointer: Pointer
-
-
 class Fetcher:
     """Looks at one place, again and again. It keeps ETags and documents in memory; disks are the business of others."""
 
@@ -97,7 +89,8 @@ class Fetcher:
         self._now = now
         self._documents = dict(known)
         self._floors = {**{scope: each.floor for scope, each in known.items()}, **floors}
-        self._seen: dict[str, _Seen] = {}
+        self._tags: dict[str, str] = {}
+        """The ETags of pointers whose documents are here, by scope."""
         self._tls: ssl.SSLContext | None = None
 
     @property
@@ -128,6 +121,8 @@ class Fetcher:
                 try:
                     there, new = await self._one(http, scope)
                 except NotTaken as fault:
+                    if fault.why is Why.CERTIFICATE:
+                        self._tls = None  # the file of an own authority may have been renewed
                     # When the server is out of reach the others would only wait for the same.
                     all_alike = fault.why in _OUT_OF_REACH
                     met = scopes[number:] if all_alike else [scope]
@@ -145,13 +140,12 @@ class Fetcher:
 
     async def _one(self, http: aiohttp.ClientSession, scope: str) -> tuple[bool, bool]:
         """Whether there is a pointer of ``scope``, and whether its document is another than before."""
-        seen = self._seen.get(scope)
-        found = await self._get(http, pointer_path(scope), LARGEST_SIGNATURE, seen.tag if seen else "")
+        found = await self._get(http, pointer_path(scope), LARGEST_SIGNATURE, self._tags.get(scope, ""))
         if found is None:
             return False, False
         content, tag = found
-        if content is None:  # not modified; but it can have expired, or its document can have been missing
-            return seen is not None, False
+        if content is None:
+            return True, False
         pointer, signature, key = read_pointer(content, self._place.keys)
         floor = self._floors.get(scope)
         verdict = judge_pointer(pointer, scope, floor, self._now())
@@ -161,7 +155,7 @@ class Fetcher:
             await self._fetch(http, pointer, signature, key, floor)
         elif known is not None and not key.signed(signature.of_file, hashed(known.content)):
             judge_content(pointer, "", floor)  # it is there, and another one was signed
-        self._seen[scope] = _Seen(tag, pointer)
+        self._tags[scope] = tag
         return True, new
 
     async def _fetch(

@@ -217,7 +217,8 @@ async def test_what_is_packed_is_not_unpacked(tmp_path: Path) -> None:
 
 
 async def test_nothing_is_as_it_was_where_nothing_was(tmp_path: Path) -> None:
-    assert why(await answered(tmp_path, web.Response(status=304)))[0] is Why.REDIRECT
+    look = await answered(tmp_path, web.Response(status=304))
+    assert why(look) == (Why.STATUS, "127.0.0.1 answers 304 for /all.minisig.")
 
 
 class _Raw:
@@ -358,6 +359,27 @@ async def test_an_authority_that_cannot_be_used(tmp_path: Path) -> None:
     assert words.startswith(f"The own authority {tmp_path}/gone.pem cannot be read: ")
     kind, words = why(await over_tls(tmp_path, "127.0.0.1", now, Certificates(text="nothing")))
     assert (kind, words.endswith("is no certificate.")) == (Why.CERTIFICATE, True)
+
+
+async def test_an_authority_that_was_renewed_in_its_file_is_read_anew(tmp_path: Path) -> None:
+    now = dt.datetime.now(dt.UTC)
+    file = tmp_path / "ca.pem"
+    old, new = authority.make(authority.general_names(["127.0.0.1"]), now), tmp_path / "new"
+    new.mkdir()
+    authority.store(tmp_path, old)
+    file.write_bytes((tmp_path / authority.PUBLIC).read_bytes())
+    names = authority.general_names(["127.0.0.1"])
+    own = authority.make(names, now)
+    authority.store(new, own)
+    authority.issue(new, own, names, now)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(new / authority.CHAIN, new / authority.KEY)
+    publish(tmp_path / "public", KEY, "all", 1, ONE)
+    async with shown(tmp_path / "public", tls) as server:
+        looking = Fetcher(Place(server.url, (KEY.public,), Certificates(path=file)), lambda: NOW)
+        assert why(await looking.look(["all"]))[0] is Why.CERTIFICATE
+        file.write_bytes((new / authority.PUBLIC).read_bytes())
+        assert (await looking.look(["all"])).news == ("all",)
 
 
 async def test_no_https_there(tmp_path: Path) -> None:
