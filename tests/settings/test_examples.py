@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "operate.md").read_text()
 START = (ROOT / "docs" / "start.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
-OURS = r"^(sudo (-u kontor-host )?)?kontor "
+OURS = r"^(sudo )?kontor "
 """How a line begins that calls us."""
 SETTINGS = [text for kind, text in BLOCKS if kind == "toml"]
 COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines() if re.search(OURS, line)]
