@@ -124,7 +124,12 @@ class Manager:
         table = {name: dict(values) for name, values in held.table.items()}
         for name in _SECRETS:
             if name in table:
-                secrets = (await self.bus.call(SERVICE, held.path, f"{_PROFILE}.GetSecrets", "s", name))[0]
+                try:
+                    secrets = (await self.bus.call(SERVICE, held.path, f"{_PROFILE}.GetSecrets", "s", name))[0]
+                except BusError as error:
+                    if error.refused or not error.name:
+                        raise
+                    continue  # it has none: a login by a key without a password
                 table[name] |= secrets.get(name, {})
         return table
 

@@ -364,4 +364,4 @@ def _words(error: BusError | SettingsError | OSError | NetworkError) -> str:
         return "NetworkManager does not let kontor-provision change the network: its polkit rule is missing."
     if not error.name or error.name.endswith((".ServiceUnknown", ".NameHasNoOwner")):
         return "NetworkManager does not run on this machine."
-    return f"NetworkManager refuses: {error}."
+    return f"NetworkManager refuses: {str(error).rstrip('.')}."
