@@ -48,6 +48,7 @@ OWN: Mapping[str, tuple[str, ...]] = {
         "audio.frame_ms",
         "audio.bitrate",
         "audio.complexity",
+        "network.ca",
         "network.proxy",
         "metrics.",
         "log.",
