@@ -64,7 +64,9 @@ def by_settings(settings: Settings) -> Target:
     except (OSError, ValueError) as error:
         raise NotAllowed(f"the device's key or token: {error}") from error
     url = URL(place.url)
-    return Target(url, place.room, room.ca_file, credentials, room.certificate_sha256, runtime=Path(device.runtime_dir))
+    own = settings.network.ca.pem() if settings.network.ca else ""
+    runtime = Path(device.runtime_dir)
+    return Target(url, place.room, room.ca_file, credentials, room.certificate_sha256, runtime=runtime, authorities=own)
 
 
 def _own_server(settings: Settings) -> Target:
@@ -100,7 +102,7 @@ async def examine(target: Target, tell: Callable[[Finding], None]) -> list[Findi
         found.append(finding)
         tell(finding)
 
-    tls = trust.context(target.ca_file)
+    tls = trust.context(target.ca_file, target.authorities)
     reached = await examine_web(target, tls, note)
     if reached:
         await examine_media(target, tls, note)

@@ -40,6 +40,8 @@ class Target:
     """Where a server's own settings say that its sound is: a relay may let us through to nowhere else."""
     runtime: Path | None = None
     """Where the processes of a running device answer."""
+    authorities: str = ""
+    """Those of ``[network] ca``, believed beside the known ones (PEM)."""
 
     @property
     def host(self) -> str:

@@ -260,7 +260,7 @@ def _clock(skew: float | None, note: Note) -> None:
 
 
 def _proxy(note: Note, *, reached: bool) -> None:
-    """Kontor goes straight to its server; where a network lets only its proxy out, that cannot work."""
+    """Kontor goes straight to its server unless [network.proxy] names one; the environment's does not count."""
     names = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy", "HTTP_PROXY")
     named = next((name for name in names if os.environ.get(name)), None)
     if named is None:
@@ -268,5 +268,5 @@ def _proxy(note: Note, *, reached: bool) -> None:
     elif reached:
         note(Finding("proxy", "good", f"{named} names a proxy; Kontor goes past it, and gets through."))
     else:
-        way_out = "Kontor uses no such proxy: have this machine let out to the server, TCP for https and UDP for sound."
+        way_out = "Name it in [network.proxy] url, or have this machine let out to the server: TCP for https and UDP for sound."
         note(Finding("proxy", "bad", f"{named} names a proxy, so this network may let nothing else out.", way_out))
