@@ -1,9 +1,7 @@
 """Looking at a published folder, over real sockets and real TLS: what comes, what does not, and that nothing is lost by it."""
 
 import asyncio
-import datetime as dt
 import random
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,13 +10,11 @@ from aiohttp import web
 
 from appliance.core.documents import Faults, Floor, NotTaken, Told, Verdict, Why, judge_content, judge_pointer
 from appliance.core.events import RULES, EventName
-from appliance.host import authority
 from appliance.provisioning import fetch
 from appliance.provisioning.fetch import Fetcher, Look, Place, pause
 from appliance.provisioning.minisign import LARGEST_SIGNATURE
 from appliance.provisioning.publication import Published, digest, read_pointer
 from appliance.provisioning.signing import SecretKey
-from appliance.settings.addresses import Certificates
 from appliance.settings.sources import LARGEST
 from tests.provisioning.published import Server, publish, shown
 from tests.support import ports
@@ -310,85 +306,6 @@ async def test_a_tag_that_is_none_is_not_sent_back(tmp_path: Path, tag: str) -> 
         await looking.look(["all"])
         assert (await looking.look(["all"])).reached
     assert sent == [None, None, None]
-
-
-# ---- https
-
-DAY = dt.timedelta(days=1)
-
-
-async def over_tls(folder: Path, name: str, made: dt.datetime, believe: Certificates | None = None) -> Look:
-    """A look at an https server whose certificate is for ``name`` and was made then."""
-    names = authority.general_names([name])
-    own = authority.make(names, made)
-    authority.store(folder, own)
-    authority.issue(folder, own, names, made)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(folder / authority.CHAIN, folder / authority.KEY)
-    public = folder / "public"
-    publish(public, KEY, "all", 1, ONE)
-    async with shown(public, tls) as server:
-        place = Place(server.url, (KEY.public,), believe or Certificates(path=folder / authority.PUBLIC))
-        return await Fetcher(place, lambda: NOW).look(["all"])
-
-
-async def test_an_own_authority_is_believed(tmp_path: Path) -> None:
-    look = await over_tls(tmp_path, "127.0.0.1", dt.datetime.now(dt.UTC))
-    assert look.news == ("all",)
-
-
-async def test_a_dns_that_lies_leads_to_a_certificate_for_another_name(tmp_path: Path) -> None:
-    kind, words = why(await over_tls(tmp_path, "192.0.2.7", dt.datetime.now(dt.UTC)))
-    assert kind is Why.CERTIFICATE
-    assert words.startswith("127.0.0.1 is not to be trusted: IP address mismatch")
-
-
-async def test_a_certificate_from_the_future_and_one_that_has_expired(tmp_path: Path) -> None:
-    now = dt.datetime.now(dt.UTC)
-    kind, words = why(await over_tls(tmp_path, "127.0.0.1", now + 300 * DAY))
-    assert (kind, words) == (Why.CERTIFICATE, "127.0.0.1 is not to be trusted: certificate is not yet valid.")
-    kind, words = why(await over_tls(tmp_path, "127.0.0.1", now - 5000 * DAY))
-    assert (kind, words) == (Why.CERTIFICATE, "127.0.0.1 is not to be trusted: certificate has expired.")
-
-
-async def test_an_authority_that_cannot_be_used(tmp_path: Path) -> None:
-    now = dt.datetime.now(dt.UTC)
-    gone = Certificates(path=tmp_path / "gone.pem")
-    kind, words = why(await over_tls(tmp_path, "127.0.0.1", now, gone))
-    assert kind is Why.CERTIFICATE
-    assert words.startswith(f"The own authority {tmp_path}/gone.pem cannot be read: ")
-    kind, words = why(await over_tls(tmp_path, "127.0.0.1", now, Certificates(text="nothing")))
-    assert (kind, words.endswith("is no certificate.")) == (Why.CERTIFICATE, True)
-
-
-async def test_an_authority_that_was_renewed_in_its_file_is_read_anew(tmp_path: Path) -> None:
-    now = dt.datetime.now(dt.UTC)
-    file = tmp_path / "ca.pem"
-    old, new = authority.make(authority.general_names(["127.0.0.1"]), now), tmp_path / "new"
-    new.mkdir()
-    authority.store(tmp_path, old)
-    file.write_bytes((tmp_path / authority.PUBLIC).read_bytes())
-    names = authority.general_names(["127.0.0.1"])
-    own = authority.make(names, now)
-    authority.store(new, own)
-    authority.issue(new, own, names, now)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(new / authority.CHAIN, new / authority.KEY)
-    publish(tmp_path / "public", KEY, "all", 1, ONE)
-    async with shown(tmp_path / "public", tls) as server:
-        looking = Fetcher(Place(server.url, (KEY.public,), Certificates(path=file)), lambda: NOW)
-        assert why(await looking.look(["all"]))[0] is Why.CERTIFICATE
-        file.write_bytes((new / authority.PUBLIC).read_bytes())
-        assert (await looking.look(["all"])).news == ("all",)
-
-
-async def test_no_https_there(tmp_path: Path) -> None:
-    async with shown(tmp_path) as server:
-        look = await fetcher(server.url.replace("http:", "https:")).look(["all"])
-    assert why(look) == (
-        Why.CERTIFICATE,
-        "127.0.0.1 does not speak https there, or not a version of it that is safe.",
-    )
 
 
 # ---- for long, and often
