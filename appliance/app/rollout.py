@@ -9,7 +9,7 @@ from appliance.app.intake import Intake, place_of
 from appliance.app.places import state_of
 from appliance.app.trial import LOOK, SETTLED, Parts, judge
 from appliance.core.documents import Floor, expired, scopes_of
-from appliance.core.events import EventName
+from appliance.core.events import EventName, Severity
 from appliance.core.rollout import MOST_ATTEMPTS, Change, State, Trial, Verdict, change_of
 from appliance.health.journal import Journal
 from appliance.provisioning.candidate import Candidate, compose
@@ -79,10 +79,10 @@ class Rollout:
         active, good = self._sets.linked("active"), self._sets.linked("good")
         self._kept = await asyncio.to_thread(self._read, good)
         self.intake.remember(self._kept)
+        self._files.current = Loaded(self._files.current.settings, good)
         if active != good:
             await self._until_stored(self._sets.point, "active", good)
-            settings = await self._compose_kept()
-            self._files.current = Loaded(settings, good)
+            self._take_up(Loaded(await self._compose_kept(), good))
             self._journal.tell(EventName.SETTINGS_REVERTED, digest=active, why="the trial was cut off")
         # The machine's own file may have changed too, and time servers are forgotten with every start.
         await self._settle_network(self._files.current.settings)
@@ -261,6 +261,7 @@ class Rollout:
         """What this process itself runs with."""
         runtime = Path(self._files.current.settings.device.runtime_dir)
         self._files.current = loaded
+        self._journal.least = Severity[loaded.settings.log.level.name]
         if Path(loaded.settings.device.runtime_dir) != runtime:
             self._parts = Parts(Path(loaded.settings.device.runtime_dir), self._clock)
 

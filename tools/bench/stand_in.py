@@ -116,6 +116,8 @@ class StandIn:
         return {
             "pid": self._pid,
             "settings": self.files["sound"].current.digest,
+            "exchange_connected": True,
+            "reasons": [],
             "counters": {"blocks_played": played},
         }
 
@@ -124,7 +126,8 @@ class StandIn:
         phase = (
             "in_room" if self.in_room else "left" if not self.settings.room.url else "refused" if why else "connecting"
         )
-        return {"pid": 1, "settings": self.files["link"].current.digest, "phase": phase, "why": why}
+        digest = self.files["link"].current.digest
+        return {"pid": 1, "settings": digest, "exchange_connected": True, "phase": phase, "why": why}
 
     async def _on_trial(self, request: Mapping[str, Any]) -> Mapping[str, object]:
         self.trial = request.get("on") is True
