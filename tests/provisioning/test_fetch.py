@@ -16,7 +16,7 @@ from appliance.provisioning.minisign import LARGEST_SIGNATURE
 from appliance.provisioning.publication import Published, digest, read_pointer
 from appliance.provisioning.signing import SecretKey
 from appliance.settings.sources import LARGEST
-from tests.provisioning.published import Server, publish, shown
+from tests.provisioning.published import publish, shown
 from tests.support import ports
 
 KEY = SecretKey(bytes(range(8)), bytes(32))
@@ -405,12 +405,3 @@ def _changed(content: bytes, chance: random.Random, first: int) -> bytes:
                 break
         if bytes(made).strip() != content.strip():
             return bytes(made)
-
-
-async def test_two_fetchers_do_not_share_anything(tmp_path: Path) -> None:
-    publish(tmp_path, KEY, "all", 1, ONE)
-    async with shown(tmp_path) as server:
-        one, other = fetcher(server.url), fetcher(server.url)
-        assert one.place == other.place
-        assert (await one.look(["all"])).news == (await other.look(["all"])).news == ("all",)
-    assert isinstance(server, Server)
