@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from appliance.app.process import NotAllowed
-from appliance.app.reload import ADVICE_LASTS, Advice, Reload, answering, own_effects, takes_of
+from appliance.app.reload import ADVICE_LASTS, OWN, Advice, Reload, answering, own_effects, takes_of
 from appliance.health.status import ask
 from appliance.provisioning.files import Files
 from appliance.settings import Effect, Settings, SettingsError, Source, load
+from appliance.settings.describe import entries
 from tests.app.parts import journal
 from tests.support import until
 
@@ -171,6 +172,12 @@ async def test_a_process_with_nothing_else_to_say_answers_all_the_same(tmp_path:
 def test_what_concerns_whom(part: str, text: str, takes: str) -> None:
     changed = own_effects(part, settings(), settings(text))
     assert takes_of(changed, can_rejoin=part == "link") == takes
+
+
+def test_every_setting_is_somebodys() -> None:
+    """Or a change of it would be taken up by nobody until the next start."""
+    own = (*OWN["sound"], *OWN["link"], *OWN["host"], "provisioning.", "network.")
+    assert [entry.key for entry in entries(Settings()) if not entry.key.startswith(own)] == []
 
 
 def test_the_gravest_effect_counts() -> None:
