@@ -215,8 +215,8 @@ def test_a_killed_sound_leaves_fault_lit(guest: Guest) -> None:
     """The lamps of the kernel's LED drivers, as files: this guest has none."""
     lamps = "/sys/devices/platform/kontor-leds/leds"
     guest.run(
-        "mount -t tmpfs tmpfs /sys/devices/platform && mount -t tmpfs tmpfs /sys/class/leds && "
-        f"for led in amber:fault white:speak; do mkdir -p {lamps}/kontor:$led && cd {lamps}/kontor:$led && "
+        "set -e; mount -t tmpfs tmpfs /sys/devices/platform; mount -t tmpfs tmpfs /sys/class; mkdir /sys/class/leds; "
+        f"for led in amber:fault white:speak; do mkdir -p {lamps}/kontor:$led; cd {lamps}/kontor:$led; "
         "echo 1 >max_brightness; echo 1 >brightness; echo default-on >trigger; chgrp gpio brightness trigger; "
         f"chmod g+w brightness trigger; ln -s {lamps}/kontor:$led /sys/class/leds/kontor:$led; done; "
         f"echo 0 >{lamps}/kontor:amber:fault/brightness; systemctl restart kontor-sound.service"
@@ -233,7 +233,7 @@ def test_a_killed_sound_leaves_fault_lit(guest: Guest) -> None:
         guest.run("systemctl restart kontor-sound.service")
         assert (fault / "brightness").read_text() == "0\n", "an orderly end is no fault"
     finally:
-        guest.run("umount /sys/class/leds /sys/devices/platform; systemctl restart kontor-sound.service")
+        guest.run("umount /sys/class /sys/devices/platform; systemctl restart kontor-sound.service")
 
 
 def test_somebody_else_may_not_record(guest: Guest) -> None:
