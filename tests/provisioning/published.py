@@ -72,3 +72,28 @@ def publish(folder: Path, key: SecretKey, scope: str, version: int, content: byt
     lies.write_bytes(content)
     (folder / pointer_path(scope)).write_bytes(key.publish(pointer, content))
     return pointer
+
+
+class Raw:
+    """A server that says one thing to everybody, and then hangs up or waits."""
+
+    def __init__(self, says: bytes, hang_up: bool) -> None:
+        self._says, self._hang_up, self._over = says, hang_up, asyncio.Event()
+
+    async def serve(self) -> str:
+        port = ports.free_port()
+        self._server = await asyncio.start_server(self._talk, "127.0.0.1", port)
+        return f"http://127.0.0.1:{port}"
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(self._says)
+        await writer.drain()
+        if not self._hang_up:
+            await self._over.wait()
+        writer.close()
+
+    async def stop(self) -> None:
+        self._over.set()
+        self._server.close()
+        await self._server.wait_closed()

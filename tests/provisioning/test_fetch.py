@@ -1,6 +1,5 @@
 """Looking at a published folder, over real sockets and real TLS: what comes, what does not, and that nothing is lost by it."""
 
-import asyncio
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from appliance.provisioning.minisign import LARGEST_SIGNATURE
 from appliance.provisioning.publication import Published, digest, read_pointer
 from appliance.provisioning.signing import SecretKey
 from appliance.settings.sources import LARGEST
-from tests.provisioning.published import publish, shown
+from tests.provisioning.published import Raw, publish, shown
 from tests.support import ports
 
 KEY = SecretKey(bytes(range(8)), bytes(32))
@@ -217,33 +216,8 @@ async def test_nothing_is_as_it_was_where_nothing_was(tmp_path: Path) -> None:
     assert why(look) == (Why.STATUS, "127.0.0.1 answers 304 for /all.minisig.")
 
 
-class _Raw:
-    """A server that says one thing to everybody, and then hangs up or waits."""
-
-    def __init__(self, says: bytes, hang_up: bool) -> None:
-        self._says, self._hang_up, self._over = says, hang_up, asyncio.Event()
-
-    async def serve(self) -> str:
-        port = ports.free_port()
-        self._server = await asyncio.start_server(self._talk, "127.0.0.1", port)
-        return f"http://127.0.0.1:{port}"
-
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(self._says)
-        await writer.drain()
-        if not self._hang_up:
-            await self._over.wait()
-        writer.close()
-
-    async def stop(self) -> None:
-        self._over.set()
-        self._server.close()
-        await self._server.wait_closed()
-
-
 async def talked_to(says: bytes, *, hang_up: bool = True) -> Look:
-    raw = _Raw(says, hang_up)
+    raw = Raw(says, hang_up)
     try:
         return await fetcher(await raw.serve()).look(SCOPES)
     finally:
@@ -278,7 +252,7 @@ async def test_a_proxy_that_is_not_there_and_one_that_refuses(tmp_path: Path) ->
     nobody = f"http://127.0.0.1:{ports.free_port()}"
     look = await Fetcher(Place("https://e.invalid", (), proxy=nobody), lambda: NOW).look(["all"])
     assert why(look) == (Why.UNREACHABLE, "The proxy 127.0.0.1 cannot be reached.")
-    raw = _Raw(b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n", hang_up=True)
+    raw = Raw(b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n", hang_up=True)
     try:
         look = await Fetcher(Place("https://e.invalid", (), proxy=await raw.serve()), lambda: NOW).look(["all"])
     finally:
