@@ -39,13 +39,13 @@ class Trial:
     changed: Sequence[Profile]
     gone: Mapping[str, Held]
     """Profiles of ours that the new settings do not have, by UUID."""
-    before: Mapping[str, tuple[str, Mapping[str, Any]]]
-    """Path and content of those that are changed or gone."""
+    before: Mapping[str, Mapping[str, Any]]
+    """Content of those that are changed or gone, by UUID."""
     servers: tuple[str, ...] | None
     """The time servers before; None when they do not change."""
     checkpoint: str = ""
     paths: dict[str, str] = field(default_factory=dict)
-    """Of all that are wanted, by UUID."""
+    """Of all that are wanted, by UUID, until NetworkManager is started anew."""
 
 
 @dataclass(slots=True)
@@ -178,9 +178,7 @@ class NetworkManager:
         ]
         stays = {profile.uuid for profile in wanted}
         touched = {profile.uuid for profile in changed} | (held.keys() - stays)
-        before = {
-            uuid: (each.path, await self._manager.with_secrets(each)) for uuid, each in held.items() if uuid in touched
-        }
+        before = {uuid: await self._manager.with_secrets(each) for uuid, each in held.items() if uuid in touched}
         paths = {uuid: each.path for uuid, each in held.items() if uuid in stays}
         gone = {uuid: each for uuid, each in held.items() if uuid not in stays}
         return Trial(wanted, changed, gone, before, await self._servers(servers), paths=paths)
@@ -207,7 +205,7 @@ class NetworkManager:
             else:
                 trial.paths[profile.uuid] = await self._manager.add(profile.table)
         for uuid, held in trial.gone.items():
-            table = dict(trial.before[uuid][1])
+            table = dict(trial.before[uuid])
             table["connection"] = dict(table["connection"]) | {"autoconnect": variant("b", False)}
             await self._manager.change(held.path, table, keep=False)
 
@@ -269,8 +267,11 @@ class NetworkManager:
 
     async def _store(self, trial: Trial) -> None:
         """For good. Until the checkpoint is forgotten everything can be undone; what is left then is not used any more."""
+        held = await self._manager.held(PREFIX) if trial.checkpoint else {}
+        if trial.paths.keys() - held.keys():
+            raise NetworkError(TOO_LATE)
         for profile in trial.changed:
-            await self._manager.change(trial.paths[profile.uuid], typed(profile.table), keep=True)
+            await self._manager.change(held[profile.uuid].path, typed(profile.table), keep=True)
         await asyncio.to_thread(self._files.note, trial.wanted)
         if trial.checkpoint:
             try:
@@ -279,24 +280,25 @@ class NetworkManager:
                 if _not_there(error):
                     raise NetworkError(TOO_LATE) from error
                 raise
-        for held in trial.gone.values():
+        for uuid in trial.gone.keys() & held.keys():
             with contextlib.suppress(BusError):  # the next apply finds it
-                await self._manager.delete(held.path)
+                await self._manager.delete(held[uuid].path)
         await asyncio.to_thread(self._files.tidy, trial.wanted)
 
     async def _undo(self, trial: Trial) -> None:
-        """Raises BusError, after everything has been tried."""
-        for path, table in trial.before.values():
-            await self._manager.change(path, table, keep=True)
+        """Content first, then what runs. Raises BusError: time does the rest."""
         if trial.checkpoint:
+            held = await self._manager.held(PREFIX)  # by now NetworkManager may have been started anew
+            for uuid in trial.before.keys() & held.keys():
+                await self._manager.change(held[uuid].path, trial.before[uuid], keep=True)
             try:
                 await self._manager.roll_back(trial.checkpoint)
             except BusError as error:
                 if not _not_there(error):
                     raise  # else time has done it already
-        for uuid in trial.paths.keys() - trial.before.keys() - {p.uuid for p in trial.wanted if p not in trial.changed}:
-            with contextlib.suppress(BusError):  # the checkpoint has taken it away
-                await self._manager.delete(trial.paths[uuid])
+            for uuid in {profile.uuid for profile in trial.changed} & held.keys() - trial.before.keys():
+                with contextlib.suppress(BusError):  # the checkpoint has taken it away
+                    await self._manager.delete(held[uuid].path)
         if trial.servers is not None:
             await self._set_servers(trial.servers)
 

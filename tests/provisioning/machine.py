@@ -69,7 +69,7 @@ class Box:
         assert self._manager is not None
         return self._manager.pid
 
-    def network(self, seconds: float = 3.0) -> NetworkManager:
+    def network(self, seconds: float = 2.0) -> NetworkManager:
         """The network as provision of this machine has it; a new one is what a new process has."""
         state = self.folder / "state"
         state.mkdir(exist_ok=True)

@@ -160,3 +160,15 @@ async def test_a_secret_that_has_gone_meanwhile(tmp_path: Path) -> None:
     network = NetworkManager(tmp_path, Bus(f"unix:path={tmp_path}/bus"))
     with pytest.raises(NetworkError, match="names a file that does not exist"):
         await network.apply(loaded('[[network.wifi]]\nssid = "A"\npassword_file = "/nowhere/at/all"\n'))
+
+
+async def test_a_bus_that_was_started_anew_is_asked_again(machine: Box) -> None:
+    async with provision(machine) as network:
+        await network.apply(loaded(CABLE))
+        await asyncio.to_thread(machine.power_cut)
+        with pytest.raises(NetworkError, match="in time"):  # the checkpoint went with it
+            await network.keep()
+        await until(lambda: list(machine.stored()) == ["machine"], 20)
+        await network.apply(loaded(CABLE))
+        await network.keep()
+        assert "kontor-ethernet" in machine.stored()
