@@ -18,6 +18,7 @@ _ROOM = """\
 1. The room
    The address of its page, like https://rooms.example.org/lobby, or a link that you were sent.
    Left empty there is none yet: the device then says that it needs a room."""
+_NEARBY = "   Announced in this network, by whoever it may be:"
 _NAME = """\
 2. The name
    What the others in the room read; mostly the meeting room that the device stands in."""
@@ -54,27 +55,41 @@ class Given:
     """PEM."""
 
 
-def ask(person: Person, given: Given, draft: Draft, find: Callable[[], Sequence[Card]]) -> Answers:
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a device can find out by itself."""
+
+    cards: Callable[[], Sequence[Card]]
+    rooms: Callable[[], Sequence[tuple[str, str]]]
+    """Those that are announced nearby: title and address."""
+
+
+def ask(person: Person, given: Given, draft: Draft, around: Around) -> Answers:
     """All three answers.
 
     :raises Gone: the terminal was closed.
     """
-    way = _room(person, given, draft)
+    way = _room(person, given, draft, around.rooms)
     name = given.name if given.name is not None else _name(person, draft)
-    card = given.card if given.card is not None else _card(person, find)
+    card = given.card if given.card is not None else _card(person, around.cards)
     return Answers(way, name, card)
 
 
 # ---- the room
 
 
-def _room(person: Person, given: Given, draft: Draft) -> Way:
+def _room(person: Person, given: Given, draft: Draft, rooms: Callable[[], Sequence[tuple[str, str]]]) -> Way:
     person.tell(_ROOM)
+    near = rooms() if given.room is None else ()
+    if near:
+        listed = (f"   {number}  {title}: {address}" for number, (title, address) in enumerate(near, 1))
+        person.tell("\n".join([_NEARBY, *listed]))
     before = draft.settings.room
     default = f"{before.url}/{before.id}" if before.url else ""
     text = given.room
     while True:
-        text = text if text is not None else _asked(person, "Address", default)
+        text = text if text is not None else _asked(person, "Address, or a number" if near else "Address", default)
+        text = _numbered(text, [address for _, address in near])
         try:
             way = way_for(text, draft, given.authority, lambda: _asked(person, "Which room of it", before.id))
         except ValueError as error:
@@ -85,6 +100,12 @@ def _room(person: Person, given: Given, draft: Draft) -> Way:
         if checked is not None:
             return checked
         text = None
+
+
+def _numbered(text: str, choices: Sequence[str]) -> str:
+    """The choice of that number, from 1, or ``text`` as it is."""
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else 0
+    return choices[number - 1] if 1 <= number <= len(choices) else text
 
 
 def way_for(text: str, draft: Draft, authority: str = "", which: Callable[[], str] = lambda: "") -> Way:
@@ -168,10 +189,10 @@ def _chosen(person: Person, cards: Sequence[Card]) -> str:
         answer = _asked(person, f'Which one, or "{NONE}"', str(own))
         if answer.lower() == NONE:
             return NONE
-        if answer.isascii() and answer.isdecimal() and len(answer) < 4 and 1 <= int(answer) <= len(cards):
-            card = cards[int(answer) - 1]
+        chosen = next((card for card in cards if card.id == _numbered(answer, [card.id for card in cards])), None)
+        if chosen is not None:
             # The best one is not named: whatever is plugged in in its place later shall do as well.
-            return AUTO if card is likely else card.id
+            return AUTO if chosen is likely else chosen.id
         person.tell(f"   -> Type a number from 1 to {len(cards)}.")
 
 

@@ -143,7 +143,7 @@ def _draft(path: Path) -> "Draft":
 
 
 def _answers(given: argparse.Namespace, person: "Person", draft: "Draft") -> "Answers":
-    from appliance.app.setup_talk import Given, Gone, ask
+    from appliance.app.setup_talk import Around, Given, Gone, ask
 
     said = Given(given.room, given.name, given.card, _authority(given.ca_file))
     missing = [f"--{what}" for what in ("room", "name", "card") if getattr(said, what) is None]
@@ -153,7 +153,7 @@ def _answers(given: argparse.Namespace, person: "Person", draft: "Draft") -> "An
         raise _Stop(f"kontor setup: without a terminal it needs {', '.join(missing)}", Exit.USAGE)
     person.tell("Three questions. Enter takes what stands in brackets; Ctrl-C ends it, and nothing is changed.\n")
     try:
-        return ask(person, said, draft, _cards)
+        return ask(person, said, draft, Around(_cards, _rooms))
     except (Gone, KeyboardInterrupt):
         raise _Stop("\nNothing was changed.", Exit.TRY_AGAIN) from None
 
@@ -193,6 +193,19 @@ def _cards() -> "Sequence[Card]":
     from appliance.commands.devices import _cards as cards
 
     return cards()[0]
+
+
+def _rooms() -> "Sequence[tuple[str, str]]":
+    """Title and address of the rooms that are announced nearby."""
+    import asyncio
+
+    from appliance.provisioning.nearby import look
+
+    try:
+        found = asyncio.run(look())
+    except ImportError:  # the library for mDNS is on devices alone
+        return ()
+    return [(each.nearby.title, f"{each.url}/{each.nearby.room}") for each in found]
 
 
 # ---- doing

@@ -15,7 +15,7 @@ import pytest
 from appliance.app.doctor_findings import Finding
 from appliance.app.setup import Answers, Draft, Services, as_service, keep_files, overridden, values_of
 from appliance.app.setup_room import NOWHERE, Way, authority_of, look, trusting, way_of
-from appliance.app.setup_talk import Given, Gone, ask
+from appliance.app.setup_talk import Around, Given, Gone, ask
 from appliance.audio.inventory import Card
 from appliance.audio.port import Side
 from appliance.provisioning.files import source
@@ -265,9 +265,13 @@ class Script:
 
 
 async def talk(
-    person: Script, draft: Draft, given: Given | None = None, find: Callable[[], Sequence[Card]] = list
+    person: Script,
+    draft: Draft,
+    given: Given | None = None,
+    find: Callable[[], Sequence[Card]] = list,
+    rooms: Sequence[tuple[str, str]] = (),
 ) -> Answers:
-    return await asyncio.to_thread(ask, person, given or Given(), draft, find)
+    return await asyncio.to_thread(ask, person, given or Given(), draft, Around(find, lambda: rooms))
 
 
 async def test_three_questions(tmp_path: Path) -> None:
@@ -322,6 +326,20 @@ async def test_another_card_than_the_best_is_named(tmp_path: Path) -> None:
     answers = await talk(person, Draft(tmp_path / "kontor.toml"), Given("", "Hall"), lambda: [first, second])
     assert answers.card == "Other"
     assert person.said.count("   -> Type a number from 1 to 2.") == 2
+
+
+async def test_a_room_nearby_is_taken_by_its_number_and_never_by_enter_alone(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        rooms = [("Somewhere", "http://127.0.0.1:9/x"), ("Studio", f"{home.base}/{ROOM}")]
+        given = Given(name="Hall", card="none")
+        person = Script(
+            ("Address, or a number: ", "3"), ("Which room", "y"), ("Take", ""), ("Address, or a number", "2")
+        )
+        answers = await talk(person, Draft(tmp_path / "kontor.toml"), given, rooms=rooms)
+        assert answers.way == Way(home.base, ROOM)
+        assert f"   2  Studio: {home.base}/{ROOM}" in person.said[1]
+        answers = await talk(Script(("Address", "")), Draft(tmp_path / "kontor.toml"), given, rooms=rooms)
+        assert answers.way == NOWHERE
 
 
 async def test_whoever_leaves_ends_it(tmp_path: Path) -> None:

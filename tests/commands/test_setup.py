@@ -19,6 +19,7 @@ from appliance.__main__ import main
 from appliance.app import setup
 from appliance.commands import setup as command
 from appliance.core.enrolment import fingerprint
+from appliance.provisioning import nearby
 from appliance.provisioning.files import MACHINE
 from tests.host.harness import ROOM, house, token
 
@@ -225,6 +226,21 @@ def test_another_file_has_the_last_word(machine: Path, capsys: pytest.CaptureFix
     assert main(["setup", "--room", "", "--name", "Hall", "--card", "none"]) == 78
 
 
+def test_rooms_nearby_are_found_with_their_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = SimpleNamespace(nearby=SimpleNamespace(title="Lobby", room="lobby"), url="https://a.example")
+
+    async def look() -> list[SimpleNamespace]:
+        return [found]
+
+    async def without_the_library() -> list[SimpleNamespace]:
+        raise ImportError
+
+    monkeypatch.setattr(nearby, "look", look)
+    assert command._rooms() == [("Lobby", "https://a.example/lobby")]
+    monkeypatch.setattr(nearby, "look", without_the_library)
+    assert command._rooms() == ()
+
+
 # ---- a terminal
 
 
@@ -257,7 +273,7 @@ def at_a_terminal(config: Path, answers: list[tuple[str, str]]) -> tuple[int, st
 
 async def test_a_person_at_a_terminal(config: Path, tmp_path: Path) -> None:
     async with house(tmp_path) as home:
-        answers = [("Address:", f"{home.base}/{ROOM}\n"), ("Name [", "Hall\n")]
+        answers = [("Address", f"{home.base}/{ROOM}\n"), ("Name [", "Hall\n")]
         code, said = await asyncio.to_thread(at_a_terminal, config, answers)
     assert (code, answers) == (0, []), said
     written = tomllib.loads(config.read_text())
@@ -266,7 +282,7 @@ async def test_a_person_at_a_terminal(config: Path, tmp_path: Path) -> None:
 
 def test_somebody_who_breaks_it_off(config: Path) -> None:
     before = config.read_text()
-    code, said = at_a_terminal(config, [("Address:", "\x04")])
+    code, said = at_a_terminal(config, [("Address", "\x04")])
     assert code == 75, said
     assert said.rstrip().endswith("Nothing was changed.")
     assert config.read_text() == before

@@ -98,9 +98,9 @@ def is_set_up_at_a_terminal(root: Root, port: int, patience: float) -> None:
             said = _typed(
                 root.command("kontor", "setup"),
                 [
-                    ("Address: ", f"http://127.0.0.1:{port}/cellar"),
+                    ("Address", f"http://127.0.0.1:{port}/cellar"),
                     ("nevertheless? [y/N] ", "n"),
-                    ("Address: ", f"http://127.0.0.1:{port}/lobby"),
+                    ("Address", f"http://127.0.0.1:{port}/lobby"),
                     ("Name", "Small room"),
                     ('"none" to go on', "none"),
                 ],
