@@ -1,7 +1,7 @@
 """Puts ``kontor run`` together: sound and link in the foreground, watched; on the image each is a unit of its own.
 
 With ``[host] enabled`` the server runs beside them, and this box's device is a member of it. Where settings come from the boot
-partition or from afar, ``kontor provision`` takes them in.
+partition or from afar, ``kontor provision`` takes them in; a device without a room looks for one nearby by it.
 """
 
 import asyncio
@@ -30,7 +30,8 @@ async def main(settings: Settings, config: Sequence[str], stop: asyncio.Event, j
         if is_member(settings):
             _make_key(settings)
         children.insert(0, Child("host", kontor("host", *config), EventName.HOST_RESTARTED))
-    provided = not config and (boot_file(root_folder()) is not None or bool(settings.provisioning.url))
+    needs_room = not settings.room.url and not settings.host.enabled
+    provided = not config and (needs_room or boot_file(root_folder()) is not None or bool(settings.provisioning.url))
     if provided:
         children.append(Child("provision", kontor("provision"), EventName.PROVISION_RESTARTED))
     async with Supervisor(children, journal, mended=provided) as supervisor:

@@ -47,7 +47,7 @@ class Found:
 async def look(addresses: Iterable[str] | None = None) -> list[Found]:
     """Ask once, and wait for the answers; in the order of their addresses. Never raises.
 
-    :param addresses: own IPv4 addresses to ask from; None: all.
+    :param addresses: own IPv4 addresses to ask from; None: all, this machine's own last.
     """
     loop = asyncio.get_running_loop()
     own = await asyncio.to_thread(_own_addresses) if addresses is None else addresses
@@ -91,7 +91,7 @@ def _own_addresses() -> list[str]:
     import ifaddr  # noqa: PLC0415 - only a device without a room waits for it
 
     every = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
-    return [address for address in every if not ipaddress.ip_address(address).is_loopback]
+    return sorted(every, key=lambda address: ipaddress.ip_address(address).is_loopback)
 
 
 def _socket(address: str) -> socket.socket:
@@ -128,10 +128,11 @@ class _Hearing(asyncio.DatagramProtocol):
         """A network that cannot be asked now is asked again later."""
 
     def found(self) -> list[Found]:
-        """Each room once."""
-        every = {
-            (found.url, found.nearby.room): found for data, sender in self._packets for found in read(data, sender)
-        }
+        """Each room once, by whichever way it answered first: cable and Wi-Fi may lead to the same host."""
+        every: dict[tuple[str, str], Found] = {}
+        for data, sender in sorted(self._packets, key=lambda packet: ipaddress.ip_address(packet[1]).is_loopback):
+            for found in read(data, sender):
+                every.setdefault((found.nearby.certificate, found.nearby.room), found)
         return list(every.values())[:MOST_FOUND]
 
 

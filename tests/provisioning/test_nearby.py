@@ -96,6 +96,14 @@ async def test_how_much_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(hearing.found()) == nearby.MOST_FOUND
 
 
+async def test_a_host_that_answers_on_several_ways_is_one() -> None:
+    hearing = nearby._Hearing()
+    for sender in ("127.0.0.1", "192.0.2.7", "198.51.100.7"):
+        hearing.datagram_received(answer(text_of(GOOD)), (sender, 5353))
+    (found,) = hearing.found()
+    assert found.url == "http://192.0.2.7:8080"
+
+
 async def test_an_announced_room_is_found_and_a_stopped_one_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,14 +118,13 @@ async def test_an_announced_room_is_found_and_a_stopped_one_is_not(
         await until(lambda: told, seconds=10)
         assert told == [(EventName.ROOM_ANNOUNCED, {"room": "studio"})]
         found = await look(["127.0.0.1"])
-        assert [each.as_dict() for each in found] == [
-            {"room": "studio", "name": "Studio", "url": "http://127.0.0.1:8123"}
-        ]
+        rooms = [each.as_dict() for each in found]  # perhaps others of this machine are among them
+        assert {"room": "studio", "name": "Studio", "url": "http://127.0.0.1:8123"} in rooms
     finally:
         task.cancel()
         await asyncio.wait([task])
     monkeypatch.setattr(nearby, "_WAIT", 0.3)
-    assert await look(["127.0.0.1"]) == []
+    assert all(not each.url.endswith(":8123") for each in await look(["127.0.0.1"]))
     assert await look([]) == [] and await look(["192.0.2.77"]) == [], "an address that is not ours is left out"
 
 
