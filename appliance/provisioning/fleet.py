@@ -18,7 +18,7 @@ from appliance.provisioning.signing import SecretKey
 from appliance.provisioning.whole import misplaced, resolve_whole
 from appliance.settings import Problem, Settings, SettingsError, Source, resolve
 from appliance.settings.kinds import IDENTIFIER
-from appliance.settings.sources import LARGEST
+from appliance.settings.sources import LARGEST, read
 from appliance.settings.store import atomic_write
 
 BASE = "base.toml"
@@ -114,7 +114,8 @@ def plan(
     :param expires: Unix time from which devices do not take what is published now.
     :param renew: raise every version, also of what has not changed.
     :param least: the version to begin with at least, for a folder that was lost.
-    :raises SettingsError: a pointer in ``folder`` is none of ours, so that its version cannot be believed.
+    :raises SettingsError: a pointer in ``folder`` is none of ours, so that its version cannot be believed; or a document does
+        not name the keys any more that it named.
     """
     problems: list[Problem] = []
     steps: list[Step] = []
@@ -127,6 +128,7 @@ def plan(
             problems.append(Problem(str(path), None, "", "", f"cannot be believed. {str(error).rstrip('.')}", hint))
             continue
         content = fleet.documents[scope].content if scope in fleet.documents else EMPTY
+        problems += _forgets_keys(scope, before[1] if before else b"", fleet.documents.get(scope))
         why = _why(scope in fleet.documents, content, before, signer, renew)
         old = before[0].version if before else 0
         version = max(old + 1, least)
@@ -235,6 +237,22 @@ def _published(
     except (OSError, NotTaken):
         content = b""  # lost or spoilt: it is published anew
     return pointer, content, key
+
+
+def _forgets_keys(scope: str, old: bytes, new: Source | None) -> Iterator[Problem]:
+    """Without them a device would go back to the keys on its card, which may be older than the signer's."""
+    name = f"{scope}.toml" if new is None else new.name
+    if _names_keys(Source(name, old)) and not _names_keys(new or Source(name, EMPTY)):
+        allowed = "is named in what is published now, and has to stay named"
+        yield Problem(
+            name, None, "provisioning.keys", "", allowed, "Without it devices go back to the keys on their cards."
+        )
+
+
+def _names_keys(source: Source) -> bool:
+    document = read(source)
+    table = {} if isinstance(document, Problem) else document.table.get("provisioning")
+    return isinstance(table, dict) and "keys" in table
 
 
 def _why(

@@ -220,6 +220,22 @@ def test_a_new_key_signs_everything_anew(source: Source) -> None:
     assert source.changed(NEW) == {"all": (3, "changed")}
 
 
+@pytest.mark.parametrize("text", ["", None, "[provisioning]\ngroup = 'x'\n"])
+def test_keys_that_were_named_stay_named(source: Source, text: str | None) -> None:
+    """Else a device would go back to the key on its card, which may be one that is long gone."""
+    source.has("devices/a.toml")
+    source.has("all.toml", f'[provisioning]\nkeys = ["{KEY.public}"]\n').published()
+    if text is None:
+        (source.folder / "all.toml").unlink()
+    else:
+        source.has("all.toml", text)
+    words = "all.toml: provisioning.keys is named in what is published now, and has to stay named. Without it devices go back"
+    with pytest.raises(SettingsError, match=words):
+        source.published()
+    source.has("all.toml", f'[provisioning]\nkeys = ["{KEY.public}", "{NEW.public}"]\n')
+    assert source.changed() == {"all": (2, "changed")}
+
+
 async def test_devices_follow_what_is_published(source: Source) -> None:
     source.has("all.toml", "[audio]\nframe_ms = 10\n").has("devices/a.toml").published()
     async with shown(source.public) as server:
