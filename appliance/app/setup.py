@@ -53,7 +53,7 @@ class Draft:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.older = path.read_text() if path.exists() else ""
+        self.older = path.read_text("utf-8-sig") if path.exists() else ""
         self._text = self.older or _BEGUN
         self.settings: Settings = self._resolved(self._text)
 

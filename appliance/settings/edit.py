@@ -25,7 +25,8 @@ def with_values(text: str, values: Mapping[str, object]) -> str:
     for key, value in values.items():
         section, _, name = key.rpartition(".")
         lines = _set(lines, tuple(section.split(".")), name, f"{name} = {toml_value(value)}")
-        if _read(lines) != _merged(_read(text.split("\n")), values, until=key):
+        changed = _read(lines)
+        if changed is None or changed != _merged(_read(text.split("\n")), values, until=key):
             raise NotHere(f"{key} is written there in a way that only its writer should change: set it by hand")
     return "\n".join(lines)
 

@@ -145,6 +145,14 @@ def test_the_authority_stays_with_its_server(tmp_path: Path) -> None:
     assert "room.ca_file" not in values_of(ANSWERS, (), Draft(path).settings)
 
 
+def test_a_file_of_another_computer(tmp_path: Path) -> None:
+    path = tmp_path / "kontor.toml"
+    path.write_bytes(b'\xef\xbb\xbfschema = 1\r\n[device]\r\nname = "Old"\r\n')
+    draft = Draft(path)
+    draft.write({"device.name": "New", "room.url": ""})
+    assert path.read_text() == 'schema = 1\n[device]\nname = "New"\n\n[room]\nurl = ""\n'
+
+
 def test_a_wrong_file_is_not_written_over(tmp_path: Path) -> None:
     path = tmp_path / "kontor.toml"
     path.write_text("schema = 1\n[devise]\n")

@@ -57,10 +57,10 @@ def test_line_ends_of_windows_are_read() -> None:
     ],
 )
 def test_what_is_written_another_way_is_left_to_its_writer(text: str) -> None:
-    with pytest.raises(NotHere, match="^device.name is written there in a way that only its writer should change"):
+    with pytest.raises(NotHere, match=r"^device\.name is written there in a way that only its writer should change"):
         with_values(text, {"device.name": "New"})
 
 
 def test_values_before_the_one_that_does_not_fit_are_no_reason() -> None:
-    with pytest.raises(NotHere, match="^room.url"):
+    with pytest.raises(NotHere, match=r"^room\.url"):
         with_values('schema = 1\nroom = { id = "main" }\n', {"device.name": "New", "room.url": "https://a.example"})
