@@ -55,6 +55,8 @@ between its blocks finds its caches cold: what it does not touch is what makes i
 class Listening(Protocol):
     """What of the front end (:class:`~appliance.audio.front_end.FrontEnd`) is used here: its libraries may be missing."""
 
+    closed: bool
+
     @property
     def speech(self) -> bool: ...
 
@@ -176,6 +178,7 @@ class Duplex:
             tap.put(microphones)
         if self._front_end is not None:
             block = self._clean
+            self._front_end.closed = not self._gate.is_open
             self._front_end.process(microphones, position, time, block)
         self._gate.put(block)
         if self.turns % _LOOK_EVERY == 0:

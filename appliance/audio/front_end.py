@@ -70,6 +70,8 @@ class FrontEnd:
         self._failures, self._slow = 0, 0
         self._counted: Mapping[str, int] = {}
         """By the ladders of cards that were open before."""
+        self.closed = False
+        """Nobody hears what comes out: the gate is closed. Then, while nothing is played, the canceller rests."""
         self.speech = False
         """Whether somebody near talks: not noise, and not the loudspeaker. It stays here while the gate is closed."""
         self._fit(MONO, 1)
@@ -162,6 +164,10 @@ class FrontEnd:
         far = self._loud_for > 0
         self._loud_for = max(0, self._loud_for - 1)
         np.take(microphones, self._rows, axis=0, out=self._picked, mode="clip")
+        if self.closed and not far:
+            self._rest(out)
+            self._ladder.took(self._clock() - began)
+            return
         self._ladder.process(self._picked, self._reference, out)
         if known:
             self._unknown = 0
@@ -173,6 +179,16 @@ class FrontEnd:
         near = not far or self._ladder.near_talks
         self.speech = self._finish.process(out, near=near, clean=self._ladder.denoises)
         self._ladder.took(self._clock() - began)
+
+    def _rest(self, out: Block) -> None:
+        """Listen only for somebody who talks: there is no echo to take out, and nobody to hear what is left.
+
+        What the canceller still holds is of before, and comes out within its delay when it works again: of the blocks that the
+        gate does not let through after it opens (``DELAYED`` in appliance/app/duplex.py).
+        """
+        np.copyto(out, self._picked[0])
+        self._unknown = 0
+        self.speech = self._finish.process(out, near=True, clean=False)
 
     def _begin(self, channels: int) -> None:
         """The chain for the card that runs now."""

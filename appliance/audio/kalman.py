@@ -154,10 +154,13 @@ class KalmanCanceller:
         :param echoes: shape (n, 480), filled with the echo.
         """
         loud = self._references.push(reference)
-        np.multiply(self._filters, self._references.history[:, np.newaxis], out=self._products)
-        np.add.reduce(self._products, axis=0, out=self._echo)
-        inverse(self._echo_bins, self._echo_samples)
-        echoes[:] = self._echo_samples[:, BLOCK:]
+        if self._references.empty:
+            echoes.fill(0)
+        else:
+            np.multiply(self._filters, self._references.history[:, np.newaxis], out=self._products)
+            np.add.reduce(self._products, axis=0, out=self._echo)
+            inverse(self._echo_bins, self._echo_samples)
+            echoes[:] = self._echo_samples[:, BLOCK:]
         heard = float(np.vdot(microphones, microphones))
         if not heard < LOUDEST * len(microphones):
             self._junk += 1

@@ -50,7 +50,13 @@ class References:
         self._all_powers = np.zeros((self._rows + _ROOM, bins), np.float32)
         self._at = _ROOM
         self.junk = 0
+        self._nothing = 0
         self.reset()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing at all was played for as long as anything is kept: then all of :attr:`history` is 0."""
+        return self._nothing > self._rows
 
     def _view(self) -> None:
         now = slice(self._at, self._at + self._rows)
@@ -63,13 +69,17 @@ class References:
         for array in (self._samples, self._histories, self._all_powers):
             array.fill(0)
         self._alike, self._energy = [0.0, 0.0], 1e-6
+        self._nothing = 0
         self._view()
 
     def push(self, reference: Block) -> bool:
         """Take the next block, shape (480,); whether there is anything in it to learn from. Junk counts as silence."""
+        energy = float(np.dot(reference, reference))
+        self._nothing = self._nothing + 1 if energy == 0 else 0
+        if self.empty:
+            return False
         samples = self._samples
         samples[:, :BLOCK] = samples[:, BLOCK:]
-        energy = float(np.dot(reference, reference))
         if energy < LOUDEST:
             self._products(reference, energy)
         else:

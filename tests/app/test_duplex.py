@@ -26,6 +26,7 @@ class Front:
     """A front end that halves what it hears, and hears and finds whatever a test says."""
 
     def __init__(self) -> None:
+        self.closed = False
         self.speech = True
         self.direction: int | None = 70
         self.told: list[object] = []
@@ -302,6 +303,14 @@ def test_the_card_tells_the_front_end_what_it_tells(fronted: World, front: Front
     fronted.duplex.played(480, 7.6)
     fronted.duplex.jumped(Side.PLAYBACK)
     assert front.told == [((4, BLOCK), 960, 7.5), (480, 7.6), Side.PLAYBACK]
+
+
+def test_the_front_end_is_told_whether_anybody_hears_it(fronted: World, front: Front) -> None:
+    fronted.exchange()
+    assert front.closed
+    fronted.gate.open()
+    fronted.exchange()
+    assert not front.closed
 
 
 def test_talking_is_speech_and_no_noise(fronted: World, front: Front) -> None:

@@ -370,3 +370,80 @@ def test_what_was_counted_stays_whoever_takes_over() -> None:
 
 def test_every_counter_has_its_place_in_the_table() -> None:
     assert set(World(Canceller()).front_end.counts) <= set(HELP)
+
+
+# ---- the gate is closed
+
+
+def test_the_canceller_rests_behind_a_closed_gate_while_nothing_is_played() -> None:
+    canceller, suppressor = Canceller(), Suppressor()
+    world = World(canceller, suppressor=suppressor)
+    world.turns(noise(5))
+    assert len(canceller.microphones) == 5
+    world.front_end.closed = True
+    heard = noise(10, seed=1)
+    np.testing.assert_allclose(world.turns(heard), 0.5 * heard, rtol=1e-6)
+    assert len(canceller.microphones) == 5, "nobody hears what it would do"
+    world.front_end.closed = False
+    world.turns(noise(3))
+    assert len(canceller.microphones) == 8
+
+
+def test_it_works_behind_a_closed_gate_as_long_as_the_loudspeaker_is_heard() -> None:
+    canceller = Canceller()
+    world = World(canceller)
+    world.front_end.closed = True
+    world.turns(noise(20), noise(20, seed=1))
+    assert len(canceller.microphones) == 19, "all but the one before the first was played"
+    world.turns(noise(100))
+    assert 30 < len(canceller.microphones) - 19 < 50, "and for as long as it rings on"
+
+
+def test_somebody_who_talks_is_noticed_at_rest() -> None:
+    world = World(Canceller(), suppressor=None)
+    world.front_end.closed = True
+    voice = synthetic(3.0)[: 250 * BLOCK].reshape(-1, BLOCK)
+    noticed = []
+    for block in voice:
+        world.turn(block)
+        noticed.append(world.front_end.speech)
+    assert np.mean(noticed) > 0.3
+    world.turns(np.zeros((100, BLOCK), np.float32))
+    assert not world.front_end.speech
+
+
+@pytest.mark.parametrize("kind", ["full_duplex", "safe", "half_duplex"])
+def test_of_what_was_said_before_an_opening_nothing_is_left_when_the_gate_lets_through(kind: str) -> None:
+    """Said while the canceller rested, or before it began to rest; the gate lets nothing of DELAYED blocks through."""
+    from appliance.app.duplex import DELAYED
+    from appliance.app.hearing import make_front_end
+    from tests.settings.support import loaded
+
+    front_end = make_front_end(loaded(f'[audio]\necho = "{kind}"\ngain_control = false').audio, lambda: 0.0)
+    assert front_end is not None
+    out, position = np.zeros(BLOCK, np.float32), 0
+    voice = synthetic(3.0)[: 250 * BLOCK].reshape(-1, BLOCK)
+
+    def hear(block: np.ndarray) -> float:
+        nonlocal position
+        front_end.playing(np.zeros(BLOCK, np.float32))
+        front_end.played(position, position / RATE + 0.03)
+        front_end.process(block.reshape(1, BLOCK).astype(np.float32), position, position / RATE, out)
+        position += BLOCK
+        return float(np.abs(out).max())
+
+    usual: list[float] = []
+    for rests in (0, 1, 200):
+        front_end.closed = False
+        for block in voice:
+            hear(block)
+        front_end.closed = rests > 0
+        for block in voice[:rests]:
+            hear(block)
+        front_end.closed = False
+        left = [hear(np.zeros(BLOCK)) for _ in range(30)]
+        usual = usual or left
+        assert max(left[DELAYED:]) < 1e-4
+        assert all(one <= 1.5 * other + 1e-6 for one, other in zip(left[2:], usual[2:], strict=True)), (
+            "no more than ever"
+        )

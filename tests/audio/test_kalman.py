@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from appliance.audio.kalman import KalmanCanceller
+from appliance.audio.references import References
 from appliance.core.units import BLOCK, RATE, Blocks
 from tests.audio.synthetic import decibels, noise, path, talk, through
 
@@ -191,3 +192,35 @@ def test_what_was_learnt_before_a_jump_was_told_is_taken_back() -> None:
     after = slice(4 * RATE + 10 * BLOCK, None)
     errors, _ = cancel(canceller, echo[:, after], reference[after])
     assert decibels(echo[:, after], errors) > 18
+
+
+def test_nothing_played_costs_nothing_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, pause = talk(1, 3), np.zeros(2 * RATE, np.float32)
+    played = np.concatenate([reference, pause, reference])
+    heard = through(played, path(2, 2)) + noise(3, 2, played.size)
+    resting = KalmanCanceller(2)
+    errors, echoes = cancel(resting, heard, played)
+    monkeypatch.setattr(References, "empty", False)
+    always, estimates = cancel(KalmanCanceller(2), heard, played)
+    np.testing.assert_array_equal(errors, always)
+    np.testing.assert_array_equal(echoes, estimates)
+    silent = slice(int(4.5 * RATE), 5 * RATE)
+    assert not echoes[:, silent].any()
+
+
+def test_it_is_known_when_nothing_is_left_of_what_was_played() -> None:
+    references = References((4, 2, 2), 100)
+    assert not references.empty
+    block = talk(1, 1)[:BLOCK]
+    for _ in range(20):
+        references.push(np.zeros(BLOCK, np.float32))
+    assert references.empty
+    references.push(block)
+    seen = []
+    for _ in range(20):
+        seen.append((references.empty, bool(references.history.any())))
+        references.push(np.zeros(BLOCK, np.float32))
+    assert (True, True) not in seen
+    assert references.empty
+    references.reset()
+    assert not references.empty
