@@ -32,15 +32,8 @@ def place_of(settings: Settings) -> Place | None:
     if not provisioning.url:
         return None
     keys = tuple(map(PublicKey.parse, provisioning.keys))
-    return Place(
-        provisioning.url, keys, settings.network.ca, _proxy_for(urlsplit(provisioning.url).hostname or "", settings)
-    )
-
-
-def _proxy_for(server: str, settings: Settings) -> str:
-    """The proxy through which ``server`` is reached; empty: it is reached without one."""
-    proxy = settings.network.proxy
-    return "" if any(server == name or server.endswith(f".{name}") for name in proxy.direct) else proxy.url
+    proxy = settings.network.proxy.on_the_way_to(urlsplit(provisioning.url).hostname or "")
+    return Place(provisioning.url, keys, settings.network.ca, proxy)
 
 
 class Intake:
