@@ -18,7 +18,7 @@ from appliance.app.nearby import Nearby
 from appliance.app.neighbours import Neighbours
 from appliance.app.places import state_of
 from appliance.app.process import beat, make_folders, until_stopped
-from appliance.app.rollout import Rollout
+from appliance.app.rollout import Rollout, needs
 from appliance.core.events import EventName, Severity
 from appliance.health.journal import Journal
 from appliance.health.machine import own_process
@@ -129,11 +129,6 @@ class Provision:
         self._wake.set()
         await pull
         return await self._status(request)
-
-
-def needs(settings: Settings) -> str:
-    """What the device cannot do without, in words; empty: nothing."""
-    return "" if settings.room.url or settings.host.enabled else "a room"
 
 
 def begin_with(root: Path) -> tuple[Files, Severity]:

@@ -282,6 +282,8 @@ class Rollout:
         remembered = self._ledger.remembered
         if remembered.why:
             await self._parts.show(f"settings {remembered.state}: {remembered.why}")
+        elif needs(self._files.current.settings):
+            await self._parts.show(f"needs {needs(self._files.current.settings)}")
 
     async def _settle_network(self, settings: Settings) -> None:
         try:
@@ -338,6 +340,11 @@ class Rollout:
             )
         if len(changed) > _MOST_TOLD:
             self._journal.tell(EventName.SETTINGS_CHANGED, more=len(changed) - _MOST_TOLD)
+
+
+def needs(settings: Settings) -> str:
+    """What the device cannot do without, in words; empty: nothing."""
+    return "" if settings.room.url or settings.host.enabled else "a room"
 
 
 def _shown(value: object) -> str:
