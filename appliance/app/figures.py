@@ -1,9 +1,9 @@
 """What Prometheus is told, put together: a device asks its other parts, a host in several processes asks each of them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 
@@ -13,11 +13,8 @@ from appliance.app.places import state_of
 from appliance.core.counters import total
 from appliance.health.journal import Journal
 from appliance.health.machine import machine, own_process
-from appliance.health.metrics import Metrics
+from appliance.health.metrics import Families, Metrics
 from appliance.settings import Settings
-
-if TYPE_CHECKING:
-    from prometheus_client.metrics_core import Metric
 
 State = Mapping[str, Any]
 Part = Callable[[], Awaitable[object]]
@@ -33,7 +30,7 @@ def of_device(settings: Settings, link: Callable[[], State], journal: Journal) -
         return {}
     neighbours, state = Neighbours(settings.device.runtime_dir), state_of(settings, "link")
 
-    async def collect() -> "Iterable[Metric]":
+    async def collect() -> Families:
         from appliance.health.families import device  # noqa: PLC0415 - it takes memory, and few want it
 
         sound, provision = await asyncio.gather(neighbours.ask("sound"), neighbours.ask("provision"))
@@ -51,7 +48,7 @@ def of_host(settings: Settings, state: Callable[[], Awaitable[State]], journal: 
         return {}
     folder = state_of(settings, "host")
 
-    async def collect() -> "Iterable[Metric]":
+    async def collect() -> Families:
         from appliance.health.families import host  # noqa: PLC0415 - as above
 
         return host(await state(), own_process(), machine(folder), __version__)

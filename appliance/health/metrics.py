@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from appliance.core.events import EventName
 from appliance.health.journal import Journal
@@ -16,7 +16,9 @@ from appliance.health.journal import Journal
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-Collect = Callable[[], Awaitable[Iterable["Metric"]]]
+Families: TypeAlias = "Iterable[Metric]"
+"""Figures, each with its help and its samples."""
+Collect = Callable[[], Awaitable[Families]]
 _LONGEST_HEAD = 8192
 _PATIENCE = 5.0
 _MOST_CLIENTS = 8
