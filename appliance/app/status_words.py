@@ -52,7 +52,8 @@ def _settings(config: Said) -> list[str]:
 def _network(network: Said) -> list[str]:
     if not network:
         return []
-    lines = [_connection(each) for each in network.get("connections", ())] or ["none is up"]
+    none = ["none is up"] if network.get("manager") else []  # without one nobody looks: another has the network
+    lines = [_connection(each) for each in network.get("connections", ())] or none
     if network.get("trial"):
         lines.append("a change waits to be kept")
     if network.get("why"):
