@@ -14,12 +14,11 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from appliance.core.mdns import BadMessage, question, read_answer
 from appliance.core.nearby import SERVICE, NearbyRoom, read_nearby
 from appliance.settings.special import page_url
 
 _GROUP = ("224.0.0.251", 5353)
-_QUERY, _PTR, _IN = 0, 12, 1
-"""Flags of a question, type and class of what is asked for (RFC 1035, 4.1.1, 3.2)."""
 _WAIT = 1.5
 """Seconds for answers to come: a responder may take half a second for one that others could give too (RFC 6762, 6)."""
 MOST_FOUND = 16
@@ -59,7 +58,7 @@ async def look(addresses: Iterable[str] | None = None) -> list[Found]:
         except OSError:
             continue  # this interface takes no part
         transports.append(transport)
-        transport.sendto(_question(), _GROUP)
+        transport.sendto(question(SERVICE), _GROUP)
     if transports:
         await asyncio.sleep(_WAIT)
     for transport in transports:
@@ -106,14 +105,6 @@ def _socket(address: str) -> socket.socket:
     return made
 
 
-def _question() -> bytes:
-    from zeroconf import DNSOutgoing, DNSQuestion  # noqa: PLC0415
-
-    asked = DNSOutgoing(_QUERY, multicast=False)
-    asked.add_question(DNSQuestion(SERVICE, _PTR, _IN))
-    return asked.packets()[0]
-
-
 class _Hearing(asyncio.DatagramProtocol):
     """Collects answers, of bounded number."""
 
@@ -141,19 +132,15 @@ def read(data: bytes, sender: str) -> Iterator[Found]:
 
     :param sender: IPv4 address that it came from: a host that names no address of its page is there.
     """
-    from zeroconf import DNSIncoming, DNSService, DNSText  # noqa: PLC0415
-
-    answer = DNSIncoming(data)
-    if not answer.valid or not answer.is_response():
+    try:
+        services = read_answer(data)
+    except BadMessage:
         return
-    records = answer.answers()
-    ports = {record.name.lower(): record.port for record in records if isinstance(record, DNSService)}
-    for record in records:
-        name = record.name.lower()
-        if isinstance(record, DNSText) and name.endswith(f".{SERVICE}") and 0 < ports.get(name, 0) < 65_536:
-            found = _found(read_nearby(_properties(record.text)), sender, ports[name])
-            if found is not None:
-                yield found
+    for name, text in services.texts.items():
+        port = services.ports.get(name, 0)
+        found = _found(read_nearby(_properties(text)), sender, port) if port and name.endswith(f".{SERVICE}") else None
+        if found is not None:
+            yield found
 
 
 def _found(nearby: NearbyRoom | None, sender: str, port: int) -> Found | None:

@@ -4,12 +4,14 @@ import asyncio
 import dataclasses
 import datetime as dt
 import hashlib
+import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from appliance.core.events import EventName
+from appliance.core.mdns import question
 from appliance.core.nearby import SERVICE, NearbyRoom, read_nearby
 from appliance.host import announce, authority
 from appliance.host.announce import announcement
@@ -48,13 +50,10 @@ def test_what_is_announced_is_what_is_read() -> None:
 
 def answer(text: bytes, port: int = 8080, name: str = f"studio.{SERVICE}") -> bytes:
     """A packet of a responder."""
-    need("module:zeroconf", "zeroconf is not installed")
-    from zeroconf import DNSOutgoing, DNSService, DNSText, const
-
-    made = DNSOutgoing(const._FLAGS_QR_RESPONSE | const._FLAGS_AA, multicast=False)
-    made.add_answer_at_time(DNSService(name, const._TYPE_SRV, const._CLASS_IN, 10, 0, 0, port, "x.local."), 0)
-    made.add_answer_at_time(DNSText(name, const._TYPE_TXT, const._CLASS_IN, 10, text), 0)
-    return made.packets()[0]
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    parts = ((33, struct.pack("!HHH", 0, 0, port) + b"\0"), (16, text))
+    records = [labels + struct.pack("!HHIH", kind, 1, 10, len(content)) + content for kind, content in parts]
+    return struct.pack("!HHHHHH", 0, 0x8400, 0, len(records), 0, 0) + b"".join(records)
 
 
 def text_of(properties: dict[str, str]) -> bytes:
@@ -75,7 +74,7 @@ def test_packets_of_strangers() -> None:
     for packet in (
         b"",
         good[:20],
-        nearby._question(),
+        question(SERVICE),
         answer(text_of(GOOD), port=0),
         answer(text_of(GOOD), name="studio._other._tcp.local."),
         answer(text_of(GOOD | {"url": "javascript:1"})),
