@@ -43,10 +43,12 @@ class Kind(IntEnum):
 KINDS: Mapping[str, str] = {"802-3-ethernet": "ethernet", "802-11-wireless": "wifi", "vlan": "vlan"}
 """How the types of connections are called among people; others are not told of."""
 
+NOT_LET_IN = "the network did not let the device in: look at the password"
+OUT_OF_RANGE = "the network is not in range"
 REASONS: Mapping[int, str] = {
     5: "no address could be had",
     7: "the password is wrong or missing",
-    8: "the network did not let the device in",
+    8: NOT_LET_IN,
     9: "the login could not be set up",
     10: "the login failed",
     11: "the login took too long",
@@ -54,7 +56,7 @@ REASONS: Mapping[int, str] = {
     16: "no address could be had by DHCP",
     17: "no address could be had by DHCP",
     40: "there is no cable in it",
-    53: "the network is not in range",
+    53: OUT_OF_RANGE,
     60: "a device above it failed",
 }
 """By NMDeviceStateReason: why a connection did not come up."""

@@ -15,7 +15,7 @@ from typing import Any
 from appliance.provisioning import network_check
 from appliance.provisioning.bus import Bus, BusError, variant
 from appliance.provisioning.network import GRACE, NOTHING_UP, TOO_LATE, NetworkError, told
-from appliance.provisioning.network_bus import Held, Manager, Standing, typed
+from appliance.provisioning.network_bus import NOT_LET_IN, OUT_OF_RANGE, Held, Manager, Standing, typed
 from appliance.provisioning.network_files import NetworkFiles
 from appliance.provisioning.network_profiles import CABLE, PREFIX, VLAN, Profile, profiles
 from appliance.provisioning.timesync import set_time_servers, time_servers
@@ -253,8 +253,13 @@ class NetworkManager:
             if profile.uuid in standing and profile not in trial.changed:
                 return
             hidden = profile.table["802-11-wireless"]["hidden"][1]
-            if (profile.ssid in (heard or ()) or hidden) and await self._up(profile, trial):
+            near = profile.ssid in (heard or ())
+            if (near or hidden) and await self._up(profile, trial):
                 return
+            if (
+                near and self._failed.get(profile.name) == OUT_OF_RANGE
+            ):  # it is: WPA3 ends like that with a wrong password
+                self._failed[profile.name] = NOT_LET_IN
 
     async def _up(self, profile: Profile, trial: Trial) -> bool:
         why = await self._manager.activate(trial.paths[profile.uuid], self.seconds(profile.name))

@@ -73,7 +73,9 @@ def test_the_network() -> None:
         "             no answer",
     ]
 
-    assert status_words.provision({"network": {"connections": [], "why": ""}}) == ["network      none is up"]
+    none = {"connections": [], "why": "", "manager": "NetworkManager 1.42.4"}
+    assert status_words.provision({"network": none}) == ["network      none is up"]
+    assert status_words.provision({"network": none | {"manager": ""}}) == []  # another has the network
 
 
 def test_what_is_missing_and_what_is_nearby() -> None:

@@ -50,6 +50,7 @@ def tried(machine: Machine, text: str, first: str = "") -> dict[str, Any]:
     [
         ("10.2.1.", wifi("wpa2", RIGHT)),
         ("10.2.2.", wifi("wpa3", RIGHT, 'security = "wpa3"\n')),
+        ("10.2.2.", wifi("wpa3", RIGHT)),
         ("10.2.3.", wifi("enterprise", PEAP, IDENTITY, RIGHT, CA, NAMED)),
         ("10.2.3.", wifi("enterprise", EAP_TLS, IDENTITY, OWN, CA, NAMED)),
         ("10.2.4.", wifi("open", 'security = "open"\n')),
@@ -59,7 +60,19 @@ def tried(machine: Machine, text: str, first: str = "") -> dict[str, Any]:
         ("10.1.1.", cable("eth1", PEAP, IDENTITY, RIGHT, CA)),
         ("10.1.1.", cable("eth1", EAP_TLS, IDENTITY, OWN, CA, NAMED)),
     ],
-    ids=["wpa2", "wpa3", "peap", "eap_tls", "open", "static", "cable", "vlan", "wired_peap", "wired_eap_tls"],
+    ids=[
+        "wpa2",
+        "wpa3",
+        "personal_is_either",
+        "peap",
+        "eap_tls",
+        "open",
+        "static",
+        "cable",
+        "vlan",
+        "wired_peap",
+        "wired_eap_tls",
+    ],
 )
 def test_comes_up(machine: Machine, net: str, text: str) -> None:
     done = tried(machine, text)
@@ -75,7 +88,7 @@ def test_comes_up(machine: Machine, net: str, text: str) -> None:
     ("text", "why"),
     [
         (wifi("wpa2", WRONG), "wpa2: the password is wrong or missing"),
-        (wifi("wpa3", WRONG, 'security = "wpa3"\n'), "wpa3: "),
+        (wifi("wpa3", WRONG, 'security = "wpa3"\n'), "wpa3: the network did not let the device in"),
         (wifi("enterprise", PEAP, IDENTITY, WRONG, CA), "enterprise: "),
         (wifi("enterprise", PEAP, IDENTITY, RIGHT, STRANGER), "enterprise: "),
         (wifi("enterprise", PEAP, IDENTITY, RIGHT, CA, 'server_name = "radius.elsewhere.test"\n'), "enterprise: "),
