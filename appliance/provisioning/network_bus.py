@@ -6,7 +6,6 @@ Source: NetworkManager's D-Bus reference, version 1.42 (Debian 12) and later.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Any, NamedTuple
 
 from appliance.provisioning.bus import Bus, BusError, plain, variant
@@ -29,21 +28,12 @@ _ACTIVATING, _ACTIVATED = 1, 2
 _FAILED = 120
 _LOOK = 0.2
 _SECRETS = ("802-11-wireless-security", "802-1x")
-
-
-class Kind(IntEnum):
-    """NMDeviceType, as far as it matters here."""
-
-    ETHERNET = 1
-    WIFI = 2
-    VLAN = 11
-    VETH = 20
-
+_WIFI = 2
 
 KINDS: Mapping[str, str] = {"802-3-ethernet": "ethernet", "802-11-wireless": "wifi", "vlan": "vlan"}
 """How the types of connections are called among people; others are not told of."""
 
-NOT_LET_IN = "the network did not let the device in: look at the password"
+NOT_LET_IN = "the network did not let the device in"
 OUT_OF_RANGE = "the network is not in range"
 REASONS: Mapping[int, str] = {
     5: "no address could be had",
@@ -201,7 +191,7 @@ class Manager:
 
     async def in_range(self, seconds: float) -> set[str] | None:
         """Names of the Wi-Fi networks that are heard, after a new look; None where there is no Wi-Fi."""
-        radios = [path for path, device in (await self.devices()).items() if device["DeviceType"] == Kind.WIFI]
+        radios = [path for path, device in (await self.devices()).items() if device["DeviceType"] == _WIFI]
         if not radios:
             return None
         if not (await self.bus.properties(SERVICE, ROOT, SERVICE))["WirelessEnabled"]:
