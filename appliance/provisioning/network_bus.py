@@ -24,11 +24,12 @@ _TO_DISK, _IN_MEMORY, _NOT_BY_ITSELF = 0x1, 0x2, 0x20
 _WHOLE = 0x1 | 0x2 | 0x4
 """Of a checkpoint: end others, delete profiles that are new, disconnect devices that are new."""
 _UNSAVED = 0x1
-_ACTIVATING, _ACTIVATED = 1, 2
+_ACTIVATED = 2
 _FAILED = 120
 _LOOK = 0.2
 _SECRETS = ("802-11-wireless-security", "802-1x")
 _WIFI = 2
+"""NMDeviceType."""
 
 KINDS: Mapping[str, str] = {"802-3-ethernet": "ethernet", "802-11-wireless": "wifi", "vlan": "vlan"}
 """How the types of connections are called among people; others are not told of."""
