@@ -18,7 +18,7 @@ ROOMS = ("one", "two")
 
 
 @contextlib.asynccontextmanager
-async def front(folder: Path, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
+async def front(folder: Path, port: int, more: str = "") -> AsyncIterator[asyncio.subprocess.Process]:
     """``kontor host`` with a room in each of two shards; killed at the end."""
     key = folder / "room.key"
     key.touch(mode=0o600)
@@ -32,7 +32,7 @@ runtime_dir = "{folder}"
 [host]
 port = {port}
 processes = 2
-{rooms}""")
+{rooms}{more}""")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "appliance", "host", "--config", str(config)),
         env={**os.environ, "PYTHONPATH": str(ROOT)},
