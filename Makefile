@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo core dev judges acoustics speech system outside alsa test test-kernel pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements panel-pictures firmware hardware lock train-residual docs \
-	docs-check bench-audio bench-demo bench-call bench-idle bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room deb test-deb test-network test-systemd tools-livekit clean
+	docs-check bench-audio bench-demo bench-call bench-fleet bench-idle bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room deb test-deb test-network test-systemd tools-livekit clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -147,6 +147,9 @@ bench-demo: dev system ## a fresh clone to the page, as a new user would
 
 bench-call: dev ## what a call costs the device
 	@$(BIN)/python -m tools.bench.call $(ARGS)
+
+bench-fleet: dev ## how soon forty rooms follow a change, and are back after a bad one (8 min, 2 GB)
+	@$(BIN)/python -m tools.bench.fleet $(ARGS)
 
 bench-idle: dev ## what a device costs while nobody talks, for half an hour (ARGS="--minutes 2" for a short run)
 	@$(BIN)/python -m tools.bench.idle $(ARGS)

@@ -55,6 +55,8 @@ class Intake:
         """What is wrong with how secrets are written on the boot partition."""
         self.up_to_date = False
         """What is published was seen since the start."""
+        self.reached = False
+        """Something genuine came with the last look."""
         self._stat: tuple[int, ...] = ()
         self._fetcher: Fetcher | None = None
         self._faults = Faults()
@@ -103,16 +105,16 @@ class Intake:
         """
         boot.forget(self._root / _SECRETS, contents)
 
-    async def fetch(self, settings: Settings, floors: Mapping[str, Floor]) -> bool:
-        """Look at what is published for a device with these settings; returns whether something genuine came.
+    async def fetch(self, settings: Settings, floors: Mapping[str, Floor]) -> None:
+        """Look at what is published for a device with these settings.
 
         :param floors: the newest versions ever seen, by scope.
         :raises OSError: newer versions could not be remembered; they are not taken in then.
         """
         place = place_of(settings)
         if place is None:
-            self._fetcher, self.up_to_date = None, True
-            return False
+            self._fetcher, self.up_to_date, self.reached = None, True, False
+            return
         if self._fetcher is None or self._fetcher.place != place:
             self._fetcher = Fetcher(place, self._now, self.documents, floors)
         scopes = scopes_of(settings.provisioning.group, settings.device.identity)
@@ -121,9 +123,8 @@ class Intake:
         # Not only with news: the disk may have refused them the last time, and what is no text counts too.
         if self._fetcher.floors != floors:
             await asyncio.to_thread(self._store_floors, self._fetcher.floors)
-        self.documents = look.documents
+        self.documents, self.reached = look.documents, look.reached
         self.up_to_date = self.up_to_date or look.reached or not look.faults
-        return look.reached
 
     def _tell(self, look: Look, scopes: Sequence[str]) -> None:
         for scope in look.news:

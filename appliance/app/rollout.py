@@ -179,7 +179,8 @@ class Rollout:
             candidate.digest,
             parts,
             in_room,
-            change.fetch and bool(new.provisioning.url),
+            # Where nothing came from before, nothing can be lost: a card names a place before anything is published there.
+            change.fetch and self.intake.reached and place_of(new) is not None,
             self._clock(),
             max(before.settings.provisioning.confirm_s, new.provisioning.confirm_s),
         )

@@ -74,6 +74,8 @@ def take(path: Path, secrets: Path) -> Taken:
     found = source(path)
     plain = Layer(BOOT_LAYER, found.name, found.content, found.folder)
     document = read(found)
+    if isinstance(document, Problem) and found.unreadable:
+        return Taken(Layer(BOOT_LAYER, found.name, b"schema = 1\n", found.folder), (document,))
     if isinstance(document, Problem):
         return Taken(plain)
     blanked = for_set = found.content.decode("utf-8-sig")

@@ -276,6 +276,16 @@ async def test_a_place_from_which_nothing_comes_is_taken_back(device: Device) ->
         assert device.shown.asked[-1].url == "https://new.example.org"
 
 
+async def test_a_card_may_name_a_place_where_nothing_is_published_yet(device: Device) -> None:
+    async with parts(device) as standing:
+        device.boot(IN_ROOM + AFAR.replace("config.", "unreachable."))
+        await device.begin()
+        assert state(await device.round()) == ("kept", "")
+        await settled(standing)
+        device.boot(IN_ROOM + AFAR)
+        assert state(await device.round()) == ("kept", ""), "nothing is lost by leaving it"
+
+
 async def test_the_floor_of_versions_outlives_new_settings_on_the_boot_partition(device: Device) -> None:
     device.boot(IN_ROOM + AFAR)
     device.shown.publish("all", 5, "")

@@ -141,6 +141,12 @@ def test_what_cannot_be_read_is_left_to_whoever_loads_it(path: Path, text: str) 
     assert (found.layer.content, found.problems) == (text.encode(), ())
 
 
+def test_a_file_that_cannot_be_read_is_told_as_such(path: Path) -> None:
+    path.mkdir()
+    (problem,) = take(path, secret(path, "")).problems
+    assert str(problem) == f"{path} is no file."
+
+
 def test_the_blocks_of_the_old_file_are_written_over(path: Path) -> None:
     path.write_text(f'schema = 1\n[room]\ntoken = "{TOKEN}"\n')
     with path.open("rb") as old:
