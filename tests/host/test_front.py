@@ -6,6 +6,7 @@ import gzip
 import os
 import socket
 import stat
+import tomllib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from yarl import URL
 
 from appliance.core.events import Event
 from appliance.host.config import HostConfig, Proxy, RoomConfig
@@ -20,6 +22,9 @@ from appliance.host.front import Front, Shard
 from appliance.host.front_server import FrontServer
 from appliance.host.http import Refusal
 from appliance.host.server import Host
+from appliance.rooms.device_key import DeviceKey
+from appliance.rooms.enrolment import enrolling_credentials
+from appliance.rooms.signalling import Signalling
 from tests.host.harness import KEY, OTHER_ROOM, ROOM, House, token
 from tests.host.member import Member, Presence, inside
 from tests.support import until
@@ -145,6 +150,19 @@ async def test_a_device_is_sent_to_the_shard_of_its_room(short_dir: Path) -> Non
             home.url("/devices/challenge"), data="[", headers={"Content-Type": "application/json"}
         ) as answer:
             assert answer.status == 400
+
+
+async def test_a_new_device_enrols_at_the_shard_of_its_room(short_dir: Path) -> None:
+    key = DeviceKey.make()
+    async with street(short_dir) as home:
+        admin = {"Authorization": f"Bearer {token('boss', 'admin', room=OTHER_ROOM)}"}
+        body = {"name": "Room 3", "url": home.base}
+        async with home.http.post(home.url(f"/rooms/{OTHER_ROOM}/devices"), json=body, headers=admin) as answer:
+            card = tomllib.loads((await answer.json())["toml"])
+        credentials = enrolling_credentials("room-3", "Room 3", key, card["room"]["enrolment"])
+        assert await credentials(Signalling(home.http, URL(home.base), OTHER_ROOM))
+        (device,) = home.hosts[1]._conferences[OTHER_ROOM].store.registry.devices
+        assert device.public_key == key.public
 
 
 @pytest.mark.parametrize(

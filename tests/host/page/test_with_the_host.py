@@ -1,14 +1,20 @@
 """The page and the real host together: what a mock might have promised too much of."""
 
 import asyncio
+import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from yarl import URL
 
+from appliance.core.enrolment import fingerprint
 from appliance.core.roster import Role
+from appliance.rooms.device_key import DeviceKey
+from appliance.rooms.enrolment import enrolling_credentials
+from appliance.rooms.signalling import Lost, Signalling
 from tests.host.harness import House, house, token
 from tests.host.page.visits import ARGUMENTS, WATCH
 from tests.support import need
@@ -161,3 +167,26 @@ async def test_a_listener_who_is_allowed_to_speak_is_heard(tmp_path: Path) -> No
         await leo.locator("#own").click()
         await own_is(leo, "live")
         await ben.get_by_role("region", name="Who speaks").get_by_text("Leo").wait_for()
+
+
+@pytest.mark.browser
+async def test_an_admin_makes_a_card_and_lets_in_who_asks(tmp_path: Path) -> None:
+    async with windows(tmp_path) as (home, browser):
+        key, stranger = DeviceKey.make(), DeviceKey.make()
+        signalling = Signalling(home.http, URL(home.base), "studio")
+        with pytest.raises(Lost, match="has to let this device in"):
+            await enrolling_credentials("attic", "Attic", stranger, "")(signalling)
+        boss = await window(home, browser, "boss", "admin")
+        await boss.locator("#device-add").click()
+        row = boss.locator("dialog li")
+        assert await row.locator("code").inner_text() == fingerprint(stranger.public)
+        await row.get_by_role("button", name="Let in").click()
+        await row.get_by_text("Attic comes within half a minute.").wait_for()
+        assert await enrolling_credentials("attic", "Attic", stranger, "")(signalling)
+        await boss.locator("dialog .text").first.fill("Room 3")
+        async with boss.expect_download() as download:
+            await boss.get_by_role("button", name="Make the file").click()
+        card = tomllib.loads(Path(await (await download.value).path()).read_text())
+        assert card["room"]["url"] == f"http://localhost:{home.host.address[1]}"
+        credentials = enrolling_credentials(card["device"]["id"], "Room 3", key, card["room"]["enrolment"])
+        assert await credentials(signalling)
