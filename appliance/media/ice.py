@@ -232,6 +232,7 @@ class Agent:
 
     def _use(self, tried: _Try) -> None:
         """The host sends this way from now on. The others have had their chance."""
+        self._trips.clear()
         self.way = tried.way
         self._on_use(tried.way)
         self._used.set()
@@ -306,9 +307,10 @@ class Agent:
             return
         del self._checks[message.transaction_id]
         tried, nominated, asked = known
-        if tried.way is self.way:
-            self._trips.append(self._loop.time() - asked)
+        trip = self._loop.time() - asked
         self._answered(tried, nominated=nominated)
+        if tried.way is self.way:
+            self._trips.append(trip)
 
     def _answer(self, way: Way, request: stun.Message) -> None:
         """A host that is no lite agent checks us too (RFC 8445, 7.3)."""
