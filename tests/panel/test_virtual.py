@@ -10,6 +10,7 @@ import pytest
 from appliance.core.controls import Event, MuteControl
 from appliance.core.lamps import Lamps, Sign
 from appliance.panel.deck import DARK
+from appliance.panel.none import NoPanel
 from appliance.panel.port import Hands, View
 from appliance.panel.virtual import VirtualPanel
 from tests.support import wait_for
@@ -154,3 +155,20 @@ def test_a_thread_that_breaks_is_seen(started: Callable[..., tuple[VirtualPanel,
     assert isinstance(panel.ended.exception(2), RuntimeError)
     assert panel.lines.lamps == {"mic": 1.0, "fault": 1.0}
     panel.stop()
+
+
+@pytest.mark.parametrize("broken", ["", "somebody pulled the plug"])
+def test_its_thread_is_seen_to_live_also_while_the_lines_are_away(
+    started: Callable[..., tuple[VirtualPanel, Room]], broken: str
+) -> None:
+    """The watchdog is fed only while it turns (docs/service.md)."""
+    panel, _ = started(MuteControl.LATCHING)
+    panel.lines.broken = broken
+    wait_for(lambda: bool(panel.problem) is bool(broken))
+    before, began = panel.turns, time.monotonic()
+    wait_for(lambda: panel.turns >= before + 8)
+    assert time.monotonic() - began < 5, "at least twice a second, and it does four times"
+
+
+def test_a_panel_that_is_not_there_has_no_thread_that_could_be_missed() -> None:
+    assert NoPanel().turns is None

@@ -27,7 +27,7 @@ _PLACES = {
     "system.conf.d": "usr/lib/systemd/system.conf.d",
 }
 _INSIDE = "/opt/kontor"
-_START, _END = 30.0, 15.0
+_END = 15.0
 _MASKS = """
 systemd-udevd.service systemd-udev-trigger.service systemd-udev-settle.service systemd-hwdb-update.service
 systemd-timesyncd.service systemd-networkd.service systemd-resolved.service NetworkManager.service
@@ -54,9 +54,11 @@ class Guest:
     """Use as a context manager. Files and settings can be changed before it starts: :attr:`files`.
 
     :param settings: what /etc/kontor/kontor.toml says in the guest.
+    :param patience: seconds that its start may take.
     """
 
-    def __init__(self, settings: str) -> None:
+    def __init__(self, settings: str, patience: float = 30.0) -> None:
+        self._patience = patience
         self.folder = Path(tempfile.mkdtemp(prefix="kontor-guest-"))
         self.files = self.folder / "root"
         self._process: subprocess.Popen[bytes] | None = None
@@ -105,7 +107,7 @@ class Guest:
     def _boot(self) -> None:
         command = ["sh", str(Path(__file__).with_name("boot.sh")), str(self.folder)]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-        end = time.monotonic() + _START
+        end = time.monotonic() + self._patience
         while not self._up():
             if time.monotonic() > end or self._process.poll() is not None:
                 raise GuestError(f"the guest did not start:\n{self.console}")

@@ -35,12 +35,17 @@ def said(guest: Guest, part: str) -> str:
     return guest.show(f"kontor-{part}.service", "StatusText")["StatusText"]
 
 
+def state(guest: Guest, part: str, of: str = "ActiveState") -> str:
+    """As systemd sees a service."""
+    return guest.show(f"kontor-{part}.service", of)[of]
+
+
 def kill(guest: Guest, part: str) -> None:
     """Kill -9, and wait until it runs again."""
     pid = guest.pid(part)
     guest.run(f"systemctl kill --signal=KILL --kill-whom=main kontor-{part}.service")
     wait_for(lambda: guest.pid(part) not in (0, pid), 20, f"{part} was not started anew")
-    wait_for(lambda: guest.show(f"kontor-{part}.service", "ActiveState")["ActiveState"] == "active", 30)
+    wait_for(lambda: state(guest, part) == "active", 30)
 
 
 @pytest.fixture(autouse=True)
@@ -71,8 +76,8 @@ def test_all_services_are_ready_and_say_in_words_how_they_are(guest: Guest) -> N
 def test_ready_comes_after_the_gate_is_known(guest: Guest) -> None:
     """READY is told after what opens the gate at the start, in the order of the journal."""
     guest.run("systemctl restart kontor-sound.service")
-    state = guest.status("sound")
-    assert state["gate"] == "open" or "starting" not in state["reasons"]
+    told = guest.status("sound")
+    assert told["gate"] == "open" or "starting" not in told["reasons"]
 
 
 def test_folders_and_sockets_belong_to_whom_they_should(guest: Guest) -> None:
@@ -188,9 +193,8 @@ def test_the_socket_starts_sound(guest: Guest) -> None:
 def test_a_stop_is_orderly_and_the_target_takes_all_of_a_device_along(guest: Guest) -> None:
     guest.run("systemctl stop kontor.target")
     for part in ("sound", "link", "provision"):
-        unit = f"kontor-{part}.service"
-        wait_for(lambda unit=unit: guest.show(unit, "ActiveState")["ActiveState"] == "inactive", 20, part)
-        assert guest.show(unit, "Result")["Result"] == "success", part
+        wait_for(lambda: state(guest, part) == "inactive", 20, part)  # noqa: B023 - asked at once
+        assert state(guest, part, "Result") == "success", part
     assert guest.pid("host"), "the server is no part of the device"
     assert "event=sound_stopped" in guest.journal("sound")
     guest.run("systemctl start kontor.target")
@@ -201,11 +205,10 @@ def test_settings_that_are_refused_are_tried_again_only_now_and_then(guest: Gues
     right = config.read_text()
     config.write_text(right + "[lamps]\n")
     guest.run("systemctl restart --no-block kontor-link.service")
-    state = lambda: guest.show("kontor-link.service", "SubState")["SubState"]  # noqa: E731
-    wait_for(lambda: state() == "stop-post", 20)
+    wait_for(lambda: state(guest, "link", "SubState") == "stop-post", 20)
     before = restarts(guest, "link")
     time.sleep(5)
-    assert (state(), restarts(guest, "link")) == ("stop-post", before)
+    assert (state(guest, "link", "SubState"), restarts(guest, "link")) == ("stop-post", before)
     assert "lamps" in guest.journal("link"), "the journal says what is wrong"
     config.write_text(right)
     guest.run("systemctl restart kontor-link.service")  # who mended it need not wait
