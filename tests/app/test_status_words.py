@@ -116,3 +116,11 @@ def test_status_has_it_all() -> None:
     ]
     assert "settings     accepted (ab12cd34), since Mon 21 Sep 2026 14:13" in lines
     assert "needs        a room" in lines
+
+
+def test_status_shows_the_key_by_which_the_server_knows_the_device() -> None:
+    link = {"phase": "refused", "why": "not let in", "engine": "hosted", "room": "main", "members": 0, "speaking": []}
+    proof = {"engine": "hosted", "violations": 0, "why": "", "checked_ago": None}
+    lines = status.describe({"link": link | {"proof": proof, "key": "e217 e2e8 7814 4379"}})
+    assert "key          e217 e2e8 7814 4379" in lines
+    assert not [line for line in status.describe({"link": link | {"proof": proof, "key": ""}}) if line.startswith("key")]
