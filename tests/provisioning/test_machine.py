@@ -84,7 +84,8 @@ async def served(address: str) -> AsyncIterator[tuple[Logind, Unit, Machine]]:
     finally:
         await machine.close()
         bus.disconnect()
-        await asyncio.wait_for(bus.wait_for_disconnect(), 5)
+        async with asyncio.timeout(5):
+            await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
 
 
 async def test_a_reboot_is_asked_of_logind_without_a_dialogue(address: str) -> None:
