@@ -151,6 +151,11 @@ def knocked(by: Who) -> dict[str, Any]:
     return {"type": "knock", "by": by.as_dict()}
 
 
+def device_asks(device: Who) -> dict[str, Any]:
+    """A device that is not known asks to be let in: for admins alone."""
+    return {"type": "device_asks", "device": device.as_dict()}
+
+
 def door_asked(door: AskedDoor, by: Who) -> dict[str, Any]:
     """The receiver, a site, is asked to close its door or to listen only."""
     return {"type": "door", "door": door, "by": by.as_dict()}

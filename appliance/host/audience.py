@@ -116,6 +116,13 @@ class Audience:
         for watcher in self.of(identity):
             watcher.send(text)
 
+    def tell_admins(self, message: dict[str, Any]) -> None:
+        """Tell the room's admins."""
+        text = dump(message)
+        for watcher in self:
+            if watcher.claims.role == "admin":
+                watcher.send(text)
+
     def send_levels(self, levels: Levels) -> None:
         """Tell everybody levels; whoever reads slowly gets them merged."""
         for watcher in self:

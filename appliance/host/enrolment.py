@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from appliance.core.enrolment import enrolment_text, fingerprint, is_enrolment
 from appliance.core.events import EventName
-from appliance.core.protocol import TokenError
+from appliance.core.protocol import TokenError, Who, device_asks
 from appliance.core.wire import Fields, ProtocolError, identity, name
 from appliance.host.conference import Conference
 from appliance.host.config import DeviceConfig, Strangers
@@ -112,6 +112,7 @@ class Enrolment:
             self._enrolled(conference, device, public_key, "nobody")
             return True
         if is_new:
+            conference.audience.tell_admins(device_asks(Who(device, device_name)))
             self._services.tell(EventName.DEVICE_ASKS, room=conference.id, device=device, key=fingerprint(public_key))
         return False
 

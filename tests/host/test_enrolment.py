@@ -23,6 +23,8 @@ from appliance.rooms.device_key import DeviceKey
 from appliance.rooms.enrolment import enrolling_credentials
 from appliance.rooms.signalling import Lost, Signalling
 from tests.host.harness import OTHER_ROOM, ROOM, House, house, token
+from tests.host.member import Presence
+from tests.support import until
 
 DEVICES = f"/rooms/{ROOM}/devices"
 
@@ -136,6 +138,20 @@ async def test_a_device_without_a_token_waits_until_an_admin_has_read_its_key(tm
         assert not listed["asking"] and listed["devices"][0]["key"] == fingerprint(key.public)
         assert listed["devices"][0]["report"] is None
         assert "does not accept" in await refused(home, other), "an id that is known is nobody else's either"
+
+
+async def test_admins_are_told_of_whoever_asks_and_nobody_else_is(tmp_path: Path) -> None:
+    async with (
+        house(tmp_path) as home,
+        Presence(house=home, hello=token("boss", "admin")) as boss,
+        Presence(house=home, hello=token("anna")) as anna,
+    ):
+        key = DeviceKey.make()
+        for _ in range(2):
+            await refused(home, key)
+        await until(lambda: boss.of("device_asks"))
+        assert boss.of("device_asks") == [{"type": "device_asks", "device": {"id": "room-3", "name": "Room 3"}}]
+        assert anna.of("device_asks") == []
 
 
 async def test_strangers_are_refused_or_let_in_where_the_settings_say_so(tmp_path: Path) -> None:

@@ -158,6 +158,7 @@ class Page {
 		else if (m.type === "admin_mute_lifted") toast(t("toast.canSpeak"), "mic");
 		else if (m.type === "asked_to_unmute") toast(t("toast.asked", { name: m.by.name }), "mic");
 		else if (m.type === "knock" && m.by.id !== this.#model.you?.id) toast(t("knocks", { name: m.by.name }), "knock");
+		else if (m.type === "device_asks") toast(t("toast.deviceAsks", { name: m.device.name }), "knock");
 		else if (m.type === "recording") this.#recording.apply(m);
 	}
 

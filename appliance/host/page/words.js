@@ -166,6 +166,8 @@ export const WORDS = {
 	],
 	"toast.asked": ["{name} asks you to unmute.", "{name} bittet, das Mikrofon zu öffnen."],
 
+	"toast.deviceAsks": ["{name} asks to be let in: Settings, Add a device.", "{name} bittet um Einlass: Einstellungen, Gerät hinzufügen."],
+
 	"end.expired": ["This link has expired.", "Der Link ist abgelaufen."],
 	"end.expired2": ["Ask for a new one. Names and levels stay hidden.", "Bitte einen neuen anfordern. Namen und Pegel bleiben verborgen."],
 	"end.invalid": ["This link is not valid.", "Der Link ist ungültig."],

@@ -83,6 +83,8 @@ async def test_what_the_host_refuses_is_said_and_the_devices_key_is_shown(visit:
 @visiting(host=_asking, language="de")
 async def test_who_asks_is_let_in_by_its_key(visit: Visit) -> None:
     await visit.open()
+    await visit.host.push({"type": "device_asks", "device": {"id": "attic", "name": "Attic"}})
+    await visit.wait_text("#toast span", "Attic bittet um Einlass: Einstellungen, Gerät hinzufügen.")
     await visit.page.locator("#settings").click()
     await visit.page.locator("dialog .key", has_text="Gerät hinzufügen").click()
     await visit.wait_text("dialog li code", ASKING[0]["key"])
