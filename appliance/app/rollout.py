@@ -24,6 +24,7 @@ from appliance.settings.describe import effects, entries, toml_value
 _SETTINGS = Path("var/lib/kontor/settings")
 _MOST_TOLD = 20
 """Changed settings, and problems, that are told one by one."""
+_LONGEST_LINE = 400
 _DISK_AGAIN = 5.0
 _KINDS = {"all": "all", "groups": "group", "devices": "device"}
 
@@ -51,6 +52,7 @@ class Rollout:
         self._seen: object = None
         """What the last candidate was made of."""
         self._candidate: Candidate | None = None
+        self._asked = False
         self._disk = ""
         """Why the disk does not take what has to be on it; empty: it does."""
 
@@ -90,8 +92,8 @@ class Rollout:
             await self._note(state=State.KEPT if good else State.DEFAULTS)
 
     def try_again(self) -> None:
-        """Somebody asks by hand: what did not work before may work now."""
-        self._seen = None
+        """Somebody asks by hand: what did not work before may work now, and the machine's own files may be others."""
+        self._asked, self._seen = True, None
         self._ledger.forget_refused()
 
     async def round(self, *, fetches: bool) -> None:
@@ -103,11 +105,25 @@ class Rollout:
         candidate = await self._compose()
         remembered = self._ledger.remembered
         if candidate.digest == digest_of(self._kept):
-            if self.intake.up_to_date and remembered.state in (State.REVERTED, State.REFUSED):
-                await self._note(state=State.KEPT if self._kept else State.DEFAULTS, why="", refused="")
+            await self._holds(candidate)
         elif candidate.digest != remembered.refused and not self._disk:
             await self._consider(candidate)
         await self._reconcile()
+
+    async def _holds(self, candidate: Candidate) -> None:
+        """What was kept is what is wanted. It may not fit any more, after an update or a change of the machine's own files."""
+        remembered = self._ledger.remembered
+        asked, self._asked = self._asked, False
+        if candidate.settings is None:
+            if remembered.why != _bounded(candidate.why):
+                await self._refuse(candidate, candidate.why)
+            return
+        if self.intake.up_to_date and remembered.state in (State.REVERTED, State.REFUSED):
+            await self._note(state=State.KEPT if self._kept else State.DEFAULTS, why="", refused="")
+        if asked:  # the machine's own files are not tried, but taken up when somebody says so
+            self._tell_changes(self._files.current.settings, candidate.settings)
+            self._take_up(Loaded(candidate.settings, candidate.digest))
+            await self._parts.reload()
 
     # ---- what is new
 
@@ -156,7 +172,7 @@ class Rollout:
             await self._try(candidate, candidate.settings)
 
     async def _refuse(self, candidate: Candidate, why: str) -> None:
-        for line in why.split("\n")[:_MOST_TOLD]:
+        for line in _bounded(why).split("\n"):
             self._journal.tell(EventName.SETTINGS_REFUSED, digest=candidate.digest, why=line)
         await self._note(state=State.REFUSED, refused=candidate.digest, why=why)
 
@@ -302,6 +318,8 @@ class Rollout:
 
     async def _note(self, **fields: object) -> None:
         """Remember; what the disk does not take now is stored later."""
+        if "why" in fields:
+            fields["why"] = _bounded(str(fields["why"]))
         if "state" in fields and fields["state"] != self._ledger.remembered.state:
             fields["since"] = int(self._now())
         try:
@@ -341,6 +359,13 @@ class Rollout:
             )
         if len(changed) > _MOST_TOLD:
             self._journal.tell(EventName.SETTINGS_CHANGED, more=len(changed) - _MOST_TOLD)
+
+
+def _bounded(why: str) -> str:
+    """Whatever a part or a file has to say, in a length that status, ledger and journal take."""
+    lines = why.split("\n")
+    more = [f"and {len(lines) - _MOST_TOLD} more"] if len(lines) > _MOST_TOLD else []
+    return "\n".join([line[:_LONGEST_LINE] for line in lines[:_MOST_TOLD]] + more)
 
 
 def needs(settings: Settings) -> str:

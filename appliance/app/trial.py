@@ -75,6 +75,10 @@ class Parts:
         answers = await asyncio.gather(*(self._neighbours.tell(part, {"do": "status"}) for part in PARTS))
         return {part: said for part, said in zip(PARTS, answers, strict=True) if said}
 
+    async def reload(self) -> None:
+        """Tell all to read their settings again, whatever they run with."""
+        await asyncio.gather(*(self._neighbours.tell(part, {"do": "reload"}) for part in PARTS))
+
     async def _reload(self, part: str, digest: str) -> None:
         told, when = self._told.get(part, ("", 0.0))
         if told == digest and self._clock() - when < RELOAD_AGAIN:

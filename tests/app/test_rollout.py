@@ -187,6 +187,53 @@ async def test_wrong_settings_are_not_tried_and_the_sentence_names_the_line(devi
         assert state(await device.round()) == ("kept", "")
 
 
+async def test_a_file_with_nothing_right_in_it_is_told_at_a_length_that_fits_everywhere(device: Device) -> None:
+    device.boot("\n".join(f"wrong_{number} = 5" for number in range(3000)) + "\n")
+    async with parts(device):
+        await device.begin()
+        said = await device.round()
+        assert said["state"] == "refused"
+        assert str(said["why"]).endswith("and 2980 more")
+        assert len(str(said["why"])) < 10_000
+        assert len(device.lines.lines("settings_refused")) <= 21
+        await device.begin()
+        assert not device.lines.lines("settings_not_stored")
+
+
+async def test_what_was_kept_and_does_not_fit_any_more_is_told_and_again_when_it_does(device: Device) -> None:
+    """After an update, or a change in the machine's own files."""
+    device.boot('[quiet]\nnight = "22:00-06:00"\n')
+    device.machine('[quiet]\ntime_zone = "Europe/Berlin"\n')
+    async with parts(device):
+        await device.begin()
+        assert state(await device.round()) == ("kept", "")
+        device.machine("")
+        await device.begin()
+        for _ in range(3):
+            said = await device.round()
+            assert said["state"] == "refused"
+            assert "needs quiet.time_zone beside it" in str(said["why"])
+        assert len(device.lines.lines("settings_refused")) == 1
+        device.machine('[quiet]\ntime_zone = "Europe/Berlin"\n')
+        device.rollout.try_again()
+        assert state(await device.round()) == ("kept", "")
+
+
+async def test_the_machines_own_files_are_taken_up_when_somebody_says_so(device: Device) -> None:
+    device.boot(IN_ROOM)
+    async with parts(device) as standing:
+        await device.begin()
+        await device.round()
+        device.machine("[audio]\nbitrate = 28000\n")
+        await device.round()
+        assert standing.settings.audio.bitrate == 32_000
+        device.rollout.try_again()
+        await device.round()
+        assert standing.settings.audio.bitrate == 28_000
+        assert standing.taken == ["link rejoin", "link rejoin"]
+        assert "key=audio.bitrate" in device.lines.lines("settings_changed")[-1]
+
+
 # ---- from afar
 
 
