@@ -251,6 +251,11 @@ def test_nothing_in_it_is_anybodys_but_roots_and_only_programs_run(package: Path
     assert "./etc/kontor/conf.d/" in modes
 
 
+def test_no_clock_starts_before_the_package_was_made(package: Path, tmp_path: Path) -> None:
+    told("dpkg-deb", "-x", str(package), str(tmp_path / "files"))
+    assert (tmp_path / "files/usr/lib/clock-epoch").stat().st_mtime == EPOCH
+
+
 def test_it_wants_the_python_that_its_wheels_are_for(package: Path) -> None:
     fields = told("dpkg-deb", "-f", str(package))
     assert "Version: 1.2.3\nArchitecture: amd64\n" in fields
