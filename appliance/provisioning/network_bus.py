@@ -35,12 +35,12 @@ KINDS: Mapping[str, str] = {"802-3-ethernet": "ethernet", "802-11-wireless": "wi
 """How the types of connections are called among people; others are not told of."""
 
 NOT_LET_IN = "the network did not let the device in"
-NO_PASSWORD = "the password is wrong or missing"
+REFUSED = "the password is wrong or missing"
 LOGIN_FAILED = "the login failed"
 OUT_OF_RANGE = "the network is not in range"
 REASONS: Mapping[int, str] = {
     5: "no address could be had",
-    7: NO_PASSWORD,
+    7: REFUSED,
     8: NOT_LET_IN,
     9: "the login could not be set up",
     10: LOGIN_FAILED,

@@ -15,7 +15,16 @@ from typing import Any
 from appliance.provisioning import network_check
 from appliance.provisioning.bus import Bus, BusError, variant
 from appliance.provisioning.network import GRACE, NOTHING_UP, TOO_LATE, NetworkError, told
-from appliance.provisioning.network_bus import NOT_LET_IN, OUT_OF_RANGE, Held, Manager, Standing, typed
+from appliance.provisioning.network_bus import (
+    LOGIN_FAILED,
+    NOT_LET_IN,
+    OUT_OF_RANGE,
+    REFUSED,
+    Held,
+    Manager,
+    Standing,
+    typed,
+)
 from appliance.provisioning.network_files import NetworkFiles
 from appliance.provisioning.network_profiles import CABLE, PREFIX, VLAN, Profile, profiles
 from appliance.provisioning.timesync import set_time_servers, time_servers
@@ -254,20 +263,16 @@ class NetworkManager:
                 return
             hidden = profile.table["802-11-wireless"]["hidden"][1]
             near = profile.ssid in (heard or ())
-            if (near or hidden) and await self._up(profile, trial):
+            if (near or hidden) and await self._up(profile, trial, near=near):
                 return
-            if (
-                near and self._failed.get(profile.name) == OUT_OF_RANGE
-            ):  # it is: WPA3 ends like that with a wrong password
-                self._failed[profile.name] = NOT_LET_IN
 
-    async def _up(self, profile: Profile, trial: Trial) -> bool:
+    async def _up(self, profile: Profile, trial: Trial, *, near: bool = False) -> bool:
         why = await self._manager.activate(trial.paths[profile.uuid], self.seconds(profile.name))
         if why is None:
             self._failed.pop(profile.name, None)
             return True
         if why:
-            self._failed[profile.name] = why
+            self._failed[profile.name] = _sharper(why, profile, near=near)
         return False
 
     async def _store(self, trial: Trial) -> None:
@@ -355,6 +360,13 @@ def _nothing_up(failed: Mapping[str, str]) -> str:
         return NOTHING_UP
     told = "; ".join(f"{_short(name)}: {why}" for name, why in failed.items())
     return f"{NOTHING_UP[:-1]}: {told}."
+
+
+def _sharper(why: str, profile: Profile, *, near: bool) -> str:
+    """NetworkManager tells some things by the name of others."""
+    if why == REFUSED and "802-1x" in profile.table:
+        return LOGIN_FAILED  # it may as well be the name, or the login server's certificate
+    return NOT_LET_IN if why == OUT_OF_RANGE and near else why  # so WPA3 ends with a wrong password
 
 
 def _not_there(error: BusError) -> bool:

@@ -89,13 +89,16 @@ def test_comes_up(machine: Machine, net: str, text: str) -> None:
     [
         (wifi("wpa2", WRONG), "wpa2: the password is wrong or missing"),
         (wifi("wpa3", WRONG, 'security = "wpa3"\n'), "wpa3: the network did not let the device in"),
-        (wifi("enterprise", PEAP, IDENTITY, WRONG, CA), "enterprise: "),
-        (wifi("enterprise", PEAP, IDENTITY, RIGHT, STRANGER), "enterprise: "),
-        (wifi("enterprise", PEAP, IDENTITY, RIGHT, CA, 'server_name = "radius.elsewhere.test"\n'), "enterprise: "),
+        (wifi("enterprise", PEAP, IDENTITY, WRONG, CA), "enterprise: the login failed"),
+        (wifi("enterprise", PEAP, IDENTITY, RIGHT, STRANGER), "enterprise: the login failed"),
+        (
+            wifi("enterprise", PEAP, IDENTITY, RIGHT, CA, 'server_name = "radius.elsewhere.test"\n'),
+            "enterprise: the login failed",
+        ),
         (wifi("nowhere", RIGHT), "No connection came up"),
         (cable("eth0", "vlan = 30\n"), "vlan: "),
-        (cable("eth1", PEAP, IDENTITY, WRONG, CA), "ethernet: "),
-        (cable("eth1", PEAP, IDENTITY, RIGHT, STRANGER), "ethernet: "),
+        (cable("eth1", PEAP, IDENTITY, WRONG, CA), "ethernet: the login"),
+        (cable("eth1", PEAP, IDENTITY, RIGHT, STRANGER), "ethernet: the login"),
     ],
     ids=["wpa2", "wpa3", "peap", "authority", "server", "range", "vlan", "wired_peap", "wired_authority"],
 )
