@@ -43,8 +43,6 @@ def lay_out(root: Path, source: Source, target: Target, found: list[Path]) -> No
                 wheels.strip(library)
     for path, data in {**system_files(source), **_documents(source, target)}.items():
         _write(root, path, data)
-    # No clock starts earlier than this file (systemd(1)): certificates are judged by it before a time server was asked.
-    _write(root, "usr/lib/clock-epoch", b"")
     _write(root, "usr/bin/kontor", source.files["packaging/kontor"], mode=0o755)
     # systemd sets a clock that is behind this file to its time, which is that of the commit: a board without a battery has to
     # believe in certificates before it has asked a time server (docs/adr/0149).
