@@ -41,12 +41,16 @@ def _list(hosts: Hosts, given: argparse.Namespace) -> None:
     found = {what: [each for answer in answers for each in answer[what]] for what in ("devices", "invited", "asking")}
     lines = [_line(device, f"{device['room']}, {_how(device)}") for device in found["devices"]]
     lines += [_line(each, f"{each['room']}, awaited until {_time(each['expires'])}") for each in found["invited"]]
-    lines += [_line(each, f"{each['room']}, asks to be let in, key {each['key']}") for each in found["asking"]]
+    lines += [_line(each, f"{each['room']}, {_asks(each)}, key {each['key']}") for each in found["asking"]]
     show(found, lines or ["There is no device."], as_json=given.json)
 
 
 def _line(device: Answer, what: str) -> str:
     return f"{device['id']:24} {device['name']:24} {what}"
+
+
+def _asks(asking: Answer) -> str:
+    return "asks to be let in" + (" in the place of the one that is known" if asking["replaces"] else "")
 
 
 def _how(device: Answer) -> str:

@@ -20,7 +20,7 @@ from appliance.core.wire import Fields, ProtocolError, identity, name
 from appliance.host.conference import Conference
 from appliance.host.config import DeviceConfig, Strangers
 from appliance.host.http import Refusal, bearer, json_response, read_json
-from appliance.host.registry import MOST_DEVICES, Invitation, Registry, RegistryError, read_key
+from appliance.host.registry import MOST_DEVICES, Asking, Invitation, Registry, RegistryError, read_key
 from appliance.host.services import Services
 from appliance.settings import identity_of
 from appliance.settings.card import Card, kontor_toml
@@ -106,8 +106,8 @@ class Enrolment:
             raise self._refused(device, "not known", "This device is not known here.")
         is_new = all(each.id != device for each in registry.asking(now))
         if not registry.ask(device, device_name, public_key, now):
-            raise self._refused(device, "cannot wait", "A device of this id is here already, or too many wait.")
-        if self._strangers == "let_in":
+            raise self._refused(device, "cannot wait", "Another device of this id waits, or too many do.")
+        if self._strangers == "let_in" and registry.device(device) is None:
             await _kept(registry.add(device, device_name, public_key, now))
             self._enrolled(conference, device, public_key, "nobody")
             return True
@@ -257,9 +257,7 @@ def devices_of(conference: Conference, now: float) -> dict[str, Any]:
     return {
         "devices": [device_of(conference, device) for device in registry.devices],
         "invited": [_invited(each) for each in registry.invitations(now)],
-        "asking": [
-            {"id": each.id, "name": each.name, "key": fingerprint(each.public_key)} for each in registry.asking(now)
-        ],
+        "asking": [_asking(registry, each) for each in registry.asking(now)],
     }
 
 
@@ -280,6 +278,11 @@ def device_of(conference: Conference, device: DeviceConfig) -> dict[str, Any]:
 
 def _invited(invitation: Invitation) -> dict[str, Any]:
     return {"id": invitation.id, "name": invitation.name, "expires": invitation.expires}
+
+
+def _asking(registry: Registry, asking: Asking) -> dict[str, Any]:
+    replaces = registry.device(asking.id) is not None
+    return {"id": asking.id, "name": asking.name, "key": fingerprint(asking.public_key), "replaces": replaces}
 
 
 def _proven(fields: Fields, room: str, device: str, public_key: bytes) -> str:

@@ -166,11 +166,10 @@ class Registry:
         return True
 
     def ask(self, device: str, device_name: str, public_key: bytes, now: float) -> bool:
-        """It asks to be let in. False: it cannot wait, since its id is another's or too many wait."""
+        """It asks to be let in, perhaps in the place of a device that is known. False: too many wait, or another of its id."""
         waiting = {each.id: each for each in self.asking(now)}
         known = waiting.get(device)
-        taken = self.device(device) is not None or (known is not None and known.public_key != public_key)
-        if taken or (known is None and len(waiting) >= MOST_ASKING):
+        if len(waiting) >= MOST_ASKING if known is None else known.public_key != public_key:
             return False
         self._asking[device] = Asking(device, device_name, public_key, now)
         return True

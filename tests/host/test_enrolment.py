@@ -129,7 +129,8 @@ async def test_a_device_without_a_token_waits_until_an_admin_has_read_its_key(tm
         await refused(home, key)
         assert len(home.told(EventName.DEVICE_ASKS)) == 1, "asking again is no news"
         listed = await admin(DEVICES)
-        assert listed["asking"] == [{"id": "room-3", "name": "Room 3", "key": fingerprint(key.public)}]
+        asks = {"id": "room-3", "name": "Room 3", "key": fingerprint(key.public), "replaces": False}
+        assert listed["asking"] == [asks]
         await admin(f"{DEVICES}/room-3/admit", {"key": fingerprint(other.public)}, 409)
         await admin(f"{DEVICES}/room-4/admit", {"key": fingerprint(key.public)}, 404)
         await admin(f"{DEVICES}/room-3/admit", {"key": fingerprint(key.public)})
@@ -137,7 +138,13 @@ async def test_a_device_without_a_token_waits_until_an_admin_has_read_its_key(tm
         listed = await admin(DEVICES)
         assert not listed["asking"] and listed["devices"][0]["key"] == fingerprint(key.public)
         assert listed["devices"][0]["report"] is None
-        assert "does not accept" in await refused(home, other), "an id that is known is nobody else's either"
+        assert fingerprint(other.public) in await refused(home, other), "who has a known id waits as any other"
+        asks = {"id": "room-3", "name": "Room 3", "key": fingerprint(other.public), "replaces": True}
+        assert (await admin(DEVICES))["asking"] == [asks]
+        assert await come(home, key), "and changes nothing until it is let in"
+        await admin(f"{DEVICES}/room-3/admit", {"key": fingerprint(other.public)})
+        assert await come(home, other)
+        assert "has to let" in await refused(home, key)
 
 
 async def test_admins_are_told_of_whoever_asks_and_nobody_else_is(tmp_path: Path) -> None:
@@ -161,7 +168,7 @@ async def test_strangers_are_refused_or_let_in_where_the_settings_say_so(tmp_pat
         assert not (await Asked(home)(DEVICES))["asking"]
     async with house(tmp_path, strangers="let_in") as home:
         assert await come(home, key)
-        assert "does not accept" in await refused(home, DeviceKey.make()), "but never in another's place"
+        assert "has to let" in await refused(home, DeviceKey.make()), "but never in another's place"
 
 
 async def test_a_token_that_is_too_old_is_as_good_as_none(tmp_path: Path) -> None:
@@ -207,10 +214,10 @@ async def test_what_was_let_in_before_a_key_was_taken_back_is_let_in_no_more(tmp
         await come(home, newer, (await Asked(home).card())["room"]["enrolment"])
         with pytest.raises(TokenError):
             conference.verify(old)
-        assert "does not accept" in await refused(home, key)
+        assert "has to let" in await refused(home, key)
         assert await conference.store.registry.forget("room-3", time.time() + 1)
         assert not await conference.store.registry.forget("room-3", time.time() + 1)
-        assert "has to let" in await refused(home, newer)
+        assert "does not accept" in await refused(home, newer), "another of this id waits"
 
 
 # ---- what is kept

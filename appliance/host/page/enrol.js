@@ -61,6 +61,7 @@ export class Enrol {
 		if (!asking.length) return;
 		const rows = asking.map((/** @type {any} */ device) => {
 			const words = h("div", {}, h("bdi", { class: "line" }, device.name), h("code", {}, device.key));
+			if (device.replaces) words.append(h("span", { class: "second" }, t("enrol.replaces", { id: device.id })));
 			const key = h("button", { class: "key", type: "button" }, t("enrol.letIn"));
 			key.onclick = () => this.#letIn(device, key);
 			return h("li", { class: "field" }, words, key);

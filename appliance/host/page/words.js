@@ -110,6 +110,7 @@ export const WORDS = {
 	"enrol.asking": ["Asks to be let in", "Bittet um Einlass"],
 	"enrol.compare": ["The device shows its key by: kontor status. Let it in if it is the same.", "Das Gerät zeigt seinen Schlüssel mit: kontor status. Nur bei gleichem Schlüssel hereinlassen."],
 	"enrol.letIn": ["Let in", "Hereinlassen"],
+	"enrol.replaces": ["Takes the place of {id}.", "Tritt an die Stelle von {id}."],
 	"enrol.comes": ["{name} comes within half a minute.", "{name} kommt in einer halben Minute."],
 	"enrol.name": ["Name of the device", "Name des Geräts"],
 	"enrol.wifi": ["Wi-Fi (empty: by cable)", "WLAN (leer: per Kabel)"],

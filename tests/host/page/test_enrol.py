@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.host.page.mock_host import MockHost, site
 from tests.host.page.visits import Visit, visiting
 
-ASKING = [{"id": "attic", "name": "Attic", "key": "1a2b 3c4d 5e6f 7081 92a3 b4c5 d6e7 f809"}]
+ASKING = [{"id": "attic", "name": "Attic", "key": "1a2b 3c4d 5e6f 7081 92a3 b4c5 d6e7 f809", "replaces": True}]
 
 
 def _admin(host: MockHost) -> None:
@@ -88,8 +88,9 @@ async def test_who_asks_is_let_in_by_its_key(visit: Visit) -> None:
     await visit.page.locator("#settings").click()
     await visit.page.locator("dialog .key", has_text="Gerät hinzufügen").click()
     await visit.wait_text("dialog li code", ASKING[0]["key"])
+    assert await visit.text("dialog li .second") == "Tritt an die Stelle von attic."
     await visit.page.get_by_role("button", name="Hereinlassen").click()
-    await visit.wait_text("dialog li .second", "Attic kommt in einer halben Minute.")
+    await visit.wait_text("dialog li > .second", "Attic kommt in einer halben Minute.")
     assert visit.host.devices_asked == [{"path": "/rooms/studio/devices/attic/admit", "key": ASKING[0]["key"]}]
     assert await visit.text("#status") == "Attic kommt in einer halben Minute."
 
