@@ -120,8 +120,9 @@ class Caretaker:
             Ill.SOUND: await self._is_gone("sound", sound),
             Ill.LINK: await self._is_gone("link", link),
             Ill.CARD: _card_is_lost(settings, sound),
-            Ill.EXCHANGE: bool(sound and link) and not (sound["exchange_connected"] and link["exchange_connected"]),
-            Ill.ROOM: bool(link) and link["phase"] in _SEEKING,
+            Ill.EXCHANGE: any(said.get("exchange_connected") is False for said in (sound, link))
+            and bool(sound and link),
+            Ill.ROOM: link.get("phase") in _SEEKING,
             Ill.NETWORK: bool(settings.room.url) and not settings.host.enabled and not self._power.has_route(),
         }
         if found[Ill.NETWORK]:

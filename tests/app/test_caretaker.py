@@ -226,6 +226,13 @@ async def test_parts_that_do_not_find_each_other_are_started_anew(short_dir: Pat
         assert device.asked == [("link", "restart"), ("sound", "restart")]
 
 
+async def test_an_answer_that_says_nothing_of_it_is_no_illness(short_dir: Path) -> None:
+    async with running(short_dir) as device:
+        device.sound, device.link = {"error": "unknown request"}, {"pid": 1}
+        await device.live(2000)
+        assert (device.ills, device.asked) == (set(), [])
+
+
 async def test_while_settings_are_tried_nothing_is_mended(short_dir: Path) -> None:
     async with running(short_dir) as device:
         device.trying, device.link["phase"], device.power.routed = True, "reconnecting", False

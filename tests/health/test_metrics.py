@@ -121,6 +121,7 @@ def test_a_part_that_does_not_answer_is_down_and_the_rest_is_told() -> None:
     assert names(told) & {"kontor_gate_open", "kontor_door", "kontor_config_info", "kontor_machine_load"} == set()
     assert 'kontor_link_phase{phase="reconnecting"} 1.0' in told
     assert 'kontor_up{part="link"} 0.0' in device(link={})
+    assert 'kontor_up{part="sound"} 0.0' in device(sound={"error": "another version"})
 
 
 def test_what_is_not_known_is_not_told() -> None:
