@@ -62,7 +62,7 @@ class Refused(Exception):
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``Did you mean "frame_ms"?`` for the known word that is most like ``word``; empty if none is."""
     # The comparison costs the product of the lengths, and nobody means a name that long.
-    close = difflib.get_close_matches(word[:_LONGEST_COMPARED].lower(), list(known), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word[:_LONGEST_COMPARED].lower(), list(known), n=1, cutoff=0.65)
     return f'Did you mean "{close[0]}"?' if close else ""
 
 
