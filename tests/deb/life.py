@@ -148,7 +148,8 @@ def _typed(command: list[str], talk: list[tuple[str, str]], patience: float) -> 
                     seen = len(said)
                     os.write(ours, asked.pop(0)[1].encode() + b"\n")
         finally:
-            process.kill() if process.poll() is None and asked else None
+            if asked and process.poll() is None:
+                process.kill()
             os.close(ours)
     assert not asked, f"it never asked {asked[0][0]!r}:\n{said}"
     return said
@@ -166,7 +167,9 @@ def later_version(package: Path, folder: Path, version: str) -> Path:
     (tree / "DEBIAN/md5sums").unlink()
     later = folder / f"kontor_{version}.deb"
     subprocess.run(
-        ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "-b", str(tree), str(later)], check=True, stdout=-3
+        ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "-b", str(tree), str(later)],
+        check=True,
+        stdout=subprocess.DEVNULL,
     )
     return later
 
