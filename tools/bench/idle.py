@@ -39,7 +39,7 @@ _DAY = 86_400.0
 
 _COST = (
     ". What it goes for: both wake 100 times a second and find their caches cold (bench call), the room's noise is taken out of"
-    " every block by both gains, and is encoded. What was done: nothing is looked for an echo of what was never played, and behind"
+    " every block by both gains, and is encoded. What was done: no echo is looked for of what was never played, and behind"
     " a closed gate the canceller rests. Left: to stop sending in silence (DTX), which a listener hears as a hole in the noise."
 )
 
