@@ -116,17 +116,18 @@ class Caretaker:
     async def _ills(self) -> frozenset[Ill]:
         settings = self._settings()
         sound, link = await self._neighbours.ask("sound"), await self._neighbours.ask("link")
+        seeks = link.get("phase") in _SEEKING
         found = {
             Ill.SOUND: await self._is_gone("sound", sound),
             Ill.LINK: await self._is_gone("link", link),
             Ill.CARD: _card_is_lost(settings, sound),
             Ill.EXCHANGE: any(said.get("exchange_connected") is False for said in (sound, link))
             and bool(sound and link),
-            Ill.ROOM: link.get("phase") in _SEEKING,
-            Ill.NETWORK: bool(settings.room.url) and not settings.host.enabled and not self._power.has_route(),
+            Ill.ROOM: seeks,
+            Ill.NETWORK: False,
         }
-        if found[Ill.NETWORK]:
-            found[Ill.ROOM] = False  # nothing that is done to link helps
+        if seeks and settings.room.url and not self._power.has_route():
+            found |= {Ill.ROOM: False, Ill.NETWORK: True}  # nothing that is done to link helps
         return frozenset(ill for ill, holds in found.items() if holds)
 
     async def _is_gone(self, part: str, said: Said) -> bool:

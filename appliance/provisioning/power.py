@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Protocol
 
 _LOOPBACK = "lo"
-_NOWHERE_IN_PARTICULAR = "0" * 32
+_OWN_FOUR = "0000FEA9"
+"""169.254.0.0, as the kernel writes it on a machine of least significant byte first."""
+_OWN_SIX = ("fe8", "fe9", "fea", "feb", "ff")
+"""Link-local, and multicast."""
 
 
 class NotDone(Exception):
@@ -61,13 +64,17 @@ def is_service() -> bool:
 
 
 def has_route(root: Path = Path("/")) -> bool:
-    """Whether the machine knows a way to anywhere (proc(5), /proc/net); True where that cannot be known."""
+    """Whether the machine knows a way out of itself (proc(5), /proc/net); True where that cannot be known.
+
+    One to its own network is enough: the server may stand there, and there may be no gateway. Addresses that a machine gives
+    itself are none (RFC 3927, RFC 4291).
+    """
     rows = [_rows(root / "proc/self/net" / name) for name in ("route", "ipv6_route")]
     if rows == [None, None]:
         return True
     four, six = (found or [] for found in rows)
-    return any(len(row) > 7 and row[1] == row[7] == "00000000" and row[0] != _LOOPBACK for row in four) or any(
-        len(row) > 9 and row[0] == _NOWHERE_IN_PARTICULAR and row[1] == "00" and row[9] != _LOOPBACK for row in six
+    return any(len(row) > 7 and row[0] not in ("Iface", _LOOPBACK) and row[1] != _OWN_FOUR for row in four) or any(
+        len(row) > 9 and row[9] != _LOOPBACK and not row[0].startswith(_OWN_SIX) for row in six
     )
 
 

@@ -198,6 +198,12 @@ async def test_without_a_network_nothing_but_a_reboot_helps(short_dir: Path) -> 
         assert (device.ills, device.asked) == ({Ill.NETWORK}, [])
         await device.live(10)
         assert device.power.reboots == 1
+        device.link["phase"] = "in_room"
+        await device.live(0)
+        assert device.ills == set(), "who is in the room has a network"
+        device.link["phase"] = "reconnecting"
+        await device.live(0)
+        assert device.ills == {Ill.NETWORK}
         room = replace(device.settings.room, url="")
         device.settings = replace(device.settings, room=room)
         await device.live(0)
@@ -306,8 +312,11 @@ HEAD = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tW
 FOUR = "eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
 LOCAL = "eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
 NIL = "0" * 32
-SIX = f"{NIL} 00 {NIL} 00 fe80000000000000000000000000000{1} 00000400 00000001 00000000 00000003 wlan0\n"
+SIX = f"{NIL} 00 {NIL} 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003 wlan0\n"
 REJECT = f"{NIL} 00 {NIL} 00 {NIL} ffffffff 00000001 00000000 00200200 lo\n"
+OWN = "eth0\t0000FEA9\t00000000\t0001\t0\t0\t1000\t0000FFFF\t0\t0\t0\n"
+LINK = f"fe80{'0' * 28} 40 {NIL} 00 {NIL} 00000100 00000001 00000000 00000001 eth0\n"
+MANY = f"ff{'0' * 30} 08 {NIL} 00 {NIL} 00000100 00000001 00000000 00000001 eth0\n"
 
 
 @pytest.fixture
@@ -319,16 +328,19 @@ def net(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("route", "ipv6_route", "leads"),
     [
-        (HEAD + LOCAL + FOUR, None, True),
-        (HEAD + LOCAL, None, False),
-        (HEAD + LOCAL, REJECT, False),
+        (HEAD + FOUR, None, True),
+        (HEAD + LOCAL, REJECT, True),  # a network without a gateway, and the server in it
+        (HEAD, None, False),
+        (HEAD + OWN, REJECT + LINK + MANY, False),
         (HEAD, REJECT + SIX, True),
         (None, SIX, True),
         (None, "junk\n\n", False),
         (None, None, True),
     ],
 )
-def test_a_default_route_is_a_network(net: Path, route: str | None, ipv6_route: str | None, leads: bool) -> None:
+def test_a_way_out_of_the_machine_is_a_network(
+    net: Path, route: str | None, ipv6_route: str | None, leads: bool
+) -> None:
     for name, content in (("route", route), ("ipv6_route", ipv6_route)):
         if content is not None:
             (net / name).write_text(content)
