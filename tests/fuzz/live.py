@@ -15,9 +15,11 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from appliance.core import sdp
+from appliance.core.enrolment import enrolment_text
 from appliance.core.events import EventName
 from appliance.host.approach import approach_of
 from appliance.host.config import DeviceConfig, Limits, Proxy, Rate, Times
+from appliance.rooms.device_key import DeviceKey
 from appliance.rooms.signalling import Lost, Signalling
 from tests.core.sdp_offers import HOST, OFFERS, SSRCS
 from tests.fuzz import mutate
@@ -71,7 +73,13 @@ def nothing_broke(found: House) -> None:
 
 
 _TOKEN = token("anna")
+_KEY = DeviceKey(bytes(32))
+_ASKS = base64.b64encode(_KEY.sign(enrolment_text(ROOM, "box", ""))).decode()
 _OFFER = OFFERS["chromium-room"]
+
+
+def _public() -> str:
+    return base64.b64encode(_KEY.public).decode()
 
 
 def _request(line: str, body: str = "", **headers: str) -> bytes:
@@ -84,7 +92,7 @@ def _request(line: str, body: str = "", **headers: str) -> bytes:
 
 
 def _requests() -> tuple[bytes, ...]:
-    bearer = f"Bearer {_TOKEN}"
+    bearer, admin = f"Bearer {_TOKEN}", f"Bearer {token('boss', 'admin')}"
     signature = base64.b64encode(bytes(64)).decode()
     return (
         _request(f"POST /rooms/{ROOM}/media", _OFFER, Authorization=bearer, Content_Type="application/sdp"),
@@ -104,6 +112,18 @@ def _requests() -> tuple[bytes, ...]:
             f'{{"device":"box","room":"{ROOM}","nonce":"{"ab" * 40}","signature":"{signature}"}}',
             Content_Type="application/json",
         ),
+        _request(
+            "POST /devices/enrol",
+            f'{{"device":"box","name":"B","room":"{ROOM}","key":"{_public()}","signature":"{_ASKS}"}}',
+            Content_Type="application/json",
+        ),
+        _request(
+            f"POST /rooms/{ROOM}/devices",
+            '{"name":"Box","url":"https://rooms.example.org"}',
+            Authorization=admin,
+            Content_Type="application/json",
+        ),
+        _request(f"GET /rooms/{ROOM}/devices", Authorization=admin),
         _request(f"POST /rooms/{ROOM}/token", X_Forwarded_For="192.0.2.1", X_Forwarded_Proto="https", X_User="Anna"),
         _request(
             f"GET /rooms/{ROOM}/presence",

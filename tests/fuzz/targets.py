@@ -1,6 +1,6 @@
 """Every parser of remote input there is. Whoever adds one adds it here."""
 
-from tests.fuzz import inside, live, media, published, ways, words
+from tests.fuzz import inside, live, media, nearby, published, ways, words
 from tests.fuzz.target import Target
 
 
@@ -11,6 +11,7 @@ def all_targets() -> list[Target]:
         *words.targets(),
         *ways.targets(),
         *published.targets(),
+        *nearby.targets(),
         *live.targets(),
         *inside.targets(),
     ]
