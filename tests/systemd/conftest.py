@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.need import need
 from tests.systemd.figures import FIGURES
-from tests.systemd.guest import Guest, missing
+from tests.systemd.guest import SERVICES, Guest, missing
 
 SETTINGS = """schema = 1
 [device]
@@ -37,10 +37,21 @@ def box() -> Guest:
     return guest
 
 
+def ready(guest: Guest) -> float:
+    """From the start of the first service to READY of the last, seconds."""
+    moments = ("InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic")
+    found = [guest.show(f"kontor-{part}.service", *moments) for part in SERVICES]
+    begins, ends = ([int(each[moment]) for each in found] for moment in moments)
+    return (max(ends) - min(begins)) / 1e6
+
+
 @pytest.fixture(scope="session")
 def guest() -> Iterator[Guest]:
     """The box, in its room."""
     with box() as guest:
-        guest.until_in_call()
+        guest.until_in_call(60)
+        FIGURES.add(
+            "systemd.ready_s", ready(guest), "s", note="four services at once, from the first start to the last READY"
+        )
         yield guest
     FIGURES.write()

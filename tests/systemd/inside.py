@@ -54,7 +54,7 @@ def _outcome(guest: Guest, part: str, program: str, without: str) -> str:
 def _devices(guest: Guest) -> Mapping[str, str]:
     """Which kinds of devices sound may open: with its unit, and with one that does not name the kind."""
     lines = Path("/proc/devices").read_text().split("Block")[0].splitlines()
-    majors = {words[1]: int(words[0]) for words in map(str.split, lines) if len(words) == 2}
+    majors = {words[1]: int(words[0]) for words in map(str.split, lines) if words and words[0].isdigit()}
     found = {}
     for kind, place in _KINDS.items():
         guest.run(f"mkdir -p /dev/snd; rm -f {place}; mknod -m 666 {place} c {majors[kind]} 0")

@@ -20,12 +20,6 @@ _TIMES = 20
 """How often each process is killed."""
 
 
-def since_boot(guest: Guest, part: str, moment: str) -> float:
-    """When a service was where, in seconds of the guest's clock."""
-    name = f"{moment}TimestampMonotonic"
-    return int(guest.show(f"kontor-{part}.service", name)[name]) / 1e6
-
-
 def restarts(guest: Guest, part: str) -> int:
     return int(guest.show(f"kontor-{part}.service", "NRestarts")["NRestarts"])
 
@@ -62,22 +56,11 @@ def test_all_services_are_ready_and_say_in_words_how_they_are(guest: Guest) -> N
         assert (found["User"], found["Group"]) == (f"kontor-{part}", "kontor")
     wait_for(lambda: said(guest, "sound") == "The microphone is open.")
     wait_for(lambda: said(guest, "link") == "In the room main.")
-    began = min(since_boot(guest, part, "InactiveExit") for part in SERVICES)
-    ready = {part: since_boot(guest, part, "ActiveEnter") - began for part in SERVICES}
-    FIGURES.add(
-        "systemd.ready_s",
-        max(ready.values()),
-        "s",
-        note="from the start of the first to READY of the last of four services",
-    )
-    assert max(ready.values()) < 30
 
 
 def test_ready_comes_after_the_gate_is_known(guest: Guest) -> None:
-    """READY is told after what opens the gate at the start, in the order of the journal."""
-    guest.run("systemctl restart kontor-sound.service")
-    told = guest.status("sound")
-    assert told["gate"] == "open" or "starting" not in told["reasons"]
+    guest.run("systemctl restart kontor-sound.service")  # it returns with READY
+    assert "starting" not in guest.status("sound")["reasons"]
 
 
 def test_folders_and_sockets_belong_to_whom_they_should(guest: Guest) -> None:
@@ -180,13 +163,19 @@ def test_the_path_of_the_exchange_is_made_anew_once_it_is_needed(guest: Guest) -
     guest.until_in_call(40)
     path = guest.path("/run/kontor/exchange")
     assert stat.S_ISSOCK(path.stat().st_mode)
-    guest.run("systemctl stop kontor-sound.service; systemctl restart kontor-exchange.socket")  # systemd's own again
+    guest.run("systemctl restart kontor-sound.service")
+    assert guest.show("kontor-exchange.socket", "ActiveState")["ActiveState"] == "active", "systemd's own again"
 
 
-def test_the_socket_starts_sound(guest: Guest) -> None:
-    guest.run("systemctl stop kontor-sound.service kontor-link.service")
+def test_a_sound_that_was_stopped_stays_stopped_whatever_link_does(guest: Guest) -> None:
+    """A socket starts its service for whoever connects; link connects all the time, and somebody else may have taken it over."""
+    guest.run("systemctl stop kontor-sound.service")
+    time.sleep(3)
+    kill(guest, "link")
+    time.sleep(3)
     assert guest.pid("sound") == 0
-    guest.run("systemctl start kontor-link.service")
+    assert not guest.path("/run/kontor/exchange").exists()
+    guest.run("systemctl start kontor-sound.service")
     guest.until_in_call()
 
 
