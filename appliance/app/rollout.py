@@ -206,6 +206,8 @@ class Rollout:
             # Not the settings are wrong: they are tried again when the disk takes them, though not for ever.
             self._refuses(error)
             await self._revert(trial, change, before, self._disk, {})
+            if change.network:  # it may have been kept just before the disk refused
+                await self._settle_network(before.settings)
         else:
             if why:
                 await self._revert(trial, change, before, why, {"refused": trial.digest, "trying": "", "attempts": 0})

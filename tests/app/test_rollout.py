@@ -9,6 +9,7 @@ import pytest
 from appliance.app.trial import RELOAD_AGAIN
 from appliance.core.rollout import MOST_ATTEMPTS
 from appliance.provisioning.files import sources
+from appliance.provisioning.sets import Link, Sets
 from appliance.provisioning.virtual import AccessPoint, VirtualNetwork
 from tests.app.provisioned import OTHER, ROOM, Device, make_device, parts
 from tools.bench.stand_in import StandIn
@@ -422,6 +423,32 @@ async def test_a_network_without_the_room_is_taken_back(tmp_path: Path, monkeypa
         assert (await device.round())["state"] == "reverted"
         assert network.in_force == before
         assert standing.in_room or not standing.trial
+
+
+async def test_a_network_that_was_kept_while_the_disk_refused_is_taken_back_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = VirtualNetwork(air=[HOME])
+    device = make_device(tmp_path, monkeypatch, network)
+    device.machine(IN_ROOM)
+    async with parts(device) as standing:
+        await settled(standing)
+        await device.begin()
+        await device.round()
+        before, point = network.in_force, Sets.point
+
+        def refuse(sets: Sets, link: Link, digest: str) -> None:
+            if link == "good":
+                raise OSError(28, "No space left on device")
+            point(sets, link, digest)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Sets, "point", refuse)
+            device.boot(wifi("correct horse"))
+            assert (await device.round())["state"] == "reverted"
+            assert (network.in_force, device.active) == (before, "")
+        assert state(await device.round()) == ("kept", "")
+        assert network.in_force.wifi
 
 
 # ---- cut off

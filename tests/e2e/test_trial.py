@@ -73,7 +73,7 @@ async def is_there(path: Path) -> bool:
 
 
 async def kept(office: Office) -> bool:
-    return (await office.says("provision")).get("config", {}).get("state") == "kept"
+    return bool((await office.says("provision")).get("config", {}).get("state") == "kept")
 
 
 async def comes_back(office: Office) -> bool:
