@@ -38,7 +38,7 @@ class Device:
     def __init__(self, folder: Path, name: str, port: int, microphone: str, mute: str = "latching") -> None:
         self.name, self.folder = name, folder / name
         self.state = self.folder / "state"
-        self.state.mkdir(parents=True)
+        (self.state / "link").mkdir(parents=True)
         self.record = self.folder / "played.wav"
         self.config = self.folder / "kontor.toml"
         self.config.write_text(f"""schema = 1
