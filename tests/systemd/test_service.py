@@ -190,17 +190,23 @@ def test_a_stop_is_orderly_and_the_target_takes_all_of_a_device_along(guest: Gue
 
 
 def test_settings_that_are_refused_are_tried_again_only_now_and_then(guest: Guest) -> None:
+    def how() -> dict[str, str]:
+        return guest.show("kontor-link.service", "SubState", "ExecMainStatus")
+
+    waits = {"SubState": "stop-post", "ExecMainStatus": "78"}
     config = guest.path("/etc/kontor/kontor.toml")
     right = config.read_text()
-    config.write_text(right + "[lamps]\n")
-    guest.run("systemctl restart --no-block kontor-link.service")
-    wait_for(lambda: state(guest, "link", "SubState") == "stop-post", 20)
-    before = restarts(guest, "link")
-    time.sleep(5)
-    assert (state(guest, "link", "SubState"), restarts(guest, "link")) == ("stop-post", before)
-    assert "lamps" in guest.journal("link"), "the journal says what is wrong"
-    config.write_text(right)
-    guest.run("systemctl restart kontor-link.service")  # who mended it need not wait
+    try:
+        config.write_text(right + "[lamps]\n")
+        guest.run("systemctl restart --no-block kontor-link.service")
+        wait_for(lambda: how() == waits, 30)
+        before = restarts(guest, "link")
+        time.sleep(5)
+        assert (how(), restarts(guest, "link")) == (waits, before)
+        assert "lamps" in guest.journal("link"), "the journal says what is wrong"
+    finally:
+        config.write_text(right)
+        guest.run("systemctl restart kontor-link.service")  # who mended it need not wait
 
 
 def test_a_killed_sound_leaves_fault_lit(guest: Guest) -> None:
