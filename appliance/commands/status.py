@@ -129,7 +129,6 @@ def _describe_link(link: Mapping[str, Any]) -> list[str]:
         f"room         {phase}{why}, {link['engine']}: {link['room']}, {link['members']} here",
         f"speaking     {speaking}",
         *([f"key          {link['key']}"] if link.get("key") else []),
-        *([f"key          {link['key']}"] if link.get("key") else []),
         f"proof        {_proof(link['proof'])}",
     ]
 
