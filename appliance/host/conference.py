@@ -108,9 +108,8 @@ class Conference:
         claims = verify(token, self.store.secrets, self._services.unix_now() if expiry else 0.0, self.id)
         if claims.kind == "person" and self._is_device(claims.identity):
             raise TokenError("unknown_key")  # a link that is older than the device: it would take its place
-        if claims.kind == "site" and claims.expires - self._services.times.token <= self.store.registry.ended(
-            claims.identity
-        ):
+        issued = claims.expires - self._services.times.token
+        if claims.kind == "site" and issued <= self.store.registry.ended(claims.identity):
             raise TokenError("unknown_key")  # the key that it was given for was taken back meanwhile
         if expiry and claims.identity in self.memory.removed:
             raise TokenError("removed")

@@ -6,7 +6,8 @@ from pathlib import Path
 from tests.host.page.mock_host import MockHost, site
 from tests.host.page.visits import Visit, visiting
 
-ASKING = [{"id": "attic", "name": "Attic", "key": "1a2b 3c4d 5e6f 7081 92a3 b4c5 d6e7 f809", "replaces": True}]
+KEY = "1a2b 3c4d 5e6f 7081 92a3 b4c5 d6e7 f809"
+ASKING = [{"id": "attic", "name": "Attic", "key": KEY, "replaces": True}]
 
 
 def _admin(host: MockHost) -> None:
@@ -67,8 +68,8 @@ async def test_a_file_is_made_and_the_host_is_not_told_the_password(visit: Visit
 async def test_what_the_host_refuses_is_said_and_the_devices_key_is_shown(visit: Visit) -> None:
     await visit.open()
     assert not await visit.page.locator(".print").is_visible()
-    await visit.host.change("hamburg", site=site() | {"key": ASKING[0]["key"]})
-    await visit.wait_text(".print code", ASKING[0]["key"])
+    await visit.host.change("hamburg", site=site() | {"key": KEY})
+    await visit.wait_text(".print code", KEY)
     visit.host.devices_refuse = "There are 1024 devices already.\n"
     await open_dialog(visit)
     await visit.page.get_by_role("button", name="Make the file").click()
@@ -87,11 +88,11 @@ async def test_who_asks_is_let_in_by_its_key(visit: Visit) -> None:
     await visit.wait_text("#toast span", "Attic bittet um Einlass: Einstellungen, Gerät hinzufügen.")
     await visit.page.locator("#settings").click()
     await visit.page.locator("dialog .key", has_text="Gerät hinzufügen").click()
-    await visit.wait_text("dialog li code", ASKING[0]["key"])
+    await visit.wait_text("dialog li code", KEY)
     assert await visit.text("dialog li .second") == "Tritt an die Stelle von attic."
     await visit.page.get_by_role("button", name="Hereinlassen").click()
     await visit.wait_text("dialog li > .second", "Attic kommt in einer halben Minute.")
-    assert visit.host.devices_asked == [{"path": "/rooms/studio/devices/attic/admit", "key": ASKING[0]["key"]}]
+    assert visit.host.devices_asked == [{"path": "/rooms/studio/devices/attic/admit", "key": KEY}]
     assert await visit.text("#status") == "Attic kommt in einer halben Minute."
 
 
