@@ -24,8 +24,10 @@ def _answer(room: NearbyRoom) -> bytes:
     labels = f"{room.room}.{SERVICE}".split(".")
     name = b"".join(bytes([len(label)]) + label.encode() for label in labels)
     service = struct.pack("!HHH", 0, 0, 8080) + b"\xc0\x0c"
-    records = (name + struct.pack("!HHIH", 33, 1, 120, len(service)) + service,)
-    records += (b"\xc0\x0c" + struct.pack("!HHIH", 16, 1, 4500, len(text)) + text,)
+    records = [
+        name + struct.pack("!HHIH", 33, 1, 120, len(service)) + service,
+        b"\xc0\x0c" + struct.pack("!HHIH", 16, 1, 4500, len(text)) + text,
+    ]
     return struct.pack("!HHHHHH", 0, 0x8400, 0, len(records), 0, 0) + b"".join(records)
 
 
