@@ -1,6 +1,6 @@
 """What each sandbox holds back: an option bites in the unit as it is, and without it the same thing is let through.
 
-A guest of this kind cannot show what a limit on memory, tasks or locked memory does (docs/service.md).
+What a guest of this kind cannot show, limits of memory and tasks, is in test_limits.py.
 """
 
 import json
