@@ -49,7 +49,7 @@ TESTS = SOUND | {
 """What the suite runs for real: a program each, and the package that has it."""
 
 if not Path("/run/systemd/system").is_dir():  # in a container; where a system runs it would take over its network
-    TESTS["NetworkManager"] = "network-manager"
+    TESTS |= {"NetworkManager": "network-manager", "/lib/systemd/systemd-timesyncd": "systemd-timesyncd"}
 
 BENCH = SOUND | {
     "janus": "janus",

@@ -97,7 +97,7 @@ class NetworkManager:
             wanted = await asyncio.to_thread(profiles, settings.network, self._files.certificates)
             known = await asyncio.to_thread(self._files.written)
             self._ours = bool(wanted or known)
-            if self._ours or settings.network.ntp:
+            if self._ours or settings.network.ntp or self._ntp:
                 await self._try(wanted, settings)
         except (BusError, SettingsError, OSError, NetworkError) as error:
             self._why = _words(error)

@@ -56,6 +56,7 @@ class Box:
     folder: Path
     _bus: subprocess.Popen[bytes] | None = None
     _manager: subprocess.Popen[bytes] | None = None
+    _time: subprocess.Popen[bytes] | None = None
     _given: list[NetworkManager] = field(default_factory=list)
 
     @property
@@ -106,6 +107,21 @@ class Box:
             )
         asyncio.run(_answers(self.address))
 
+    def keep_time(self) -> None:
+        """Start systemd-timesyncd in it; the machine's own clock is out of its reach."""
+        program = need(Path("/lib/systemd/systemd-timesyncd"), "systemd-timesyncd is missing")
+        self.folder.chmod(0o755)  # it becomes a user of its own, who has to reach the bus
+        (self.folder / "time").mkdir(exist_ok=True)
+        inside = f"mount --bind {self.folder}/time /run && exec {program}"
+        with (self.folder / "log").open("ab") as log:
+            self._time = subprocess.Popen(
+                ["unshare", "--mount", "--net", "sh", "-c", inside],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={"DBUS_SYSTEM_BUS_ADDRESS": self.address, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+            )
+
     def power_cut(self) -> None:
         """Off and on again: what was in memory is gone."""
         self.stop(signal.SIGKILL)
@@ -114,7 +130,7 @@ class Box:
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Switch it off."""
-        for process in filter(None, (self._manager, self._bus)):
+        for process in filter(None, (self._time, self._manager, self._bus)):
             process.send_signal(how)
             process.wait()
         (self.folder / "bus").unlink(missing_ok=True)

@@ -5,14 +5,15 @@ import shutil
 import stat
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from appliance.provisioning.bus import Bus
+from appliance.provisioning.bus import Bus, BusError
 from appliance.provisioning.network import NetworkError
 from appliance.provisioning.network_manager import NetworkManager
+from appliance.provisioning.timesync import time_servers
 from appliance.settings import Settings
 from tests.provisioning.machine import Box, box
 from tests.provisioning.test_network_check import enterprise, private, wifi
@@ -140,6 +141,32 @@ async def test_time_servers_where_nobody_keeps_the_time(machine: Box) -> None:
     async with provision(machine) as network:
         with pytest.raises(NetworkError, match="only be set where systemd-timesyncd keeps the time"):
             await network.apply(loaded('[network]\nntp = ["time.example.org"]\n'))
+
+
+async def test_time_servers_are_named_and_taken_back(machine: Box) -> None:
+    machine.keep_time()
+    bus = Bus(machine.address)
+
+    async def now() -> tuple[str, ...]:
+        async with asyncio.timeout(20):
+            while True:
+                with suppress(BusError):  # it is not there yet
+                    return await time_servers(bus)
+                await asyncio.sleep(0.05)
+
+    async with provision(machine) as network:
+        assert await now() == ()
+        await network.apply(loaded('[network]\nntp = ["time.example.org"]\n'))
+        assert await now() == ("time.example.org",)
+        await network.revert()
+        assert await now() == ()
+        await network.apply(loaded('[network]\nntp = ["192.0.2.9", "time.example.org"]\n'))
+        await network.keep()
+        assert await now() == ("192.0.2.9", "time.example.org")
+        await network.apply(Settings())
+        await network.keep()
+        assert await now() == ()
+    await bus.close()
 
 
 async def test_where_there_is_no_network_manager(tmp_path: Path) -> None:
