@@ -3,13 +3,14 @@
 import argparse
 import csv
 import io
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from appliance.commands import Subparsers
-from appliance.commands.host_control import Hosts, HostSays, show, with_host
+from appliance.commands.host_control import Hosts, HostSays, only_here, show, with_host
 from appliance.commands.host_devices import invitation
 from appliance.commands.part import add_config
 from appliance.core.wire import is_identity, is_name
@@ -82,6 +83,8 @@ def _enrol(hosts: Hosts, given: argparse.Namespace) -> None:
     lines = [f"{each['file']}: {each['id']} for {each['room']}" for each in made]
     lines += ["Each lets one device in, once, within a day. Put it onto the boot partition of that device's card."]
     show({"devices": made}, lines, as_json=given.json)
+    if advice := only_here(given.url or hosts.page):
+        print(advice, file=sys.stderr)
 
 
 def _keys(follow: str | None, trust: list[str], groups: bool) -> list[str]:

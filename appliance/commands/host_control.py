@@ -18,9 +18,17 @@ from appliance.settings import Settings
 
 Answer: TypeAlias = Mapping[str, Any]
 _OF = {"id": "member or device"}
+_HERE = ("http://localhost", "https://localhost", "http://127.", "https://127.", "http://[::1]", "https://[::1]")
 
 _PATIENCE = 10.0
 """Seconds: a key is written to the disk before the answer."""
+
+
+def only_here(address: str) -> str:
+    """What is said beside an address that leads whoever uses it back to their own machine; "" for others."""
+    return (
+        "It works on this machine only. For others, set [host] url or give --url." if address.startswith(_HERE) else ""
+    )
 
 
 class HostSays(Exception):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.commands import Subparsers
-from appliance.commands.host_control import Answer, Hosts, HostSays, action, group, show
+from appliance.commands.host_control import Answer, Hosts, HostSays, action, group, only_here, show
 from appliance.settings import identity_of
 from appliance.settings.store import atomic_write
 
@@ -93,6 +93,8 @@ def _add(hosts: Hosts, given: argparse.Namespace) -> None:
 def _invite(hosts: Hosts, given: argparse.Namespace) -> None:
     answer = invitation(hosts, given.room, given.id or identity_of(given.name), given.name, given.url)
     until = f"Good for one device, until {_time(answer['expires'])}."
+    if advice := only_here(given.url or hosts.page):
+        print(advice, file=sys.stderr)
     if given.out is None:
         show(answer, [answer["toml"].rstrip()], as_json=given.json)
         print(f"{until} Put it onto the boot partition of the card, as kontor.toml.", file=sys.stderr)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from appliance.commands import Subparsers
+from appliance.commands.host_control import only_here
 from appliance.commands.part import add_config, load_settings
 from appliance.core.exits import Exit
 from appliance.core.roster import Role
@@ -20,7 +21,6 @@ from appliance.settings.problems import did_you_mean
 
 _DAY = 86_400
 _MOST_DAYS = 3_650
-_LOCAL = ("http://localhost", "https://localhost", "http://127.", "https://127.", "http://[::1]", "https://[::1]")
 
 
 def register_link(actions: Subparsers) -> None:
@@ -161,9 +161,7 @@ def _advice(given: argparse.Namespace, made: Mapping[str, str | int]) -> str:
         f"For {given.name} as {given.role} in {made['title']}, good until {until}.",
         "Whoever has this link is let in under that name: send it to nobody else.",
     ]
-    if str(made["link"]).startswith(_LOCAL):
-        lines.append("It works on this machine only. For others, set [host] url or give --url.")
-    return "\n".join(lines)
+    return "\n".join(filter(None, [*lines, only_here(str(made["link"]))]))
 
 
 def _days(text: str) -> int:

@@ -112,6 +112,8 @@ async def test_cards_of_a_whole_list(config: Path, capsys: Output, tmp_path: Pat
         words = ["fleet", "enrol", str(rooms), "--out", str(cards), "--config", str(config)]
         told = await keeper.kontor(*words)
         assert f"{cards}/one/kontor.toml: one for studio" in told
+        assert "It works on this machine only." in told, "[host] url is localhost"
+        assert "on this machine only" not in await keeper.kontor(*words, "--url", "https://rooms.example.org")
         one, two = (tomllib.loads((cards / who / "kontor.toml").read_text()) for who in ("one", "two"))
         assert one["network"]["wifi"] == [{"ssid": "Office", "password": "correct horse"}]
         assert two["room"]["id"] == "attic" and "network" not in two

@@ -296,7 +296,9 @@ async def test_the_keeper_makes_devices_members_and_forgets_them(config: Path, c
         assert written["device"]["id"] == "room-9" and written["room"]["id"] == "attic"
         assert written["room"]["url"] == "http://localhost" and len(written["room"]["enrolment"]) == 43
         assert written["room"]["enrolment"] not in told
-        assert "[room]" in await keeper("member", "invite", "attic", "--name", "Room 9", "--url", "http://box:8080")
+        assert "It works on this machine only." in told, "[host] url is localhost"
+        told = await keeper("member", "invite", "attic", "--name", "Room 9", "--url", "http://box:8080")
+        assert "[room]" in told and "on this machine only" not in told
         nowhere = str(tmp_path / "no" / "folder")
         assert "cannot be written" in await keeper(
             "member", "invite", "attic", "--name", "A", "--out", nowhere, code=64
