@@ -11,8 +11,9 @@ from appliance.settings import Settings, Source, load
 
 def settings(folder: Path, more: str = "") -> Settings:
     """The settings of a device that lives in ``folder``, with what its service manager makes for it."""
-    for part in ("sound", "link"):
-        (folder / part).mkdir(exist_ok=True)
+    if folder.is_dir():
+        for part in ("sound", "link"):
+            (folder / part).mkdir(exist_ok=True)
     text = f"""schema = 1
 [device]
 state_dir = "{folder}"

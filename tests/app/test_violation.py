@@ -107,6 +107,7 @@ class Device:
         if self.kind is MuteControl.LATCHING:
             self.panel.move("mute", True)
             await until(lambda: Reason.SWITCH in self.held)
+            await asyncio.sleep(0.1)  # a hand stays longer than the debounce; what does not is a spike, and no answer
             self.panel.move("mute", False)
         else:
             self.panel.press("mute")
