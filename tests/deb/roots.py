@@ -23,9 +23,10 @@ _BINFMT = Path("/proc/sys/fs/binfmt_misc")
 _EMULATOR = Path("/usr/lib/binfmt.d/qemu-aarch64.conf")
 """What Debian tells the kernel of it; opened at once (F), so that the emulator need not lie in the root."""
 
+_UPDATE = "/usr/sbin/update-ca-certificates"
 _HURRY = (
-    r"--essential-hook=printf '#!/bin/sh\n' >$1/usr/local/sbin/update-ca-certificates",
-    "--essential-hook=chmod 755 $1/usr/local/sbin/update-ca-certificates",
+    f'--essential-hook=chroot "$1" dpkg-divert --local --rename --add {_UPDATE}',
+    f'--essential-hook=ln -s /bin/true "$1{_UPDATE}"',
 )
 """The list of certificates is left unmade where programs are emulated: a thousand short ones, which take minutes there."""
 
