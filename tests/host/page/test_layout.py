@@ -17,6 +17,9 @@ CUT = """() => [...document.querySelectorAll("#own-first, #own-second, .key, .be
     node.offsetParent && (node.scrollWidth > node.clientWidth + 1 || node.scrollHeight > node.clientHeight + 2)
   ).map((node) => node.textContent)"""
 
+BROKEN = """() => { const word = new Range(); word.selectNodeContents(document.querySelector("#lamp-strip > :first-child"));
+  return word.getClientRects().length > 1; }"""
+
 WIDTHS = (320, 360, 619, 620, 768, 1099, 1100, 1280, 1600, 2560)
 HEIGHT = 740
 
@@ -34,6 +37,7 @@ async def test_nothing_overflows_at_any_width(visit: Visit, language: str) -> No
         for width in WIDTHS:
             await visit.page.set_viewport_size({"width": width, "height": HEIGHT})
             assert await visit.page.evaluate(OVERFLOW) == [], (width, joined)
+            assert not await visit.page.evaluate(BROKEN), (width, "the word beside the lamps is one line")
             for visible in ("#bar", "#own"):
                 box = await visit.page.locator(visible).bounding_box()
                 assert box is not None
