@@ -29,6 +29,7 @@ class Reference:
 
     speech = True
     direction = None
+    closed = False
 
     def __init__(self) -> None:
         self.told: list[Block] = []

@@ -74,8 +74,8 @@ direct = ["example.org"]
         (
             '[network.ethernet]\naddress = "192.0.2.0/24"',
             (
-                'network.ethernet.address = "192.0.2.0/24": must be an IPv4 address with its network, like 192.0.2.7/24, or "" for'
-                " DHCP. This one is the network's own, no device can have it."
+                'network.ethernet.address = "192.0.2.0/24": must be an IPv4 address with its network, like 192.0.2.7/24, or ""'
+                " for DHCP. This one is the network's own, no device can have it."
             ),
         ),
         (
