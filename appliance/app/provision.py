@@ -26,11 +26,11 @@ from appliance.health.notify import Notifier
 from appliance.health.status import StatusServer
 from appliance.provisioning.candidate import SECRETS
 from appliance.provisioning.fetch import pause
-from appliance.provisioning.files import Files, Loaded, of_machine, root_folder
+from appliance.provisioning.files import Files, root_folder
 from appliance.provisioning.network import Network
 from appliance.provisioning.power import Foreground, Power, is_service
 from appliance.provisioning.virtual import VirtualNetwork
-from appliance.settings import Settings, SettingsError, load
+from appliance.settings import Settings, SettingsError
 
 STATUS = "provision.status"
 BOOT_LOOK = 5.0
@@ -138,9 +138,8 @@ def begin_with(root: Path) -> tuple[Files, Severity]:
         files.current = files.load()
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
-        # What was accepted does not fit any more, perhaps after an update: at least what the machine says.
-        with contextlib.suppress(SettingsError):
-            files.current = Loaded(load(list(of_machine(root)), SECRETS))
+        # What was accepted does not fit any more, perhaps after an update, or the machine's own files are wrong.
+        files.current = files.salvage()
     return files, Severity[files.current.settings.log.level.name]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from appliance.app.intake import Intake, place_of
@@ -18,7 +19,7 @@ from appliance.provisioning.files import Files, Loaded
 from appliance.provisioning.ledger import Ledger
 from appliance.provisioning.network import Network, NetworkError
 from appliance.provisioning.sets import Layer, Sets, digest_of
-from appliance.settings import Settings
+from appliance.settings import Settings, SettingsError
 from appliance.settings.describe import effects, entries, toml_value
 
 _SETTINGS = Path("var/lib/kontor/settings")
@@ -81,13 +82,13 @@ class Rollout:
         active, good = self._sets.linked("active"), self._sets.linked("good")
         self._kept = await asyncio.to_thread(self._read, good)
         self.intake.remember(self._kept)
-        self._files.current = Loaded(self._files.current.settings, good)
+        self._files.current = replace(self._files.current, digest=good)
         if active != good:
             await self._until_stored(self._sets.point, "active", good)
-            self._take_up(Loaded(await self._compose_kept(), good))
+            self._take_up(await asyncio.to_thread(self._load))
             self._journal.tell(EventName.SETTINGS_REVERTED, digest=active, why="the trial was cut off")
         # The machine's own file may have changed too, and time servers are forgotten with every start.
-        await self._settle_network(self._files.current.settings)
+        await self._settle_network(self._files.current)
         if self._ledger.remembered.state is State.TRYING:
             await self._note(state=State.KEPT if good else State.DEFAULTS)
 
@@ -158,9 +159,11 @@ class Rollout:
             self._seen = seen
         return self._candidate
 
-    async def _compose_kept(self) -> Settings:
-        kept = await self._compose()
-        return kept.settings or Settings()
+    def _load(self) -> Loaded:
+        try:
+            return self._files.load()
+        except SettingsError:
+            return self._files.salvage()
 
     async def _consider(self, candidate: Candidate) -> None:
         remembered = self._ledger.remembered
@@ -207,7 +210,7 @@ class Rollout:
             self._refuses(error)
             await self._revert(trial, change, before, self._disk, {})
             if change.network:  # it may have been kept just before the disk refused
-                await self._settle_network(before.settings)
+                await self._settle_network(before)
         else:
             if why:
                 await self._revert(trial, change, before, why, {"refused": trial.digest, "trying": "", "attempts": 0})
@@ -304,9 +307,11 @@ class Rollout:
         elif needs(self._files.current.settings):
             await self._parts.show(f"needs {needs(self._files.current.settings)}")
 
-    async def _settle_network(self, settings: Settings) -> None:
+    async def _settle_network(self, loaded: Loaded) -> None:
+        if loaded.salvaged:
+            return  # what cannot be read names no network, and that is no wish to have none
         try:
-            await self._network.apply(settings)
+            await self._network.apply(loaded.settings)
             await self._network.keep()
         except NetworkError as error:
             self._journal.tell(EventName.SETTINGS_REVERTED, digest="network", why=str(error))

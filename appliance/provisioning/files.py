@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from appliance.settings import Settings, Source, load
+from appliance.settings import Settings, SettingsError, Source, load, resolve
 from appliance.settings.sources import LARGEST
 
 MACHINE = Path("etc/kontor/kontor.toml")
@@ -41,6 +41,8 @@ class Loaded:
 
     settings: Settings
     digest: str = ""
+    salvaged: bool = False
+    """They are wrong somewhere: this is what is left of them, and no reason to take anything away."""
 
 
 class Files:
@@ -59,6 +61,23 @@ class Files:
         """
         found = find(self.named, self._root)
         return Loaded(load(found.sources, self._secrets), found.digest)
+
+    def salvage(self) -> Loaded:
+        """Those of them that can be used where others are wrong: above all where better ones are fetched from. Never raises."""
+        found = find(self.named, self._root)
+        sources, without = list(found.sources), set[tuple[str, str]]()
+        while sources:
+            try:
+                return Loaded(resolve(sources, self._secrets, without).settings, found.digest, salvaged=True)
+            except SettingsError as error:
+                more = {(each.file, each.key.split(".")[0].split("[")[0]) for each in error.problems if each.key}
+                # A file that is wrong as a whole goes as a whole, and so does one that is no better without its section.
+                wrong = {each.file for each in error.problems if not each.key or more <= without}
+                left = [source for source in sources if source.name not in wrong]
+                if more <= without and len(left) == len(sources):
+                    break
+                sources, without = left, without | more
+        return Loaded(Settings(), found.digest, salvaged=True)
 
 
 def root_folder() -> Path:

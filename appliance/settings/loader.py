@@ -31,9 +31,14 @@ def load(sources: Sequence[Source], secrets: Collection[str] | None = None) -> S
     return resolve(sources, secrets).settings
 
 
-def resolve(sources: Sequence[Source], secrets: Collection[str] | None = None) -> Resolved:
+def resolve(
+    sources: Sequence[Source],
+    secrets: Collection[str] | None = None,
+    without: Collection[tuple[str, str]] = (),
+) -> Resolved:
     """As :func:`load`, with the origin of every value.
 
+    :param without: sections that count as not written: name of the source ("" for all of them) and of the section.
     :raises SettingsError: with everything that is wrong, not just the first.
     """
     reader = Reader()
@@ -43,7 +48,9 @@ def resolve(sources: Sequence[Source], secrets: Collection[str] | None = None) -
         if isinstance(document, Problem):
             reader.problems.append(document)
         else:
-            layers.append(Layer(document, (), document.table))
+            left_out = {section for name, section in without if name in (source.name, "")}
+            table = {name: value for name, value in document.table.items() if name not in left_out}
+            layers.append(Layer(document, (), table))
     settings = Settings(**reader.values(Settings, "", layers))
     for check in CHECKS:
         for clash in check(settings):

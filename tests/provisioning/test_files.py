@@ -189,3 +189,28 @@ def test_a_huge_file_is_not_read_to_its_end(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(10**9)
     assert len(source(path).content) == LARGEST + 1
+
+
+def test_of_wrong_settings_everything_else_is_salvaged(tmp_path: Path) -> None:
+    """An update may know a setting no more: where better ones come from, and the network, must not go with it."""
+    key = "RWQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+    own = f'schema = 1\n[provisioning]\nurl = "https://config.example.org"\nkeys = ["{key}"]\n[room]\nurl = "https://a.example"\n'
+    write(tmp_path, "etc/kontor/kontor.toml", own)
+    write(tmp_path, "etc/kontor/conf.d/10-broken.toml", "no TOML")
+    wrong = 'schema = 1\n[audio]\nbitrate = "much"\n[provisioning]\npoll_s = 0\n[room]\nid = "b"\n["odd one"]\nx = 1\n[gone]\n'
+    write(tmp_path, "etc/kontor/conf.d/20-wrong.toml", wrong.replace('["odd one"]\nx = 1\n', ""))
+    files = Files(None, (), tmp_path)
+    with pytest.raises(SettingsError):
+        files.load()
+    found = files.salvage()
+    assert found.salvaged
+    assert (found.settings.provisioning.url, found.settings.provisioning.poll_s) == ("https://config.example.org", 25)
+    assert (found.settings.room.url, found.settings.room.id) == ("https://a.example", "b")
+    write(tmp_path, "etc/kontor/conf.d/20-wrong.toml", wrong)
+    found = files.salvage()
+    assert (found.settings.provisioning.url, found.settings.room.id) == ("https://config.example.org", "main")
+
+
+def test_where_nothing_can_be_used_nothing_is_salvaged(tmp_path: Path) -> None:
+    write(tmp_path, "etc/kontor/kontor.toml", "no TOML")
+    assert Files(None, (), tmp_path).salvage().settings == Settings()
