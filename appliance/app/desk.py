@@ -95,6 +95,11 @@ class Desk:
         return self._controls
 
     @property
+    def recording(self) -> bool:
+        """Whether the room is recorded, by somebody in it or from here, or that is being announced."""
+        return self._announced_at is not None or self._recording or self._recording_here
+
+    @property
     def shown(self) -> Lamps:
         """The lamps as they were last lit from here."""
         return self._shown.lamps if self._shown else lamps(self._controls, Room())
@@ -221,8 +226,7 @@ class Desk:
         wanted = lamps(self._controls, room)
         if wanted.mic is Sign.OFF and not self._gate.is_open:  # the lamp shows the gate, never the wish
             wanted = replace(wanted, mic=Sign.STEADY)
-        recording = announced or self._recording or self._recording_here
-        view = View(wanted, speakers, hands, knock, self.hand, warning, recording, night)
+        view = View(wanted, speakers, hands, knock, self.hand, warning, self.recording, night)
         if view != self._shown or self._lit_by_panel:
             self._shown, self._lit_by_panel = view, False
             self._panel.show(view)

@@ -41,8 +41,8 @@ def _device(settings: Settings, found: Mapping[str, Any]) -> Lines:
     yield "goes to", _server(settings)
     yield "shown there", f'the name "{settings.device.name}", {_SHOWN}'
     yield "direction", "told to the room while the microphone is open" if settings.audio.direction else "not told"
-    announced = sound is not None and "recording" in sound["reasons"]
-    yield "recording", "one is announced in the room" if announced else _NO_RECORDING
+    recorded = sound is not None and sound["recording"]
+    yield "recording", "somebody in the room records it, and has announced it" if recorded else _NO_RECORDING
     yield "kept here", _KEPT
 
 

@@ -303,6 +303,7 @@ class Sound:
             loudspeaker=self.duplex.loudspeaker,
             volume=self.loudness.volume,
             hand=self.desk.hand,
+            recording=self.desk.recording,
             presses=self.desk.presses,
             quiet=self.quiet.state(),
             panel_problem=self._panel.problem,

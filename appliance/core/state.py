@@ -148,6 +148,8 @@ class SoundState:
     """Blocks that the loudspeaker missed."""
     hand: bool = False
     """The room wants to speak."""
+    recording: bool = False
+    """Somebody records the room, and has announced it."""
     presses: int = 0
     """How often somebody here asked to join a room, while the device was in none."""
     quiet: QuietState | None = None
@@ -185,6 +187,7 @@ class SoundState:
             "loudspeaker": round(self.loudspeaker, 1),
             "volume": self.volume,
             "hand": self.hand,
+            "recording": self.recording,
             "presses": self.presses,
             "quiet": None if self.quiet is None else asdict(self.quiet),
             "exchange_connected": self.exchange_connected,

@@ -158,8 +158,10 @@ def test_recording_is_announced_before_the_room_is_in_it(world: World) -> None:
     world.desk.apply(Event.LINK_LOST)
     world.told(recording=True)
     assert world.gate.is_open, "announced once is enough, though link was started anew"
+    assert world.desk.recording
     world.told(recording=False)
     assert world.gate.is_open
+    assert not world.desk.recording
 
 
 def test_nothing_from_afar_shortens_the_announcement(world: World) -> None:

@@ -16,7 +16,7 @@ from appliance.app import bundle
 from appliance.app.privacy import privacy
 from appliance.settings import Settings, Source, load
 
-SOUND: dict[str, Any] = {"gate": "closed", "reasons": ["switch", "door"]}
+SOUND: dict[str, Any] = {"gate": "closed", "reasons": ["switch", "door"], "recording": False}
 
 
 def settings(folder: Path, more: str = "") -> Settings:
@@ -53,10 +53,10 @@ def test_what_is_off_by_default_and_what_was_switched_on(tmp_path: Path) -> None
     on = told(
         tmp_path,
         '[audio]\ndirection = true\n[metrics]\nlisten = "127.0.0.1:9464"\nhost_listen = "127.0.0.1:9465"',
-        sound={"gate": "closed", "reasons": ["recording"]},
+        sound={"gate": "open", "reasons": [], "recording": True},
     )
     assert on["direction"].startswith("told to the room")
-    assert on["recording"] == "one is announced in the room"
+    assert on["recording"].startswith("somebody in the room records it")
     assert on["metrics"].startswith("at 127.0.0.1:9464 and 127.0.0.1:9465: no names")
 
 

@@ -58,6 +58,7 @@ def test_an_open_gate_tells_level_and_direction() -> None:
         "loudspeaker": -20.0,
         "volume": 0,
         "hand": True,
+        "recording": False,
         "presses": 0,
         "quiet": None,
         "exchange_connected": True,
