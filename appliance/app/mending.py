@@ -3,14 +3,20 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+NOT_STORED = "the disk does not take how the microphone is muted: after a restart it could be open"
 Handler = Callable[[Mapping[str, object]], Awaitable[Mapping[str, object]]]
 
 
-def mending(end: Callable[[], object], rejoin: Callable[[], Awaitable[None]] | None = None) -> Handler:
+def mending(
+    end: Callable[[], object],
+    rejoin: Callable[[], Awaitable[None]] | None = None,
+    stored: Callable[[], Awaitable[bool]] | None = None,
+) -> Handler:
     """Answers ``how``: "restart", or "rejoin".
 
     :param end: ends the process in order; whoever watches it starts it anew.
     :param rejoin: leaves the room and joins again; None: the process is in none.
+    :param stored: stores what the next start has to know, and returns whether it is on the disk: else nothing is restarted.
     """
 
     async def mend(request: Mapping[str, object]) -> Mapping[str, object]:
@@ -18,6 +24,8 @@ def mending(end: Callable[[], object], rejoin: Callable[[], Awaitable[None]] | N
         if how == "rejoin" and rejoin is not None:
             await rejoin()
         elif how == "restart":
+            if stored is not None and not await stored():
+                raise ValueError(NOT_STORED)
             asyncio.get_running_loop().call_soon(end)
         else:
             raise ValueError("how has to be restart" + (" or rejoin" if rejoin is not None else ""))

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from appliance.app.mending import NOT_STORED
 from appliance.app.process import NotAllowed, make_folders
 from appliance.core.events import EventName, Severity
 from appliance.health.journal import Journal
@@ -65,6 +66,7 @@ class Reload:
     :param end: ends the process in order, with 0: whoever watches it starts it anew.
     :param rejoin: leaves the room and joins with new settings; None: the process starts anew instead.
     :param hand: closes the gate until a hand acts, and returns whether that is on the disk.
+    :param stored: stores what the next start has to know, and returns whether it is on the disk: else nothing is restarted.
     """
 
     def __init__(
@@ -76,9 +78,10 @@ class Reload:
         *,
         rejoin: Callable[[Settings], Awaitable[None]] | None = None,
         hand: Callable[[], Awaitable[bool]] | None = None,
+        stored: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._part, self._files, self._journal, self._end = part, files, journal, end
-        self._rejoin, self._hand = rejoin, hand
+        self._rejoin, self._hand, self._stored = rejoin, hand, stored
         self._one = asyncio.Lock()
 
     @property
@@ -100,6 +103,8 @@ class Reload:
         takes = takes_of(changed, can_rejoin=self._rejoin is not None)
         if takes == Effect.HAND and self._hand is not None and not await self._hand():
             return {"error": "that the microphone is to stay closed until a hand acts could not be stored"}
+        if takes == Effect.RESTART and self._stored is not None and not await self._stored():
+            return {"error": NOT_STORED}
         if takes in (Effect.RESTART, Effect.HAND):
             asyncio.get_running_loop().call_later(_SOON, self._end)
         else:

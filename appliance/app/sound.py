@@ -328,7 +328,8 @@ class Sound:
         return await self.desk.store()
 
     def _handlers(self, stop: asyncio.Event) -> dict[str, Any]:
-        reload = Reload("sound", self._files, self._journal, stop.set, hand=self._await_hand) if self._files else None
+        hand, stored = self._await_hand, self.desk.store
+        reload = self._files and Reload("sound", self._files, self._journal, stop.set, hand=hand, stored=stored)
 
         async def status(_request: Mapping[str, Any]) -> Mapping[str, object]:
             turnaround = self._listener.turnaround
@@ -338,7 +339,8 @@ class Sound:
 
         recordings = self._recordings
         handlers: dict[str, Any] = {"status": status, "record": recordings.begin, "recording": recordings.look}
-        handlers |= {"fault": self._advice.take, "mend": mending(stop.set)} | ({"reload": reload} if reload else {})
+        handlers |= {"fault": self._advice.take, "mend": mending(stop.set, stored=stored)}
+        handlers |= {"reload": reload} if reload else {}
         if isinstance(self._panel, VirtualPanel):
             panel = self._panel
 

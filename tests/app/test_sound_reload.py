@@ -11,7 +11,7 @@ from appliance.app import reload as module
 from appliance.app.neighbours import Neighbours
 from appliance.app.sound import Sound
 from appliance.audio.virtual import Tone, VirtualCard
-from appliance.core.controls import MuteControl, Reason
+from appliance.core.controls import Event, MuteControl, Reason
 from appliance.core.lamps import Sign
 from appliance.health.notify import Notifier
 from appliance.panel.memory import MuteMemory
@@ -90,6 +90,28 @@ async def test_a_disk_that_does_not_take_it_leaves_the_panel_as_it_is(
         assert not world.sound.gate.is_open
         assert not world.stop.is_set()
         monkeypatch.undo()
+
+
+async def test_a_mute_that_is_not_on_the_disk_is_not_forgotten_by_a_restart(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks for it, the caretaker, new settings or a link that was taken over: the gate would open by it."""
+    async with running(short_dir) as world:
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(MuteMemory, "save", full)
+        world.sound.desk.apply(Event.ADMIN_MUTED)
+        assert "could be open" in str(await world.tell(do="mend", how="restart"))
+        world.write('[audio]\nmicrophone = "silence"\nnoise = "low"\n')
+        assert "could be open" in str((await world.tell(do="reload"))["error"])
+        await asyncio.sleep(0.1)
+        assert not world.stop.is_set()
+        monkeypatch.undo()
+        assert await world.tell(do="mend", how="restart") == {"mends": "restart"}
+        await until(world.stop.is_set)
+        assert Reason.ADMIN in MuteMemory(kept(short_dir)).load().reasons
 
 
 async def test_another_sound_card_ends_this_process_in_order(short_dir: Path) -> None:
