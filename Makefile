@@ -66,7 +66,7 @@ test-network: dev ## Wi-Fi, 802.1X and VLAN through the real NetworkManager unde
 	@KONTOR_WITH=slow $(PYTEST) -s -m slow tests/network $(ARGS)
 
 test-systemd: dev ## the services under a systemd of their own: start, stall, kill, sandbox, polkit (ARGS="-k sandbox" for some; needs root)
-	@$(PYTHON) -m tools.system systemd || true
+	@$(PYTHON) -m tools.system kernel systemd || true
 	@KONTOR_WITH=slow $(if $(ARGS),,KONTOR_MEASUREMENTS=docs/measurements) $(PYTEST) -m slow tests/systemd $(ARGS)
 
 test-deb: dev ## the Debian packages in clean roots, arm64 under qemu-user (ARGS=tests/deb/native for some; needs root)
@@ -77,7 +77,8 @@ slow: dev ## the slow suites (ARGS=tests/soak for some of them)
 	@case "$(ARGS)" in "" | *kernel*) $(PYTHON) -m tools.system kernel || true;; esac
 	@case "$(ARGS)" in "" | *firmware*) $(PYTHON) -m tools.system firmware boards; $(PYTHON) -m tools.bootstrap hardware || true;; esac
 	@case "$(ARGS)" in "" | *tools/hardware*) $(PYTHON) -m tools.system hardware; $(PYTHON) -m tools.bootstrap hardware || true;; esac
-	@case "$(ARGS)" in "" | *systemd*) $(PYTHON) -m tools.system systemd || true;; esac
+	@case "$(ARGS)" in "" | *tests/network*) $(PYTHON) -m tools.system kernel network || true;; esac
+	@case "$(ARGS)" in "" | *systemd*) $(PYTHON) -m tools.system kernel systemd || true;; esac
 	@case "$(ARGS)" in "" | *tests/deb*) $(PYTHON) -m tools.system packages || true;; esac
 	@KONTOR_WITH=slow $(PYTEST) -m slow $(ARGS)
 

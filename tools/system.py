@@ -48,8 +48,14 @@ TESTS = SOUND | {
 }
 """What the suite runs for real: a program each, and the package that has it."""
 
-if not Path("/run/systemd/system").is_dir():  # in a container; where a system runs it would take over its network
-    TESTS |= {"NetworkManager": "network-manager", "/lib/systemd/systemd-timesyncd": "systemd-timesyncd"}
+RUNS = Path("/run/systemd/system").is_dir()
+"""Whether this is a machine with a system of its own, and no container."""
+
+TAKE_OVER = {"NetworkManager": "network-manager", "/lib/systemd/systemd-timesyncd": "systemd-timesyncd"}
+"""What would take over the network and the clock of a machine that runs: there it is left to whoever types it."""
+
+if not RUNS:
+    TESTS |= TAKE_OVER
 
 BENCH = SOUND | {
     "janus": "janus",
@@ -67,18 +73,15 @@ KERNEL = {
 }
 """What runs a kernel of its own for the tests of cards and pins."""
 
-NETWORK = {
-    "NetworkManager": "network-manager",
+NETWORK = TAKE_OVER | {
     "wpa_supplicant": "wpasupplicant",
     "hostapd": "hostapd",
     "iw": "iw",
     "ip": "iproute2",
     "dbus-daemon": "dbus-daemon",
     "/usr/lib/polkit-1/polkitd": "polkitd",
-    "/lib/systemd/systemd-timesyncd": "systemd-timesyncd",
 }
-"""The network of a device and what is around it, for a kernel of its own. Where a system runs it is not installed by itself: it
-would take over that machine's network."""
+"""The network of a device and what is around it, for a kernel of its own."""
 
 FIRMWARE = {
     "dtc": "device-tree-compiler",
@@ -119,10 +122,11 @@ PACKAGES = PACKAGING | {
 }
 """What tries them in clean roots."""
 
-_SETS = {
+SETS = {
     "tests": TESTS,
     "bench": BENCH,
     "kernel": KERNEL,
+    "network": NETWORK,
     "firmware": FIRMWARE,
     "boards": BOARDS,
     "hardware": HARDWARE,
@@ -144,8 +148,10 @@ def main(arguments: list[str]) -> int:
     """Install what is missing of the named sets or packages; 75 when a named package is missing still."""
     wanted: dict[str, str] = {}
     for name in arguments or ["tests"]:
-        wanted.update(_SETS.get(name, {name: name}))
+        wanted.update(SETS.get(name, {name: name}))
     missing = sorted({package for program, package in wanted.items() if find(program) is None})
+    if RUNS:
+        missing = [package for package in missing if package not in TAKE_OVER.values()]
     if missing and debian.available() and debian.elevation() is not None:
         print(f"kontor: installing Debian's {', '.join(missing)}.", flush=True)
         debian.install(*missing)
