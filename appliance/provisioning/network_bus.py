@@ -20,7 +20,7 @@ _PROFILE = f"{_SETTINGS}.Connection"
 _ACTIVE = f"{SERVICE}.Connection.Active"
 _DEVICE = f"{SERVICE}.Device"
 _NONE = "/"
-_TO_DISK, _IN_MEMORY, _NOT_BY_ITSELF = 0x1, 0x2, 0x20
+_TO_DISK, _IN_MEMORY = 0x1, 0x2
 _WHOLE = 0x1 | 0x2 | 0x4
 """Of a checkpoint: end others, delete profiles that are new, disconnect devices that are new."""
 _UNSAVED = 0x1
@@ -129,16 +129,19 @@ class Manager:
         return table
 
     async def add(self, table: Table) -> str:
-        """A new profile, in memory alone and not used by itself; gives its path."""
-        flags = _IN_MEMORY | _NOT_BY_ITSELF
+        """A new profile, in memory alone; gives its path.
+
+        NetworkManager may use it by itself at once. Its flag against that (BLOCK_AUTOCONNECT) would hold until somebody brings
+        the profile up by hand: the second Wi-Fi would never take over from the first.
+        """
         answer = await self.bus.call(
-            SERVICE, _SETTINGS_ROOT, f"{_SETTINGS}.AddConnection2", "a{sa{sv}}ua{sv}", typed(table), flags, {}
+            SERVICE, _SETTINGS_ROOT, f"{_SETTINGS}.AddConnection2", "a{sa{sv}}ua{sv}", typed(table), _IN_MEMORY, {}
         )
         return str(answer[0])
 
     async def change(self, path: str, table: Mapping[str, Any], *, keep: bool) -> None:
         """Another content: for good, or in memory alone. ``table`` is as D-Bus wants it."""
-        flags = _TO_DISK if keep else _IN_MEMORY | _NOT_BY_ITSELF
+        flags = _TO_DISK if keep else _IN_MEMORY
         await self.bus.call(SERVICE, path, f"{_PROFILE}.Update2", "a{sa{sv}}ua{sv}", table, flags, {})
 
     async def delete(self, path: str) -> None:
