@@ -26,6 +26,8 @@ _KNOCK_SHOWN = 5.0
 """Seconds that SPEAK pulses after a knock."""
 ANNOUNCEMENT = 5.0
 """Seconds that a recording is announced (SPEAK pulses, the gate is closed) before the room is heard in it."""
+TRIAL_LASTS = 10.0
+"""Seconds for which settings are on trial unless it is said again: whoever tries them may be killed, or link start anew."""
 _STORE_AGAIN = 5.0
 """Seconds after which a mute that could not be stored is tried again."""
 
@@ -63,6 +65,8 @@ class Desk:
         self._recording = self._recording_here = False
         self._announced_at: float | None = None
         """When the announcement of a recording is over; nothing from afar ends it earlier."""
+        self._trial_until = 0.0
+        """When settings are believed not to be on trial any more by a link that never said that they were."""
         self._shown: View | None = None
         self._lit_by_panel = False
         """The panel's thread has lit MIC meanwhile: what was shown last from here tells nothing."""
@@ -309,8 +313,14 @@ class Desk:
             self._journal.tell(EventName.HAND_CHANGED, up=up, by="this room")
 
     def _flags(self, before: Downlink | None, told: Downlink) -> None:
-        if told.trial != (Reason.TRIAL in self._controls.held):
-            self.apply(Event.TRIAL_BEGAN if told.trial else Event.TRIAL_ENDED)
+        on_trial = Reason.TRIAL in self._controls.held
+        if on_trial and before is None:  # a link that is new, perhaps by these very settings, was not told of it yet
+            self._trial_until = self._clock() + TRIAL_LASTS
+        over = (before is not None and before.trial) or self._clock() >= self._trial_until
+        if told.trial and not on_trial:
+            self.apply(Event.TRIAL_BEGAN)
+        elif on_trial and not told.trial and over:
+            self.apply(Event.TRIAL_ENDED)
         if told.recording != self._recording:
             self._recording = told.recording
             self._journal.tell(EventName.RECORDING, on=told.recording)

@@ -9,12 +9,13 @@ from typing import Any
 from appliance.app import figures
 from appliance.app.about import About
 from appliance.app.answering import Answering, shown_direction
+from appliance.app.desk import TRIAL_LASTS
 from appliance.app.engines import make_engine
 from appliance.app.mending import mending
 from appliance.app.neighbours import Neighbours
 from appliance.app.places import state_of
 from appliance.app.process import beat, make_folders, moved, tune, until_stopped
-from appliance.app.reload import TRIAL_LASTS, Reload
+from appliance.app.reload import Reload
 from appliance.app.sound import EXCHANGE
 from appliance.core.controls import Reason, reasons_of
 from appliance.core.counters import Counters

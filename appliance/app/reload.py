@@ -24,8 +24,6 @@ NOTHING = "nothing"
 _ORDER = (NOTHING, *Effect)
 ADVICE_LASTS = 20.0
 """Seconds for which the lamp shows what it was told, unless it is told again."""
-TRIAL_LASTS = 10.0
-"""Seconds for which settings are on trial, unless link is told so again: whoever tries them may be killed."""
 _SOON = 0.05
 """Seconds until a restart begins, so that the answer is out before."""
 

@@ -184,6 +184,25 @@ def test_a_trial_closes_and_restores(world: World, lost: bool) -> None:
     assert world.gate.is_open
 
 
+def test_a_trial_goes_on_while_link_starts_anew(world: World) -> None:
+    """By the settings that are on trial, mostly: the new link is told of it within a second, and until then knows nothing."""
+    world.told(trial=True)
+    world.connection += 1
+    world.told(trial=False)
+    world.told(trial=False)
+    assert not world.gate.is_open
+    world.told(trial=True)
+    assert not world.gate.is_open
+    world.told(trial=False)
+    assert world.gate.is_open, "it was told that it is over"
+    world.told(trial=True)
+    world.connection += 1
+    world.told(trial=False)
+    world.now += desk.TRIAL_LASTS
+    world.told(trial=False)
+    assert world.gate.is_open, "nobody says so any more"
+
+
 async def test_a_press_that_meets_a_mute_from_afar_mutes(tmp_path: Path) -> None:
     world = World(tmp_path, started(MuteControl.MOMENTARY))
     world.desk.apply(Event.STARTED)
