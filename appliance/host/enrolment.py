@@ -104,6 +104,10 @@ class Enrolment:
         registry, now = conference.store.registry, self._services.unix_now()
         if self._strangers == "refuse" or device in conference.memory.removed:
             raise self._refused(device, "not known", "This device is not known here.")
+        if _person(conference, device):
+            raise self._refused(
+                device, "a person has this id", "Somebody is in the room under this id: take another one."
+            )
         is_new = all(each.id != device for each in registry.asking(now))
         if not registry.ask(device, device_name, public_key, now):
             raise self._refused(device, "cannot wait", "Another device of this id waits, or too many do.")
@@ -202,6 +206,7 @@ class Enrolment:
             raise Refusal(404, "This device does not ask to be let in; it asks every half minute.")
         if key != fingerprint(asking.public_key):
             raise Refusal(409, f"The key of this device is {fingerprint(asking.public_key)}.")
+        _no_person(conference, device)
         await _kept(registry.add(device, asking.name, asking.public_key, now))
         self._enrolled(conference, device, asking.public_key, "admin")
         return {"admitted": device}
@@ -235,9 +240,7 @@ class Enrolment:
         if device in conference.memory.removed and not by_keeper:
             raise Refusal(409, "This device was sent out on the server, and is let in again there.")
         conference.memory.allow(device)
-        member = conference.roster.get(device)
-        if member is not None and member.kind == "person":
-            raise Refusal(409, f"{member.name} is in the room under this id: take another one.")
+        _no_person(conference, device)
 
     def _enrolled(self, conference: Conference, device: str, public_key: bytes, how: str) -> None:
         """It is known from now on. Whoever is in the room by another key of it goes."""
@@ -274,6 +277,21 @@ def device_of(conference: Conference, device: DeviceConfig) -> dict[str, Any]:
         "here": conference.roster.get(device.id) is not None,
         "report": registry.report(device.id),
     }
+
+
+def _person(conference: Conference, device: str) -> str:
+    """The name of somebody who is there under this id, "" for nobody: the links of an id end when it is a device's."""
+    member = conference.roster.get(device)
+    if member is not None and member.kind == "person":
+        return member.name
+    people = (watcher.claims for watcher in conference.audience if watcher.claims.kind == "person")
+    return next((claims.name for claims in people if claims.identity == device), "")
+
+
+def _no_person(conference: Conference, device: str) -> None:
+    """:raises Refusal: somebody is there under this id."""
+    if person := _person(conference, device):
+        raise Refusal(409, f"{person} is in the room under this id: take another one.")
 
 
 def _invited(invitation: Invitation) -> dict[str, Any]:

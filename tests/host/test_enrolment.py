@@ -171,6 +171,20 @@ async def test_strangers_are_refused_or_let_in_where_the_settings_say_so(tmp_pat
         assert "has to let" in await refused(home, DeviceKey.make()), "but never in another's place"
 
 
+async def test_a_stranger_takes_no_persons_place(tmp_path: Path) -> None:
+    """Whoever asks under the id of somebody who is in the room would send this one out, and keep the link out for good."""
+    async with house(tmp_path, strangers="let_in") as home, Presence(house=home, hello=token("anna")) as anna:
+        assert "does not accept" in await refused(home, DeviceKey.make(), device="anna")
+        assert home.host._conferences[ROOM].store.registry.device("anna") is None
+        assert anna.code is None
+    async with house(tmp_path) as home:
+        key = DeviceKey.make()
+        await refused(home, key, device="anna")
+        async with Presence(house=home, hello=token("anna")):
+            admit = {"key": fingerprint(key.public)}
+            assert "is in the room under this id" in (await Asked(home)(f"{DEVICES}/anna/admit", admit, 409))["says"]
+
+
 async def test_a_token_that_is_too_old_is_as_good_as_none(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
         words = await refused(home, DeviceKey.make(), "x" * 43)
