@@ -69,10 +69,12 @@ async def test_without_anything_new_nothing_is_done(device: Device) -> None:
         assert standing.taken == ["link rejoin"]
 
 
-async def test_a_wrong_room_is_taken_back(device: Device) -> None:
+@pytest.mark.parametrize("door", ["open", "closed"])
+async def test_a_wrong_room_is_taken_back_behind_a_closed_door_too(device: Device, door: str) -> None:
     device.machine(IN_ROOM)
     async with parts(device) as standing:
         await settled(standing)
+        standing.door = door
         device.boot(WRONG_ROOM)
         await device.begin()
         trying = asyncio.create_task(device.round())

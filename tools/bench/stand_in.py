@@ -44,6 +44,8 @@ class StandIn:
         self._pid, self._began = 1, clock()
         self._joined = clock() + JOINING
         self.trial = False
+        self.door = "open"
+        """``closed`` closes the gate too; the device stays in its room, as the others see it, and plays its blocks of silence."""
         self.fault = ""
         self.taken: list[str] = []
         """What was taken up, one after the other: ``link rejoin``."""
@@ -117,7 +119,8 @@ class StandIn:
             "pid": self._pid,
             "settings": self.files["sound"].current.digest,
             "exchange_connected": True,
-            "reasons": [],
+            "reasons": ["door"] if self.door == "closed" else [],
+            "door": self.door,
             "counters": {"blocks_played": played},
         }
 
