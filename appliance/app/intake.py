@@ -81,6 +81,12 @@ class Intake:
         """Take in settings found nearby."""
         self._layers[NEARBY_LAYER] = Layer(NEARBY_LAYER, name, content)
 
+    def forget_nearby(self, tried: Sequence[Layer], kept: Sequence[Layer]) -> None:
+        """A room found nearby that was not kept is gone: a press was for then, and a bad one must not hinder what comes."""
+        nearby = self._layers.get(NEARBY_LAYER)
+        if nearby in tried and nearby not in kept:
+            del self._layers[NEARBY_LAYER]
+
     async def look_at_boot(self) -> None:
         """Read the boot file anew when it was changed.
 

@@ -112,6 +112,6 @@ def settings_of(found: Found, settings: Settings) -> str:
         f"url = {quoted(found.url)}",
         f"id = {quoted(found.nearby.room)}",
         f"certificate_sha256 = {quoted(found.nearby.certificate)}",
-        *(["[network]", f"ca = {quoted(found.authority_pem)}"] if found.authority_pem else []),
+        *(["[network]", f'ca = """\n{found.authority_pem.strip()}\n"""'] if found.authority_pem else []),
     ]
     return "\n".join(lines) + "\n"

@@ -109,6 +109,8 @@ class Rollout:
             await self._holds(candidate)
         elif candidate.digest != remembered.refused and not self._disk:
             await self._consider(candidate)
+            if not self._disk:
+                self.intake.forget_nearby(candidate.layers, self._kept)
         await self._reconcile()
 
     async def _holds(self, candidate: Candidate) -> None:

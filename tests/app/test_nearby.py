@@ -144,7 +144,7 @@ async def test_a_room_whose_authority_is_another_is_not_joined(tmp_path: Path, m
         await world.press()
         await until(lambda: "certificate cannot be had" in world.lines.getvalue())
         assert not world.adopted
-        pem = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"
+        pem = "-----BEGIN CERTIFICATE-----\n" + ("A" * 64 + "\n") * 99 + "-----END CERTIFICATE-----\n"
         world.authority = Found(SECURE.nearby, SECURE.url, SECURE.plain_url, pem)
         await world.press()
         await until(lambda: world.adopted)

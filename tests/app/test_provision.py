@@ -133,6 +133,18 @@ async def test_a_room_found_nearby_is_taken_at_once(device: Device) -> None:
         assert standing.in_room
 
 
+async def test_a_room_found_nearby_that_cannot_be_taken_hinders_nothing_that_comes(device: Device) -> None:
+    """Anybody in the network may announce one, with an authority that has expired, say."""
+    async with parts(device) as standing, running(device) as daemon:
+        await asyncio.sleep(30)
+        await daemon.provision.adopt(b"schema = 1\nnonsense = 1\n", "found nearby")
+        await asyncio.sleep(20)
+        assert "nonsense" in daemon.lines.getvalue()
+        device.boot(IN_ROOM)
+        await asyncio.sleep(20)
+        assert standing.in_room
+
+
 async def test_when_its_own_folders_change_it_begins_anew(device: Device, tmp_path: Path) -> None:
     async with parts(device), running(device) as daemon:
         device.boot(f'[device]\nstate_dir = "{tmp_path}/elsewhere"\n')

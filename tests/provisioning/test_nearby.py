@@ -19,6 +19,7 @@ from appliance.host.config import HostConfig, RoomConfig
 from appliance.provisioning import nearby
 from appliance.provisioning.nearby import Found, look, read, with_authority
 from tests.host.harness import ROOM, house
+from tests.provisioning.published import Raw
 from tests.support import need, until
 
 GOOD = {"v": "1", "room": "studio", "title": "Studio", "certificate": "ab" * 32}
@@ -158,3 +159,15 @@ async def test_the_authority_is_fetched_and_is_the_announced_one(tmp_path: Path)
         assert await with_authority(dataclasses.replace(found, plain_url="http://127.0.0.1:9")) is None
     none = dataclasses.replace(found, nearby=dataclasses.replace(room, authority=""))
     assert await with_authority(none) is none
+
+
+@pytest.mark.parametrize(
+    "content", [b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n", b"/etc/hostname"]
+)
+async def test_an_authority_that_is_none_is_not_taken(content: bytes) -> None:
+    """It would become a setting that is wrong, or the path of a file."""
+    raw = Raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(content), content), hang_up=True)
+    url = await raw.serve()
+    room = NearbyRoom(ROOM, "Studio", "ab" * 32, authority=hashlib.sha256(content).hexdigest())
+    assert await with_authority(Found(room, url, url)) is None
+    await raw.stop()
