@@ -24,7 +24,7 @@ def test_from_installation_to_purge(target: Target, package: Callable[[Target], 
         life.install(clean, made)
         life.works(clean, source.read(CHECKOUT).version)
         life.units_are_right(clean)
-        life.is_set_up_at_a_terminal(clean, 18432, 240)
+        life.is_set_up_at_a_terminal(clean, 18432, 480)
         life.is_upgraded(clean, life.later_version(made, tmp_path, "99.0"), "99.0")
         life.is_removed(clean)
         life.is_purged(clean, before)
