@@ -35,7 +35,13 @@ def run(given: argparse.Namespace) -> int:
 
     if given.privacy:
         return _privacy(given)
-    for folder in [given.runtime] if given.runtime else runtime_folders():
+    folders = [given.runtime] if given.runtime else runtime_folders()
+    if given.config and not given.runtime:
+        settings = load_settings(given.config, ())
+        if settings is None:
+            return Exit.CONFIGURATION
+        folders = [settings.device.runtime_dir]
+    for folder in folders:
         found = read(folder)
         if found:
             print(json.dumps(found, indent=2) if given.json else "\n".join(describe(found)))

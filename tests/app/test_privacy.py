@@ -14,6 +14,7 @@ import pytest
 from appliance.__main__ import main
 from appliance.app import bundle
 from appliance.app.privacy import privacy
+from appliance.commands import status
 from appliance.settings import Settings, Source, load
 
 SOUND: dict[str, Any] = {"gate": "closed", "reasons": ["switch", "door"], "recording": False}
@@ -86,6 +87,18 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     config.write_text("schema = 1\n[device]\nnaem = 1\n")
     assert main(["status", "--privacy", "--config", str(config)]) == 78
     assert 'Did you mean "name"?' in capsys.readouterr().err
+
+
+def test_status_is_asked_of_the_device_whose_settings_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "k.toml"
+    config.write_text(f'schema = 1\n[device]\nruntime_dir = "{tmp_path}"\n')
+    monkeypatch.setattr(status, "read", lambda folder: {"at": str(folder)} if folder == tmp_path else {})
+    assert main(["status", "--json", "--config", str(config)]) == 0
+    assert json.loads(capsys.readouterr().out) == {"at": str(tmp_path)}
+    config.write_text("schema = 1\n[device]\nnaem = 1\n")
+    assert main(["status", "--config", str(config)]) == 78
 
 
 # ---- the bundle
