@@ -208,6 +208,7 @@ def time_servers() -> list[Any]:
 
 
 async def _time_servers() -> list[Any]:
+    await _forget()
     found: list[Any] = []
     async with _Network() as network:
         for servers in ('"time.example.org"', ""):
