@@ -43,6 +43,9 @@ def _misplaced(document: Document, scope: str) -> Iterator[Problem]:
     for name in _MACHINE:
         if name in device:
             yield _problem(document, "device", name, "stands in the device's own files, never in one that is published")
+    if fetched.get("url") == "":
+        hint = "Whoever followed it would never be told anything again; take the address away at the device itself."
+        yield _problem(document, "provisioning", "url", "must be an address in a document that is published", hint)
     if scope.startswith(DEVICES):
         own = scope.removeprefix(DEVICES)
         if "id" in device and device["id"] != own:

@@ -42,6 +42,17 @@ def test_everything_wrong_is_told_at_once_in_order() -> None:
     ]
 
 
+@pytest.mark.parametrize("scope", ["all", "groups/b", "devices/a"])
+def test_no_document_ends_the_following(scope: str) -> None:
+    """Forty devices would follow it and never look again, whatever is published then."""
+    (problem,) = misplaced(document('[provisioning]\nurl = ""\n', scope), scope)
+    assert str(problem) == (
+        f'{scope}.toml (version 1):3: provisioning.url = "": must be an address in a document that is published. Whoever'
+        " followed it would never be told anything again; take the address away at the device itself."
+    )
+    assert not misplaced(document('[provisioning]\nurl = "https://other.example.org"\n', scope), scope)
+
+
 def test_what_is_no_document_is_told_by_its_reader_alone() -> None:
     assert misplaced(Source("x", b"no toml"), "all") == []
     assert misplaced(document("device = 7\nprovisioning = []\n"), "groups/b") == []
