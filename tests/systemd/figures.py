@@ -12,9 +12,17 @@ class Figures:
     def __init__(self) -> None:
         self._found: dict[str, measurements.Figure] = {}
 
-    def add(self, name: str, value: float, unit: str, goal: str = "", note: str = "") -> None:
-        """One figure; the last of a name counts."""
-        self._found[name] = measurements.Figure(name, round(value, 2), unit, goal, note=note)
+    def add(
+        self,
+        name: str,
+        value: float,
+        unit: str,
+        goal: str = "",
+        peer: tuple[str, float | None] = ("", None),
+        note: str = "",
+    ) -> None:
+        """One figure, and what it is compared with; the last of a name counts."""
+        self._found[name] = measurements.Figure(name, round(value, 2), unit, goal, *peer, note=note)
 
     def write(self) -> None:
         """Write them where KONTOR_MEASUREMENTS says, as ``make test-systemd`` does for a whole run."""
