@@ -376,7 +376,8 @@ class Aligner:
         first = self._reader.first_of(self._place)
         with self._lock:
             known = self._played.read(first, self._reader.sound)
-        if known:
+            silent = self._played.silent_from(first)
+        if known and not silent:  # silence is silence at any place and rate
             self._reader.make(self._place, self._pulled() * 1e6, out)
         else:
             out[:] = 0

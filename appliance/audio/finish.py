@@ -1,5 +1,7 @@
 """What comes behind the canceller: noise suppression, voice detector, gain control and limiter, in this order."""
 
+import math
+
 import numpy as np
 
 from appliance.audio.gain_control import GainControl
@@ -54,7 +56,7 @@ class Finish:
             except Exception as error:  # noqa: BLE001 - whatever it is, the room goes on
                 self._suppressor, self._suppresses = None, False
                 self._leave_out("noise suppression", error)
-        if not np.isfinite(float(np.dot(block, block))):  # the gain control would keep it for good
+        if not math.isfinite(float(np.dot(block, block))):  # the gain control would keep it for good
             block.fill(0)
         speech = False
         if self._voice is not None:

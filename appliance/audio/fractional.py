@@ -44,6 +44,8 @@ class Played:
         self._ring = np.zeros(_LENGTH + _NEEDED, np.float32)  # its beginning is repeated behind its end
         self.written = 0
         """Samples written so far; the first of all has number 0."""
+        self._sounded = 0
+        """The same when something was written last that was no silence."""
 
     def write(self, block: Block) -> None:
         """Append a block, shape (480,)."""
@@ -55,6 +57,12 @@ class Played:
         if at < _NEEDED or at + BLOCK > _LENGTH:
             self._ring[_LENGTH:] = self._ring[:_NEEDED]
         self.written += BLOCK
+        if np.count_nonzero(block):
+            self._sounded = self.written
+
+    def silent_from(self, first: int) -> bool:
+        """Whether all of what was written from sample ``first`` on is zeros."""
+        return first >= self._sounded
 
     def read(self, first: int, out: NDArray[np.float32]) -> bool:
         """Copy what begins at sample ``first``, as much as ``out`` holds: at most 495. False: there is none of it.

@@ -4,6 +4,7 @@ The room never goes deaf: what comes last is the microphone as it is. It never e
 and the FAULT lamp pulses as long as it lasts.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -109,7 +110,7 @@ class Ladder:
             self._fall(f"{type(error).__name__}: {error}")
             out.fill(0)
             return
-        if not np.isfinite(float(np.dot(out, out))):  # what comes behind it would never get rid of that
+        if not math.isfinite(float(np.dot(out, out))):  # what comes behind it would never get rid of that
             self._fall("what came out was no sound")
             out.fill(0)
         elif self._fresh:

@@ -7,6 +7,8 @@ The gain follows the peak of each block: it falls within a millisecond and comes
 the ceiling is rounded off.
 """
 
+import math
+
 import numpy as np
 
 from appliance.core.units import BLOCK, RATE, Block
@@ -22,7 +24,7 @@ _RECOVERY = np.float32(10 ** (0.1 / 20))
 
 
 class Limiter:
-    """One channel. A quiet block costs one look at its peak.
+    """One channel. A quiet block costs one look at its energy.
 
     :param ceiling: of full scale.
     """
@@ -30,6 +32,8 @@ class Limiter:
     def __init__(self, ceiling: float = CEILING) -> None:
         self._knee = np.float32(ceiling * _KNEE)
         self._room = np.float32(ceiling * (1 - _KNEE))
+        self._quiet = float(self._knee) ** 2
+        """Energy of a block that no sample of can be over the knee."""
         self._gain = np.float32(1)
         self._falling = np.ones(BLOCK, np.float32)
         self._falling[:_FALL] = np.linspace(1 / _FALL, 1, _FALL)
@@ -41,8 +45,10 @@ class Limiter:
 
     def limit(self, block: Block) -> None:
         """Turn ``block``, shape (480,), down where it is too loud; in place."""
+        if self._gain >= 1 and float(np.dot(block, block)) <= self._quiet:
+            return
         peak = max(float(block.max()), -float(block.min()))
-        if not np.isfinite(peak):
+        if not math.isfinite(peak):
             block.fill(0)
             return
         if peak <= self._knee and self._gain >= 1:

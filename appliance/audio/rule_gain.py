@@ -9,6 +9,8 @@ Malah, IEEE TASSP 32, 1984), noise to -18 dB and echo to -30.
 Where nothing but echo is there, nobody near talks, and all of it is taken down.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -89,7 +91,7 @@ class RuleGain:
         """
         self._power(error, self._error)
         self._power(echo[:LOW], self._echo)
-        if not np.isfinite(float(np.add.reduce(self._error) + np.add.reduce(self._echo))):
+        if not math.isfinite(float(np.add.reduce(self._error) + np.add.reduce(self._echo))):
             self.reset()
             out.fill(0)
             return 0.0

@@ -26,6 +26,17 @@ def test_the_last_seconds_are_kept_across_the_ring_s_end(blocks: int) -> None:
         np.testing.assert_array_equal(out, sound[first : first + len(out)])
 
 
+def test_it_is_known_where_silence_began() -> None:
+    played, sound = written(3)
+    assert not played.silent_from(len(sound) - 1)
+    for _ in range(400):
+        played.write(np.zeros(BLOCK, np.float32))
+    assert played.silent_from(len(sound))
+    assert not played.silent_from(len(sound) - 1)
+    played.write(sound[:BLOCK])
+    assert not played.silent_from(len(sound) + 100 * BLOCK)
+
+
 def test_what_is_too_old_or_not_written_is_silence() -> None:
     played, sound = written(600)
     oldest = len(sound) - (1 << 17)
