@@ -33,6 +33,8 @@ _YOUNG, _TAKES_NOT = 100, 4.0
 alignment still moves. Later somebody near may be the reason."""
 _SURE, _SURE_AT_LAST = 40, 250
 """Blocks of far-end sound that it has to be trusted for, with that and, where somebody near never stops, without."""
+_ALONE = 300
+"""Blocks with nothing but zeros for an echo after which nothing that a gain remembers of it is of any weight: 3 s."""
 _UNSURE = 30
 """Blocks after a jump in which what is heard tells of nobody."""
 _SILENCE = np.zeros(BLOCK, np.float32)
@@ -69,6 +71,9 @@ class Gain(Protocol):
 
     def gain(self, error: Spectrum, echo: Spectrum, reference: Spectrum, out: Gains, /) -> float:
         """Fill gains (481,); gives the probability that somebody near talks."""
+
+    def gain_alone(self, error: Spectrum, out: Gains, /) -> float:
+        """The same where echo and reference are zeros, and have been for seconds: nothing is played."""
 
 
 class FullDuplex:
@@ -114,6 +119,7 @@ class FullDuplex:
         self._sure, self._sure_at_last = 0, 0
         self._unsure, self._age = 0, 0
         self._far = 0
+        self._silent_for = 0
         self._near = 1.0
 
     @property
@@ -155,26 +161,38 @@ class FullDuplex:
         self._unsure = max(0, self._unsure - 1)
         self._far = _RINGS if energy > _AUDIBLE else max(0, self._far - 1)
         self._trust(loud=energy > _AUDIBLE)
-        np.copyto(self._blocks[-1], reference)
-        self._analysis.analyse(self._blocks, self._spectra)
-        self._listen()
-        self._near = self._gain.gain(self._error, self._echo, self._reference, self._gains)
-        self._high.lower(self._error, self._reference, self._near, self._gains)
+        self._silent_for = self._silent_for + 1 if self._kalman.silent else 0
+        if self._silent_for > _ALONE:
+            self._analysis.analyse(self._errors, self._error_spectra)  # all other spectra are zeros
+            self._listen()
+            self._near = self._gain.gain_alone(self._error, self._gains)
+        else:
+            np.copyto(self._blocks[-1], reference)
+            self._analysis.analyse(self._blocks, self._spectra)
+            self._listen()
+            self._listen_to_echo()
+            self._near = self._gain.gain(self._error, self._echo, self._reference, self._gains)
+            self._high.lower(self._error, self._reference, self._near, self._gains)
         self._look()
         self._error *= self._gains
         self._synthesis.synthesise(self._error, out)
         self._help(microphones, reference, out)
 
     def _listen(self) -> None:
-        """Errors and echoes through the beam."""
+        """Errors through the beam."""
         if self._beam:
             if self._knows and self._far:
                 self._beam.learn(self._echo_spectra)
             self._beam.steer(self.direction)
             self._beam.apply(self._error_spectra, self._error)
-            self._beam.apply(self._echo_spectra, self._echo)
         else:
             np.copyto(self._error, self._error_spectra[0])
+
+    def _listen_to_echo(self) -> None:
+        """Echoes through the same beam."""
+        if self._beam:
+            self._beam.apply(self._echo_spectra, self._echo)
+        else:
             np.copyto(self._echo, self._echo_spectra[0])
 
     def _look(self) -> None:

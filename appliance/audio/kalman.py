@@ -139,6 +139,11 @@ class KalmanCanceller:
         return 10 * math.log10(self._heard / self._left)
 
     @property
+    def silent(self) -> bool:
+        """Whether nothing at all was played for longer than the room is estimated: then the echo is all zeros."""
+        return self._references.empty
+
+    @property
     def junk(self) -> int:
         """Blocks that were no sound."""
         return self._junk + self._references.junk
@@ -167,8 +172,12 @@ class KalmanCanceller:
             errors.fill(0)
             echoes.fill(0)
             return
-        np.subtract(microphones, echoes, out=errors)
-        if self._harms(heard, float(np.vdot(errors, errors))):
+        if self._references.empty:
+            errors[:], left = microphones, heard
+        else:
+            np.subtract(microphones, echoes, out=errors)
+            left = float(np.vdot(errors, errors))
+        if self._harms(heard, left):
             self.divergences += 1
             self._forget_room()
             errors[:] = microphones

@@ -86,6 +86,7 @@ WIDE = _mean(_paired(SPREADING))
 """The same over pairs of bands, shape (PAIRS, 161)."""
 PAIRS = len(WIDE)
 _ALL = np.ascontiguousarray(np.concatenate([NARROW, WIDE]).T)
+_OF_ERROR = np.ascontiguousarray(NARROW.T)
 _SPREADING_AND_ABOVE = np.hstack([SPREADING, SPREADING[:, _HIGH_FROM:].mean(axis=1, keepdims=True)])
 INPUTS = 2 * BANDS + 2 * PAIRS
 
@@ -164,6 +165,8 @@ class Features:
         self.values = np.ones(INPUTS + 1, np.float32)
         self._logarithms = self.values[: 2 * BANDS + PAIRS]
         self._coherence = self.values[2 * BANDS + PAIRS : INPUTS]
+        self._logarithms[:], self._coherence[:] = logarithm(np.zeros_like(self._logarithms)), 0
+        self._of_error = self.values[:BANDS]
         self._spectra = np.zeros((3, LOW), np.complex64)
         self._real, self._imaginary = self._spectra.real, self._spectra.imag
         self._rows = np.zeros((5, LOW), np.float32)
@@ -207,6 +210,23 @@ class Features:
         self._read()
         return True
 
+    def update_alone(self, error: Spectrum) -> bool:
+        """The same where echo and reference are zeros, and have been for seconds: only what tells of the error changes."""
+        spectrum, power, scratch = self._spectra[0], self.powers[0], self._scratch[0]
+        spectrum[:] = error[:LOW]
+        if not np.vdot(spectrum, spectrum).real < _LOUDEST:
+            return False
+        np.square(self._real[0], out=power)
+        np.square(self._imaginary[0], out=scratch)
+        power += scratch
+        kept = self._kept[0]
+        kept *= _OLD
+        np.multiply(power, _NEW, out=scratch)
+        kept += scratch
+        np.dot(power, _OF_ERROR, out=self._of_error)
+        logarithm(self._of_error, out=self._of_error)
+        return True
+
     def _read(self) -> None:
         """From bins to bands."""
         np.dot(self._rows, _ALL, out=self._bands)
@@ -234,11 +254,15 @@ class _Fine:
         self._moments, self._products = np.zeros((2, LOW), np.float32), np.zeros((2, LOW), np.float32)
         self._held, self._left, self._smooth = (np.zeros(LOW, np.float32) for _ in range(3))
         self._scratch = np.zeros(LOW, np.float32)
+        self._alone = 0  # blocks of which the moments do not know yet
         self.reset()
 
     def gain(self, powers: Array) -> Array:
         """Take powers of error and echo, shape (2 or more, 161); gives shape (161,), valid until the next call."""
         apart, products, left = self._apart, self._products, self._left
+        if self._alone:
+            self._moments *= np.float32(float(1 - _MOMENTS_MOVE) ** self._alone)
+            self._alone = 0
         np.subtract(powers[:2], self._means, out=apart)
         np.multiply(apart, apart[1], out=products)
         apart *= _MEANS_MOVE
@@ -266,11 +290,20 @@ class _Fine:
         np.sqrt(self._smooth, out=self._scratch)
         return self._scratch
 
+    def follow(self, power: Array) -> None:
+        """Take the power of the error, shape (161,), where there has been no echo for seconds: the gain is 1."""
+        mean, apart = self._means[0], self._apart[0]
+        np.subtract(power, mean, out=apart)
+        apart *= _MEANS_MOVE
+        mean += apart
+        self._alone += 1
+
     def reset(self) -> None:
         """Forget the loudspeaker."""
         self._means.fill(0)
         self._held.fill(0)
         self._moments[0], self._moments[1] = 1e-7, 1e-6
+        self._alone = 0
         self._smooth.fill(1)
 
 
@@ -313,9 +346,30 @@ class ResidualGain:
         :returns: probability that somebody near talks, 0 to 1. What is no number is silenced, and the state forgotten.
         """
         if not self._features.update(error, echo, reference):
-            self.reset()
-            out.fill(0)
-            return 0.0
+            return self._silence(out)
+        near = self._judge(out)
+        out[:LOW] *= self._fine.gain(self._features.powers)
+        return near
+
+    def gain_alone(self, error: Spectrum, out: Gains) -> float:
+        """The same where echo and reference are zeros, and have been for seconds: nothing is played.
+
+        It says what :meth:`gain` would say, and forgets what it would forget.
+        """
+        if not self._features.update_alone(error):
+            return self._silence(out)
+        near = self._judge(out)
+        self._fine.follow(self._features.powers[0])
+        return near
+
+    def _silence(self, out: Gains) -> float:
+        """What is no number is silenced, and the state forgotten."""
+        self.reset()
+        out.fill(0)
+        return 0.0
+
+    def _judge(self, out: Gains) -> float:
+        """What the network makes of the features: gains, and the probability that somebody near talks."""
         np.dot(self._into, self._features.values, out=self._first)
         np.maximum(self._first, 0, out=self._first)
         np.dot(self._gates, self._first_and_one, out=self._forward)
@@ -333,7 +387,6 @@ class ResidualGain:
         np.maximum(self._bands, _FLOOR, out=self._bands)
         np.dot(self._bands, _SPREADING_AND_ABOVE, out=out[: LOW + 1])
         out[LOW:] = out[LOW]
-        out[:LOW] *= self._fine.gain(self._features.powers)
         return float(self._out[BANDS])
 
     def reset(self) -> None:

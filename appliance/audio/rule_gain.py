@@ -68,6 +68,7 @@ class RuleGain:
         self._leak = np.zeros(LOW, np.float32)
         self._left = np.zeros(LOW, np.float32)
         self._odd = False
+        self._forgets = 0  # blocks of which the leak does not know yet
         self.reset()
 
     def reset(self) -> None:
@@ -75,7 +76,7 @@ class RuleGain:
         for array in (self._means, self._held, self._powers, self._voice, self._noise):
             array.fill(0)
         self._lowest.fill(np.inf)
-        self._looked, self._knows_noise = 0, False
+        self._looked, self._knows_noise, self._forgets = 0, False, 0
         self._together.fill(_FIRST_LEAK * 1e-6)
         self._alone.fill(1e-6)
         self._leak.fill(_FIRST_LEAK)
@@ -92,9 +93,7 @@ class RuleGain:
         self._power(error, self._error)
         self._power(echo[:LOW], self._echo)
         if not math.isfinite(float(np.add.reduce(self._error) + np.add.reduce(self._echo))):
-            self.reset()
-            out.fill(0)
-            return 0.0
+            return self._silence(out)
         self._odd = not self._odd
         if self._odd:
             self._measure_leak()
@@ -102,9 +101,36 @@ class RuleGain:
         self._held *= _ECHO_KEPT
         np.maximum(self._held, self._echo, out=self._held)
         np.multiply(self._held, self._leak, out=self._left)
-        self._wiener(out)
-        out *= np.float32(self._whole())
+        self._wiener(out, alone=False)
+        out *= np.float32(self._whole(self._unexplained()))
         return self._near
+
+    def gain_alone(self, error: Spectrum, out: Gains) -> float:
+        """The same where echo and reference are zeros, and have been for seconds: nothing is played.
+
+        It says what :meth:`gain` would say, and forgets what it would forget.
+        """
+        self._power(error, self._error)
+        if not math.isfinite(float(np.add.reduce(self._error))):
+            return self._silence(out)
+        self._odd = not self._odd
+        if self._odd:
+            difference = np.subtract(self._error[:LOW], self._means[0], out=self._differences[0])
+            difference *= _MEAN_MOVES
+            self._means[0] += difference
+            self._forgets += 1
+        self._measure_noise()
+        self._wiener(out, alone=True)
+        whole = self._whole(1.0)
+        if whole < 1:
+            out *= np.float32(whole)
+        return self._near
+
+    def _silence(self, out: Gains) -> float:
+        """What is no number is silenced, and the state forgotten."""
+        self.reset()
+        out.fill(0)
+        return 0.0
 
     def _power(self, spectrum: Spectrum, out: NDArray[np.float32]) -> None:
         squares = np.square(spectrum.view(np.float32), out=self._squares[: 2 * len(spectrum)])
@@ -113,6 +139,11 @@ class RuleGain:
     def _measure_leak(self) -> None:
         """How much is left of the echo, in each bin."""
         differences = self._differences
+        if self._forgets:
+            kept = np.float32(float(1 - _LEAK_MOVES) ** self._forgets)
+            self._together *= kept
+            self._alone *= kept
+            self._forgets = 0
         np.subtract(self._error[:LOW], self._means[0], out=differences[0])
         np.subtract(self._echo, self._means[1], out=differences[1])
         self._means += _MEAN_MOVES * differences
@@ -139,14 +170,15 @@ class RuleGain:
             np.minimum(before, now, out=self._noise)
             self._noise *= _NOISE_OVER
 
-    def _wiener(self, out: Gains) -> None:
+    def _wiener(self, out: Gains, *, alone: bool) -> None:
         """The part of the voice in each bin."""
         rest, floor = self._rest, self._floor
         np.multiply(self._noise, _LEAST_NOISE, out=floor)
-        np.multiply(self._left, _LEAST_ECHO, out=self._scratch[:LOW])
-        floor[:LOW] += self._scratch[:LOW]
         np.add(self._noise, _TINY, out=rest)
-        rest[:LOW] += self._left
+        if not alone:
+            np.multiply(self._left, _LEAST_ECHO, out=self._scratch[:LOW])
+            floor[:LOW] += self._scratch[:LOW]
+            rest[:LOW] += self._left
         floor /= rest
         np.sqrt(floor, out=floor)
         voice = np.subtract(self._error, rest, out=self._scratch)
@@ -160,14 +192,16 @@ class RuleGain:
         np.square(out, out=self._voice)
         self._voice *= self._error
 
-    def _whole(self) -> float:
-        """What all of the block is multiplied with: little, while nobody near talks."""
-        error, left = self._error[_VOICE], self._left[_VOICE]
+    def _unexplained(self) -> float:
+        """The part of the error that is not the echo."""
         if float(np.add.reduce(self._held[_VOICE])) < _NO_ECHO:
-            unexplained = 1.0
-        else:
-            over = np.maximum(error - _SURELY * left, 0)
-            unexplained = float(np.add.reduce(over)) / (float(np.add.reduce(error)) + 1e-12)
+            return 1.0
+        error, left = self._error[_VOICE], self._left[_VOICE]
+        over = np.maximum(error - _SURELY * left, 0)
+        return float(np.add.reduce(over)) / (float(np.add.reduce(error)) + 1e-12)
+
+    def _whole(self, unexplained: float) -> float:
+        """What all of the block is multiplied with: little, while nobody near talks."""
         self._near = _KEPT * self._near + (1 - _KEPT) * unexplained
         open_by = min(1.0, max(0.0, (self._near - _NOT_NEAR) / (_NEAR - _NOT_NEAR)))
         if open_by >= 1:

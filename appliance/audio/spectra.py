@@ -42,11 +42,16 @@ class Analysis:
         self._windowed = np.zeros((channels, WINDOW), np.float32)
 
     def analyse(self, blocks: Blocks, out: Spectra) -> None:
-        """Take the next block of each channel, shape (n, 480), and give the spectra of the last two, shape (n, 481)."""
-        self._samples[:, :BLOCK] = self._samples[:, BLOCK:]
-        self._samples[:, BLOCK:] = blocks
-        np.multiply(self._samples, self._window, out=self._windowed)
-        forward_mean(self._windowed, out)
+        """Take the next block of each channel, shape (n, 480), and give the spectra of the last two, shape (n, 481).
+
+        Given fewer blocks it takes those of the first channels: the others stay what they were.
+        """
+        n = len(blocks)
+        samples, windowed = self._samples[:n], self._windowed[:n]
+        samples[:, :BLOCK] = samples[:, BLOCK:]
+        samples[:, BLOCK:] = blocks
+        np.multiply(samples, self._window, out=windowed)
+        forward_mean(windowed, out)
 
     def reset(self) -> None:
         """Forget the block before."""

@@ -36,6 +36,15 @@ class TwoGains:
         """
         near = self._learned.gain(error, echo, reference, out)
         self._rule.gain(error, echo, reference, self._gains)
+        return self._mixed(near, out)
+
+    def gain_alone(self, error: Spectrum, out: Gains) -> float:
+        """The same where echo and reference are zeros, and have been for seconds."""
+        near = self._learned.gain_alone(error, out)
+        self._rule.gain_alone(error, self._gains)
+        return self._mixed(near, out)
+
+    def _mixed(self, near: float, out: Gains) -> float:
         self._near = max(near, _KEPT * self._near)
         self._voice += _MOVES * (self._near - self._voice)
         self._gains -= out
