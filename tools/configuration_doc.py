@@ -41,17 +41,21 @@ id = "lobby"
 1. the defaults below
 2. `/{MACHINE}`
 3. `/{BESIDE}/*.toml`, by name
-4. `kontor.toml` on the boot partition (`/{BOOT[0]}`)
+4. a room that was found nearby and joined by a press on the panel ([enrolment.md](enrolment.md))
+5. `kontor.toml` on the boot partition (`/{BOOT[0]}`)
+6. signed documents from afar: for all, for the group, for this device ([fleet.md](fleet.md))
 
-With `--config FILE` that file is read, and none of these.
+4 to 6 are read by `kontor provision` alone, and hold once it has accepted them ([provisioning.md](provisioning.md)). With
+`--config FILE` that file is read, and none of these.
 
 **Is it right?** `kontor config check` tells everything that is wrong at once: file, line, key, what is allowed, and what
 was probably meant. A key that does not exist is an error, so a slip of the pen never goes unnoticed. `kontor config show`
-prints what is in force and where each value was written, `kontor config diff` only what differs from the defaults, and
+prints what is in force and where each value was written, `kontor config diff` only what differs from the defaults, or between two files, and
 `kontor config schema` the JSON Schema for an editor. Wrong settings end a command with 78, a wrong command line with 64.
 
 **Secrets** are never written here: a setting names a file that holds the secret. Such a file must not be open to
-everybody on the machine (`chmod o= FILE`), and what is in it is shown nowhere. A room's key is made with
+everybody on the machine (`chmod o= FILE`), and what is in it is shown nowhere. On the boot partition alone the secret itself may
+stand there, under the name without `_file`, until the device has moved it. A room's key is made with
 `kontor config new-key FILE`.
 
 **Paths** that do not begin with `/` start at the folder of the file they are written in.
