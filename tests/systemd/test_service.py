@@ -70,7 +70,7 @@ def test_folders_and_sockets_belong_to_whom_they_should(guest: Guest) -> None:
     ).stdout
     table = dict(line.split(" ", 1) for line in found.splitlines())
     assert table["/run/kontor"] == "root kontor 1770"
-    assert table["/run/kontor/exchange"] == "kontor-sound kontor 660"
+    assert table["/run/kontor/exchange"] == "kontor-sound kontor-link 660"
     for part in ("sound", "link", "provision"):
         assert table[f"/run/kontor/{part}.status"] == f"kontor-{part} kontor 660"
     assert table["/var/lib/kontor"] == "root root 755"
@@ -245,6 +245,17 @@ def test_somebody_else_may_not_record(guest: Guest) -> None:
     assert "only root may ask this" in done.stdout
     done = guest.run("/usr/bin/guest-python /tmp/ask.py")
     assert "only root may ask this" not in done.stdout
+
+
+def test_link_alone_reaches_the_microphone(guest: Guest) -> None:
+    """A newer connection takes the place of the one before: any other service that was taken over would be heard and hear."""
+    program = "import socket as s; s.socket(s.AF_UNIX, s.SOCK_SEQPACKET).connect('/run/kontor/exchange')"
+    guest.path("/tmp/knock.py").write_text(program)
+    for part in ("host", "provision"):
+        groups = f"--regid=kontor --groups=kontor,kontor-{part}"
+        done = guest.run(f"setpriv --reuid=kontor-{part} {groups} /usr/bin/guest-python /tmp/knock.py", check=False)
+        assert "PermissionError" in done.stderr, part
+    guest.until_in_call()
 
 
 def test_none_runs_as_root_or_could_become_it(guest: Guest) -> None:
