@@ -6,9 +6,11 @@ import json
 import os
 import secrets
 import sys
+import tempfile
 from pathlib import Path
 
 from appliance.commands import Subparsers
+from appliance.commands.config_card import as_card
 from appliance.commands.config_pull import register_pull
 from appliance.commands.config_signed import register_sign, register_verify
 from appliance.commands.part import add_config
@@ -59,14 +61,23 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _settings(given: argparse.Namespace) -> int:
-    found = sources(getattr(given, "named", None) or given.config)
+    named = getattr(given, "named", None) or given.config
     # Whoever may read the settings need not be allowed to read the secrets.
     secrets_of = None if given.action == "check" else ()
     notes: list[str] = []
     try:
-        resolved = resolve(found, secrets_of)
+        if named and given.action == "check":
+            with tempfile.TemporaryDirectory(prefix="kontor-") as folder:
+                found, notes = as_card(named, Path(folder))
+                resolved = resolve(found, secrets_of)
+        else:
+            found = sources(named)
+            resolved = resolve(found, secrets_of)
         if given.action == "check":
-            notes = _compare_with_machine(resolved)
+            notes += _compare_with_machine(resolved)
+    except OSError as error:
+        print(f"kontor config check needs a folder for its own files: {error}", file=sys.stderr)
+        return Exit.CANNOT_CREATE
     except SettingsError as error:
         if given.json:
             print(json.dumps({"ok": False, "problems": [problem.as_dict() for problem in error.problems]}, indent=2))
