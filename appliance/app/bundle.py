@@ -5,7 +5,6 @@ Every file in it is made of what is meant to be told; nothing is copied as it li
 
 import io
 import json
-import os
 import platform
 import re
 import subprocess
@@ -18,6 +17,7 @@ from typing import Any
 
 from appliance import __version__
 from appliance.health.machine import machine
+from appliance.settings.store import create
 
 README = """What `kontor doctor --bundle` collected. Look through it before you send it on.
 
@@ -75,9 +75,7 @@ def write(path: Path, files: Mapping[str, bytes]) -> None:
             entry = tarfile.TarInfo(f"{path.name.partition('.')[0]}/{name}")
             entry.size, entry.mode = len(data), 0o644
             archive.addfile(entry, io.BytesIO(data))
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content.getvalue())
+    create(path, content.getvalue())
 
 
 def without_names(settings: str) -> str:

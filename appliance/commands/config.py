@@ -3,7 +3,6 @@
 import argparse
 import base64
 import json
-import os
 import secrets
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from appliance.settings import Origin, PanelKind, Problem, Resolved, SettingsErr
 from appliance.settings.checks_signs import same_by_chance
 from appliance.settings.describe import as_dict, as_toml, differences
 from appliance.settings.json_schema import json_schema
+from appliance.settings.store import create
 
 _KEY_BYTES = 32
 
@@ -155,14 +155,12 @@ def _schema() -> int:
 def _new_key(path: Path) -> int:
     try:
         # Never over an old key: with it all links of its room would be void.
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        create(path, base64.b64encode(secrets.token_bytes(_KEY_BYTES)) + b"\n")
     except FileExistsError:
         print(f"{path} is there already. Name a new file: an old key is never written over.", file=sys.stderr)
         return Exit.CANNOT_CREATE
     except OSError as error:
         print(f"{path} cannot be made: {error.strerror}.", file=sys.stderr)
         return Exit.CANNOT_CREATE
-    with os.fdopen(handle, "wb") as file:
-        file.write(base64.b64encode(secrets.token_bytes(_KEY_BYTES)) + b"\n")
     print(f"{path} holds a new key. Give it to the user that kontor host runs as: chown USER {path}", file=sys.stderr)
     return 0

@@ -2,13 +2,13 @@
 
 import argparse
 import getpass
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.commands import Subparsers
 from appliance.core.exits import Exit
+from appliance.settings.store import create
 
 if TYPE_CHECKING:
     from appliance.provisioning.minisign import PublicKey
@@ -104,17 +104,13 @@ def _new(given: argparse.Namespace) -> int:
     try:
         for path, content, mode in ((given.file, key.dump(password), 0o600), (public, public_file(key.public), 0o644)):
             # Never over an old key: the devices that trust it could not be reached any more.
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            create(path, content, mode)
             made.append(path)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(handle)
     except OSError as error:
-        for path in made:
-            path.unlink(missing_ok=True)
+        for each in made:
+            each.unlink(missing_ok=True)
         hint = " An old key is never written over: name a new file." if isinstance(error, FileExistsError) else ""
-        print(f"kontor keys: {error.filename} cannot be made: {error.strerror}.{hint}", file=sys.stderr)
+        print(f"kontor keys: {path} cannot be made: {error.strerror}.{hint}", file=sys.stderr)
         return Exit.CANNOT_CREATE
     print(f"{given.file} signs: keep it, and a copy of it, where no device and no web server is.", file=sys.stderr)
     print(f"{public} is for everybody. On the devices, in kontor.toml:", file=sys.stderr)

@@ -10,7 +10,6 @@ import hashlib
 import os
 import re
 import stat
-import tempfile
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,13 +18,13 @@ from typing import Any, NamedTuple
 
 from appliance.core.text import quoted
 from appliance.provisioning.files import source
-from appliance.provisioning.sets import BOOT_LAYER, Layer, make_folder, sync
+from appliance.provisioning.sets import BOOT_LAYER, Layer, make_folder
 from appliance.settings import Problem, Settings
 from appliance.settings.lines import KeyPath
 from appliance.settings.problems import MASK
 from appliance.settings.setting import Items, Section, Setting, members
 from appliance.settings.sources import read
-from appliance.settings.store import atomic_write
+from appliance.settings.store import atomic_write, write_all
 
 MOVED = "(moved)"
 _FILE = "_file"
@@ -205,10 +204,7 @@ def _replaced(table: dict[str, Any], path: KeyPath, name: str, value: str) -> di
 
 
 def _blank(path: Path, old: bytes, new: bytes) -> str:
-    """Replace the boot file in one step, and write over what stood there; returns why it could not be, or "".
-
-    No fchmod that must succeed, as in settings/store.py: FAT has no modes, and refuses it.
-    """
+    """Replace the boot file in one step, and write over what stood there; returns why it could not be, or ""."""
     try:
         before = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
@@ -216,36 +212,13 @@ def _blank(path: Path, old: bytes, new: bytes) -> str:
     try:
         if os.read(before, len(old) + 1) != old:
             return "it was changed meanwhile"
-        _replace(path, new, os.fstat(before).st_mode)
+        atomic_write(path, new, stat.S_IMODE(os.fstat(before).st_mode), strict=False)
         # The name surely leads to the new file; the blocks of the old one, open here still, must not keep the secret.
         os.lseek(before, 0, os.SEEK_SET)
-        _write(before, bytes(len(old)))
+        write_all(before, bytes(len(old)))
+        os.fsync(before)
     except OSError as error:
         return error.strerror or str(error)
     finally:
         os.close(before)
     return ""
-
-
-def _replace(path: Path, content: bytes, mode: int) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
-    try:
-        try:
-            with contextlib.suppress(OSError):
-                os.fchmod(handle, stat.S_IMODE(mode))
-            _write(handle, content)
-        finally:
-            os.close(handle)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    sync(path.parent)
-
-
-def _write(handle: int, content: bytes) -> None:
-    """All of it, and to the disk."""
-    left = memoryview(content)
-    while left:
-        left = left[os.write(handle, left) :]
-    os.fsync(handle)

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from appliance.core.documents import kind_of
 from appliance.provisioning.files import NAMES
 from appliance.provisioning.publication import Published
 from appliance.settings import Source
+from appliance.settings.store import create, sync_folder
 
 BOOT_LAYER = "20-boot.toml"
-_DOCUMENT_LAYERS = ("30-all.toml", "31-group.toml", "32-device.toml")
+_DOCUMENT_LAYERS = {"all": "30-all.toml", "group": "31-group.toml", "device": "32-device.toml"}
 _DIGITS = 16
 _FOLDER, _FILE = 0o750, 0o640
 """Readable for all services of ours (group kontor), writable for provisioning alone."""
@@ -49,8 +51,7 @@ class Layer:
 
 def layer_of(document: Published) -> Layer:
     """The layer that a signed document makes."""
-    place = 0 if document.scope == "all" else 1 if document.scope.startswith("groups/") else 2
-    return Layer(_DOCUMENT_LAYERS[place], document.name, document.content, document=document)
+    return Layer(_DOCUMENT_LAYERS[kind_of(document.scope)], document.name, document.content, document=document)
 
 
 def digest_of(layers: Sequence[Layer]) -> str:
@@ -105,7 +106,7 @@ class Sets:
                 _remove(new)
                 raise
         # Even if it was there: a power cut may have come between its rename and this.
-        sync(self._sets)
+        sync_folder(self._sets)
         return digest
 
     def point(self, link: Link, digest: str) -> None:
@@ -120,7 +121,7 @@ class Sets:
             new.replace(path)
         else:
             path.unlink(missing_ok=True)
-        sync(self._folder)
+        sync_folder(self._folder)
 
     def _whole(self, digest: str) -> bool:
         try:
@@ -136,8 +137,8 @@ class Sets:
         new.mkdir()
         new.chmod(_FOLDER)  # whatever the umask
         for name, content in [*((layer.file, layer.content) for layer in layers), (NAMES, _names(layers))]:
-            _write_file(new / name, content)
-        sync(new)
+            create(new / name, content, _FILE)
+        sync_folder(new)
 
     def _tidy(self, wanted: str) -> None:
         """Here and not when a set is left: whoever has just begun to read the old one reads on."""
@@ -177,7 +178,7 @@ def make_folder(folder: Path, mode: int) -> None:
     folder.mkdir(exist_ok=True)
     with contextlib.suppress(OSError):  # a sandbox may forbid what tmpfiles.d has done on a device
         folder.chmod(mode)
-    sync(folder.parent)
+    sync_folder(folder.parent)
 
 
 def _remove(folder: Path) -> None:
@@ -186,27 +187,3 @@ def _remove(folder: Path) -> None:
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()
-
-
-def _write_file(path: Path, content: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE)
-    try:
-        left = memoryview(content)
-        while left:
-            left = left[os.write(handle, left) :]
-        os.fchmod(handle, _FILE)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def sync(folder: Path) -> None:
-    """Put the names in a folder on the disk.
-
-    :raises OSError: the disk refuses.
-    """
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
