@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from appliance import __version__
 from appliance.app.neighbours import Neighbours, Said
+from appliance.core.documents import KINDS
 from appliance.core.enrolment import fingerprint
 from appliance.core.protocol import MOST_NAME
 from appliance.core.text import one_line
@@ -22,7 +23,6 @@ EVERY = 10.0
 """Seconds between two looks: a published change is to be seen in the list of devices soon."""
 _DEGREES = 5
 """Steps of the temperature: every change goes to everybody in the room."""
-_SCOPES = ("all", "group", "device")
 
 Extra = Mapping[str, object]
 
@@ -38,7 +38,7 @@ def extra_of(provision: Said, sound: Said, machine: Machine) -> Extra:
         extra["config"] = _short(config.get("state"))
         extra["digest"] = _short(config.get("digest"))[:16]
         versions = _object(config, "versions")
-        extra |= {scope: versions[scope] for scope in _SCOPES if isinstance(versions.get(scope), int)}
+        extra |= {scope: versions[scope] for scope in KINDS if isinstance(versions.get(scope), int)}
         extra["in_group"] = _short(config.get("group"))
         extra["why"] = _short(config.get("why"))
     extra["limited"] = _limited(sound, machine)

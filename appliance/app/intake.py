@@ -26,7 +26,7 @@ _SECRETS = Path("var/lib/kontor/secrets")
 _HOW_TO_WRITE = "Mount the boot partition with the options uid=kontor-provision,umask=0077 (in /etc/fstab)."
 
 
-def place_of(settings: Settings) -> Place | None:
+def publisher_of(settings: Settings) -> Place | None:
     """Where settings are fetched with these; None: nowhere."""
     provisioning = settings.provisioning
     if not provisioning.url:
@@ -117,7 +117,7 @@ class Intake:
         :param floors: the newest versions ever seen, by scope.
         :raises OSError: newer versions could not be remembered; they are not taken in then.
         """
-        place = place_of(settings)
+        place = publisher_of(settings)
         if place is None:
             self._fetcher, self.up_to_date, self.reached = None, True, False
             return

@@ -1,15 +1,16 @@
 """New settings from their first sight to the end of their trial: put together, checked, taken up by all, kept or taken back."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from appliance.app.intake import Intake, place_of
+from appliance.app.intake import Intake, publisher_of
 from appliance.app.places import state_of
 from appliance.app.trial import LOOK, SETTLED, Parts, judge
-from appliance.core.documents import Floor, expired, scopes_of
+from appliance.core.documents import Floor, expired, kind_of, scopes_of
 from appliance.core.events import EventName, Severity
 from appliance.core.rollout import MOST_ATTEMPTS, Change, State, Trial, Verdict, change_of
 from appliance.health.journal import Journal
@@ -19,7 +20,7 @@ from appliance.provisioning.files import Files, Loaded
 from appliance.provisioning.ledger import Ledger
 from appliance.provisioning.network import Network, NetworkError
 from appliance.provisioning.sets import Layer, Sets, digest_of
-from appliance.settings import Settings, SettingsError
+from appliance.settings import Settings
 from appliance.settings.describe import effects, entries, toml_value
 
 _SETTINGS = Path("var/lib/kontor/settings")
@@ -27,7 +28,6 @@ _MOST_TOLD = 20
 """Changed settings, and problems, that are told one by one."""
 _LONGEST_LINE = 400
 _DISK_AGAIN = 5.0
-_KINDS = {"all": "all", "groups": "group", "devices": "device"}
 
 
 class Rollout:
@@ -53,7 +53,7 @@ class Rollout:
         self._seen: object = None
         """What the last candidate was made of."""
         self._candidate: Candidate | None = None
-        self._asked = False
+        self._asked = self._cut_off = False
         self._disk = ""
         """Why the disk does not take what has to be on it; empty: it does."""
 
@@ -64,7 +64,7 @@ class Rollout:
         times = [document.expires for document in documents if document.expires is not None]
         return {
             "state": str(remembered.state),
-            "versions": {_KINDS[document.scope.partition("/")[0]]: document.version for document in documents},
+            "versions": {kind_of(document.scope): document.version for document in documents},
             "group": self._files.current.settings.provisioning.group,
             "digest": self._files.current.digest,
             "since": remembered.since,
@@ -75,7 +75,7 @@ class Rollout:
         }
 
     async def begin(self) -> None:
-        """Take up what was kept; a trial that was cut off is taken back."""
+        """Remember what was kept, and take a trial that was cut off back, before anybody else reads what was tried."""
         damaged = await asyncio.to_thread(self._ledger.load)
         if damaged:
             self._journal.tell(EventName.SETTINGS_NOT_STORED, why=damaged)
@@ -83,13 +83,24 @@ class Rollout:
         self._kept = await asyncio.to_thread(self._read, good)
         self.intake.remember(self._kept)
         self._files.current = replace(self._files.current, digest=good)
+        self._cut_off = active != good or self._ledger.remembered.state is State.TRYING
         if active != good:
-            await self._until_stored(self._sets.point, "active", good)
-            self._take_up(await asyncio.to_thread(self._load))
             self._journal.tell(EventName.SETTINGS_REVERTED, digest=active, why="the trial was cut off")
+            with contextlib.suppress(OSError):  # a disk that refuses is waited for by settle(), not here
+                await asyncio.to_thread(self._sets.point, "active", good)
+
+    async def settle(self) -> None:
+        """Take up what was kept, with all its parts, and with the network."""
+        good = self._files.current.digest
+        if self._sets.linked("active") != good:
+            await self._until_stored(self._sets.point, "active", good)
+        if self._cut_off:
+            self._take_up(await asyncio.to_thread(self._files.load_or_salvage))
+            await self._all_back(good, gate=True)  # those that have run on
+            await self._parts.on_trial(False)
         # The machine's own file may have changed too, and time servers are forgotten with every start.
         await self._settle_network(self._files.current)
-        if self._ledger.remembered.state is State.TRYING:
+        if self._cut_off:
             await self._note(state=State.KEPT if good else State.DEFAULTS)
 
     def try_again(self) -> None:
@@ -161,12 +172,6 @@ class Rollout:
             self._seen = seen
         return self._candidate
 
-    def _load(self) -> Loaded:
-        try:
-            return self._files.load()
-        except SettingsError:
-            return self._files.salvage()
-
     async def _consider(self, candidate: Candidate) -> None:
         remembered = self._ledger.remembered
         if candidate.settings is None:
@@ -201,7 +206,7 @@ class Rollout:
             parts,
             in_room,
             # Where nothing came from before, nothing can be lost: a card names a place before anything is published there.
-            change.fetch and self.intake.reached and place_of(new) is not None,
+            change.fetch and self.intake.reached and publisher_of(new) is not None,
             self._clock(),
             max(before.settings.provisioning.confirm_s, new.provisioning.confirm_s),
         )
@@ -272,12 +277,16 @@ class Rollout:
         self._take_up(before)
         await self._note(state=State.REVERTED, why=why, **noted)
         self._journal.tell(EventName.SETTINGS_REVERTED, digest=trial.digest, why=why)
+        await self._all_back(before.digest, trial.parts, gate=change.gate)
+
+    async def _all_back(self, digest: str, parts: Collection[str] = (), *, gate: bool) -> None:
+        """Wait until ``parts``, and whoever else answers, run with what holds again; the gate is closed meanwhile."""
         end = self._clock() + SETTLED
         while self._clock() < end:
-            if change.gate:
+            if gate:
                 await self._parts.on_trial(True)
-            seen = await self._parts.look(before.digest)
-            if all(seen.digests.get(part) == before.digest for part in trial.parts):
+            seen = await self._parts.look(digest)
+            if all(seen.digests.get(part) == digest for part in {*parts, *seen.digests}):
                 return
             await asyncio.sleep(LOOK)
 
@@ -291,7 +300,7 @@ class Rollout:
 
     async def _reach(self, new: Settings) -> bool:
         """Whether something genuine comes from where these settings say, in these settings' network."""
-        place = place_of(new)
+        place = publisher_of(new)
         if place is None:
             return True
         fetcher = Fetcher(place, self._now, self.intake.documents, self._ledger.remembered.floors)

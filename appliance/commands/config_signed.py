@@ -62,7 +62,8 @@ def register_verify(actions: Subparsers) -> None:
 def _sign(given: argparse.Namespace) -> int:
     from appliance.core.documents import Pointer
     from appliance.provisioning.files import source
-    from appliance.provisioning.fleet import Step, is_scope, write
+    from appliance.provisioning.fleet import Step, write
+    from appliance.provisioning.publication import is_scope
     from appliance.provisioning.signing import KeyRefused
     from appliance.provisioning.whole import resolve_whole
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from appliance.commands import Subparsers
 from appliance.commands.host_control import Answer, Hosts, HostSays, action, group, only_here, show
+from appliance.core.documents import KINDS
 from appliance.settings import identity_of
 from appliance.settings.store import atomic_write
 
@@ -57,7 +58,7 @@ def _how(device: Answer) -> str:
     if device["revoked"]:
         return "revoked"
     report = device["report"] or {}
-    versions = [f"{scope} {report[scope]}" for scope in ("all", "group", "device") if scope in report]
+    versions = [f"{scope} {report[scope]}" for scope in KINDS if scope in report]
     settings = f", settings {report['config']}" if "config" in report else ""
     words = f"{settings} ({', '.join(versions)})" if versions else settings
     return ("in the room" if device["here"] else "not in the room") + words

@@ -13,6 +13,13 @@ HIGHEST_VERSION = 2**31 - 1
 ALL = "all"
 GROUPS = "groups/"
 DEVICES = "devices/"
+KINDS = ("all", "group", "device")
+"""Of scopes, the weakest first: what a later one says holds."""
+
+
+def kind_of(scope: str) -> str:
+    """Of which of :data:`KINDS` a scope is."""
+    return "all" if scope == ALL else "group" if scope.startswith(GROUPS) else "device"
 
 
 def scopes_of(group: str, device: str) -> tuple[str, ...]:

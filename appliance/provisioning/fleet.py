@@ -10,14 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from appliance.core.documents import ALL, DEVICES, GROUPS, NotTaken, Pointer, Why
+from appliance.core.documents import ALL, DEVICES, GROUPS, KINDS, NotTaken, Pointer, Why, kind_of
 from appliance.provisioning.files import source
 from appliance.provisioning.minisign import LARGEST_SIGNATURE, PublicKey
-from appliance.provisioning.publication import document_path, pointer_path, read_pointer
+from appliance.provisioning.publication import document_path, is_scope, pointer_path, read_pointer
 from appliance.provisioning.signing import SecretKey
 from appliance.provisioning.whole import misplaced, resolve_whole
 from appliance.settings import Problem, Settings, SettingsError, Source, resolve
-from appliance.settings.kinds import IDENTIFIER
 from appliance.settings.sources import LARGEST, read
 from appliance.settings.store import atomic_write
 
@@ -26,7 +25,6 @@ EMPTY = b"schema = 1\n"
 """What ends a layer: a document that says nothing."""
 
 _PUBLIC_FILE, _PUBLIC_FOLDER = 0o644, 0o755
-_FOLDERS = (GROUPS, DEVICES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +157,8 @@ def write(steps: Sequence[Step], folder: Path, key: SecretKey) -> None:
             _tidy(folder, step)
 
 
-def is_scope(scope: str) -> bool:
-    """Whether it is ``all``, ``groups/NAME`` or ``devices/ID``."""
-    return scope == ALL or re.fullmatch(rf"(groups|devices)/{IDENTIFIER}", scope) is not None
-
-
 def _rank(scope: str) -> int:
-    return 0 if scope == ALL else 1 if scope.startswith(GROUPS) else 2
+    return KINDS.index(kind_of(scope))
 
 
 def _stacks(fleet: Fleet) -> Iterator[list[str]]:

@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 
 from appliance.core.documents import HIGHEST_VERSION, Floor, NotTaken, Pointer, Why
 from appliance.provisioning.minisign import PublicKey, Signature
+from appliance.settings.kinds import IDENTIFIER
 
 POINTER = ".minisig"
 """How the name of a pointer ends."""
 
-_NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
+_SCOPE = rf"all|(?:groups|devices)/{IDENTIFIER}"
 _COMMENT = re.compile(
-    rf"kontor scope=(?P<scope>all|(?:groups|devices)/{_NAME}) version=(?P<version>[1-9][0-9]{{0,9}})"
+    rf"kontor scope=(?P<scope>{_SCOPE}) version=(?P<version>[1-9][0-9]{{0,9}})"
     rf"(?: expires=(?P<expires>[0-9T:Z-]{{20}}))? file=(?P<file>[a-z0-9][a-z0-9._-]{{0,99}}\.toml)"
 )
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -93,6 +94,11 @@ def read_pointer(content: bytes, keys: tuple[PublicKey, ...]) -> tuple[Pointer, 
     signature = Signature.parse(content)
     key = signature.check_comment(keys)
     return read_comment(signature.comment), signature, key
+
+
+def is_scope(text: str) -> bool:
+    """Whether it is ``all``, ``groups/NAME`` or ``devices/ID``."""
+    return re.fullmatch(_SCOPE, text) is not None
 
 
 def pointer_path(scope: str) -> str:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from appliance.core.documents import (
     HIGHEST_VERSION,
+    KINDS,
     Fault,
     Faults,
     Floor,
@@ -19,6 +20,7 @@ from appliance.core.documents import (
     expired,
     judge_content,
     judge_pointer,
+    kind_of,
     scopes_of,
 )
 
@@ -34,6 +36,10 @@ def refused(each: Pointer, floor: Floor | None = FLOOR, scope: str = "all") -> t
     with pytest.raises(NotTaken) as caught:
         judge_pointer(each, scope, floor, NOW)
     return caught.value.why, str(caught.value)
+
+
+def test_a_device_follows_one_document_of_each_kind_the_weakest_first() -> None:
+    assert tuple(map(kind_of, scopes_of("meeting", "lobby"))) == KINDS
 
 
 def test_a_device_follows_all_its_group_and_its_own() -> None:
