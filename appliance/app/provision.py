@@ -65,7 +65,8 @@ class Provision:
         )
         await status.start()
         try:
-            notifier.tell("READY=1")
+            await self.rollout.begin()
+            notifier.tell("READY=1")  # what was on trial when the power went is taken back: sound and link may read
             self._journal.tell(EventName.PROVISION_STARTED, digest=self._files.current.digest or "none")
             parts: dict[str, Part] = {
                 "rollout": lambda: self._keep_up(stop),
@@ -86,13 +87,9 @@ class Provision:
         self.rollout.intake.adopt(content, name)
         self._wake.set()
 
-    def look_now(self) -> None:
-        """Look at the boot partition and at what is published, without waiting for the next time."""
-        self._wake.set()
-
     async def _keep_up(self, stop: asyncio.Event) -> None:
         runtime, state = self.settings.device.runtime_dir, self.settings.device.state_dir
-        await self.rollout.begin()
+        await self.rollout.settle()
         due = 0.0
         while (self.settings.device.runtime_dir, self.settings.device.state_dir) == (runtime, state):
             self._wake.clear()

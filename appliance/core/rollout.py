@@ -1,6 +1,6 @@
 """Whether new settings are kept or taken back: decided from what the parts of the device say while they are on trial.
 
-Reading, switching and asking is the business of appliance/app/provision.py; here it is only decided.
+Reading, switching and asking is the business of appliance/app/rollout.py and trial.py; here it is only decided.
 """
 
 from collections.abc import Iterable, Mapping

@@ -11,9 +11,6 @@ from appliance.settings.secrets import SecretFile
 from appliance.settings.setting import Effect, items, section, setting
 from appliance.settings.special import Address, Url
 
-MOST_WIFI = 8
-"""Wi-Fi networks that a device may know."""
-
 _INTERFACE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}"
 _SUFFIX = r"\.?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
 
@@ -191,8 +188,3 @@ class NetworkSettings:
         unique="ssid",
     )
     proxy: WayOutSettings = section(WayOutSettings, "The proxy that https goes through, where there is one.")
-
-    @property
-    def managed(self) -> bool:
-        """Whether Kontor has a say over cable or Wi-Fi at all."""
-        return bool(self.wifi) or self.ethernet != EthernetSettings()

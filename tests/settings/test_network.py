@@ -17,10 +17,6 @@ def told(problem: Problem) -> str:
 
 def test_left_out_kontor_has_no_say_over_the_network() -> None:
     assert Settings().network == NetworkSettings()
-    assert not Settings().network.managed
-    assert not loaded('[network]\nntp = ["time.example.org"]\n').network.managed
-    assert loaded("[network.ethernet]\nvlan = 20\n").network.managed
-    assert loaded('[[network.wifi]]\nssid = "Guests"\nsecurity = "open"\n').network.managed
 
 
 def test_everything_at_once() -> None:
