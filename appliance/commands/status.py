@@ -4,13 +4,14 @@ import argparse
 import json
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from appliance.commands import Subparsers
 from appliance.commands.part import add_config, load_settings
 from appliance.core.exits import Exit
+from appliance.core.text import one_line
 
 _PARTS = ("sound", "link", "provision")
 _COLUMN, _WIDTH = 14, 96
@@ -44,7 +45,7 @@ def run(given: argparse.Namespace) -> int:
     for folder in folders:
         found = read(folder)
         if found:
-            print(json.dumps(found, indent=2) if given.json else "\n".join(describe(found)))
+            print(json.dumps(found, indent=2) if given.json else printed(describe(found)))
             return 0
     print("No device is running here. Start one with: kontor run, or: kontor demo", file=sys.stderr)
     return Exit.TRY_AGAIN
@@ -77,6 +78,11 @@ def read(folder: Path) -> dict[str, Any]:
         except OSError:
             continue
     return found
+
+
+def printed(lines: Sequence[str]) -> str:
+    """What root's terminal is given: servers, networks nearby and link have their say in it, and must not move its cursor."""
+    return "\n".join(one_line(each) for line in lines for each in line.split("\n"))
 
 
 def describe(found: Mapping[str, Any]) -> list[str]:

@@ -123,4 +123,12 @@ def test_status_shows_the_key_by_which_the_server_knows_the_device() -> None:
     proof = {"engine": "hosted", "violations": 0, "why": "", "checked_ago": None}
     lines = status.describe({"link": link | {"proof": proof, "key": "e217 e2e8 7814 4379"}})
     assert "key          e217 e2e8 7814 4379" in lines
-    assert not [line for line in status.describe({"link": link | {"proof": proof, "key": ""}}) if line.startswith("key")]
+    assert not [
+        line for line in status.describe({"link": link | {"proof": proof, "key": ""}}) if line.startswith("key")
+    ]
+
+
+def test_what_others_say_does_not_move_the_cursor_of_whoever_reads_it() -> None:
+    assert status.printed(["room  refused (\x1b[2J\u202egone)", "two\nlines · ü"]) == (
+        "room  refused (\\u001b[2J\\u202egone)\ntwo\nlines · ü"
+    )
