@@ -62,6 +62,13 @@ class Files:
         found = find(self.named, self._root)
         return Loaded(load(found.sources, self._secrets), found.digest)
 
+    def load_or_salvage(self) -> Loaded:
+        """Read them again, as far as they can be used. Never raises."""
+        try:
+            return self.load()
+        except SettingsError:
+            return self.salvage()
+
     def salvage(self) -> Loaded:
         """Those of them that can be used where others are wrong: above all where better ones are fetched from. Never raises."""
         found = find(self.named, self._root)

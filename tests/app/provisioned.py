@@ -93,6 +93,7 @@ class Device:
             clock=asyncio.get_running_loop().time,
         )
         await self.rollout.begin()
+        await self.rollout.settle()
         return self.rollout
 
     async def round(self, *, fetches: bool = True) -> Mapping[str, object]:

@@ -160,6 +160,41 @@ async def test_its_own_level_of_the_journal_is_taken_up_too(device: Device) -> N
         assert daemon.log.least.name == "ERROR"
 
 
+async def test_what_was_on_trial_when_the_power_went_is_taken_back_before_sound_and_link_read_it(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device.machine(IN_ROOM)
+    async with parts(device) as standing:
+        await settled(standing)
+        async with running(device) as daemon:
+            device.boot(WRONG_ROOM)
+            await asyncio.sleep(8)
+            assert await daemon.state() == "trying"
+        assert device.active != device.good
+    at_ready: list[tuple[str, str]] = []
+    monkeypatch.setattr(Notifier, "tell", lambda _self, _text: at_ready.append((device.active, device.good)))
+    async with parts(device) as standing, running(device):
+        assert at_ready[0] == ("", "")
+
+
+async def test_who_ran_on_while_the_trial_was_cut_off_is_not_heard_until_it_runs_with_what_holds(
+    device: Device,
+) -> None:
+    device.machine(IN_ROOM)
+    async with parts(device) as standing:
+        await settled(standing)
+        async with running(device):
+            device.boot(WRONG_ROOM)
+            await asyncio.sleep(8)
+        standing.trial = False  # it has lapsed
+        device.boot("")
+        async with running(device):
+            assert standing.settings.room.url == ROOM or standing.trial
+            await asyncio.sleep(1.5)
+            assert standing.settings.room.url == ROOM
+            assert not standing.trial
+
+
 async def test_accepted_settings_that_do_not_fit_any_more_are_no_end_of_the_way(
     device: Device, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
