@@ -63,8 +63,12 @@ def give(new: int | Path, folder: Path) -> None:
     :raises OSError: ``folder`` is gone.
     """
     found = folder.stat()
-    if os.geteuid() == 0 and found.st_uid != 0:
-        os.chown(new, found.st_uid, found.st_gid)
+    if os.geteuid() != 0 or found.st_uid == 0:
+        return
+    if isinstance(new, int):
+        os.fchown(new, found.st_uid, found.st_gid)
+    else:  # the service may have put a link in its place meanwhile, to something that is not to be its own
+        os.lchown(new, found.st_uid, found.st_gid)
 
 
 def write_all(handle: int, content: bytes) -> None:

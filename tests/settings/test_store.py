@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.settings.store import atomic_write
+from appliance.settings.store import atomic_write, give
 
 
 def test_writes_and_replaces(tmp_path: Path) -> None:
@@ -115,3 +115,17 @@ def test_what_root_writes_belongs_to_whom_the_folder_belongs(tmp_path: Path) -> 
     atomic_write(folder / "mute.json", b"{}")
     found = (folder / "mute.json").stat()
     assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (4321, 1234, 0o600)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_root_gives_a_service_nothing_that_it_only_links_to(tmp_path: Path) -> None:
+    target, service = tmp_path / "shadow", tmp_path / "service"
+    target.write_text("root's")
+    service.mkdir()
+    os.chown(service, 65534, 65534)
+    (service / "link").symlink_to(target)
+    give(service / "link", service)
+    assert (target.stat().st_uid, (service / "link").lstat().st_uid) == (0, 65534)
+    (service / "folder").mkdir()
+    give(service / "folder", service)
+    assert (service / "folder").stat().st_uid == 65534
