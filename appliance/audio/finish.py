@@ -70,6 +70,11 @@ class Finish:
         self._limiter.limit(block)
         return speech
 
+    def forget(self) -> None:
+        """Nobody has talked so far."""
+        if self._voice is not None:
+            self._voice.forget()
+
     def _leave_out(self, part: str, error: Exception) -> None:
         self.failures += 1
         self.why = "; ".join(filter(None, [self.why, f"no {part} ({type(error).__name__}: {error})"]))

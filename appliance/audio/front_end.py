@@ -70,6 +70,8 @@ class FrontEnd:
         self._failures, self._slow = 0, 0
         self._counted: Mapping[str, int] = {}
         """By the ladders of cards that were open before."""
+        self._rested = 0
+        self._finished = np.zeros(BLOCK, np.float32)
         self.closed = False
         """Nobody hears what comes out: the gate is closed. Then, while nothing is played, the canceller rests."""
         self.speech = False
@@ -164,11 +166,14 @@ class FrontEnd:
         known = self._align(position, time) if self._ladder.cancels else True
         far = self._loud_for > 0
         self._loud_for = max(0, self._loud_for - 1)
-        np.take(microphones, self._rows, axis=0, out=self._picked, mode="clip")
         if self.closed and not far:
-            self._rest(out)
+            self._rest(microphones, out)
             self._ladder.took(self._clock() - began)
             return
+        if self._rested:
+            self._rested = 0
+            self._finish.forget()
+        np.take(microphones, self._rows, axis=0, out=self._picked, mode="clip")
         self._ladder.process(self._picked, self._reference, out)
         if known:
             self._unknown = 0
@@ -181,15 +186,19 @@ class FrontEnd:
         self.speech = self._finish.process(out, near=near, clean=self._ladder.denoises)
         self._ladder.took(self._clock() - began)
 
-    def _rest(self, out: Block) -> None:
+    def _rest(self, microphones: Blocks, out: Block) -> None:
         """Listen only for somebody who talks: there is no echo to take out, and nobody to hear what is left.
 
+        Every second block tells that as well as all of them; ``out`` is filled with the last that was listened to.
         What the canceller still holds is of before, and comes out within its delay when it works again: of the blocks that the
         gate does not let through after it opens (``DELAYED`` in appliance/app/duplex.py).
         """
-        np.copyto(out, self._picked[0])
         self._unknown = 0
-        self.speech = self._finish.process(out, near=True, clean=False)
+        if self._rested % 2 == 0:
+            np.copyto(self._finished, microphones[self._rows[0]])
+            self.speech = self._finish.process(self._finished, near=True, clean=False)
+        self._rested += 1
+        np.copyto(out, self._finished)
 
     def _begin(self, channels: int) -> None:
         """The chain for the card that runs now."""

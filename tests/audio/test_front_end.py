@@ -382,7 +382,7 @@ def test_the_canceller_rests_behind_a_closed_gate_while_nothing_is_played() -> N
     assert len(canceller.microphones) == 5
     world.front_end.closed = True
     heard = noise(10, seed=1)
-    np.testing.assert_allclose(world.turns(heard), 0.5 * heard, rtol=1e-6)
+    np.testing.assert_allclose(world.turns(heard), np.repeat(0.5 * heard[::2], 2, axis=0), rtol=1e-6)
     assert len(canceller.microphones) == 5, "nobody hears what it would do"
     world.front_end.closed = False
     world.turns(noise(3))
@@ -409,6 +409,17 @@ def test_somebody_who_talks_is_noticed_at_rest() -> None:
         noticed.append(world.front_end.speech)
     assert np.mean(noticed) > 0.3
     world.turns(np.zeros((100, BLOCK), np.float32))
+    assert not world.front_end.speech
+
+
+def test_a_gate_that_opens_has_heard_nobody_so_far() -> None:
+    world = World(Canceller(), suppressor=None)
+    world.front_end.closed = True
+    said = iter(synthetic(3.0)[: 250 * BLOCK].reshape(-1, BLOCK))
+    while not world.front_end.speech:
+        world.turn(next(said))
+    world.front_end.closed = False
+    world.turn(next(said))
     assert not world.front_end.speech
 
 
