@@ -81,11 +81,12 @@ def public_key(text: str) -> "PublicKey":
     from appliance.provisioning.minisign import PublicKey
     from appliance.provisioning.signing import KeyRefused
 
+    there = False
     try:
-        path = Path(text)
-        return PublicKey.parse(path.read_text(encoding="utf-8") if path.is_file() else text)
+        there = Path(text).is_file()
+        return PublicKey.parse(Path(text).read_text(encoding="utf-8") if there else text)
     except (OSError, ValueError) as error:
-        raise KeyRefused(f"{text}: {error}") from None
+        raise KeyRefused(f"{text}: {error}{'' if there else '; nor is there such a file'}") from None
 
 
 def _show(given: argparse.Namespace) -> int:
