@@ -105,7 +105,7 @@ class Link:
         """Run until ``stop``; a vital part that ends raises."""
         self._loop = asyncio.get_running_loop()
         handlers: dict[str, Any] = {"status": self._status, "trial": self._on_trial}
-        handlers["mend"] = mending(stop.set, lambda: self._rejoin(self._settings))
+        handlers["mend"] = mending(stop.set, self._join_again)
         if self._files is not None:
             handlers["reload"] = Reload("link", self._files, self._journal, stop.set, rejoin=self._rejoin)
         status = StatusServer(self._runtime / STATUS, handlers)
@@ -170,6 +170,10 @@ class Link:
         self._report(contract.PhaseChanged(LinkPhase.CONNECTING))
         if self._stay is not None:
             self._stay.reschedule(self._loop.time())
+
+    async def _join_again(self) -> None:
+        """Into the same room, be it one that the device is still on its way to."""
+        await self._rejoin(self._next[0] if self._next else self._settings)
 
     async def _on_trial(self, request: Mapping[str, Any]) -> Mapping[str, object]:
         """Settings are on trial, or not any more; it lapses, since whoever tries them may be killed."""

@@ -137,15 +137,33 @@ async def test_several_rooms_one_after_the_other(tmp_path: Path) -> None:
         assert [engine.left for engine in world.engines] == [1, 1, 1, 0]
 
 
+def leaves_slowly(engine: Puppet) -> asyncio.Event:
+    """Set it, and the engine has left."""
+    leaving, leave = asyncio.Event(), engine.leave
+
+    async def slowly() -> None:
+        await leaving.wait()
+        await leave()
+
+    engine.leave = slowly  # type: ignore[method-assign]
+    return leaving
+
+
+async def test_whoever_mends_link_on_its_way_to_a_new_room_does_not_send_it_back(tmp_path: Path) -> None:
+    """It would be in the old room, and say that it runs with the new settings."""
+    async with running(tmp_path) as world:
+        leaving = leaves_slowly(world.engine)
+        world.write('[room]\nid = "blue"\n')
+        await world.reload()
+        assert await world.neighbours.tell("link", {"do": "mend", "how": "rejoin"}) == {"mends": "rejoin"}
+        leaving.set()
+        await until(lambda: len(world.engines) == 3 and world.engine.end)
+        assert (await world.neighbours.tell("link", {"do": "status"}))["room"] == "blue"
+
+
 async def test_a_newer_room_while_the_device_is_leaving_still(tmp_path: Path) -> None:
     async with running(tmp_path) as world:
-        leaving, leave = asyncio.Event(), world.engine.leave
-
-        async def slowly() -> None:
-            await leaving.wait()
-            await leave()
-
-        world.engine.leave = slowly  # type: ignore[method-assign]
+        leaving = leaves_slowly(world.engine)
         for name in ("blue", "green"):
             world.write(f'[room]\nid = "{name}"\n')
             assert (await world.reload())["takes"] == "rejoin"
