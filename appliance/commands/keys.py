@@ -102,6 +102,7 @@ def _new(given: argparse.Namespace) -> int:
         raise KeyRefused("a password may not be empty; --open makes a key without one")
     key, public = SecretKey.make(), given.file.with_name(f"{given.file.name}.pub")
     made: list[Path] = []
+    path = given.file
     try:
         for path, content, mode in ((given.file, key.dump(password), 0o600), (public, public_file(key.public), 0o644)):
             # Never over an old key: the devices that trust it could not be reached any more.
