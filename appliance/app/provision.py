@@ -63,9 +63,9 @@ class Provision:
         status = StatusServer(
             Path(self.settings.device.runtime_dir) / STATUS, {"status": self._status, "pull": self._pull}
         )
+        await self.rollout.begin()
         await status.start()
         try:
-            await self.rollout.begin()
             notifier.tell("READY=1")  # what was on trial when the power went is taken back: sound and link may read
             self._journal.tell(EventName.PROVISION_STARTED, digest=self._files.current.digest or "none")
             parts: dict[str, Part] = {

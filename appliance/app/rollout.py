@@ -88,6 +88,8 @@ class Rollout:
             self._journal.tell(EventName.SETTINGS_REVERTED, digest=active, why="the trial was cut off")
             with contextlib.suppress(OSError):  # a disk that refuses is waited for by settle(), not here
                 await asyncio.to_thread(self._sets.point, "active", good)
+        if self._cut_off:
+            await self._note(state=State.KEPT if good else State.DEFAULTS)
 
     async def settle(self) -> None:
         """Take up what was kept, with all its parts, and with the network."""
@@ -100,8 +102,6 @@ class Rollout:
             await self._parts.on_trial(False)
         # The machine's own file may have changed too, and time servers are forgotten with every start.
         await self._settle_network(self._files.current)
-        if self._cut_off:
-            await self._note(state=State.KEPT if good else State.DEFAULTS)
 
     def try_again(self) -> None:
         """Somebody asks by hand: what did not work before may work now, and the machine's own files may be others."""
