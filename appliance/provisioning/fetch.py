@@ -15,6 +15,7 @@ from yarl import URL
 
 from appliance import __version__
 from appliance.core.documents import Fault, Floor, NotTaken, Pointer, Verdict, Why, judge_content, judge_pointer
+from appliance.provisioning.body import read_body
 from appliance.provisioning.minisign import LARGEST_SIGNATURE, PublicKey, Signature, hashed
 from appliance.provisioning.publication import Published, digest, document_path, pointer_path, read_pointer
 from appliance.settings.addresses import Certificates
@@ -88,7 +89,12 @@ class Fetcher:
         self._place = place
         self._now = now
         self._documents = dict(known)
-        self._floors = {**{scope: each.floor for scope, each in known.items()}, **floors}
+        # What is in force is a floor whatever a ledger says that was restored, or lost.
+        seen = {scope: each.floor for scope, each in known.items()}
+        self._floors = {
+            **seen,
+            **{scope: max(each, seen.get(scope, each), key=_version) for scope, each in floors.items()},
+        }
         self._tags: dict[str, str] = {}
         """The ETags of pointers whose documents are here, by scope."""
         self._tls: ssl.SSLContext | None = None
@@ -189,13 +195,20 @@ class Fetcher:
                 if response.status in (404, 410):
                     return None
                 _must_be_plain(url, response)
-                return await _body(url, response, most), _tag(response)
+                body = await read_body(response, most)
+                if body is None:
+                    raise NotTaken(Why.TOO_LONG, f"{url} is longer than {most} bytes.")
+                return body, _tag(response)
         except TimeoutError:
             raise NotTaken(Why.SLOW, f"{url} did not come within {PATIENCE:g} s.") from None
         except aiohttp.ClientPayloadError:
             raise NotTaken(Why.CUT_OFF, f"{url} was cut off on the way.") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _unreachable(url, error) from None
+
+
+def _version(floor: Floor) -> int:
+    return floor.version
 
 
 def _context(authority: Certificates | None) -> ssl.SSLContext:
@@ -233,16 +246,6 @@ def _must_be_plain(url: URL, response: aiohttp.ClientResponse) -> None:
         raise NotTaken(Why.STATUS, f"{url.host} answers {response.status} for {url.path}.")
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise NotTaken(Why.NOT_TEXT, f"{url.host} sends {url.path} packed, though plain text was asked for.")
-
-
-async def _body(url: URL, response: aiohttp.ClientResponse, most: int) -> bytes:
-    content = bytearray()
-    async for part in response.content.iter_any():
-        content += part
-        if len(content) > most:
-            response.close()  # the rest is not wanted, be it endless
-            raise NotTaken(Why.TOO_LONG, f"{url} is longer than {most} bytes.")
-    return bytes(content)
 
 
 def _tag(response: aiohttp.ClientResponse) -> str:

@@ -82,6 +82,15 @@ async def test_a_floor_outlives_what_was_fetched(tmp_path: Path) -> None:
         assert why(await fetcher(server.url, all=Floor(42, "aa")).look(["all"]))[0] is Why.REWRITTEN
 
 
+async def test_an_older_ledger_lowers_no_floor_below_what_is_in_force(tmp_path: Path) -> None:
+    """A card that was copied back, say: who keeps an old pointer must not bring its document back by that."""
+    publish(tmp_path, KEY, "all", 41, ONE)
+    async with shown(tmp_path) as server:
+        look = await fetcher(server.url, {"all": Published("all", 42, TWO)}, all=Floor(40, digest(ONE))).look(["all"])
+    assert why(look)[0] is Why.OLDER
+    assert look.documents["all"].version == 42
+
+
 async def test_another_document_signed_under_a_version_that_is_here_is_told(tmp_path: Path) -> None:
     publish(tmp_path, KEY, "all", 42, ONE)
     async with shown(tmp_path) as server:
