@@ -15,6 +15,7 @@ from yarl import URL
 
 from appliance.app.doctor_findings import Finding, Target
 from appliance.media import names
+from appliance.provisioning.body import read_body
 from appliance.rooms import trust
 
 _SECONDS = 5.0
@@ -206,7 +207,7 @@ async def _http(target: Target, tls: ssl.SSLContext, note: Note, *, trusted: boo
             aiohttp.ClientSession(timeout=timeout, trust_env=False) as http,
             http.get(target.url / "health", ssl=tls, allow_redirects=False) as answer,
         ):
-            body = await answer.content.read(_MOST_BODY)
+            body = await read_body(answer, _MOST_BODY) or b""
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         says = f"The connection stands, but no answer comes: {type(error).__name__}."
         note(Finding("http", "bad", says, "Look at the server, and at a reverse proxy in front of it."))

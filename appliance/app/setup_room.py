@@ -12,6 +12,7 @@ from yarl import URL
 
 from appliance.app.doctor_findings import Finding, Target
 from appliance.app.doctor_web import examine_web
+from appliance.provisioning.body import read_body
 from appliance.rooms import trust
 from appliance.settings import page_url
 
@@ -94,10 +95,10 @@ async def _room(way: Way, tls: ssl.SSLContext) -> Finding:
                 URL(way.url) / "rooms" / way.room / "media", data=b"", headers=headers, ssl=tls, allow_redirects=False
             ) as answer,
         ):
-            status, body = answer.status, await answer.content.read(_MOST_BODY)
+            status, body = answer.status, await read_body(answer, _MOST_BODY)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         return Finding("room", "bad", f"The server does not answer for the room: {type(error).__name__}.")
-    says = _sentence(body)
+    says = _sentence(body or b"")
     if status == 404:
         return Finding("room", "bad", f'The server has no room "{way.room}".', "Compare the end of the address.")
     if way.token and status in (401, 403):
@@ -124,8 +125,8 @@ async def authority_of(way: Way) -> tuple[str, str] | None:
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SECONDS), trust_env=False) as http,
             http.get(URL(way.url) / "certificate" / "authority.pem", ssl=False, allow_redirects=False) as answer,
         ):
-            body = await answer.content.read(_MOST_BODY) if answer.status == 200 else b""
-        certificate = x509.load_pem_x509_certificate(body)
+            body = await read_body(answer, _MOST_BODY) if answer.status == 200 else None
+        certificate = x509.load_pem_x509_certificate(body or b"")
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
         return None
     fingerprint = certificate.fingerprint(hashes.SHA256()).hex(":").upper()

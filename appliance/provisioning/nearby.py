@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from appliance.core.mdns import BadMessage, question, read_answer
 from appliance.core.nearby import SERVICE, NearbyRoom, read_nearby
+from appliance.provisioning.body import read_body
 from appliance.settings.special import page_url
 
 _GROUP = ("224.0.0.251", 5353)
@@ -82,12 +83,10 @@ async def with_authority(found: Found) -> Found | None:
             aiohttp.ClientSession(trust_env=False, timeout=_PEM_SECONDS) as http,
             http.get(f"{found.plain_url}/certificate/authority.pem", allow_redirects=False) as response,
         ):
-            pem = await response.content.read(_LARGEST_PEM + 1)
-            while len(pem) <= _LARGEST_PEM and (more := await response.content.read(_LARGEST_PEM)):
-                pem += more
+            pem = await read_body(response, _LARGEST_PEM)
     except (aiohttp.ClientError, TimeoutError, OSError):
         return None
-    if hashlib.sha256(pem).hexdigest() != found.nearby.authority:
+    if pem is None or hashlib.sha256(pem).hexdigest() != found.nearby.authority:
         return None
     try:
         certificate = x509.load_pem_x509_certificate(pem)
