@@ -34,7 +34,6 @@ CONTROL = "host.sock"
 """The socket's name in the runtime folder."""
 
 _GOODBYE = 1.0
-_MOST_BODY = 4096
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -236,7 +235,7 @@ class Control:
         return json_response(await self._enrolment.forget(self._conference(request), request.match_info["device"]))
 
     async def _fields(self, request: web.Request) -> Fields:
-        return await read_json(request, _MOST_BODY, self._services.times.body)
+        return await read_json(request, self._services.times.body)
 
     def _conference(self, request: web.Request) -> Conference:
         conference = self._conferences.get(request.match_info["room"])

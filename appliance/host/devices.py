@@ -4,8 +4,6 @@ A challenge costs no memory: it carries its age and the host's own signature. On
 remembered, for as long as they would be good, so that each is good once.
 """
 
-import base64
-import binascii
 import hashlib
 import hmac
 import secrets
@@ -13,8 +11,7 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from aiohttp import hdrs, web
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from appliance.core.events import EventName
 from appliance.core.protocol import challenge_text
@@ -22,9 +19,9 @@ from appliance.core.wire import Fields, ProtocolError, identity
 from appliance.host.conference import Conference
 from appliance.host.config import DeviceConfig
 from appliance.host.http import Refusal, json_response, read_json
+from appliance.host.registry import is_signed
 from appliance.host.services import Services
 
-_MOST_BODY = 4096
 _MOST_USED = 4096
 _RANDOM, _TIME, _MAC = 16, 8, 16
 
@@ -117,7 +114,7 @@ class Devices:
         services = self._services
         if not services.gate.challenge(services.approach(request).address, services.now()):
             raise Refusal(429, "Too many requests of devices; wait a little.", {hdrs.RETRY_AFTER: "2"})
-        return await read_json(request, _MOST_BODY, services.times.body)
+        return await read_json(request, services.times.body)
 
     def _refusal(self, counter: str, device: str, why: str) -> Refusal:
         """Count and tell; the sender learns no more than that it was refused."""
@@ -128,7 +125,7 @@ class Devices:
 
     def _fault(self, device: str, public_key: bytes, room: str, fields: Fields) -> ChallengeFault | None:
         """What is wrong with the answer to a challenge; None takes the challenge as used."""
-        nonce, signature = fields.get("nonce"), fields.get("signature")
+        nonce = fields.get("nonce")
         now = self._services.now()
         if not isinstance(nonce, str):
             return "forged"
@@ -136,9 +133,10 @@ class Devices:
         if fault is not None:
             return fault
         try:
-            signed = base64.b64decode(signature if isinstance(signature, str) else "", validate=True)
-            Ed25519PublicKey.from_public_bytes(public_key).verify(signed, challenge_text(room, nonce))
-        except (InvalidSignature, binascii.Error, ProtocolError, ValueError):
+            text = challenge_text(room, nonce)
+        except ProtocolError:
+            return "forged"
+        if not is_signed(fields, text, public_key):
             return "forged"
         return None if self._nonces.use(nonce, now) else "expired"
 

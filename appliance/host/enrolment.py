@@ -4,14 +4,10 @@
 host's keeper does (control.py) goes through the same functions.
 """
 
-import base64
-import binascii
 from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 
 from aiohttp import hdrs, web
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from appliance.core.enrolment import enrolment_text, fingerprint, is_enrolment
 from appliance.core.events import EventName
@@ -20,7 +16,7 @@ from appliance.core.wire import Fields, ProtocolError, identity, name
 from appliance.host.conference import Conference
 from appliance.host.config import DeviceConfig, Strangers
 from appliance.host.http import Refusal, bearer, json_response, read_json
-from appliance.host.registry import MOST_DEVICES, Asking, Invitation, Registry, RegistryError, read_key
+from appliance.host.registry import MOST_DEVICES, Asking, Invitation, Registry, RegistryError, is_signed, read_key
 from appliance.host.services import Services
 from appliance.settings import identity_of
 from appliance.settings.card import Card, kontor_toml
@@ -28,7 +24,6 @@ from appliance.settings.special import page_url
 
 T = TypeVar("T")
 
-_MOST_BODY = 4096
 _WAIT = "Somebody who looks after the room has to let this device in."
 _USED = "The one-use token was used already, has expired, or is for another device."
 
@@ -69,7 +64,7 @@ class Enrolment:
         services = self._services
         if not services.gate.challenge(services.approach(request).address, services.now()):
             raise Refusal(429, "Too many requests of devices; wait a little.", {hdrs.RETRY_AFTER: "2"})
-        fields = await read_json(request, _MOST_BODY, services.times.body)
+        fields = await read_json(request, services.times.body)
         try:
             device, room = identity(fields, "device"), identity(fields, "room")
             device_name, public_key = name(fields, "name"), read_key(fields, "key")
@@ -135,14 +130,14 @@ class Enrolment:
     async def invite(self, request: web.Request) -> web.Response:
         """``POST /rooms/{room}/devices``: a one-use token for a new device, in a ``kontor.toml`` for its card."""
         conference = self._for_admin(request)
-        fields = await read_json(request, _MOST_BODY, self._services.times.body)
+        fields = await read_json(request, self._services.times.body)
         self._for_admin(request)  # its key may have been revoked meanwhile
         return json_response(await self.card(conference, fields, by_keeper=False))
 
     async def admit(self, request: web.Request) -> web.Response:
         """``POST /rooms/{room}/devices/{device}/admit``: let one in that asks, by the fingerprint that the admin has read."""
         conference = self._for_admin(request)
-        fields = await read_json(request, _MOST_BODY, self._services.times.body)
+        fields = await read_json(request, self._services.times.body)
         self._for_admin(request)
         return json_response(await self.let_in(conference, request.match_info["device"], fields.get("key")))
 
@@ -311,12 +306,8 @@ def _proven(fields: Fields, room: str, device: str, public_key: bytes) -> str:
     token = fields.get("token", "")
     if token != "" and not is_enrolment(token):
         raise ProtocolError('The field "token" has to be a one-use token.')
-    text, signature = enrolment_text(room, device, token), fields.get("signature")
-    try:
-        signed = base64.b64decode(signature if isinstance(signature, str) else "", validate=True)
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signed, text)
-    except (InvalidSignature, binascii.Error, ValueError):
-        raise ProtocolError("The signature is not of this key.") from None
+    if not is_signed(fields, enrolment_text(room, device, token), public_key):
+        raise ProtocolError("The signature is not of this key.")
     return str(token)
 
 

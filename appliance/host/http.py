@@ -11,6 +11,7 @@ from appliance.core.wire import ProtocolError, read_object
 
 MOST_BODY = 64 * 1024
 """Bytes of any request's body."""
+_MOST_JSON = 4096
 
 _MOST_TYPE = 128
 """Characters of the type of a body, with its parameters."""
@@ -69,14 +70,14 @@ async def read_bounded(request: web.Request, seconds: float) -> bytes:
         raise Refusal(408, "The body did not come in time.") from None
 
 
-async def read_json(request: web.Request, most: int, seconds: float) -> dict[str, Any]:
-    """The JSON object in the body of the request, at most ``most`` bytes.
+async def read_json(request: web.Request, seconds: float) -> dict[str, Any]:
+    """The JSON object in the body of the request, at most 4 KiB: no request of ours has more to say.
 
     :raises Refusal: as :func:`read_body`, and 400 when it is none.
     """
     body = await read_body(request, "application/json", seconds)
     try:
-        return read_object(body, most)
+        return read_object(body, _MOST_JSON)
     except ProtocolError as error:
         raise Refusal(400, str(error)) from None
 

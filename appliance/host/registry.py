@@ -16,6 +16,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from appliance.core.enrolment import KEY_BYTES, LIFE
 from appliance.core.wire import Fields, ProtocolError, array, identity, name, number, read_object
 from appliance.host.config import DeviceConfig
@@ -268,6 +271,17 @@ def _invitation(entry: Fields) -> Invitation:
     if len(digest) != hashlib.sha256().digest_size:
         raise ProtocolError("The hash of a token has to be 64 hexadecimal digits.")
     return Invitation(identity(entry, "id"), name(entry, "name"), digest, number(entry, "expires", 0, _LATEST))
+
+
+def is_signed(fields: Fields, text: bytes, public_key: bytes) -> bool:
+    """Whether the field "signature" is base64 of what ``public_key`` (Ed25519) signs ``text`` with."""
+    signature = fields.get("signature")
+    try:
+        signed = base64.b64decode(signature if isinstance(signature, str) else "", validate=True)
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signed, text)
+    except (InvalidSignature, ValueError):  # binascii.Error is one
+        return False
+    return True
 
 
 def read_key(fields: Fields, key: str) -> bytes:
