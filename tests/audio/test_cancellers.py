@@ -232,6 +232,9 @@ class _Broken:
     def gain(self, _error: Spectrum, _echo: Spectrum, _reference: Spectrum, _out: Gains) -> float:
         raise ArithmeticError("no weights")
 
+    def gain_alone(self, _error: Spectrum, _out: Gains) -> float:
+        raise ArithmeticError("no weights")
+
 
 def test_what_a_part_raises_reaches_whoever_can_do_something_about_it() -> None:
     with pytest.raises(ArithmeticError):
