@@ -46,7 +46,9 @@ def _rooms(settings: Settings) -> Iterator[Clash]:
 def _announced(settings: Settings) -> Iterator[Clash]:
     rooms, announced = [room.id for room in settings.host.rooms], settings.host.announce
     if announced and announced not in rooms:
-        yield Clash("host.announce", "is no room of this server", did_you_mean(announced, rooms), beside=("host.rooms",))
+        yield Clash(
+            "host.announce", "is no room of this server", did_you_mean(announced, rooms), beside=("host.rooms",)
+        )
 
 
 def _devices(settings: Settings) -> Iterator[Clash]:
