@@ -27,6 +27,7 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Device:
     for module in (intake, rollout):
         monkeypatch.setattr(module, "Fetcher", fetch.Fetcher)
     monkeypatch.setattr("appliance.core.rollout.STEADY", 0.1)
+    monkeypatch.setattr("appliance.app.trial.LOOK", 0.05)
     return made
 
 
