@@ -65,8 +65,28 @@ def told(manager: str, trial: bool, why: str, connections: list[Mapping[str, obj
     :param manager: who has the network, like ``NetworkManager 1.42.4``; "" when nobody answers.
     :param trial: whether a change waits to be kept.
     :param why: why the last change was taken back, or why nobody answers; "" when all is well.
-    :param connections: of those that stand or were tried: ``name`` (ethernet, or the Wi-Fi's name), ``kind`` (ethernet, vlan,
-        wifi), ``interface``, ``state`` (up, connecting, down), ``addresses`` (list of text), ``ours`` (by our settings or not),
-        ``why`` (it is down; else "").
+    :param connections: of those that stand or were tried; see :func:`connection`.
     """
     return {"manager": manager, "trial": trial, "why": why, "connections": connections}
+
+
+def connection(
+    name: str, kind: str, interface: str, state: str, addresses: list[str], *, ours: bool, why: str = ""
+) -> Mapping[str, object]:
+    """The shape of one connection.
+
+    :param name: ethernet, vlan, or the Wi-Fi's name.
+    :param kind: ethernet, vlan or wifi.
+    :param state: up, connecting or down.
+    :param ours: by our settings, not by the machine's own.
+    :param why: it is down; else "".
+    """
+    return {
+        "name": name,
+        "kind": kind,
+        "interface": interface,
+        "state": state,
+        "addresses": addresses,
+        "ours": ours,
+        "why": why,
+    }

@@ -14,7 +14,7 @@ from typing import Any
 
 from appliance.provisioning import network_check
 from appliance.provisioning.bus import Bus, BusError, variant
-from appliance.provisioning.network import GRACE, NOTHING_UP, TOO_LATE, NetworkError, told
+from appliance.provisioning.network import GRACE, NOTHING_UP, TOO_LATE, NetworkError, connection, told
 from appliance.provisioning.network_bus import (
     LOGIN_FAILED,
     NOT_LET_IN,
@@ -327,28 +327,14 @@ class NetworkManager:
 
 
 def _told(each: Standing) -> Mapping[str, object]:
-    return {
-        "name": _short(each.name),
-        "kind": each.kind,
-        "interface": each.interface,
-        "state": "up" if each.up else "connecting",
-        "addresses": each.addresses,
-        "ours": each.name.startswith(PREFIX),
-        "why": "",
-    }
+    state = "up" if each.up else "connecting"
+    ours = each.name.startswith(PREFIX)
+    return connection(_short(each.name), each.kind, each.interface, state, each.addresses, ours=ours)
 
 
 def _down(name: str, why: str) -> Mapping[str, object]:
     kind = {CABLE: "ethernet", VLAN: "vlan"}.get(name, "wifi")
-    return {
-        "name": _short(name),
-        "kind": kind,
-        "interface": "",
-        "state": "down",
-        "addresses": [],
-        "ours": True,
-        "why": why,
-    }
+    return connection(_short(name), kind, "", "down", [], ours=True, why=why)
 
 
 def _short(name: str) -> str:

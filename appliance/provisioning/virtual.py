@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from appliance.provisioning.network import GRACE, NOTHING_UP, TOO_LATE, NetworkError, told
+from appliance.provisioning.network import GRACE, NOTHING_UP, TOO_LATE, NetworkError, connection, told
 from appliance.provisioning.network_check import check, password_of
 from appliance.settings import Problem, Settings
 from appliance.settings.model_network import EthernetSettings, NetworkSettings, Security, WifiSettings
@@ -93,11 +93,12 @@ class VirtualNetwork:
     def state(self) -> Mapping[str, object]:
         network, up = self.in_force, []
         if self.cable and self._cable_stands(network):
-            name = ("ethernet", "vlan" if network.ethernet.vlan else "ethernet", "eth0")
+            kind = "vlan" if network.ethernet.vlan else "ethernet"
+            addresses = [network.ethernet.address or "192.0.2.10/24"]
             ours = network.ethernet != EthernetSettings()
-            up.append(_connection(name, network.ethernet.address or "192.0.2.10/24", ours))
+            up.append(connection("ethernet", kind, "eth0", "up", addresses, ours=ours))
         if wifi := next(filter(self._reaches, network.wifi), None):
-            up.append(_connection((wifi.ssid, "wifi", "wlan0"), wifi.address or "192.0.2.20/24", True))
+            up.append(connection(wifi.ssid, "wifi", "wlan0", "up", [wifi.address or "192.0.2.20/24"], ours=True))
         return told("virtual", self._tried is not None, self._why, up)
 
     async def run(self) -> None:
@@ -130,16 +131,3 @@ class VirtualNetwork:
         if self._time is not None:
             self._time.cancel()
             self._time = None
-
-
-def _connection(names: tuple[str, str, str], address: str, ours: bool) -> Mapping[str, object]:
-    name, kind, interface = names
-    return {
-        "name": name,
-        "kind": kind,
-        "interface": interface,
-        "state": "up",
-        "addresses": [address],
-        "ours": ours,
-        "why": "",
-    }
