@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.commands import Subparsers
-from appliance.commands.fleet import days, version
+from appliance.commands.fleet import in_days, version
 from appliance.commands.keys import add_key, load_key, public_key
 from appliance.commands.part import add_config, load_settings
 from appliance.core.exits import Exit
@@ -16,8 +16,6 @@ from appliance.settings import SettingsError
 if TYPE_CHECKING:
     from appliance.core.documents import Pointer
     from appliance.provisioning.minisign import PublicKey
-
-_DAY = 86_400.0
 
 
 def register_sign(actions: Subparsers) -> None:
@@ -35,7 +33,7 @@ def register_sign(actions: Subparsers) -> None:
         help="higher than any that was signed for this scope before",
     )
     parser.add_argument(
-        "--expires", type=days, metavar="DAYS", help="no device takes it later than so many days from now"
+        "--expires", type=in_days, metavar="DAYS", help="no device takes it later than so many days from now"
     )
     parser.add_argument(
         "--to", type=Path, default=Path(), metavar="DIR", help="where the web server's folder is; default: here"
@@ -63,7 +61,7 @@ def _sign(given: argparse.Namespace) -> int:
     from appliance.core.documents import Pointer
     from appliance.provisioning.files import source
     from appliance.provisioning.fleet import Step, write
-    from appliance.provisioning.publication import is_scope
+    from appliance.provisioning.publication import document_name, is_scope
     from appliance.provisioning.signing import KeyRefused
     from appliance.provisioning.whole import resolve_whole
 
@@ -73,9 +71,8 @@ def _sign(given: argparse.Namespace) -> int:
     try:
         resolve_whole([document], {document.name: given.scope})
         key = load_key(given)
-        expires = None if given.expires is None else float(int(time.time() + given.expires * _DAY))
-        file = f"{given.scope.rpartition('/')[2]}.{given.version}.toml"
-        pointer = Pointer(given.scope, given.version, file, expires)
+        file = document_name(given.scope, given.version)
+        pointer = Pointer(given.scope, given.version, file, given.expires)
         write([Step(pointer, document.content, 0, "new")], given.to, key)
     except SettingsError as error:
         print(f"{error}\nNothing was signed.", file=sys.stderr)

@@ -43,7 +43,7 @@ def register(commands: Subparsers) -> None:
         help="a public key that signed what is in DIR now, or its file",
     )
     publish.add_argument(
-        "--expires", type=days, metavar="DAYS", help="no device takes it later than so many days from now"
+        "--expires", type=in_days, metavar="DAYS", help="no device takes it later than so many days from now"
     )
     publish.add_argument("--renew", action="store_true", help="sign everything anew, also what has not changed")
     publish.add_argument(
@@ -56,12 +56,12 @@ def register(commands: Subparsers) -> None:
     register_status(actions)
 
 
-def days(text: str) -> float:
-    """A number of days, for argparse."""
+def in_days(text: str) -> float:
+    """The Unix time, in whole seconds, so many days from now, for argparse."""
     number = float(text)
     if not 0 < number <= 3650:
         raise argparse.ArgumentTypeError("must be a number of days, at most 3650")
-    return number
+    return float(int(time.time() + number * _DAY))
 
 
 def version(text: str) -> int:
@@ -83,10 +83,9 @@ def _publish(given: argparse.Namespace) -> int:
         source = fleet.read_fleet(given.source, given.folder)
         key = load_key(given)
         fleet.check(source, key.public)
-        expires = None if given.expires is None else float(int(time.time() + given.expires * _DAY))
         trusted = (key.public, *map(public_key, given.trust))
         steps = fleet.plan(
-            source, given.folder, trusted, key.public, expires=expires, renew=given.renew, least=given.least
+            source, given.folder, trusted, key.public, expires=given.expires, renew=given.renew, least=given.least
         )
         if not given.dry_run:
             fleet.write(steps, given.folder, key)

@@ -13,7 +13,7 @@ from pathlib import Path
 from appliance.core.documents import ALL, DEVICES, GROUPS, KINDS, NotTaken, Pointer, Why, kind_of
 from appliance.provisioning.files import source
 from appliance.provisioning.minisign import LARGEST_SIGNATURE, PublicKey
-from appliance.provisioning.publication import document_path, is_scope, pointer_path, read_pointer
+from appliance.provisioning.publication import document_name, document_path, is_scope, pointer_path, read_pointer
 from appliance.provisioning.signing import SecretKey
 from appliance.provisioning.whole import misplaced, resolve_whole
 from appliance.settings import Problem, Settings, SettingsError, Source, resolve
@@ -130,8 +130,9 @@ def plan(
         why = _why(scope in fleet.documents, content, before, signer, renew)
         old = before[0].version if before else 0
         version = max(old + 1, least)
-        file = f"{scope.rpartition('/')[2]}.{version}.toml"
-        pointer = Pointer(scope, version, file, expires) if why or before is None else before[0]
+        pointer = (
+            Pointer(scope, version, document_name(scope, version), expires) if why or before is None else before[0]
+        )
         steps.append(Step(pointer, content, old, why))
     if problems:
         raise SettingsError(problems)

@@ -106,6 +106,11 @@ def pointer_path(scope: str) -> str:
     return scope + POINTER
 
 
+def document_name(scope: str, version: int) -> str:
+    """How the document of a scope is called, in the folder of its pointer: each version has a file of its own."""
+    return f"{scope.rpartition('/')[2]}.{version}.toml"
+
+
 def document_path(pointer: Pointer) -> str:
     """Where the document lies that a pointer leads to."""
     return pointer.scope.rpartition("/")[0] + ("/" if "/" in pointer.scope else "") + pointer.file
