@@ -15,6 +15,7 @@ from appliance.__main__ import main
 from appliance.app import bundle
 from appliance.app.privacy import privacy
 from appliance.commands import status
+from appliance.health.status import StatusServer
 from appliance.settings import Settings, Source, load
 
 SOUND: dict[str, Any] = {"gate": "closed", "reasons": ["switch", "door"], "recording": False}
@@ -152,39 +153,40 @@ def unpacked(path: Path) -> dict[str, str]:
         }
 
 
+SAID: dict[str, dict[str, object]] = {
+    "sound": {
+        "gate": "open",
+        "microphone": -23.4,
+        "loudspeaker": -31.7,
+        "direction": 77,
+        "muted_since": None,
+        "pid": 1,
+    },
+    "link": {
+        "phase": "in_room",
+        "speaking": [PERSON],
+        "members": 7,
+        "why": f"{PERSON} came",
+        "counters": {"joins": 1},
+    },
+    "provision": {
+        "config": {"state": "kept"},
+        "found": [{"name": PERSON}],
+        "network": {"connections": [{"name": PERSON}]},
+    },
+}
+"""What the parts of a device in a call answer to "status", as far as it matters for a bundle."""
+
+
+def answering(folder: Path, part: str) -> StatusServer:
+    async def answer(_: object) -> dict[str, object]:
+        return SAID[part]
+
+    return StatusServer(folder / f"{part}.status", {"status": answer})
+
+
 async def test_a_bundle_has_no_secret_no_name_and_no_level(device: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from appliance.health.status import StatusServer
-
-    async def sound(_: object) -> dict[str, object]:
-        return {
-            "gate": "open",
-            "microphone": -23.4,
-            "loudspeaker": -31.7,
-            "direction": 77,
-            "muted_since": None,
-            "pid": 1,
-        }
-
-    async def link(_: object) -> dict[str, object]:
-        return {
-            "phase": "in_room",
-            "speaking": [PERSON],
-            "members": 7,
-            "why": f"{PERSON} came",
-            "counters": {"joins": 1},
-        }
-
-    async def provision(_: object) -> dict[str, object]:
-        return {
-            "config": {"state": "kept"},
-            "found": [{"name": PERSON}],
-            "network": {"connections": [{"name": PERSON}]},
-        }
-
-    servers = [
-        StatusServer(device.parent / f"{name}.status", {"status": answer})
-        for name, answer in (("sound", sound), ("link", link), ("provision", provision))
-    ]
+    servers = [answering(device.parent, part) for part in SAID]
     for server in servers:
         await server.start()
     try:
