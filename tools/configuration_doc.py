@@ -51,7 +51,8 @@ id = "lobby"
 **Is it right?** `kontor config check` tells everything that is wrong at once: file, line, key, what is allowed, and what
 was probably meant. A key that does not exist is an error, so a slip of the pen never goes unnoticed. `kontor config show`
 prints what is in force and where each value was written, `kontor config diff` only what differs from the defaults, or between
-two files, and `kontor config schema` the JSON Schema for an editor. Wrong settings end a command with 78, a wrong command line with 64.
+two files, and `kontor config schema` the JSON Schema for an editor.
+Wrong settings end a command with 78, a wrong command line with 64.
 
 **Secrets** are never written here: a setting names a file that holds the secret. Such a file must not be open to
 everybody on the machine (`chmod o= FILE`), and what is in it is shown nowhere. On the boot partition alone the secret itself may
