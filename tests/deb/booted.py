@@ -11,7 +11,7 @@ from typing import Self
 
 from tests.deb.roots import Root
 from tests.support.need import need
-from tests.systemd.guest import descendants
+from tests.systemd.guest import descendants, first_inside
 
 _MASKED = (
     "systemd-udevd.service",
@@ -71,22 +71,12 @@ class Booted:
         return self
 
     def _up(self) -> bool:
-        self._leader = self._leader or self._first()
+        assert self._process is not None
+        self._leader = self._leader or first_inside(self._process.pid)
         return self._leader != 0 and self.run("systemctl is-system-running", check=False).strip() in (
             "running",
             "degraded",
         )
-
-    def _first(self) -> int:
-        """The guest's PID 1, as it is called here."""
-        assert self._process is not None
-        for pid in descendants(self._process.pid):
-            with contextlib.suppress(OSError):
-                status = Path(f"/proc/{pid}/status").read_text()
-                spaces = next(line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:"))
-                if len(spaces) > 1 and spaces[-1] == "1" and "Name:\tsystemd\n" in status:
-                    return pid
-        return 0
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -1,8 +1,10 @@
 """Settings on trial on a real device: nobody hears it meanwhile, its door may be closed, and whoever tries them may be killed."""
 
 import asyncio
+import contextlib
 import os
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -29,43 +31,43 @@ async def is_heard(office: Office) -> bool:
     return await office.is_in_room() and (await office.says("sound")).get("gate") == "open"
 
 
-async def test_whoever_tries_settings_is_killed_again_and_again(short_dir: Path) -> None:
-    office = Office(short_dir)
+@contextlib.asynccontextmanager
+async def a_device_is_heard(folder: Path) -> AsyncIterator[Office]:
+    """A host, a folder that is published, and a device that is in its room with what it was given."""
+    office = Office(folder)
     async with office.serves(), office.runs("host", "--config", "host.toml"):
-        await until(lambda: is_there(short_dir / "h"))
+        await until(lambda: is_there(folder / "h"))
         await a_card_is_made(office)
         office.boot.write_text(office.boot.read_text().replace('"alsa"', '"virtual"'))
         async with office.runs("run"):
             await until(lambda: is_heard(office), 60)
             await until(lambda: kept(office), 30)
-            await office.publish(WRONG)
-            for _ in range(3):
-                await until(lambda: is_tried(office), 60)
-                os.kill((await office.says("provision"))["pid"], signal.SIGKILL)
-                await until(lambda: comes_back(office), 30)
-            await until(lambda: gave_up(office), 60)
-            await until(lambda: is_heard(office), 60)
-            await office.publish('[audio]\nchimes = "soft"\n')
-            await until(lambda: office.follows(all=2), 60)
-            await until(lambda: is_heard(office), 30)
+            yield office
+
+
+async def test_whoever_tries_settings_is_killed_again_and_again(short_dir: Path) -> None:
+    async with a_device_is_heard(short_dir) as office:
+        await office.publish(WRONG)
+        for _ in range(3):
+            await until(lambda: is_tried(office), 60)
+            os.kill((await office.says("provision"))["pid"], signal.SIGKILL)
+            await until(lambda: comes_back(office), 30)
+        await until(lambda: gave_up(office), 60)
+        await until(lambda: is_heard(office), 60)
+        await office.publish('[audio]\nchimes = "soft"\n')
+        await until(lambda: office.follows(all=2), 60)
+        await until(lambda: is_heard(office), 30)
 
 
 async def test_a_closed_door_hides_no_wrong_room(short_dir: Path) -> None:
-    office = Office(short_dir)
-    async with office.serves(), office.runs("host", "--config", "host.toml"):
-        await until(lambda: is_there(short_dir / "h"))
-        await a_card_is_made(office)
-        office.boot.write_text(office.boot.read_text().replace('"alsa"', '"virtual"'))
-        async with office.runs("run"):
-            await until(lambda: is_heard(office), 60)
-            await until(lambda: kept(office), 30)
-            await close_the_door(office)
-            await office.publish(WRONG)
-            said = await office.pull(code=1)
-            assert "New settings were tried and taken back:" in said
-            await until(office.is_in_room, 30)
-            sound = await office.says("sound")
-            assert (sound["door"], sound["gate"]) == ("closed", "closed"), "as it was before the trial"
+    async with a_device_is_heard(short_dir) as office:
+        await close_the_door(office)
+        await office.publish(WRONG)
+        said = await office.pull(code=1)
+        assert "New settings were tried and taken back:" in said
+        await until(office.is_in_room, 30)
+        sound = await office.says("sound")
+        assert (sound["door"], sound["gate"]) == ("closed", "closed"), "as it was before the trial"
 
 
 async def is_there(path: Path) -> bool:

@@ -114,22 +114,12 @@ class Guest:
             time.sleep(0.05)
 
     def _up(self) -> bool:
-        self._leader = self._leader or self._find_leader()
+        assert self._process is not None
+        self._leader = self._leader or first_inside(self._process.pid)
         if not self._leader:
             return False
         told = self.run("systemctl is-system-running", check=False).stdout.strip()
         return told in ("running", "degraded")
-
-    def _find_leader(self) -> int:
-        """The pid of the guest's PID 1, seen from here."""
-        assert self._process is not None
-        for pid in descendants(self._process.pid):
-            with contextlib.suppress(OSError):
-                status = Path(f"/proc/{pid}/status").read_text()
-                spaces = next(line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:"))
-                if len(spaces) > 1 and spaces[-1] == "1" and "Name:\tsystemd\n" in status:
-                    return pid
-        return 0
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
@@ -234,6 +224,20 @@ class Guest:
                 raise GuestError(f"not in the room after {seconds} s:\n{told}\n{tails}")
             time.sleep(0.05)
         return time.monotonic() - began
+
+
+def first_inside(nspawn: int) -> int:
+    """The guest's PID 1 as it is called out here; 0: it is not there yet.
+
+    :param nspawn: the process that holds the guest.
+    """
+    for pid in descendants(nspawn):
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{pid}/status").read_text()
+            spaces = next(line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:"))
+            if len(spaces) > 1 and spaces[-1] == "1" and "Name:\tsystemd\n" in status:
+                return pid
+    return 0
 
 
 def descendants(pid: int) -> Sequence[int]:
