@@ -139,7 +139,7 @@ class Answering:
         self._closed_turns = self._closed_turns + 1 if uplink.block is None else 0
         if self._closed_turns == _FIRST_CHECK or (self._closed_turns and self._closed_turns % _CHECK_EVERY == 0):
             self._engine.check()
-        if not self._is_violated and self._engine.proof.violations:
+        if not self._is_violated and self._engine.violations:
             self._is_violated = True
             self._engine.send(None)
             self._violated()

@@ -148,6 +148,10 @@ class Engine(Protocol):
         """
 
     @property
+    def violations(self) -> int:
+        """How many it has found, as in :attr:`proof`, for whoever asks every 10 ms."""
+
+    @property
     def way(self) -> WayState:
         """How the way to the room and back is."""
 

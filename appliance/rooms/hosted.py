@@ -122,6 +122,11 @@ class HostedEngine:
         return self._proof.state
 
     @property
+    def violations(self) -> int:
+        """The same count alone."""
+        return self._proof.violations
+
+    @property
     def way(self) -> WayState:
         """From the checks of ICE and the reports of RTP."""
         transport = self._media.transport

@@ -17,6 +17,7 @@ class Nowhere:
     )
     counters: Mapping[str, int] = {}
     proof = ProofState()
+    violations = 0
     way = WayState()
 
     def __init__(self, why: str) -> None:

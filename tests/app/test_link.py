@@ -289,7 +289,7 @@ async def violated(
     await world.ask(reasons=before)
     await world.ask()
     await until(lambda: world.engine.sites and world.engine.sites[-1].gate_open)
-    world.engine.proof = ProofState(violations=2, why="leaked")
+    world.engine.proof, world.engine.violations = ProofState(violations=2, why="leaked"), 2
     await world.ask()
     yield ending
     with pytest.raises(BaseExceptionGroup, match="TaskGroup") as caught:

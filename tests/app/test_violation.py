@@ -52,6 +52,10 @@ class Here(Nowhere):
     def proof(self) -> ProofState:  # type: ignore[override]
         return self._proof.state
 
+    @property
+    def violations(self) -> int:  # type: ignore[override]
+        return self._proof.violations
+
     def send(self, pcm: Pcm | None) -> None:
         self._uplink.take(pcm)
 
