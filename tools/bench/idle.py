@@ -39,8 +39,9 @@ _DAY = 86_400.0
 
 _COST = (
     ". What it goes for: both wake 100 times a second and find their caches cold (bench call), the room's noise is taken out of"
-    " every block by both gains, and is encoded. What was done: no echo is looked for of what was never played, and behind"
-    " a closed gate the canceller rests. Left: to stop sending in silence (DTX), which a listener hears as a hole in the noise."
+    " every block by both gains, and is encoded. What was done: what has to do with an echo is left out while nothing"
+    " is played; behind a closed gate the canceller rests, and every second block is listened to."
+    " Left: to stop sending in silence (DTX), which a listener hears as a hole in the noise."
 )
 
 
