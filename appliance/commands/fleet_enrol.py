@@ -3,6 +3,7 @@
 import argparse
 import csv
 import io
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,14 +14,17 @@ from appliance.commands import Subparsers
 from appliance.commands.host_control import Hosts, HostSays, only_here, show, with_host
 from appliance.commands.host_devices import invitation
 from appliance.commands.part import add_config
-from appliance.core.wire import is_identity, is_name
+from appliance.core.wire import is_name
 from appliance.settings import SCHEMA, SettingsError, Source, identity_of, load
 from appliance.settings.card import follow_toml, wifi_toml
+from appliance.settings.kinds import IDENTIFIER
 from appliance.settings.problems import did_you_mean
 from appliance.settings.store import atomic_write
 
 COLUMNS = ("name", "id", "room", "ssid", "password", "group")
 MOST_ROWS = 1000
+_IDENTIFIER = re.compile(IDENTIFIER)
+_LETTERS = 'small letters, digits, ".", "_" and "-", the first a letter or a digit'
 _LARGEST = 1024 * 1024
 _MOST_SSID = 32
 """Bytes (IEEE 802.11)."""
@@ -171,10 +175,10 @@ def _row(line: Mapping[str | None, Any], rooms: tuple[str, ...]) -> Row:
 def _problems(row: Row, rooms: tuple[str, ...]) -> Iterator[str]:
     if not is_name(row.name):
         yield "name has to be 1 to 64 printable characters."
-    if not is_identity(row.id):
-        yield f'"{row.id}" is no id: small letters, digits, ".", "_" and "-".'
-    if row.group and not is_identity(row.group):
-        yield f'"{row.group}" is no group: small letters, digits, ".", "_" and "-".'
+    if not _IDENTIFIER.fullmatch(row.id):
+        yield f'"{row.id}" is no id: {_LETTERS}.'
+    if row.group and not _IDENTIFIER.fullmatch(row.group):
+        yield f'"{row.group}" is no group: {_LETTERS}.'
     if row.room not in rooms:
         hint = did_you_mean(row.room, rooms) or f"There are: {', '.join(rooms) or 'none'}."
         yield f'there is no room "{row.room}". {hint}' if row.room else f"room is missing. {hint}"

@@ -36,11 +36,21 @@ def test_columns_in_any_order_and_as_excel_writes_them() -> None:
         ("", "line 1: names the columns, each once, and name among them."),
         ("name,room\nRoom 3,studoi", 'line 2: there is no room "studoi". Did you mean "studio"?'),
         ("name\nRoom 3", "line 2: room is missing. There are: studio, attic."),
-        ("name,room,id\nRoom 3,studio,Room 3", 'line 2: "Room 3" is no id: small letters, digits, ".", "_" and "-".'),
+        (
+            "name,room,id\nRoom 3,studio,Room 3",
+            'line 2: "Room 3" is no id: small letters, digits, ".", "_" and "-", the first a letter or a digit.',
+        ),
+        (
+            "name,room,id\nRoom 3,studio,..",
+            'line 2: ".." is no id: small letters, digits, ".", "_" and "-", the first a letter or a digit.',
+        ),
         ("name,room\n ,studio", "line 2: name has to be 1 to 64 printable characters."),
         ("name,room\nA,studio\nB,studio\nA,attic", 'line 4: the id "a" is that of line 2.'),
         ("name,room\nA,studio,x", "line 2: has more values than columns."),
-        ("name,room,group\nA,studio,Bonn", 'line 2: "Bonn" is no group: small letters, digits, ".", "_" and "-".'),
+        (
+            "name,room,group\nA,studio,Bonn",
+            'line 2: "Bonn" is no group: small letters, digits, ".", "_" and "-", the first a letter or a digit.',
+        ),
         ("name,room,password\nA,studio,secret123", "line 2: has a password and no ssid."),
         ("name,room,ssid,password\nA,studio,Office,short", "line 2: password has to have 8 to 63 characters."),
         ("name,room,ssid\nA,studio," + "s" * 33, "line 2: ssid has more than 32 bytes."),
