@@ -61,11 +61,11 @@ test-kernel: alsa ## sound cards and the panel under a Linux of their own in QEM
 	@$(PYTHON) -m tools.system kernel || true
 	@KONTOR_WITH=slow $(if $(ARGS),,KONTOR_MEASUREMENTS=docs/measurements) $(PYTEST) -s -m slow tests/kernel $(ARGS)
 
-test-network: dev ## Wi-Fi, 802.1X and VLAN through the real NetworkManager under a Linux of their own in QEMU (ARGS="-k peap" for some)
+test-network: alsa ## Wi-Fi, 802.1X and VLAN through the real NetworkManager under a Linux of their own in QEMU (ARGS="-k peap" for some)
 	@$(PYTHON) -m tools.system kernel network || true
 	@KONTOR_WITH=slow $(PYTEST) -s -m slow tests/network $(ARGS)
 
-test-systemd: dev ## the services under a systemd of their own: start, stall, kill, sandbox, polkit (ARGS="-k sandbox" for some; needs root)
+test-systemd: alsa ## the services under a systemd of their own: start, stall, kill, sandbox, polkit (ARGS="-k sandbox" for some; needs root)
 	@$(PYTHON) -m tools.system kernel systemd || true
 	@KONTOR_WITH=slow $(if $(ARGS),,KONTOR_MEASUREMENTS=docs/measurements) $(PYTEST) -m slow tests/systemd $(ARGS)
 
@@ -73,7 +73,7 @@ test-deb: dev ## the Debian packages in clean roots, arm64 under qemu-user (ARGS
 	@$(PYTHON) -m tools.system packages || true
 	@KONTOR_WITH=slow $(PYTEST) -m slow $(or $(ARGS),tests/deb)
 
-slow: dev ## the slow suites (ARGS=tests/soak for some of them)
+slow: alsa ## the slow suites (ARGS=tests/soak for some of them)
 	@case "$(ARGS)" in "" | *kernel*) $(PYTHON) -m tools.system kernel || true;; esac
 	@case "$(ARGS)" in "" | *firmware*) $(PYTHON) -m tools.system firmware boards; $(PYTHON) -m tools.bootstrap hardware || true;; esac
 	@case "$(ARGS)" in "" | *tools/hardware*) $(PYTHON) -m tools.system hardware; $(PYTHON) -m tools.bootstrap hardware || true;; esac
