@@ -4,7 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 NOT_STORED = "the disk does not take how the microphone is muted: after a restart it could be open"
+_SOON = 0.05
+"""Seconds until a restart begins, so that the answer is out before."""
 Handler = Callable[[Mapping[str, object]], Awaitable[Mapping[str, object]]]
+
+
+def end_soon(end: Callable[[], object]) -> None:
+    """End the process in order, once whoever asked for it has its answer; whoever watches it starts it anew."""
+    asyncio.get_running_loop().call_later(_SOON, end)
 
 
 def mending(
@@ -26,7 +33,7 @@ def mending(
         elif how == "restart":
             if stored is not None and not await stored():
                 raise ValueError(NOT_STORED)
-            asyncio.get_running_loop().call_soon(end)
+            end_soon(end)
         else:
             raise ValueError("how has to be restart" + (" or rejoin" if rejoin is not None else ""))
         return {"mends": how}

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from appliance.app.mending import NOT_STORED
+from appliance.app.mending import NOT_STORED, end_soon
 from appliance.app.process import NotAllowed, make_folders
 from appliance.core.events import EventName, Severity
 from appliance.health.journal import Journal
@@ -24,8 +24,6 @@ NOTHING = "nothing"
 _ORDER = (NOTHING, *Effect)
 ADVICE_LASTS = 20.0
 """Seconds for which the lamp shows what it was told, unless it is told again."""
-_SOON = 0.05
-"""Seconds until a restart begins, so that the answer is out before."""
 
 OWN: Mapping[str, tuple[str, ...]] = {
     "sound": (
@@ -104,7 +102,7 @@ class Reload:
         if takes == Effect.RESTART and self._stored is not None and not await self._stored():
             return {"error": NOT_STORED}
         if takes in (Effect.RESTART, Effect.HAND):
-            asyncio.get_running_loop().call_later(_SOON, self._end)
+            end_soon(self._end)
         else:
             await self._take(new, rejoins=takes == Effect.REJOIN)
         if changed:

@@ -17,6 +17,7 @@ from appliance.health.status import StatusServer
 from appliance.provisioning.power import NotDone, has_route
 from appliance.settings import AudioBackend, Settings
 from tests.app.parts import journal, settings
+from tests.support import until
 
 LONG = 100 * FIRST_REBOOT
 
@@ -300,7 +301,8 @@ async def test_a_part_ends_or_joins_anew_when_it_is_told_to() -> None:
     link, sound = mending(lambda: done.append("ended"), rejoin), mending(lambda: done.append("ended"))
     assert await link({"how": "rejoin"}) == {"mends": "rejoin"}
     assert await sound({"how": "restart"}) == {"mends": "restart"}
-    await asyncio.sleep(0)
+    assert done == ["rejoined"], "who asked has the answer first"
+    await until(lambda: "ended" in done)
     assert done == ["rejoined", "ended"]
     with pytest.raises(ValueError, match=r"how has to be restart$"):
         await sound({"how": "rejoin"})
