@@ -63,7 +63,8 @@ class PanelRoute:
 
     async def _converse(self, connection: web.WebSocketResponse) -> None:
         try:
-            hello = await asyncio.wait_for(connection.receive(), _HELLO)
+            async with asyncio.timeout(_HELLO):
+                hello = await connection.receive()
         except TimeoutError:
             hello = None
         if not (hello and hello.type is WSMsgType.TEXT and self._admits(parse(hello.data).get("token"))):
@@ -99,7 +100,8 @@ class PanelRoute:
         reader, writer = await asyncio.open_unix_connection(self._socket)
         try:
             writer.write(json.dumps({"do": "panel", **request}).encode() + b"\n")
-            await asyncio.wait_for(reader.readline(), 2)
+            async with asyncio.timeout(2):
+                await reader.readline()
         except TimeoutError as error:
             raise OSError("sound does not answer") from error
         finally:

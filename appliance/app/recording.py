@@ -197,7 +197,8 @@ class Recordings:
             self._tapped(None)
             self._state |= {"state": "done", "file": str(path)}
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._fetched.wait(), _LEFT_ALONE)
+                async with asyncio.timeout(_LEFT_ALONE):
+                    await self._fetched.wait()
         except Refused as error:
             self._state |= {"state": "done", "why": str(error)}
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever asked waits for an end of it

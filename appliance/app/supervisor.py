@@ -174,7 +174,8 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(number)
         try:
-            await asyncio.wait_for(process.wait(), _ORDERLY_END)
+            async with asyncio.timeout(_ORDERLY_END):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()

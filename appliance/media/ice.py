@@ -150,7 +150,8 @@ class Agent:
                 self._open_relay()
             self._check_all()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._used.wait(), tick)
+                async with asyncio.timeout(tick):
+                    await self._used.wait()
             if self.way is not None:
                 return
 

@@ -149,7 +149,8 @@ class NetworkManager:
                 self._version, self._seen, absent = "", [], _words(error)
                 self._why = self._why or (absent if self._ours else "")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), _AGAIN)
+                async with asyncio.timeout(_AGAIN):
+                    await self._news.wait()
             await asyncio.sleep(_SETTLE)  # changes come in swarms
 
     async def _try(self, wanted: Sequence[Profile], settings: Settings) -> None:

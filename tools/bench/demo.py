@@ -97,13 +97,15 @@ async def start(checkout: Path, environ: dict[str, str], port: int) -> Start:
         start_new_session=True,
     )
     try:
-        address = await asyncio.wait_for(read_address(process, said), _PATIENCE)
+        async with asyncio.timeout(_PATIENCE):
+            address = await read_address(process, said)
         await see_device(address)
         seconds = time.monotonic() - began
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)  # as the terminal does at Ctrl-C
-        await asyncio.wait_for(process.communicate(), 15)
+        async with asyncio.timeout(15):
+            await process.communicate()
     await asyncio.sleep(1)
     return Start(seconds, "".join(said), children_of(mark))
 
