@@ -143,11 +143,10 @@ def next_start(record: Record) -> tuple[Name, Record]:
     A slot whose files cannot be read counts as one without a start left; that is not known here.
     """
     order = (record.first, other(record.first))
-    taken = next((name for name in order if record.slots[name].left > 0), None)
     slots = dict(record.slots)
-    if taken is None:
-        taken = next((name for name in order if slots[name].good), record.first)
+    if not any(slots[name].left for name in order):
         slots = {name: Slot(TRIES, True) if slot.good else slot for name, slot in slots.items()}
+    taken = next((name for name in order if slots[name].left), record.first)
     slots[taken] = replace(slots[taken], left=max(0, slots[taken].left - 1))
     return taken, _written(record, slots=slots)
 
