@@ -145,9 +145,11 @@ def next_start(record: Record) -> tuple[Name, Record]:
     order = (record.first, other(record.first))
     slots = dict(record.slots)
     if not any(slots[name].left for name in order):
-        slots = {name: Slot(TRIES, True) if slot.good else slot for name, slot in slots.items()}
-    taken = next((name for name in order if slots[name].left), record.first)
-    slots[taken] = replace(slots[taken], left=max(0, slots[taken].left - 1))
+        # The good ones begin again; where there is none, whatever is there.
+        none_good = not any(slots[name].good for name in order)
+        slots = {name: Slot(TRIES, slot.good) if slot.good or none_good else slot for name, slot in slots.items()}
+    taken = next(name for name in order if slots[name].left)
+    slots[taken] = replace(slots[taken], left=slots[taken].left - 1)
     return taken, _written(record, slots=slots)
 
 

@@ -49,6 +49,10 @@ class Why(StrEnum):
     EXPIRED = "expired"
     OLDER = "older"
     REWRITTEN = "rewritten"
+    # what it is, of an update
+    OTHER_BOARD = "other_board"
+    TOO_LARGE = "too_large"
+    DAMAGED = "damaged"
 
 
 ON_THE_WAY = frozenset({Why.UNREACHABLE, Why.CERTIFICATE, Why.STATUS, Why.REDIRECT, Why.SLOW})

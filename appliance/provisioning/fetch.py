@@ -25,7 +25,7 @@ PATIENCE: Final = 10.0
 """Seconds that one file may take."""
 _CONNECT: Final = 5.0
 _LONGEST_TAG: Final = 200
-_HEADERS: Final = {
+HEADERS: Final = {
     "User-Agent": f"kontor/{__version__}",
     "Accept-Encoding": "identity",
     "Cache-Control": "no-cache",  # a proxy on the way asks the server, too
@@ -119,10 +119,10 @@ class Fetcher:
         reached = False
         try:
             if self._tls is None:
-                self._tls = await asyncio.to_thread(_context, self._place.authority)
+                self._tls = await asyncio.to_thread(context, self._place.authority)
         except NotTaken as fault:
             return self._found(scopes, news, {scope: Fault(scope, fault.why, str(fault)) for scope in scopes}, reached)
-        async with _session(self._tls) as http:
+        async with session(self._tls) as http:
             for number, scope in enumerate(scopes):
                 try:
                     there, new = await self._one(http, scope)
@@ -185,7 +185,7 @@ class Fetcher:
         :raises NotTaken: it could not be had.
         """
         url = URL(f"{self._place.url.rstrip('/')}/{path}")
-        headers = _HEADERS | ({"If-None-Match": tag} if tag else {})
+        headers = HEADERS | ({"If-None-Match": tag} if tag else {})
         try:
             async with http.get(
                 url, headers=headers, allow_redirects=False, proxy=self._place.proxy or None
@@ -194,7 +194,7 @@ class Fetcher:
                     return None, tag
                 if response.status in (404, 410):
                     return None
-                _must_be_plain(url, response)
+                must_be_plain(url, response)
                 body = await read_body(response, most)
                 if body is None:
                     raise NotTaken(Why.TOO_LONG, f"{url} is longer than {most} bytes.")
@@ -204,15 +204,18 @@ class Fetcher:
         except aiohttp.ClientPayloadError:
             raise NotTaken(Why.CUT_OFF, f"{url} was cut off on the way.") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _unreachable(url, error) from None
+            raise unreachable(url, error) from None
 
 
 def _version(floor: Floor) -> int:
     return floor.version
 
 
-def _context(authority: Certificates | None) -> ssl.SSLContext:
-    """Believes the system's authorities, and one's own. Reads files."""
+def context(authority: Certificates | None) -> ssl.SSLContext:
+    """Believes the system's authorities, and one's own. Reads files.
+
+    :raises NotTaken: one's own is none, or cannot be read.
+    """
     made = ssl.create_default_context()
     if authority is not None:
         try:
@@ -224,25 +227,32 @@ def _context(authority: Certificates | None) -> ssl.SSLContext:
     return made
 
 
-def _session(tls: ssl.SSLContext) -> aiohttp.ClientSession:
-    """One connection, no cookies, nothing from the environment, nothing unpacked."""
+def session(tls: ssl.SSLContext, total: float | None = PATIENCE) -> aiohttp.ClientSession:
+    """One connection, no cookies, nothing from the environment, nothing unpacked.
+
+    :param total: seconds that one file may take; None: as long as something comes all :data:`PATIENCE` seconds.
+    """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=tls, limit=1),
-        timeout=aiohttp.ClientTimeout(total=PATIENCE, sock_connect=_CONNECT),
+        timeout=aiohttp.ClientTimeout(total=total, sock_connect=_CONNECT, sock_read=PATIENCE),
         trust_env=False,
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
     )
 
 
-def _must_be_plain(url: URL, response: aiohttp.ClientResponse) -> None:
+def must_be_plain(url: URL, response: aiohttp.ClientResponse, status: int = 200) -> None:
+    """Make sure that a server answers with ``status``, itself, and with the bytes as they are.
+
+    :raises NotTaken: it does not.
+    """
     if response.status in _REDIRECTS:
         raise NotTaken(
             Why.REDIRECT,
             f"{url.host} sends on to another address, which is not followed: write the right one, or look for a captive"
             " portal on the way.",
         )
-    if response.status != 200:
+    if response.status != status:
         raise NotTaken(Why.STATUS, f"{url.host} answers {response.status} for {url.path}.")
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise NotTaken(Why.NOT_TEXT, f"{url.host} sends {url.path} packed, though plain text was asked for.")
@@ -260,7 +270,8 @@ def _must_be_text(path: str, content: bytes) -> None:
         raise NotTaken(Why.NOT_TEXT, f"{path} is not UTF-8 text, though it was signed.") from None
 
 
-def _unreachable(url: URL, error: Exception) -> NotTaken:
+def unreachable(url: URL, error: Exception) -> NotTaken:
+    """What is wrong with the way to ``url``, in words."""
     cause = getattr(error, "certificate_error", error)
     if isinstance(cause, ssl.SSLCertVerificationError):
         return NotTaken(Why.CERTIFICATE, f"{url.host} is not to be trusted: {cause.verify_message}.")

@@ -18,8 +18,10 @@ POINTER = ".minisig"
 """How the name of a pointer ends."""
 
 _SCOPE = rf"all|(?:groups|devices)/{IDENTIFIER}"
+_ANY_SCOPE = rf"{_SCOPE}|images/{IDENTIFIER}"
+"""That of a channel of updates, too (core/updating.py): no settings, and found by nobody who looks for settings."""
 _COMMENT = re.compile(
-    rf"kontor scope=(?P<scope>{_SCOPE}) version=(?P<version>[1-9][0-9]{{0,9}})"
+    rf"kontor scope=(?P<scope>{_ANY_SCOPE}) version=(?P<version>[1-9][0-9]{{0,9}})"
     rf"(?: expires=(?P<expires>[0-9T:Z-]{{20}}))? file=(?P<file>[a-z0-9][a-z0-9._-]{{0,99}}\.toml)"
 )
 _TIME = "%Y-%m-%dT%H:%M:%SZ"

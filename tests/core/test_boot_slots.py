@@ -143,7 +143,7 @@ def test_good_ones_take_turns_when_neither_comes_up() -> None:
 
 def test_without_any_good_one_the_first_is_tried_again() -> None:
     record = Record(1, "b", {"a": Slot(), "b": Slot()})
-    assert next_start(record) == ("b", Record(2, "b", {"a": Slot(), "b": Slot()}))
+    assert next_start(record) == ("b", Record(2, "b", {"a": Slot(TRIES), "b": Slot(TRIES - 1)}))
 
 
 def test_nobody_starts_a_slot_that_is_being_written() -> None:
