@@ -116,7 +116,7 @@ def test_a_card_tells_what_it_is_and_lets_its_microphones_hear_what_is_played(
 
 
 def test_the_first_file_system_is_an_archive_that_ends() -> None:
-    archive = b"".join(initrd._cpio(["bin"], {"init": b"#!/bin/sh\n", "bin/x": b"12345"}))
+    archive = b"".join(initrd._cpio(["bin"], {"init": b"#!/bin/sh\n", "bin/x": b"12345"}, {}))
     names, at = [], 0
     while at < len(archive):
         assert archive[at : at + 6] == b"070701"

@@ -65,9 +65,9 @@ def modules(kernel: Kernel, names: Iterable[str]) -> dict[str, bytes]:
     return {f"modules/{number:02}-{path.name.removesuffix('.xz')}": _unpacked(path) for number, path in paths}
 
 
-def archive(folders: list[str], files: dict[str, bytes]) -> bytes:
-    """A first file system of these folders and programs."""
-    return b"".join(_cpio(folders, files))
+def archive(folders: list[str], files: dict[str, bytes], links: dict[str, str] | None = None) -> bytes:
+    """A first file system of these folders, programs, and symbolic links to what they are for."""
+    return b"".join(_cpio(folders, files, links or {}))
 
 
 def _unpacked(path: Path) -> bytes:
@@ -75,11 +75,12 @@ def _unpacked(path: Path) -> bytes:
     return lzma.decompress(data) if path.suffix == ".xz" else data
 
 
-def _cpio(folders: list[str], files: dict[str, bytes]) -> Iterator[bytes]:
+def _cpio(folders: list[str], files: dict[str, bytes], links: dict[str, str]) -> Iterator[bytes]:
     """An archive in the "newc" format of the kernel's Documentation/driver-api/early-userspace/buffer-format.rst."""
     entries = [(name, stat.S_IFDIR, b"") for name in folders] + [
         (name, stat.S_IFREG, data) for name, data in files.items()
     ]
+    entries += [(name, stat.S_IFLNK, target.encode()) for name, target in links.items()]
     for number, (name, kind, data) in enumerate([*entries, ("TRAILER!!!", 0, b"")]):
         fields = (number, kind | 0o755 if kind else 0, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0)
         header = b"070701" + b"".join(b"%08X" % field for field in fields) + name.encode() + b"\0"
