@@ -13,7 +13,18 @@ from typing import Literal
 from appliance.core.arrays import ARRAYS, MOST_MICROPHONES
 from appliance.core.controls import Door
 from appliance.core.volume import HIGHEST, LOWEST
-from appliance.settings.kinds import Choice, FilePath, Flag, MaybePath, MaybeSecret, Text, Whole, identifier, one_of
+from appliance.settings.kinds import (
+    Choice,
+    FilePath,
+    Flag,
+    Many,
+    MaybePath,
+    MaybeSecret,
+    Text,
+    Whole,
+    identifier,
+    one_of,
+)
 from appliance.settings.model_host import HostSettings
 from appliance.settings.model_metrics import MetricsSettings
 from appliance.settings.model_network import NetworkSettings
@@ -23,6 +34,7 @@ from appliance.settings.model_quiet import QuietSettings
 from appliance.settings.secrets import SecretFile
 from appliance.settings.setting import Effect, section, setting
 from appliance.settings.special import Fingerprint, Geometry, MicrophoneName, Url
+from appliance.settings.ssh import SshKey
 
 
 class EngineName(StrEnum):
@@ -111,6 +123,12 @@ class DeviceSettings:
         "",
         about="By what the server knows the device. Left empty it is made from the name: Meeting room is meeting-room.",
         effect=Effect.REJOIN,
+    )
+    ssh_keys: tuple[str, ...] = setting(
+        Many(SshKey(), 8),
+        (),
+        about="Who may log in as admin by ssh, on the SD image: their public keys. Left empty, nobody can, and ssh is off.",
+        effect=Effect.LIVE,
     )
     state_dir: Path = setting(
         FilePath(),

@@ -167,6 +167,12 @@ class WayOutSettings:
 class NetworkSettings:
     """The network."""
 
+    country: str = setting(
+        Text(2, 0, "[A-Z]{2}", 'two letters like DE (ISO 3166), or ""'),
+        "",
+        about="Where the Wi-Fi radio is used, on the SD image: the law says there which channels it may have.",
+        effect=Effect.LIVE,
+    )
     ntp: tuple[str, ...] = setting(
         Many(HostName(), 4),
         (),
