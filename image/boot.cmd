@@ -39,6 +39,7 @@ for part in 2 9; do
 done
 
 setenv older 2
+setenv order "a b"
 if test -n "${newest}"; then
   part start ${devtype} ${devnum} ${newest} block
   ${devtype} read ${record_at} ${block} 8
@@ -58,7 +59,6 @@ else
       fi
     fi
   done
-  setenv order "a b"
   if test "${rank_b}" -gt "${rank_a}"; then setenv order "b a"; fi
   setenv left_a 0
   setenv good_a 0

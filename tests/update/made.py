@@ -39,11 +39,11 @@ def kernel() -> bytes:
     return (head + code).ljust(layout.MIB, b"\0")
 
 
-def boot_files(version: str, *, packed: bool = True) -> dict[str, bytes]:
-    """The files of a boot slot whose kernel is :func:`kernel`."""
-    slot = f"version={version}\nroot_blocks=1000\nroot_salt={'5a' * 32}\nroot_hash={version[-1] * 64}\n"
+def boot_files(version: str, rank: int, *, packed: bool = True) -> dict[str, bytes]:
+    """The files of a boot slot whose kernel is :func:`kernel`; of two the higher ``rank`` is the newer one."""
+    slot = f"version={version}\nrank={rank}\nroot_blocks=1000\nroot_salt={'5a' * 32}\nroot_hash={version[-1] * 64}\n"
     image = gzip.compress(kernel(), mtime=0) if packed else kernel()
-    return {"kernel": image, "initrd.zst": f"initrd of {version}".encode(), "slot.env": slot.encode()}
+    return {"kernel.gz": image, "initrd.zst": f"initrd of {version}".encode(), "slot.env": slot.encode()}
 
 
 def record(**words: str) -> bytes:

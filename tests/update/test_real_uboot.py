@@ -1,18 +1,24 @@
 """The shell of these tests beside the real U-Boot."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.support.need import need
 from tests.update import made, real_uboot
+from tests.update.card import SECTOR, FileDisk, Overlay
+from tests.update.scenarios import SCENARIOS, Scenario, apply, make_base
 from tests.update.texts import TEXTS
+from tests.update.uboot import UBoot
 from tools.system import find
+
+SCRIPT = (Path(__file__).resolve().parents[2] / "image" / "boot.cmd").read_text()
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _needed() -> None:
     for program in (real_uboot.QEMU, "mkimage", "mcopy", "mkfs.vfat", "fdtget"):
         need(find(program), f"{program} is not installed: python3 -m tools.system update")
@@ -35,3 +41,35 @@ def test_the_real_one_says_the_same_to_every_text(tmp_path: Path) -> None:
         answer = said.split(f"== {number}\n")[1].split("== ")[0].splitlines()
         answers[text] = [line for line in answer if not line.startswith("## ") and "bytes read" not in line]
     assert answers == TEXTS
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A card with the real script, to make the others of."""
+    folder = tmp_path_factory.mktemp("base")
+    make_base(folder / "card", real_uboot.script(SCRIPT, folder))
+    return folder / "card"
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_the_real_one_starts_the_same_and_leaves_the_same_on_the_card(
+    scenario: Scenario, base: Path, tmp_path: Path
+) -> None:
+    """Each card twice or, where another slot comes later, up to then; what is started tells its own command line."""
+    path = tmp_path / "card"
+    subprocess.run(["cp", "--sparse=always", base, path], check=True)
+    disk = FileDisk(path, writable=True)
+    try:
+        apply(scenario, disk)
+        card = Overlay(disk)
+        other = next((n for n, slot in enumerate(scenario.slots) if slot != scenario.slots[0]), 1)
+        for _ in range(min(len(scenario.slots), other + 1)):
+            card.sectors = {}
+            started = UBoot(card, dict(real_uboot.VARIABLES)).run(SCRIPT)
+            said = real_uboot.start(path)
+            assert real_uboot.bootargs(said) == (started.bootargs.strip() if started else None), said[-2000:]
+            for number, sector in card.sectors.items():
+                assert disk.read(number * SECTOR, SECTOR) == sector
+            assert card.sectors, "a start is counted before it is made"
+    finally:
+        disk.close()

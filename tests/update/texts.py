@@ -33,6 +33,10 @@ TEXTS: dict[str, list[str]] = {
     "setenv u 1; setenv v 2; env export -c -s 0x1000 0x48000000 u; setenv u; setenv v 3; "
     "env import -c 0x48000000 0x1000 u v; echo ${u} ${v}": ["1 3"],
     "mw.b 0x48000000 0 40; if env import -t 0x48000000 0x40; then echo nothing; else echo refused; fi": ["nothing"],
+    # "u=" and the end of a block
+    "mw.b 0x48000000 0 40; mw.w 0x48000000 3d75 1; setenv u 1; env import -b 0x48000000 0x40; "
+    "env exists u && echo there ${u}; env exists u || echo gone; "
+    "env export -c -s 0x40 0x48000000 u; setexpr.w x *0x48000004; echo ${x}": ["gone", "0"],
     "echo a # b\necho c": ["a", "c"],
     "setenv s a; setenv left_a 2; run nothing_such || echo none; setenv c 'echo ${left_a}'; run c": ["none", "2"],
     "if true; then\n\n  # nothing\n  echo in\nfi": ["in"],

@@ -197,10 +197,9 @@ class UBoot(Words):
                 self._tree = number(address, 16)
                 return int(self._tree == 0)
             case ["get", "value", name, "/chosen", "bootargs"] if self._tree:
-                if not self.chosen:
-                    return 1
-                self.environment[name] = self.chosen
-                return 0
+                if self.chosen:
+                    self.environment[name] = self.chosen
+                return int(not self.chosen)
             case ["resize", *_] if self._tree:
                 return 0
         raise HushError(f"{' '.join(argv)}: not known here")

@@ -73,7 +73,7 @@ def unseal(block: bytes) -> dict[str, str] | None:
 def _pairs(data: bytes, separator: bytes) -> dict[str, str]:
     found = {}
     for line in data.partition(b"\0" * (1 + (separator == b"\0")))[0].split(separator):
-        name, equals, value = line.decode("latin-1").lstrip(" \t").rstrip("\r").partition("=")
+        name, equals, value = line.decode("latin-1").lstrip(" \t").partition("=")
         if name and not name.startswith("#") and equals:
             found[name] = re.sub(r"\\(.)", r"\1", value)
     return found
@@ -248,7 +248,9 @@ class Words:
             found = unseal(block) if options == ["-c"] else _pairs(block, b"\0")
         if found is None:
             return 1
-        self.environment.update({name: value for name, value in found.items() if not names or name in names})
+        for name, value in found.items():
+            if not names or name in names:
+                self._do_setenv(["setenv", name, *([value] if value else [])])  # an empty one is none
         return 0
 
     def _export(self, words: list[str]) -> int:
