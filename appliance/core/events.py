@@ -68,6 +68,7 @@ class EventName(StrEnum):
     KNOCKED = "knocked"
     HAND_CHANGED = "hand_changed"
     JOIN_PRESSED = "join_pressed"
+    RESET_HELD = "reset_held"
     NEARBY_JOINED = "nearby_joined"
     NEARBY_NOT_JOINED = "nearby_not_joined"
     # host
@@ -115,6 +116,13 @@ class EventName(StrEnum):
     SETTINGS_RELOADED = "settings_reloaded"
     SECRETS_MOVED = "secrets_moved"
     SECRETS_NOT_BLANKED = "secrets_not_blanked"
+    # updates of the image
+    UPDATE_STARTED = "update_started"
+    UPDATE_READY = "update_ready"
+    UPDATE_KEPT = "update_kept"
+    UPDATE_LEFT = "update_left"
+    UPDATE_REFUSED = "update_refused"
+    UPDATE_FAILED = "update_failed"
     # processes
     PROVISION_RESTARTED = "provision_restarted"
     SOUND_RESTARTED = "sound_restarted"
@@ -130,6 +138,10 @@ class EventName(StrEnum):
     RECOVERED = "recovered"
     REBOOTING = "rebooting"
     REBOOT_REFUSED = "reboot_refused"
+    MACHINE_SET = "machine_set"
+    MACHINE_NOT_SET = "machine_not_set"
+    RESETTING = "resetting"
+    RESET_REFUSED = "reset_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +185,10 @@ _EXCEPTIONS = {
     EventName.RECOVERING: _WARNING,
     EventName.REBOOTING: _ERROR,
     EventName.REBOOT_REFUSED: _ERROR,
+    EventName.MACHINE_SET: _NOTICE,
+    EventName.MACHINE_NOT_SET: _WARNING,
+    EventName.RESETTING: _ERROR,
+    EventName.RESET_REFUSED: _ERROR,
     EventName.LOOP_STALLED: Rule(Severity.WARNING, most=5),
     EventName.LONG_COLLECTION: Rule(Severity.INFO, most=5),
     EventName.SOUND_STARTED: _NOTICE,
@@ -182,6 +198,7 @@ _EXCEPTIONS = {
     EventName.MEMBER_REMOVED: _NOTICE,
     EventName.ANNOUNCEMENT_FAILED: _WARNING,
     EventName.JOIN_PRESSED: _NOTICE,
+    EventName.RESET_HELD: _WARNING,
     EventName.NEARBY_JOINED: _NOTICE,
     EventName.NEARBY_NOT_JOINED: _WARNING,
     EventName.DEVICE_INVITED: _NOTICE,
@@ -211,6 +228,12 @@ _EXCEPTIONS = {
     EventName.SETTINGS_RELOADED: _NOTICE,
     EventName.SECRETS_MOVED: _NOTICE,
     EventName.SECRETS_NOT_BLANKED: Rule(Severity.WARNING, most=1, window=3600.0),
+    EventName.UPDATE_STARTED: _NOTICE,
+    EventName.UPDATE_READY: _NOTICE,
+    EventName.UPDATE_KEPT: _NOTICE,
+    EventName.UPDATE_LEFT: _ERROR,
+    EventName.UPDATE_REFUSED: _ERROR,
+    EventName.UPDATE_FAILED: _WARNING,
     EventName.MEMBER_REFUSED: _FROM_OUTSIDE,
     EventName.ROOM_FULL: _FROM_OUTSIDE,
     EventName.BAD_REQUEST: _FROM_OUTSIDE,
