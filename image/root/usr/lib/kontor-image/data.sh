@@ -21,10 +21,10 @@ grow() {
 
 # 0: it can be mounted; what was wrong is mended.
 check() {
-    e2fsck -p "$device"
+    timeout 600 e2fsck -p "$device"
     [ $? -ge 4 ] || return 0
     say "the data partition is damaged: mending all that can be mended"
-    e2fsck -y "$device"
+    timeout 600 e2fsck -y "$device"
     [ $? -lt 4 ]
 }
 
@@ -45,5 +45,5 @@ else
 fi
 chmod 0755 "$folder"
 for each in kontor timesync log; do mkdir -p -m 0755 "$folder/$each" || exit 1; done
-for each in network network-state; do mkdir -p -m 0700 "$folder/$each" || exit 1; done
+for each in network network-state ssh; do mkdir -p -m 0700 "$folder/$each" || exit 1; done
 chown systemd-timesync:systemd-timesync "$folder/timesync"
