@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools import debian
+from tools.image import space
 from tools.image.errors import ImageError, MissingError
 
 LABELS = {"Debian": "debian", "Debian-Security": "debian-security"}
@@ -40,9 +41,7 @@ class Package:
     path: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.name} {self.version} {self.architecture} {self.size} {self.sha256} {self.archive} {self.path}"
-        )
+        return f"{self.name} {self.version} {self.architecture} {self.size} {self.sha256} {self.archive} {self.path}"
 
 
 def read_lock(path: Path) -> tuple[Package, ...]:
@@ -79,11 +78,12 @@ def fetch(packages: Sequence[Package], cache: Path, snapshot: str = "") -> dict[
     path, without all three in archive and path. A release's own package cache is named ``file:///DIR/{sha256}.deb``.
 
     :raises ImageError: a file of the cache is not what its name says.
-    :raises MissingError: a package cannot be had.
+    :raises MissingError: a package cannot be had, or there is no room for it.
     """
     found = {package.sha256: cache / f"{package.sha256}.deb" for package in packages}
     missing = [package for package in packages if not found[package.sha256].exists()]
     if missing:
+        space.require(cache, sum(package.size for package in missing), "what is to be fetched for the image")
         cache.mkdir(parents=True, exist_ok=True)
         missing = _missing_after(missing, cache, _from_mirrors(missing))
         if missing and snapshot:
@@ -93,7 +93,7 @@ def fetch(packages: Sequence[Package], cache: Path, snapshot: str = "") -> dict[
     for package in packages:
         if _sha256(found[package.sha256]) != package.sha256:
             name = found[package.sha256]
-            raise ImageError(f"the cache has {package.name} {package.version} as {name}, which has another hash: delete it")
+            raise ImageError(f"{name} should be {package.name} {package.version}, but has another hash: delete it")
     return found
 
 

@@ -25,7 +25,12 @@ ROOT = Path(__file__).resolve().parents[2]
 IMAGE = ROOT / "image"
 SUITE = "trixie"
 BACKPORTS = f"{SUITE}-backports"
-SUITES = ((SUITE, "debian"), (f"{SUITE}-updates", "debian"), (f"{SUITE}-security", "debian-security"), (BACKPORTS, "debian"))
+SUITES = (
+    (SUITE, "debian"),
+    (f"{SUITE}-updates", "debian"),
+    (f"{SUITE}-security", "debian-security"),
+    (BACKPORTS, "debian"),
+)
 COMPONENTS = "main non-free-firmware"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 ARCHITECTURE = "arm64"
@@ -48,7 +53,8 @@ def read_wanted(path: Path) -> Wanted:
 
     :raises ImageError: a line is neither NAME nor ``unpack NAME``.
     """
-    installed, unpacked = [], []
+    installed: list[str] = []
+    unpacked: list[str] = []
     for number, line in enumerate(path.read_text().splitlines(), 1):
         found = re.fullmatch(r"(unpack )?([a-z0-9@][\w.+@-]*)", line.partition("#")[0].strip())
         if found:
