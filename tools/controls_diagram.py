@@ -37,7 +37,7 @@ MEANING = {
     Reason.TALK: "the push-to-talk key is not held",
     Reason.AUDIO: "the sound card is not there",
     Reason.PANEL: "buttons and switch cannot be read",
-    Reason.HAND: "a setting of the panel was changed from afar, or the stored mute could not be read",
+    Reason.HAND: "a setting of the panel was changed from afar, or the stored mute cannot be read or was lost",
     Reason.STARTING: "the device is starting",
     Reason.TRIAL: "new settings are on trial",
     Reason.RECORDING: "a recording began and is not announced yet",
@@ -49,6 +49,7 @@ _NEVER = {MuteControl.LATCHING: Reason.BUTTON, MuteControl.MOMENTARY: Reason.SWI
 
 _DOOR_EVENTS = (
     Event.DOOR_PRESSED,
+    Event.RESET_HELD,
     Event.DOOR_ASKED_OPEN,
     Event.DOOR_ASKED_LISTENING,
     Event.DOOR_ASKED_CLOSED,
@@ -264,6 +265,9 @@ def _lamp_tables() -> Iterator[str]:
         "a hand is up, or a knock": lamps(opened, wanted).speak,
     }
     fault = {health.name.lower().replace("_", " a "): lamps(opened, Room(health=health)).fault for health in Health}
+    wiped = "a factory reset was asked for"
+    for lamp, sign in (("room", room), ("speak", speak), ("fault", fault)):
+        sign[wiped] = getattr(lamps(opened, Room(resetting=True)), lamp)
     yield "## Lamps\n"
     tables: dict[str, dict[str, Sign]] = {"MIC": mic, "ROOM": room, "SPEAK": speak, "FAULT": fault}
     rows = [(lamp, when, sign.value) for lamp, states in tables.items() for when, sign in states.items()]

@@ -26,6 +26,9 @@ _KNOCK_SHOWN = 5.0
 """Seconds that SPEAK pulses after a knock."""
 ANNOUNCEMENT = 5.0
 """Seconds that a recording is announced (SPEAK pulses, the gate is closed) before the room is heard in it."""
+RESET_SHOWN = 30.0
+"""Seconds that the lamps show that a factory reset was asked for, and that status says so: the machine is off before, or has
+refused it."""
 TRIAL_LASTS = 10.0
 """Seconds for which settings are on trial unless it is said again: whoever tries them may be killed, or link start anew."""
 _STORE_AGAIN = 5.0
@@ -90,6 +93,7 @@ class Desk:
         """The room wants to speak: TALK was tapped."""
         self.presses = 0
         """How often ROOM was held, or KNOCK pressed, while this device was in no room: whoever does asks to join one."""
+        self._reset_until = 0.0
         self._nowhere = False
         """No room is set: what was last told by link."""
 
@@ -102,6 +106,11 @@ class Desk:
     def recording(self) -> bool:
         """Whether the room is recorded, by somebody in it or from here, or that is being announced."""
         return self._announced_at is not None or self._recording or self._recording_here
+
+    @property
+    def reset_held(self) -> bool:
+        """Whether a hand has just asked for all data to be wiped. It is provision that does it."""
+        return self._clock() < self._reset_until
 
     @property
     def shown(self) -> Lamps:
@@ -226,6 +235,7 @@ class Desk:
             level=max((float(speaker.level) for speaker in speakers), default=SILENCE),
             wanted=hands > 0 or knock or announced,
             opens_soon=warning,
+            resetting=self.reset_held,
         )
         wanted = lamps(self._controls, room)
         if wanted.mic is Sign.OFF and not self._gate.is_open:  # the lamp shows the gate, never the wish
@@ -281,6 +291,10 @@ class Desk:
             self._ask_to_join()
         else:
             self.apply(event)
+        if event is Event.RESET_HELD:
+            self._reset_until = self._clock() + RESET_SHOWN
+            self._journal.tell(EventName.RESET_HELD)
+            self.changed()
         if answers:
             self._lit_by_panel = True
             self._gate.decided()

@@ -57,8 +57,9 @@ def panel_lines(settings: Settings) -> tuple[Lines, Pixels | None]:
 
 
 def mark_of(panel: PanelSettings) -> int:
-    """A number that is another one when a setting of the panel was changed that waits for a hand; never 0."""
+    """A number that is another one when a setting of the panel was changed that says what is mute; never 0."""
     names = [name for name, key in members(PanelSettings).items() if getattr(key, "effect", None) is Effect.HAND]
+    names.remove("first")  # where a mute is stored it says nothing
     told = "\n".join(f"{name}={getattr(panel, name)}" for name in sorted(names))
     return zlib.crc32(told.encode()) or 1
 

@@ -18,6 +18,7 @@ from appliance.app.nearby import Nearby
 from appliance.app.neighbours import Neighbours
 from appliance.app.places import state_of
 from appliance.app.process import beat, make_folders, until_stopped
+from appliance.app.reset import Reset
 from appliance.app.rollout import Rollout, needs
 from appliance.core.events import EventName, Severity
 from appliance.health.journal import Journal
@@ -149,12 +150,13 @@ async def main(files: Files, stop: asyncio.Event, journal: Journal) -> None:
     own = state_of(settings, "provision")
     make_folders(settings.device.state_dir, own, settings.device.runtime_dir)
     notifier = Notifier()
+    machine = power()
     try:
         provision = Provision(files, journal, network_of(own))
         caretaker = Caretaker(
             lambda: provision.settings,
             journal,
-            power(),
+            machine,
             trying=lambda: provision.rollout.as_dict()["state"] == "trying",
             state=own,
         )
@@ -162,7 +164,8 @@ async def main(files: Files, stop: asyncio.Event, journal: Journal) -> None:
         neighbours = Neighbours(Path(settings.device.runtime_dir))
         nearby = Nearby(lambda: provision.settings, neighbours, provision.adopt, journal)
         provision.found = nearby.found
-        await provision.run(stop, notifier, {"caretaker": caretaker.run, "nearby": nearby.run})
+        reset = Reset(neighbours, journal, machine, root_folder())
+        await provision.run(stop, notifier, {"caretaker": caretaker.run, "nearby": nearby.run, "reset": reset.run})
     finally:
         notifier.close()
 

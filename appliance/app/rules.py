@@ -12,12 +12,12 @@ from appliance.app.places import state_of
 from appliance.app.process import NotAllowed, make_folders
 from appliance.app.quiet import Quiet, QuietMemory
 from appliance.audio.gate import Gate
-from appliance.core.controls import initial
+from appliance.core.controls import Reason, Reasons, initial
 from appliance.core.counters import Counters
 from appliance.health.journal import Journal
 from appliance.panel.memory import MuteMemory, Remembered
 from appliance.panel.port import Panel
-from appliance.settings import Settings
+from appliance.settings import FirstMute, Settings
 
 
 def take_up(
@@ -30,6 +30,12 @@ def take_up(
     memory = MuteMemory(state, mark_of(settings.panel))
     remembered = memory.load()
     door = remembered.door if remembered.stored else settings.door.first
-    controls = initial(settings.panel.mute, settings.panel.push_to_talk, remembered.reasons, door)
+    reasons = remembered.reasons if remembered.stored else _first(settings)
+    controls = initial(settings.panel.mute, settings.panel.push_to_talk, reasons, door)
     desk = Desk(gate, panel, memory, controls, journal=journal, counters=counters, clock=time.monotonic)
     return remembered, desk, Quiet(settings.quiet, desk, QuietMemory(state), journal)
+
+
+def _first(settings: Settings) -> Reasons:
+    """Where nothing is stored nobody knows what was: the image has it that only a hand opens the microphone then."""
+    return frozenset({Reason.HAND}) if settings.panel.first is FirstMute.MUTED else frozenset()

@@ -305,6 +305,7 @@ class Sound:
             hand=self.desk.hand,
             recording=self.desk.recording,
             presses=self.desk.presses,
+            reset_held=self.desk.reset_held,
             quiet=self.quiet.state(),
             panel_problem=self._panel.problem,
             front_end=self._front_end.state() if self._front_end else None,

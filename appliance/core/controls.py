@@ -88,6 +88,8 @@ class Event(StrEnum):
     PRESS_WHILE_OPEN = "press while open"
     PRESS_WHILE_CLOSED = "press while closed"
     DOOR_PRESSED = "door pressed"
+    DOOR_RELEASED = "door released"
+    RESET_HELD = "reset held"
     TALK_PRESSED = "talk pressed"
     TALK_RELEASED = "talk released"
     ADMIN_MUTED = "muted by admin"
@@ -145,6 +147,8 @@ _HAND = {
     Event.PRESS_WHILE_OPEN,
     Event.PRESS_WHILE_CLOSED,
     Event.DOOR_PRESSED,
+    Event.DOOR_RELEASED,
+    Event.RESET_HELD,
     Event.TALK_PRESSED,
     Event.TALK_RELEASED,
 }
@@ -168,6 +172,8 @@ class Controls:
     """What the switch will end when it opens: what held already when it was closed. A later mute is not among it."""
     door_before_quiet: Door = Door.OPEN
     """Where the door returns to when quiet hours end, though never beyond *listening*; means nothing without QUIET."""
+    door_before_press: Door | None = None
+    """Where the door stood before the hand that still lies on its button; None: none does, or something moved it since."""
 
     @property
     def reasons(self) -> Reasons:
@@ -262,19 +268,30 @@ def _press_while_closed(c: Controls) -> Controls:
 
 def _door_pressed(c: Controls) -> Controls:
     # A hand at the door outranks the schedule until it begins again.
-    return replace(c, door=Door((c.door + 1) % len(Door)), held=c.held - {Reason.QUIET})
+    door = Door((c.door + 1) % len(Door))
+    return replace(c, door=door, held=c.held - {Reason.QUIET}, door_before_press=c.door)
+
+
+def _door_released(c: Controls) -> Controls:
+    return replace(c, door_before_press=None)
+
+
+def _reset_held(c: Controls) -> Controls:
+    # The hand meant no change of the door. What was asked from afar meanwhile is not undone by it.
+    return c if c.door_before_press is None else replace(c, door=c.door_before_press, door_before_press=None)
 
 
 def _door_asked(door: Door) -> Rule:
     # From afar the door may be closed, and reopened to listening: never to where somebody is heard. Asked for in quiet
     # hours, it outlasts them.
-    return lambda c: replace(c, door=door, door_before_quiet=door)
+    return lambda c: replace(c, door=door, door_before_quiet=door, door_before_press=None)
 
 
 def _quiet_began(c: Controls) -> Controls:
     if Reason.QUIET in c.held:
         return c
-    return replace(c, door=Door.CLOSED, held=c.held | {Reason.QUIET}, door_before_quiet=c.door)
+    held = c.held | {Reason.QUIET}
+    return replace(c, door=Door.CLOSED, held=held, door_before_quiet=c.door, door_before_press=None)
 
 
 def _quiet_ended(c: Controls) -> Controls:
@@ -287,7 +304,8 @@ def _panel_lost(c: Controls) -> Controls:
     # Nobody sees what is pressed from now on: a switch is read anew later, a button counts as pressed to mute, and a
     # key as let go.
     unseen = {Reason.PANEL, Reason.SWITCH if c.kind is MuteControl.LATCHING else Reason.BUTTON}
-    return replace(c, held=c.held | unseen | ({Reason.TALK} if c.push_to_talk else frozenset()))
+    held = c.held | unseen | ({Reason.TALK} if c.push_to_talk else frozenset())
+    return replace(c, held=held, door_before_press=None)
 
 
 def _only(kind: MuteControl, rule: Rule) -> Rule:
@@ -307,6 +325,8 @@ RULES: Mapping[Event, Rule] = MappingProxyType(
         Event.PRESS_WHILE_OPEN: _only(MuteControl.MOMENTARY, _add(Reason.BUTTON)),
         Event.PRESS_WHILE_CLOSED: _only(MuteControl.MOMENTARY, _press_while_closed),
         Event.DOOR_PRESSED: _door_pressed,
+        Event.DOOR_RELEASED: _door_released,
+        Event.RESET_HELD: _reset_held,
         Event.TALK_PRESSED: _end(Reason.TALK),
         Event.TALK_RELEASED: _talk_released,
         Event.ADMIN_MUTED: _add(Reason.ADMIN),

@@ -57,6 +57,8 @@ class Room:
     """A hand is up, or somebody knocked."""
     opens_soon: bool = False
     """Quiet hours end within a minute, and with them the door is closed no longer."""
+    resetting: bool = False
+    """A hand has asked for all data of the device to be wiped. MIC goes on to show the gate, the others show this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,8 @@ def _room_lamp(room: Room, *, closed: bool) -> Sign:
 
 def lamps(controls: Controls, room: Room) -> Lamps:
     """The lamp table of UX.md. No lamp depends on another: "link lost" never hides "muted"."""
+    if room.resetting:  # nothing else makes SPEAK blink
+        return Lamps(_mic_lamp(controls, room), Sign.FAST, Sign.FAST, Sign.FAST, 0.0)
     closed = controls.door is Door.CLOSED
     brightness = 0.0 if closed else min(1.0, max(0.0, 1.0 - room.level / QUIETEST_SHOWN))
     return Lamps(

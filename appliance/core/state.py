@@ -152,6 +152,8 @@ class SoundState:
     """Somebody records the room, and has announced it."""
     presses: int = 0
     """How often somebody here asked to join a room, while the device was in none."""
+    reset_held: bool = False
+    """A hand has just asked for all data to be wiped (docs/adr/0182): provision does it."""
     quiet: QuietState | None = None
     """None: there are no quiet hours."""
     proof: ProofState = field(default_factory=ProofState)
@@ -189,6 +191,7 @@ class SoundState:
             "hand": self.hand,
             "recording": self.recording,
             "presses": self.presses,
+            "reset_held": self.reset_held,
             "quiet": None if self.quiet is None else asdict(self.quiet),
             "exchange_connected": self.exchange_connected,
             "under_runs": self.under_runs,

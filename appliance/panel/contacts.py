@@ -13,8 +13,14 @@ from typing import Protocol
 from appliance.core.controls import Event, MuteControl
 from appliance.panel.port import Hands
 
+RESET = 10.0
+"""Seconds that ROOM is held to have all data wiped."""
 PAUSE = 0.5
 """Seconds from the first step of a button that repeats to the second: a tap is one step."""
+
+
+def _nothing() -> None:
+    """What most buttons do when they are let go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +185,21 @@ class TalkContact:
 
 @dataclass(slots=True)
 class ButtonContact:
-    """A button that acts once it was held for ``hold`` seconds (0: when it is pressed), and then each ``repeat`` seconds."""
+    """A button that acts once it was held for ``hold`` seconds (0: when it is pressed), and then each ``repeat`` seconds.
+
+    :param held_on: what it does besides when it was held for :data:`RESET` seconds.
+    :param let_go: what it does when it is let go, after it had acted.
+    """
 
     act: Callable[[], None]
     debounce: float
     hold: float = 0.0
     repeat: float | None = None
+    held_on: Callable[[], None] | None = None
+    let_go: Callable[[], None] = _nothing
     contact: Contact = field(init=False)
     _acts_at: float | None = None
+    _acted: bool = False
 
     def __post_init__(self) -> None:
         self.contact = Contact(self.debounce)
@@ -209,12 +222,18 @@ class ButtonContact:
         moved = bool(self.contact.settle(now))
         if moved:
             self._acts_at = max(now, now - self.debounce + self.hold) if self.contact.down else None
+            acted, self._acted = self._acted, False
+            if acted:
+                self.let_go()
         if self._acts_at is None or self.contact.due is not None or now < self._acts_at:
             return
+        first, self._acted, due = not self._acted, True, self._acts_at
         self._acts_at = None
         if self.repeat is not None:
             self._acts_at = now + (max(PAUSE, self.repeat) if moved else self.repeat)
-        self.act()
+        elif first and self.held_on:
+            self._acts_at = max(now, due - self.hold + RESET)
+        (self.act if first or self.held_on is None else self.held_on)()
 
 
 class Contacts:
@@ -229,12 +248,13 @@ class Contacts:
         debounce = timing.debounce
         self.mute = MuteContact(kind, hands, debounce)
 
-        def door() -> None:
-            hands.post(Event.DOOR_PRESSED)
+        def told(event: Event) -> Callable[[], None]:
+            return lambda: hands.post(event)
 
+        pressed, released, reset = map(told, (Event.DOOR_PRESSED, Event.DOOR_RELEASED, Event.RESET_HELD))
         every: Mapping[str, Worked] = {
             "mute": self.mute,
-            "room": ButtonContact(door, debounce, timing.hold),
+            "room": ButtonContact(pressed, debounce, timing.hold, held_on=reset, let_go=released),
             "talk": TalkContact(hands, debounce) if push_to_talk else ButtonContact(hands.hand, debounce),
             "volume_up": ButtonContact(lambda: hands.turn(1), debounce, repeat=timing.repeat),
             "volume_down": ButtonContact(lambda: hands.turn(-1), debounce, repeat=timing.repeat),

@@ -11,7 +11,7 @@ from appliance.settings import Problem, Resolved, SettingsError, Source, resolve
 from appliance.settings.problems import shown
 from appliance.settings.sources import Document, read
 
-_MACHINE = ("state_dir", "runtime_dir")
+_MACHINE = (("device", "state_dir"), ("device", "runtime_dir"), ("panel", "first"))
 
 
 def resolve_whole(sources: Sequence[Source], scopes: Mapping[str, str], secrets: Sequence[str] | None = ()) -> Resolved:
@@ -40,9 +40,9 @@ def misplaced(source: Source, scope: str) -> list[Problem]:
 
 def _misplaced(document: Document, scope: str) -> Iterator[Problem]:
     device, fetched = _table(document, "device"), _table(document, "provisioning")
-    for name in _MACHINE:
-        if name in device:
-            yield _problem(document, "device", name, "stands in the device's own files, never in one that is published")
+    for section, name in _MACHINE:
+        if name in _table(document, section):
+            yield _problem(document, section, name, "stands in the device's own files, never in one that is published")
     if fetched.get("url") == "":
         hint = "Whoever followed it would never be told anything again; take the address away at the device itself."
         yield _problem(document, "provisioning", "url", "must be an address in a document that is published", hint)

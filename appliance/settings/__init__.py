@@ -32,7 +32,7 @@ from appliance.settings.model_host import (
     TurnSettings,
 )
 from appliance.settings.model_metrics import MetricsSettings
-from appliance.settings.model_panel import Level, PanelKind, PanelSettings, PixelDirection, PixelLayout
+from appliance.settings.model_panel import FirstMute, Level, PanelKind, PanelSettings, PixelDirection, PixelLayout
 from appliance.settings.model_provisioning import ProvisioningSettings
 from appliance.settings.model_quiet import QuietSettings
 from appliance.settings.problems import Problem, SettingsError
@@ -52,6 +52,7 @@ __all__ = [
     "Echo",
     "Effect",
     "EngineName",
+    "FirstMute",
     "HostSettings",
     "HostedDevice",
     "HostedRoom",

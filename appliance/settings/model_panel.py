@@ -37,6 +37,13 @@ class PanelKind(StrEnum):
     GPIO = "gpio"
 
 
+class FirstMute(StrEnum):
+    """How the microphone stands where no mute is stored."""
+
+    OPEN = "open"
+    MUTED = "muted"
+
+
 class Level(StrEnum):
     """The two levels of a line."""
 
@@ -88,6 +95,12 @@ class PanelSettings:
         Flag(),
         False,
         about="Whether the microphone is open only while TALK is held. Otherwise a press on TALK raises the room's hand.",
+        effect=Effect.HAND,
+    )
+    first: FirstMute = setting(
+        one_of(FirstMute),
+        FirstMute.OPEN,
+        about="How the microphone stands where no mute is stored, as after a factory reset: open, or muted until a hand acts.",
         effect=Effect.HAND,
     )
     debounce_ms: int = setting(

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from appliance.app import desk
-from appliance.app.desk import Desk
+from appliance.app.desk import RESET_SHOWN, Desk
 from appliance.audio.gate import Gate
 from appliance.core.controls import Controls, Door, Event, MuteControl, Reason, initial, step
 from appliance.core.counters import Counters
@@ -357,3 +357,32 @@ async def test_without_a_room_the_panel_asks_to_join_one_and_the_door_stays(worl
     world.desk.refresh(None, talking=False)
     hands.post(Event.DOOR_PRESSED)
     await until(lambda: world.desk.controls.door is Door.CLOSED)
+
+
+async def test_room_held_on_asks_for_a_reset_and_undoes_the_door(world: World) -> None:
+    hands = world.desk.hands(asyncio.get_running_loop())
+    hands.post(Event.DOOR_PRESSED)
+    await until(lambda: world.desk.controls.door is Door.LISTENING)
+    assert not world.gate.is_open and not world.desk.reset_held
+    hands.post(Event.RESET_HELD)
+    await until(lambda: world.desk.reset_held)
+    assert world.desk.controls.door is Door.OPEN and world.gate.is_open
+    assert "event=reset_held" in world.lines.getvalue()
+    shown = world.desk.refresh(ANSWER, talking=False)
+    assert shown.signs == (Sign.OFF, Sign.FAST, Sign.FAST, Sign.FAST), "MIC shows the gate"
+    hands.post(Event.DOOR_RELEASED)
+    world.now += RESET_SHOWN
+    assert not world.desk.reset_held, "nobody has done it"
+    assert world.desk.refresh(ANSWER, talking=False).signs == (Sign.OFF, Sign.STEADY, Sign.OFF, Sign.OFF)
+
+
+async def test_without_a_room_a_reset_undoes_no_press_of_long_ago(world: World) -> None:
+    hands = world.desk.hands(asyncio.get_running_loop())
+    for event in (Event.DOOR_PRESSED, Event.DOOR_RELEASED):
+        hands.post(event)
+    await until(lambda: world.desk.controls.door is Door.LISTENING)
+    world.desk.refresh(ANSWER._replace(link=LinkPhase.LEFT), talking=False)
+    for event in (Event.DOOR_PRESSED, Event.RESET_HELD):
+        hands.post(event)
+    await until(lambda: world.desk.reset_held)
+    assert world.desk.controls.door is Door.LISTENING and not world.gate.is_open

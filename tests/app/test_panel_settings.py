@@ -98,4 +98,31 @@ def test_the_mark_is_of_what_a_hand_has_to_answer_and_of_nothing_else(tmp_path: 
     marks = [mark_of(settings(tmp_path, f"[panel]\n{change}\n").panel) for change in CHANGES]
     assert len({base, *marks}) == len(CHANGES) + 1
     assert all(0 < mark < 2**32 for mark in marks)
-    assert mark_of(settings(tmp_path, "[panel]\nroom_pin = 16\nstill = true\n").panel) == base
+    others = '[panel]\nroom_pin = 16\nstill = true\nfirst = "muted"\n'
+    assert mark_of(settings(tmp_path, others).panel) == base
+
+
+async def lost(device: Parts) -> None:
+    """Nobody knows whether somebody had muted it."""
+    await until(lambda: device.sound.desk.controls.reasons == {Reason.HAND})
+
+
+async def test_where_no_mute_is_stored_the_image_waits_for_a_hand(short_dir: Path) -> None:
+    for _ in range(2):  # it is stored, too: a restart is no hand
+        device = parts(short_dir, 'first = "muted"')
+        async with running(device):
+            await lost(device)
+            await until(lambda: MuteMemory(kept(short_dir)).load().stored)
+    device = parts(short_dir, 'first = "muted"')
+    async with running(device):
+        await cycle(device)
+        await opened(device)
+    device = parts(short_dir, 'first = "muted"')
+    async with running(device):
+        await opened(device)
+
+
+async def test_elsewhere_a_first_start_is_open(short_dir: Path) -> None:
+    device = parts(short_dir)
+    async with running(device):
+        await opened(device)

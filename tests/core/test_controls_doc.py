@@ -42,7 +42,9 @@ def test_the_diagrams_show_the_answer_of_the_room() -> None:
     assert ("closed: button, admin", "gate open", "press while closed") in momentary
     assert len({state for edge in latching for state in edge[:2]}) == 5
     assert len({state for edge in momentary for state in edge[:2]}) == 4
-    assert {how for _, to, how in door if to == "open"} == {"door pressed"}
+    assert {event for _, to, how in door if to == "open" for event in how.split(", ")} == {"door pressed", "reset held"}
+    assert ("listening", "open", "reset held") in door, "one step back from where a press had led"
+    assert ("open", "closed", "door released") not in door
 
 
 def test_only_a_hand_or_reading_the_switch_leads_to_an_open_gate() -> None:

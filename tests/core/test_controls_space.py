@@ -143,13 +143,44 @@ def test_a_lost_panel_that_is_found_again_tells_nothing_until_it_is_read(whole: 
 
 
 def test_the_door_moves_only_for_hand_schedule_and_command(whole: Space) -> None:
-    may_move = {E.DOOR_PRESSED, E.DOOR_ASKED_LISTENING, E.DOOR_ASKED_CLOSED, E.QUIET_BEGAN, E.QUIET_ENDED}
+    by_hand = {E.DOOR_PRESSED, E.RESET_HELD}
+    may_move = by_hand | {E.DOOR_ASKED_LISTENING, E.DOOR_ASKED_CLOSED, E.QUIET_BEGAN, E.QUIET_ENDED}
     for event, after in whole.after.items():
         moves = bool((whole.door[after] != whole.door).any())
         assert moves is (event in may_move), event
     assert (whole.door[whole.after[E.DOOR_PRESSED]] == (whole.door + 1) % 3).all()
     assert (whole.door[whole.after[E.DOOR_ASKED_LISTENING]] == Door.LISTENING).all()
     assert (whole.door[whole.after[E.DOOR_ASKED_CLOSED]] == Door.CLOSED).all()
+
+
+def test_a_reset_that_is_held_undoes_the_press_it_began_with_and_no_other(whole: Space) -> None:
+    """While a hand lies on the button the door stands one further than before; whoever else moves it ends that."""
+    before = np.array([-1 if s.door_before_press is None else s.door_before_press for s in whole.states])
+    lies = before >= 0
+    assert (whole.door[lies] == (before[lies] + 1) % 3).all()
+    assert (whole.door[whole.after[E.RESET_HELD]] == np.where(lies, before, whole.door)).all()
+    assert (before[whole.after[E.DOOR_PRESSED]] == whole.door).all()
+    ends_it = {E.DOOR_ASKED_LISTENING, E.DOOR_ASKED_CLOSED, E.QUIET_BEGAN, E.PANEL_LOST, E.DOOR_RELEASED, E.RESET_HELD}
+    for event, after in whole.after.items():
+        if event in ends_it:
+            assert (before[after] == -1).all(), event
+        elif event is not E.DOOR_PRESSED:
+            assert (before[after] == before).all(), event
+
+
+def test_a_reset_that_is_held_leaves_the_gate_as_it_was_before_the_press(whole: Space) -> None:
+    """Also when something else has happened meanwhile: what closes the gate then goes on to."""
+    meanwhile = [event for event in Event if ORIGIN[event] is not Origin.HAND and event is not E.SWITCH_FOUND_OPEN]
+    pressed = whole.after[E.DOOR_PRESSED]
+    undone = whole.after[E.RESET_HELD][pressed]
+    assert (whole.door[undone] == whole.door).all()
+    assert (whole.held[undone] == whole.held & ~bits(R.QUIET)).all()
+    closed = whole.closed_but_for(*SOUND_ITSELF, R.PANEL)
+    for event in meanwhile:
+        after = whole.after[E.RESET_HELD][whole.after[event][pressed]]
+        assert not (closed & ~whole.closed_but_for(*SOUND_ITSELF, R.PANEL)[after]).any(), event
+        if ORIGIN[event] is Origin.REMOTE:
+            assert not (~whole.is_open & whole.is_open[after]).any(), event
 
 
 def test_what_the_switch_will_end_is_what_held_when_it_was_closed(whole: Space) -> None:

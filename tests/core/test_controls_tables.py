@@ -13,6 +13,8 @@ def test_the_sets_of_reasons_and_origins() -> None:
         E.PRESS_WHILE_OPEN,
         E.PRESS_WHILE_CLOSED,
         E.DOOR_PRESSED,
+        E.DOOR_RELEASED,
+        E.RESET_HELD,
         E.TALK_PRESSED,
         E.TALK_RELEASED,
     }

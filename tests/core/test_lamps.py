@@ -68,12 +68,22 @@ def test_every_single_reason_lights_the_microphone_lamp(reason: Reason) -> None:
     assert shown.mic is (Sign.FAST if reason in {R.AUDIO, R.PANEL, R.VIOLATION} else Sign.STEADY)
 
 
+def test_a_reset_is_shown_by_all_lamps_but_mic_and_by_nothing_else() -> None:
+    reset = (Sign.FAST,) * 3
+    for controls, room in product(CONTROLS, ROOMS):
+        shown, resetting = lamps(controls, room), lamps(controls, replace(room, resetting=True))
+        assert resetting.mic is shown.mic, "MIC shows the gate, always"
+        assert resetting.signs[1:] == reset
+        assert shown.signs[1:] != reset
+        assert resetting.brightness == 0.0
+
+
 def test_a_door_that_listens_lights_it_too() -> None:
     assert lamps(Controls(held=frozenset(), door=Door.LISTENING), Room()).mic is Sign.STEADY
 
 
 def test_before_anything_is_told_the_room_pulses_and_nobody_speaks() -> None:
-    assert Room() == Room(LinkPhase.STARTING, Health.HEALTHY, False, SILENCE, False, False)
+    assert Room() == Room(LinkPhase.STARTING, Health.HEALTHY, False, SILENCE, False, False, False)
     assert lamps(OPEN, Room()) == Lamps(Sign.OFF, Sign.SLOW, Sign.OFF, Sign.OFF, 0.0)
 
 

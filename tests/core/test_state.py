@@ -60,6 +60,7 @@ def test_an_open_gate_tells_level_and_direction() -> None:
         "hand": True,
         "recording": False,
         "presses": 0,
+        "reset_held": False,
         "quiet": None,
         "exchange_connected": True,
         "under_runs": 2,

@@ -1,5 +1,7 @@
 """Switch and buttons: closing on the leading edge, opening after the debounce, bounces told once, lost edges found."""
 
+from dataclasses import replace
+
 import pytest
 
 from appliance.core.controls import Event, MuteControl
@@ -339,7 +341,55 @@ def test_the_room_button_is_held_for_the_door() -> None:
     assert contacts.due == pytest.approx(2.0)
     contacts.settle(2.0)
     assert gate.events == [Event.DOOR_PRESSED]
+    contacts.edge("room", False, 2.5)
+    contacts.settle(2.53)
+    assert gate.events == [Event.DOOR_PRESSED, Event.DOOR_RELEASED]
     assert contacts.due is None
+
+
+@pytest.mark.parametrize("hold", [0.3, 1.0, 5.0])
+def test_the_room_button_is_held_for_ten_seconds_for_a_reset(hold: float) -> None:
+    gate = Gate(False)
+    contacts = Contacts(("room",), MuteControl.LATCHING, False, replace(TIMING, hold=hold), gate.hands)
+    contacts.edge("room", True, 1.0)
+    contacts.settle(1.02)
+    contacts.settle(1.0 + hold)
+    assert contacts.due == pytest.approx(11.0), "ten seconds from when it was pressed, whatever the door takes"
+    contacts.settle(10.99)
+    assert gate.events == [Event.DOOR_PRESSED]
+    contacts.settle(11.0)
+    assert gate.events == [Event.DOOR_PRESSED, Event.RESET_HELD]
+    assert contacts.due is None, "once, however long it is held"
+    contacts.edge("room", False, 60.0)
+    contacts.settle(60.02)
+    assert gate.events == [Event.DOOR_PRESSED, Event.RESET_HELD, Event.DOOR_RELEASED]
+
+
+@pytest.mark.parametrize("let_go", [3.0, 10.99])
+def test_a_room_button_that_is_let_go_earlier_resets_nothing(let_go: float) -> None:
+    gate = Gate(False)
+    contacts = panel(gate, wired=("room",))
+    contacts.edge("room", True, 1.0)
+    contacts.settle(1.02)
+    contacts.settle(2.0)
+    contacts.edge("room", False, let_go)
+    contacts.settle(11.0)
+    contacts.settle(let_go + 0.02)
+    contacts.edge("room", True, 12.0)
+    contacts.settle(12.02)
+    contacts.settle(13.0)
+    assert gate.events == [Event.DOOR_PRESSED, Event.DOOR_RELEASED, Event.DOOR_PRESSED]
+
+
+def test_a_room_button_that_was_tapped_tells_nothing() -> None:
+    gate = Gate(False)
+    contacts = panel(gate, wired=("room",))
+    contacts.edge("room", True, 1.0)
+    contacts.settle(1.02)
+    contacts.edge("room", False, 1.5)
+    contacts.settle(1.52)
+    contacts.settle(99.0)
+    assert gate.events == []
 
 
 def test_only_what_is_wired_is_there() -> None:

@@ -110,3 +110,9 @@ def test_a_slip_in_the_example_is_refused_with_its_line(tmp_path: Path) -> None:
         f'{tmp_path}/devices/bonn-library.toml:8: audio.chimes = "sfot": must be "off", "soft", "normal" or "loud".'
         ' Did you mean "soft"?'
     )
+
+
+@pytest.mark.parametrize("scope", ["all", "groups/b", "devices/a"])
+def test_no_document_says_how_a_lost_mute_reads(scope: str) -> None:
+    (problem,) = misplaced(document('[panel]\nfirst = "open"\n', scope), scope)
+    assert "panel.first" in str(problem) and "never in one that is published" in str(problem)
