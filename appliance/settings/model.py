@@ -31,6 +31,7 @@ from appliance.settings.model_network import NetworkSettings
 from appliance.settings.model_panel import PanelSettings
 from appliance.settings.model_provisioning import ProvisioningSettings
 from appliance.settings.model_quiet import QuietSettings
+from appliance.settings.model_update import UpdateSettings
 from appliance.settings.secrets import SecretFile
 from appliance.settings.setting import Effect, section, setting
 from appliance.settings.special import Fingerprint, Geometry, MicrophoneName, Url
@@ -357,6 +358,9 @@ class Settings:
     )
     provisioning: ProvisioningSettings = section(
         ProvisioningSettings, "Settings from afar: where they are published, and who may sign them."
+    )
+    update: UpdateSettings = section(
+        UpdateSettings, "Updates of an image with two slots (docs/update.md). Elsewhere nothing of it counts."
     )
     host: HostSettings = section(HostSettings, "The server that holds rooms: kontor host.")
     metrics: MetricsSettings = section(

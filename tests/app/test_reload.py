@@ -176,7 +176,7 @@ def test_what_concerns_whom(part: str, text: str, takes: str) -> None:
 
 def test_every_setting_is_somebodys() -> None:
     """Or a change of it would be taken up by nobody until the next start."""
-    own = (*OWN["sound"], *OWN["link"], *OWN["host"], "provisioning.", "network.")
+    own = (*OWN["sound"], *OWN["link"], *OWN["host"], "provisioning.", "network.", "update.")
     assert [entry.key for entry in entries(Settings()) if not entry.key.startswith(own)] == []
 
 

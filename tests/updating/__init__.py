@@ -1,0 +1,1 @@
+"""Updates of the image, with files in the place of partitions."""
