@@ -1,4 +1,4 @@
-"""The two things that are asked of the machine's own services: a reboot of logind, and of systemd how a unit stands."""
+"""What is asked of the machine's own services: a reboot of logind; of systemd how a unit stands, to start it and to stop it."""
 
 from appliance.provisioning.bus import Bus, BusError
 from appliance.provisioning.power import Foreground, NotDone
@@ -25,14 +25,39 @@ class Machine(Foreground):
 
     async def is_off(self, unit: str) -> bool:
         """Whether somebody stopped this unit, or it never was started; False when nobody knows."""
+        return await self.state_of(unit) == "inactive"
+
+    async def state_of(self, unit: str) -> str:
+        """How a unit stands: ``active``, ``activating``, ``deactivating``, ``inactive``, ``failed``; "": nobody knows."""
         path = "/org/freedesktop/systemd1/unit/" + "".join(
             sign if sign.isascii() and sign.isalnum() else f"_{ord(sign):02x}" for sign in unit
         )
         try:
             found = await self._bus.properties(_SYSTEMD, path, f"{_SYSTEMD}.Unit")
         except BusError:
-            return False
-        return found.get("ActiveState") == "inactive"
+            return ""
+        return str(found.get("ActiveState", ""))
+
+    async def start(self, unit: str) -> None:
+        """Have systemd start a unit. It is begun, not waited for.
+
+        :raises NotDone: it refuses, or nobody is there to be asked.
+        """
+        await self._manage("StartUnit", unit)
+
+    async def stop(self, unit: str) -> None:
+        """Have systemd stop a unit. It is begun, not waited for.
+
+        :raises NotDone: it refuses, or nobody is there to be asked.
+        """
+        await self._manage("StopUnit", unit)
+
+    async def _manage(self, verb: str, unit: str) -> None:
+        manager = f"{_SYSTEMD}.Manager"
+        try:
+            await self._bus.call(_SYSTEMD, "/org/freedesktop/systemd1", f"{manager}.{verb}", "ss", unit, "replace")
+        except BusError as error:
+            raise NotDone(str(error)) from error
 
     async def close(self) -> None:
         """Leave the bus."""

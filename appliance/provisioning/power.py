@@ -34,6 +34,21 @@ class Power(Protocol):
     async def is_off(self, unit: str) -> bool:
         """Whether somebody stopped this unit, or it never was started; False when nobody knows."""
 
+    async def state_of(self, unit: str) -> str:
+        """How a unit stands: ``active``, ``activating``, ``deactivating``, ``inactive``, ``failed``; "": nobody knows."""
+
+    async def start(self, unit: str) -> None:
+        """Have a unit started. It is begun, not waited for.
+
+        :raises NotDone: it is not.
+        """
+
+    async def stop(self, unit: str) -> None:
+        """Have a unit stopped. It is begun, not waited for.
+
+        :raises NotDone: it is not.
+        """
+
 
 class Foreground:
     """A machine that is not ours to start anew: somebody runs us by hand, or below another root."""
@@ -48,6 +63,24 @@ class Foreground:
     async def is_off(self, _unit: str) -> bool:
         """Nobody knows."""
         return False
+
+    async def state_of(self, _unit: str) -> str:
+        """Nobody knows."""
+        return ""
+
+    async def start(self, unit: str) -> None:
+        """Never.
+
+        :raises NotDone: always.
+        """
+        raise NotDone(f"{unit} is not started: kontor is not run as this machine's service")
+
+    async def stop(self, unit: str) -> None:
+        """Never.
+
+        :raises NotDone: always.
+        """
+        raise NotDone(f"{unit} is not stopped: kontor is not run as this machine's service")
 
     def uptime(self) -> float:
         """Seconds since the machine started, sleep included."""

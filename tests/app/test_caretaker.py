@@ -14,7 +14,7 @@ from appliance.app.caretaker import EVERY, FILE, Caretaker
 from appliance.app.mending import mending
 from appliance.core.recovery import FIRST_REBOOT, Ill
 from appliance.health.status import StatusServer
-from appliance.provisioning.power import NotDone, has_route
+from appliance.provisioning.power import Foreground, NotDone, has_route
 from appliance.settings import AudioBackend, Settings
 from tests.app.parts import journal, settings
 from tests.support import until
@@ -22,7 +22,7 @@ from tests.support import until
 LONG = 100 * FIRST_REBOOT
 
 
-class FakePower:
+class FakePower(Foreground):
     """A machine that notes what it is asked for."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from dbus_fast import DBusError, PropertyAccess
 from dbus_fast.aio import MessageBus
-from dbus_fast.annotations import DBusBool, DBusStr
+from dbus_fast.annotations import DBusBool, DBusObjectPath, DBusStr
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property
 
 from appliance.provisioning.bus import Bus
@@ -58,12 +58,33 @@ class Logind(ServiceInterface):
         self.asked.append(interactive)
 
 
+class Manager(ServiceInterface):
+    """As org.freedesktop.systemd1(5) describes the two methods."""
+
+    def __init__(self) -> None:
+        super().__init__("org.freedesktop.systemd1.Manager")
+        self.asked: list[tuple[str, str, str]] = []
+
+    @dbus_method("StartUnit")
+    def start_unit(self, name: DBusStr, mode: DBusStr) -> DBusObjectPath:
+        if name.startswith("ssh"):
+            raise DBusError("org.freedesktop.DBus.Error.AccessDenied", "Permission denied")
+        self.asked.append(("start", name, mode))
+        return "/org/freedesktop/systemd1/job/1"
+
+    @dbus_method("StopUnit")
+    def stop_unit(self, name: DBusStr, mode: DBusStr) -> DBusObjectPath:
+        self.asked.append(("stop", name, mode))
+        return "/org/freedesktop/systemd1/job/2"
+
+
 class Unit(ServiceInterface):
     """As org.freedesktop.systemd1(5) describes the one property."""
 
     def __init__(self) -> None:
         super().__init__("org.freedesktop.systemd1.Unit")
         self.state = "active"
+        self.manager = Manager()
 
     @dbus_property(access=PropertyAccess.READ, name="ActiveState")
     def active_state(self) -> DBusStr:
@@ -76,6 +97,7 @@ async def served(address: str) -> AsyncIterator[tuple[Logind, Unit, Machine]]:
     logind, unit = Logind(), Unit()
     bus.export("/org/freedesktop/login1", logind)
     bus.export("/org/freedesktop/systemd1/unit/kontor_2dlink_2eservice", unit)
+    bus.export("/org/freedesktop/systemd1", unit.manager)
     for name in ("org.freedesktop.login1", "org.freedesktop.systemd1"):
         await bus.request_name(name)
     machine = Machine(Bus(address))
@@ -105,6 +127,20 @@ async def test_a_unit_that_somebody_stopped_is_off(address: str) -> None:
         assert not await machine.is_off("kontor-none.service"), "nobody knows"
 
 
+async def test_units_are_started_and_stopped_by_systemd(address: str) -> None:
+    async with served(address) as (_, unit, machine):
+        await machine.start("kontor-update@apply.service")
+        await machine.stop("kontor-update@apply.service")
+        assert unit.manager.asked == [
+            ("start", "kontor-update@apply.service", "replace"),
+            ("stop", "kontor-update@apply.service", "replace"),
+        ]
+        with pytest.raises(NotDone, match="Permission denied"):
+            await machine.start("ssh.service")
+        assert await machine.state_of("kontor-link.service") == "active"
+        assert await machine.state_of("kontor-none.service") == ""
+
+
 async def test_without_a_bus_nothing_is_done_and_it_says_so(short_dir: Path) -> None:
     machine = Machine(Bus(f"unix:path={short_dir}/nobody"))
     with pytest.raises(NotDone, match="D-Bus is not there"):
@@ -118,6 +154,10 @@ async def test_whoever_runs_it_by_hand_keeps_the_machine(monkeypatch: pytest.Mon
     with pytest.raises(NotDone, match="not rebooted"):
         await hand.reboot()
     assert not await hand.is_off("kontor-link.service")
+    assert await hand.state_of("kontor-link.service") == ""
+    for ask in (hand.start, hand.stop):
+        with pytest.raises(NotDone, match=r"kontor-link\.service is not st"):
+            await ask("kontor-link.service")
     assert hand.uptime() > 0
     assert isinstance(hand.has_route(), bool)
     monkeypatch.delenv("SYSTEMD_EXEC_PID", raising=False)
