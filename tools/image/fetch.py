@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -154,8 +155,10 @@ def _missing_after(packages: Sequence[Package], cache: Path, addresses: dict[str
                     _download([package], Path(folder), addresses)
         for package in wanted:
             unfinished = Path(folder) / f"{package.sha256}.deb"
+            if unfinished.is_symlink():  # apt's way with a mirror on this machine; the cache keeps files of its own
+                shutil.copyfile(unfinished, unfinished := unfinished.with_suffix(".copy"))
             if unfinished.exists() and _sha256(unfinished) == package.sha256:
-                unfinished.replace(cache / unfinished.name)
+                unfinished.replace(cache / f"{package.sha256}.deb")
     return [package for package in packages if not (cache / f"{package.sha256}.deb").exists()]
 
 

@@ -7,8 +7,10 @@ else. That takes user namespaces, or root.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
+import lzma
 import os
 import platform
 import shutil
@@ -18,12 +20,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from tools.image import space
 from tools.image.errors import ImageError, MissingError
 from tools.image.fetch import fetch, read_lock
 
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 _FIRST = "base-files"
 """Has the links from /bin, /lib and /sbin into /usr, which lie there before anything goes through them."""
+
+_UNPACKED = 700 * 2**20
 
 _ENTER = """\
 umask 022
@@ -121,17 +126,18 @@ def _pair(path: Path, inside: str) -> tuple[str, str]:
     return str(path.resolve()), inside
 
 
-def namespaces() -> list[str]:
+@functools.cache
+def namespaces() -> tuple[str, ...]:
     """The words before a command that is root in namespaces of its own.
 
     :raises MissingError: this system allows none.
     """
     if shutil.which("unshare", path=_PATH) is None:
         raise MissingError("unshare is missing: sudo apt-get install util-linux")
-    own = ["unshare", "--mount", "--net", "--ipc", "--propagation", "private"]
-    mapped = [*own, "--user", "--map-root-user"]
-    for words in (mapped, own):
-        if subprocess.run([*words, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False).returncode == 0:
+    own = ("unshare", "--mount", "--net", "--ipc", "--propagation", "private")
+    for words in ((*own, "--user", "--map-root-user"), own):
+        trial = [*words, "mount", "-t", "tmpfs", "none", "/dev"]
+        if subprocess.run(trial, capture_output=True, check=False).returncode == 0:
             return words
     raise MissingError(
         "the tools of the image run in namespaces of their own, which this system gives to nobody but root: as root, "
@@ -161,6 +167,7 @@ def make_toolbox(image: Path, cache: Path, epoch: int, snapshot: str = "") -> To
     root = cache / f"toolbox-{name}"
     if not root.exists():
         files = fetch(packages, cache, snapshot)
+        space.require(cache, _UNPACKED, "the unpacked toolbox")
         unfinished = root.with_name(f"{root.name}.{os.getpid()}")
         try:
             for package in sorted(packages, key=lambda package: package.name != _FIRST):
@@ -168,7 +175,8 @@ def make_toolbox(image: Path, cache: Path, epoch: int, snapshot: str = "") -> To
             (unfinished / "mnt").mkdir(exist_ok=True)  # where the root is made that a tool sees
             (unfinished / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
             (unfinished / "etc/group").write_text("root:x:0:\n")
-            unfinished.rename(root)
+            if not root.exists():  # another build may have been faster
+                unfinished.rename(root)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return Toolbox(root, epoch)
@@ -178,41 +186,40 @@ def make_toolbox(image: Path, cache: Path, epoch: int, snapshot: str = "") -> To
 def contents(package: Path, part: str = "data") -> Iterator[tarfile.TarFile]:
     """The tar in a Debian package: its files (``data``) or what dpkg knows of it (``control``).
 
-    :raises ImageError: it is no package, or is packed in a way that Python does not know.
+    :raises ImageError: it is no package, is damaged, or is packed in a way that Python 3.11 does not know.
     """
     for name, content in _members(package):
         if name.startswith(f"{part}.tar"):
             try:
                 with tarfile.open(fileobj=io.BytesIO(content)) as archive:
                     yield archive
-            except tarfile.TarError as error:
+            except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
                 raise ImageError(f"{package.name} cannot be unpacked: {error}") from None
             return
-    raise ImageError(f"{package.name} is no Debian package")
+    raise ImageError(f"{package.name} is no Debian package: it has no {part}.tar")
 
 
 def _members(package: Path) -> Iterator[tuple[str, bytes]]:
-    """The files of an ar archive; see ar(5)."""
-    data = package.read_bytes()
-    if not data.startswith(b"!<arch>\n"):
-        raise ImageError(f"{package.name} is no Debian package")
-    at = 8
-    while at + 60 <= len(data):
-        name, size = data[at : at + 16].decode("ascii").rstrip(" /"), int(data[at + 48 : at + 58])
-        yield name, data[at + 60 : at + 60 + size]
-        at += 60 + size + size % 2
+    """The files of an archive as ar(5) has it: heads of 60 bytes, at even places."""
+    with package.open("rb") as file:
+        if file.read(8) != b"!<arch>\n":
+            raise ImageError(f"{package.name} is no Debian package")
+        while len(head := file.read(60)) == 60 and head[48:58].strip().isdigit():
+            size = int(head[48:58])
+            yield head[:16].decode("ascii", "replace").rstrip(" /"), file.read(size)
+            file.seek(size % 2, io.SEEK_CUR)
 
 
 def unpack(package: Path, root: Path) -> None:
-    """Lay the files of a package into a folder, as the user who asks; devices and owners are left out.
+    """Lay the files of a package into a folder, as files of the user who asks.
 
     :raises ImageError: it is no package, or a path leads out of the folder.
     """
     root.mkdir(parents=True, exist_ok=True)
     with contents(package) as archive:
         archive.chown = lambda *_: None  # type: ignore[method-assign]  # root's files would get owners that no namespace has
-        entries = [entry for entry in archive if not (entry.isdir() and (root / entry.name).is_dir())]
-        for entry in entries:
+        for entry in archive:
             if PurePosixPath(entry.name).is_absolute() or ".." in PurePosixPath(entry.name).parts:
                 raise ImageError(f"{package.name} has the path {entry.name}, which leads out of its folder")
-            archive.extract(entry, root, set_attrs=not entry.issym())
+            if not (entry.isdir() and (root / entry.name).is_dir()):
+                archive.extract(entry, root, set_attrs=not entry.issym())
