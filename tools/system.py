@@ -42,6 +42,7 @@ TESTS = SOUND | {
     "systemd-analyze": "systemd",
     "fdtoverlay": "device-tree-compiler",
     "strace": "strace",
+    "mkfs.ext4": "e2fsprogs",  # the factory reset of the image
     "promtool": "prometheus",  # checks the figures and the alerts
     "minisign": "minisign",  # signatures of ours and its, each checked by the other
     "/usr/lib/*/libspeexdsp.so.1": "libspeexdsp1",  # a canceller that ours is compared with
