@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from tests.update.card import SECTOR, Disk, Overlay, Partition, partitions
+from tests.update.card import Disk, Overlay, Partition, partitions
 from tests.update.uboot import UBoot
 from tests.update.writes import State
 
@@ -93,21 +93,22 @@ class Judge:
         return self._known[key]  # type: ignore[return-value] # the key has the question in it
 
     def _start(self, state: State, table: Mapping[int, Partition], verdict: Verdict) -> None:
-        parts = [table[number] for number in (*RECORDS, *(slot[0] for slot in SLOTS.values()))]
-        key = ("starts", *(state.key(part.start, part.end) for part in parts))
-        if key not in self._known:
-            self._known[key] = sequence(state.disk, self._script, self._variables)
-        for slot in self._known[key]:  # type: ignore[attr-defined] # as above
+        for number in range(STARTS):
+            slot = self._starts(state, table, 1 if number == 0 else STARTS)[number]
             verdict.starts += 1
-            if not slot:
-                continue
-            if version := self._whole(state, table, slot):
+            if slot and (version := self._whole(state, table, slot)):
                 verdict.slot, verdict.version = slot, version
                 return
-            verdict.tried.append(slot)
-        verdict.lost.append(
-            f"No whole slot comes up in {STARTS} starts; started were {' '.join(verdict.tried) or 'none'}."
-        )
+            verdict.tried += [slot] if slot else []
+        verdict.lost.append(f"No whole slot comes up in {STARTS} starts; tried: {' '.join(verdict.tried) or 'none'}.")
+
+    def _starts(self, state: State, table: Mapping[int, Partition], count: int) -> list[str]:
+        """Where so many starts lead; it depends on the records and on the boot files."""
+        parts = [table[number] for number in (*RECORDS, *(slot[0] for slot in SLOTS.values()))]
+        key = ("starts", count, *(state.key(part.start, part.end) for part in parts))
+        if key not in self._known:
+            self._known[key] = sequence(state.disk, self._script, self._variables, count)
+        return self._known[key]  # type: ignore[return-value] # the key has the question in it
 
     def _whole(self, state: State, table: Mapping[int, Partition], slot: str) -> str:
         """The version that a slot holds, in both of its partitions; "" for none."""
@@ -120,7 +121,7 @@ class Judge:
         return ""
 
 
-def sequence(disk: Disk, script: str, variables: dict[str, str], starts: int = STARTS) -> list[str]:
+def sequence(disk: Disk, script: str, variables: dict[str, str], starts: int) -> list[str]:
     """The slots that one start after the other leads to, each failing; "" for a start that leads nowhere."""
     card = Overlay(disk)
     found = []
@@ -188,8 +189,3 @@ def check_data(disk: Disk, part: Partition, kept: Mapping[str, str]) -> tuple[st
 
 def _fsck(option: str, image: Path) -> int:
     return subprocess.run(["e2fsck", option, str(image)], capture_output=True, check=False).returncode
-
-
-def damage(disk: Disk, part: Partition, sectors: int) -> None:
-    """Overwrite the first sectors of a partition with what is nothing."""
-    disk.write(part.start, b"\xa5" * (SECTOR * sectors))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import struct
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.update.words import seal
+from tests.update.writes import DISCARD, MAGIC
 from tools.image import layout
 
 _TELLS = (
@@ -52,21 +53,39 @@ def record(**words: str) -> bytes:
     return seal(facts | words)
 
 
-def make_fat(path: Path, part: layout.Partition, files: Mapping[str, bytes]) -> None:
-    """Make a FAT with these files in its top folder, in a partition of a file that is a card."""
-    image = path.with_suffix(".fat")
-    with image.open("wb") as file:
-        file.truncate(part.size)
-    subprocess.run(["mkfs.vfat", "-F", "16", "-i", "12345678", str(image)], stdout=subprocess.DEVNULL, check=True)
+def write_log(path: Path, entries: Iterable[tuple[int, bytes, int]], count: int | None = None) -> None:
+    """A log of writes as QEMU writes it: first sector, data and flags (tests/update/writes.py) of each."""
+    entries, pieces = list(entries), []
+    for sector, data, flags in entries:
+        sectors = 8 if flags == DISCARD else len(data) // layout.SECTOR
+        pieces += [struct.pack("<QQQQ", sector, sectors, flags, 0).ljust(layout.SECTOR, b"\0"), data]
+    head = struct.pack("<QQQI", MAGIC, 1, len(entries) if count is None else count, layout.SECTOR)
+    path.write_bytes(head.ljust(layout.SECTOR, b"\0") + b"".join(pieces))
+
+
+def make_fat(path: Path, size: int, files: Mapping[str, bytes]) -> None:
+    """Make a FAT of ``size`` bytes with these files in its top folder."""
+    with path.open("wb") as file:
+        file.truncate(size)
+    subprocess.run(["mkfs.vfat", "-F", "16", "-i", "12345678", str(path)], stdout=subprocess.DEVNULL, check=True)
     for name, data in files.items():
         source = path.with_suffix(".file")
         source.write_bytes(data)
-        subprocess.run(["mcopy", "-o", "-i", str(image), str(source), f"::{name}"], check=True)
+        subprocess.run(["mcopy", "-o", "-i", str(path), str(source), f"::{name}"], check=True)
         source.unlink()
-    with path.open("r+b") as card:
-        card.seek(part.start)
-        card.write(image.read_bytes())
-    image.unlink()
+
+
+def put(card: Path, at: int, image: Path) -> None:
+    """Copy a file into a card."""
+    with card.open("r+b") as file:
+        file.seek(at)
+        file.write(image.read_bytes())
+
+
+def copy(card: Path, path: Path) -> Path:
+    """Copy a card, which is mostly holes."""
+    subprocess.run(["cp", "--sparse=always", str(card), str(path)], check=True)
+    return path
 
 
 def make_card(
@@ -89,6 +108,8 @@ def make_card(
         for part, block in zip(layout.RECORDS, records, strict=True):
             card.seek(part.start)
             card.write(block)
-    make_fat(path, layout.FIRMWARE, first)
-    for slot, files in slots.items():
-        make_fat(path, layout.SLOTS[slot][0], files)
+    for part, files in [(layout.FIRMWARE, first), *((layout.SLOTS[slot][0], files) for slot, files in slots.items())]:
+        image = path.with_suffix(".fat")
+        make_fat(image, part.size, files)
+        put(path, part.start, image)
+        image.unlink()

@@ -1,6 +1,5 @@
 """The shell of these tests beside the real U-Boot."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -56,8 +55,7 @@ def test_the_real_one_starts_the_same_and_leaves_the_same_on_the_card(
     scenario: Scenario, base: Path, tmp_path: Path
 ) -> None:
     """Each card twice or, where another slot comes later, up to then; what is started tells its own command line."""
-    path = tmp_path / "card"
-    subprocess.run(["cp", "--sparse=always", base, path], check=True)
+    path = made.copy(base, tmp_path / "card")
     disk = FileDisk(path, writable=True)
     try:
         apply(scenario, disk)

@@ -1,29 +1,12 @@
 """Logs of writes, and the states that a power cut may leave."""
 
-import struct
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from tests.update.card import SECTOR, FileDisk
-from tests.update.writes import State, Write, draw, read_log, states, torn_over
-
-FLUSH, DISCARD, MARK = 1, 4, 8
-Entry = tuple[int, bytes, int]
-"""Sector, data, flags."""
-
-
-def write_log(path: Path, entries: Iterable[Entry], count: int | None = None) -> None:
-    """A log as QEMU writes it."""
-    entries = list(entries)
-    body = b""
-    for sector, data, flags in entries:
-        sectors = 8 if flags == DISCARD else len(data) // SECTOR
-        body += struct.pack("<QQQQ", sector, sectors, flags, 0).ljust(SECTOR, b"\0")
-        body += b"" if flags == DISCARD else data
-    head = struct.pack("<QQQI", 0x6A736677736872, 1, len(entries) if count is None else count, SECTOR)
-    path.write_bytes(head.ljust(SECTOR, b"\0") + body)
+from tests.update.made import write_log
+from tests.update.writes import DISCARD, FLUSH, MARK, State, Write, draw, read_log, states, torn_over
 
 
 def sectors(*letters: str) -> bytes:

@@ -16,8 +16,8 @@ from typing import Self
 
 from tests.update.card import SECTOR, Disk, FileDisk, Overlay
 
-_MAGIC = 0x6A736677736872
-_FLUSH, _FUA, _DISCARD, _MARK = 1, 2, 4, 8
+MAGIC = 0x6A736677736872
+FLUSH, FUA, DISCARD, MARK = 1, 2, 4, 8
 _HEAD, _ENTRY = struct.Struct("<QQQI"), struct.Struct("<QQQQ")
 
 
@@ -63,7 +63,7 @@ def read_log(path: Path) -> Log:
     length = path.stat().st_size
     with path.open("rb") as file:
         magic, version, count, sector = _HEAD.unpack(file.read(_HEAD.size).ljust(_HEAD.size, b"\0"))
-        if (magic, version) != (_MAGIC, 1) or sector < SECTOR:
+        if (magic, version) != (MAGIC, 1) or sector < SECTOR:
             raise ValueError(f"{path.name} is no log of dm-log-writes")
         at = sector
         for _ in range(count):
@@ -73,16 +73,16 @@ def read_log(path: Path) -> Log:
                 raise ValueError(f"{path.name} ends too early")
             first, sectors, flags, data_length = _ENTRY.unpack(head)
             at += sector
-            if flags & _MARK:
+            if flags & MARK:
                 at += (data_length + sector - 1) // sector * sector
                 continue
-            if flags & _FLUSH and log.epochs[-1]:
+            if flags & FLUSH and log.epochs[-1]:
                 log.epochs.append([])
-            if flags & _DISCARD or not sectors:
+            if flags & DISCARD or not sectors:
                 continue
             log.epochs[-1].append(Write(first * sector, sectors * sector, at))
             at += sectors * sector
-            if flags & _FUA:
+            if flags & FUA:
                 log.epochs.append([])
     if at > length:
         raise ValueError(f"{path.name} ends too early")
