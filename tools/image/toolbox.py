@@ -137,7 +137,7 @@ def namespaces() -> tuple[str, ...]:
     own = ("unshare", "--mount", "--net", "--ipc", "--propagation", "private")
     for words in ((*own, "--user", "--map-root-user"), own):
         trial = [*words, "mount", "-t", "tmpfs", "none", "/dev"]
-        if subprocess.run(trial, capture_output=True, check=False).returncode == 0:
+        if subprocess.run(trial, env={"PATH": _PATH}, capture_output=True, check=False).returncode == 0:
             return words
     raise MissingError(
         "the tools of the image run in namespaces of their own, which this system gives to nobody but root: as root, "
@@ -172,7 +172,8 @@ def make_toolbox(image: Path, cache: Path, epoch: int, snapshot: str = "") -> To
         try:
             for package in sorted(packages, key=lambda package: package.name != _FIRST):
                 unpack(files[package.sha256], unfinished)
-            (unfinished / "mnt").mkdir(exist_ok=True)  # where the root is made that a tool sees
+            for name in ("etc", "mnt"):  # /mnt is where the root is made that a tool sees
+                (unfinished / name).mkdir(exist_ok=True)
             (unfinished / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
             (unfinished / "etc/group").write_text("root:x:0:\n")
             if not root.exists():  # another build may have been faster
