@@ -1,0 +1,145 @@
+"""What becomes of the data partition at a start (image/root/usr/lib/kontor-image/data.sh), with the real e2fsck and mke2fs.
+
+The partition is a file here: it cannot be mounted without root and a loop device, so ``mount`` and ``systemd-growfs`` are
+programs of the test that write down what they were asked, and say whether a file system is one that could be mounted.
+"""
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.need import need
+
+SCRIPT = Path("image/root/usr/lib/kontor-image/data.sh")
+SIZE = 24 * 1024 * 1024
+
+_MOUNT = """#!/bin/sh
+echo "mount $*" >>"$ASKED"
+[ "$2" = tmpfs ] || e2fsck -n "$5" >/dev/null 2>&1 || exit 32
+"""
+_PLAIN = """#!/bin/sh
+echo "$(basename "$0") $*" >>"$ASKED"
+"""
+
+
+class Box:
+    """A data partition, a place to mount it, and what was asked for at each start."""
+
+    def __init__(self, folder: Path) -> None:
+        for program in ("e2fsck", "mkfs.ext4", "debugfs"):
+            need(program, f"{program} (Debian: e2fsprogs) is what the box has")
+        self.folder, self.device, self.data = folder, folder / "part", folder / "data"
+        self.bin = folder / "bin"
+        self.bin.mkdir()
+        for name, text in (("mount", _MOUNT), ("systemd-growfs", _PLAIN), ("chown", _PLAIN)):
+            (self.bin / name).write_text(text)
+            (self.bin / name).chmod(0o755)
+
+    def start(self) -> tuple[list[str], str]:
+        """What mount and its like were asked, and what the journal has."""
+        asked = self.folder / "asked"
+        asked.write_text("")
+        script = SCRIPT.read_text().replace("/usr/lib/systemd/systemd-growfs", "systemd-growfs")
+        path = f"{self.bin}:/usr/sbin:/usr/bin:/sbin:/bin"
+        done = subprocess.run(
+            ["sh", "-c", script, "data.sh", str(self.device), str(self.data)],
+            env=os.environ | {"PATH": path, "ASKED": str(asked)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        said = [line for line in done.stderr.splitlines() if "data partition" in line]
+        return [line.split()[2 if "tmpfs" in line else 0] for line in asked.read_text().splitlines()], "\n".join(said)
+
+    def make(self) -> None:
+        """As the image has it: an empty file system, smaller than its partition will be."""
+        self.device.write_bytes(bytes(SIZE))
+        subprocess.run(["mkfs.ext4", "-q", "-F", "-L", "kontor-data", str(self.device), "20M"], check=True)
+
+    def keep(self, name: str, text: str) -> None:
+        """Write a file into the file system."""
+        given = self.folder / "given"
+        given.write_text(text)
+        subprocess.run(
+            ["debugfs", "-w", "-R", f"write {given} {name}", str(self.device)], check=True, capture_output=True
+        )
+
+    def kept(self, name: str) -> str:
+        """What a file there says; "" when there is none."""
+        command = ["debugfs", "-R", f"cat {name}", str(self.device)]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def label(self) -> bytes:
+        """The name that the file system has (ext4: 120 bytes into its superblock, at 1024)."""
+        return self.device.read_bytes()[1024 + 120 : 1024 + 136].rstrip(b"\0")
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Box:
+    return Box(tmp_path)
+
+
+def test_what_is_whole_is_mounted_and_grown(box: Box) -> None:
+    box.make()
+    box.keep("mute", "closed")
+    asked, said = box.start()
+    assert asked == ["mount", "systemd-growfs", "chown"]
+    assert (said, box.kept("mute")) == ("", "closed")
+    folders = {path.name: stat.S_IMODE(path.stat().st_mode) for path in box.data.iterdir()}
+    open_, closed = 0o755, 0o700
+    assert folders == {
+        "kontor": open_,
+        "timesync": open_,
+        "log": open_,
+        "network": closed,
+        "network-state": closed,
+        "ssh": closed,
+    }
+
+
+def test_what_can_be_mended_keeps_what_it_holds(box: Box) -> None:
+    box.make()
+    box.keep("mute", "closed")
+    with box.device.open("r+b") as card:
+        card.seek(1024)
+        card.write(bytes(1024))  # the first superblock: there are others
+    asked, said = box.start()
+    assert "mount" in asked
+    assert "mending" in said
+    assert "anew" not in said
+    assert box.kept("mute") == "closed"
+
+
+@pytest.mark.parametrize(
+    "content", [bytes(SIZE), b"\xff" * SIZE, b"kontor" * (SIZE // 6)], ids=["empty", "worn", "other"]
+)
+def test_what_is_beyond_repair_is_made_anew(box: Box, content: bytes) -> None:
+    box.device.write_bytes(content)
+    asked, said = box.start()
+    assert asked == ["mount", "systemd-growfs", "chown"]
+    assert "is made anew" in said
+    assert box.label() == b"kontor-data"
+    assert box.start()[1] == "", "and at the next start it is whole"
+
+
+def test_without_a_partition_the_box_starts_and_keeps_nothing(box: Box) -> None:
+    box.device = box.folder / "none" / "part"
+    asked, said = box.start()
+    assert asked == ["tmpfs", "chown"]
+    assert "nothing is kept" in said
+
+
+def test_a_file_system_that_is_whole_and_cannot_be_mounted_is_made_anew(box: Box) -> None:
+    """Better a box without its memory than one that stays away."""
+    box.make()
+    (box.bin / "mount").write_text(
+        _MOUNT.replace("[ ", '[ -e "$ASKED.second" ] || { touch "$ASKED.second"; exit 32; }\n[ ', 1)
+    )
+    asked, said = box.start()
+    assert asked == ["mount", "mount", "systemd-growfs", "chown"]
+    assert "is made anew" in said
