@@ -144,7 +144,7 @@ class Hardware:
         return [
             *self.inside,
             find(QEMU) or QEMU,
-            *self._processor(),
+            *self.processor(),
             *("-nodefaults", "-no-user-config", "-display", "none"),
             *([] if self.reboots else ["-no-reboot"]),
             *("-chardev", f"socket,id=qmp,fd={ends['qmp']}", "-mon", "chardev=qmp,mode=control"),
@@ -155,7 +155,8 @@ class Hardware:
             *self.options,
         ]
 
-    def _processor(self) -> Iterator[str]:
+    def processor(self) -> Iterator[str]:
+        """QEMU's words for the board alone."""
         yield from ("-accel", f"tcg,thread={'single' if self.counted else 'multi'}")
         if self.counted:
             yield from ("-icount", "shift=0,sleep=off")
