@@ -4,31 +4,32 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 # One thread for numpy: a block has 480 samples, and a pool of threads would only make it late.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from appliance import __version__
-from appliance.commands import (
-    config,
-    demo,
-    devices,
-    doctor,
-    fleet,
-    host,
-    key,
-    keys,
-    link,
-    provision,
-    record,
-    run,
-    setup,
-    sound,
-    status,
-)
 from appliance.core.exits import Exit
 
-_COMMANDS = (demo, run, setup, status, doctor, devices, record, key, host, config, fleet, keys, sound, link, provision)
+_COMMANDS = (
+    "demo",
+    "run",
+    "setup",
+    "status",
+    "doctor",
+    "devices",
+    "record",
+    "key",
+    "host",
+    "config",
+    "fleet",
+    "keys",
+    "sound",
+    "link",
+    "provision",
+)
+"""Each a module of :mod:`appliance.commands`, in the order in which they are listed."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -39,19 +40,23 @@ class _Parser(argparse.ArgumentParser):
         self.exit(Exit.USAGE, f"{self.prog}: {message}\n")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def parser(only: str = "") -> argparse.ArgumentParser:
+    """The whole command line.
+
+    :param only: a command: no other is loaded then. Services start by this, on boards that take their time.
+    """
     top = _Parser(prog="kontor", description="An always-open voice room for offices.")
     top.add_argument("--version", action="version", version=f"kontor {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
-    for command in _COMMANDS:
-        command.register(commands)
+    for name in [only] if only in _COMMANDS else _COMMANDS:
+        import_module(f"appliance.commands.{name}").register(commands)
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    given = parser().parse_args(arguments)
+    told = sys.argv[1:] if arguments is None else arguments
+    given = parser(told[0] if told else "").parse_args(told)
     try:
         return int(given.run(given))
     except BrokenPipeError:  # whoever read our output has read enough
