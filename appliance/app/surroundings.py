@@ -11,8 +11,7 @@ from pathlib import Path
 
 from appliance.core.events import EventName
 from appliance.health.journal import Journal
-from appliance.provisioning.power import NotDone
-from appliance.provisioning.services import Services
+from appliance.provisioning.power import NotDone, Power
 from appliance.settings import Settings
 from appliance.settings.store import atomic_write
 
@@ -36,8 +35,8 @@ class Surroundings:
     :param state: the folder of provision's state.
     """
 
-    def __init__(self, settings: Callable[[], Settings], journal: Journal, services: Services, state: Path) -> None:
-        self._settings, self._journal, self._services = settings, journal, services
+    def __init__(self, settings: Callable[[], Settings], journal: Journal, machine: Power, state: Path) -> None:
+        self._settings, self._journal, self._machine = settings, journal, machine
         self._keys = state / KEYS
         self._done: dict[str, str] = {}
         """What is so, by what it is about."""
@@ -65,9 +64,9 @@ class Surroundings:
         hostname, country = hostname_of(settings), settings.network.country
         await self._see_to("ssh", keys, lambda: self._let_in(keys))
         if hostname:
-            await self._see_to("hostname", hostname, lambda: self._services.name(hostname))
+            await self._see_to("hostname", hostname, lambda: self._machine.name(hostname))
         if country:
-            await self._see_to("country", country, lambda: self._services.start(COUNTRY.format(country)))
+            await self._see_to("country", country, lambda: self._machine.start(COUNTRY.format(country)))
 
     async def _see_to(self, about: str, wanted: str, do: Callable[[], Awaitable[None]]) -> None:
         """Do it, if it is not so yet; what fails is told once, and tried again now and then."""
@@ -96,12 +95,12 @@ class Surroundings:
         """
         if not keys:
             self._keys.unlink(missing_ok=True)
-            await self._services.stop(SSH)
+            await self._machine.stop(SSH)
         elif self._keys.exists() and self._keys.read_text() == keys:
-            await self._services.start(SSH)
+            await self._machine.start(SSH)
         else:
             await asyncio.to_thread(atomic_write, self._keys, keys.encode(), _PRIVATE)
-            await self._services.restart(SSH)
+            await self._machine.restart(SSH)
 
 
 def hostname_of(settings: Settings) -> str:

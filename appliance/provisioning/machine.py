@@ -1,9 +1,10 @@
-"""What is asked of the machine's own services: a reboot of logind; of systemd how a unit stands, to start it and to stop it."""
+"""What is asked of the machine's own services: a reboot, a name, how a unit stands, to start it and to stop it."""
 
 from appliance.provisioning.bus import Bus, BusError
 from appliance.provisioning.power import Foreground, NotDone
 
 _LOGIND = "org.freedesktop.login1"
+_HOSTNAMED = "org.freedesktop.hostname1"
 _SYSTEMD = "org.freedesktop.systemd1"
 
 
@@ -45,12 +46,30 @@ class Machine(Foreground):
         """
         await self._manage("StartUnit", unit)
 
+    async def restart(self, unit: str) -> None:
+        """Have systemd start a unit anew, whether it runs or not. It is begun, not waited for.
+
+        :raises NotDone: it refuses, or nobody is there to be asked.
+        """
+        await self._manage("RestartUnit", unit)
+
     async def stop(self, unit: str) -> None:
         """Have systemd stop a unit. It is begun, not waited for.
 
         :raises NotDone: it refuses, or nobody is there to be asked.
         """
         await self._manage("StopUnit", unit)
+
+    async def name(self, hostname: str) -> None:
+        """Give the machine a name until it is switched off (org.freedesktop.hostname1(5)).
+
+        :raises NotDone: hostnamed refuses, or nobody is there to be asked.
+        """
+        place = _HOSTNAMED.replace(".", "/")
+        try:
+            await self._bus.call(_HOSTNAMED, f"/{place}", f"{_HOSTNAMED}.SetHostname", "sb", hostname, False)
+        except BusError as error:
+            raise NotDone(str(error)) from error
 
     async def _manage(self, verb: str, unit: str) -> None:
         manager = f"{_SYSTEMD}.Manager"

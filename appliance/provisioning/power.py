@@ -43,10 +43,22 @@ class Power(Protocol):
         :raises NotDone: it is not.
         """
 
+    async def restart(self, unit: str) -> None:
+        """Have a unit started anew, whether it runs or not. It is begun, not waited for.
+
+        :raises NotDone: it is not.
+        """
+
     async def stop(self, unit: str) -> None:
         """Have a unit stopped. It is begun, not waited for.
 
         :raises NotDone: it is not.
+        """
+
+    async def name(self, hostname: str) -> None:
+        """Give the machine a name until it is switched off.
+
+        :raises NotDone: it has none now.
         """
 
 
@@ -81,6 +93,20 @@ class Foreground:
         :raises NotDone: always.
         """
         raise NotDone(f"{unit} is not stopped: kontor is not run as this machine's service")
+
+    async def restart(self, unit: str) -> None:
+        """Never.
+
+        :raises NotDone: always.
+        """
+        await self.start(unit)
+
+    async def name(self, hostname: str) -> None:
+        """Never.
+
+        :raises NotDone: always.
+        """
+        raise NotDone(f"the machine is not called {hostname}: kontor is not run as its service")
 
     def uptime(self) -> float:
         """Seconds since the machine started, sleep included."""

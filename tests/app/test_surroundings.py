@@ -9,7 +9,7 @@ import pytest
 
 from appliance.app.surroundings import KEYS, SSH, Surroundings, hostname_of
 from appliance.health.journal import Journal
-from appliance.provisioning.power import NotDone
+from appliance.provisioning.power import Foreground, NotDone
 from appliance.settings import Settings
 from tests.settings.support import loaded
 
@@ -24,7 +24,7 @@ def key(number: int) -> str:
 ADA, BOB = key(1), key(2)
 
 
-class Machine:
+class Machine(Foreground):
     """What is asked of a machine's services, in order; ``refuses`` is why it does none of it."""
 
     def __init__(self) -> None:
@@ -39,9 +39,6 @@ class Machine:
 
     async def stop(self, unit: str) -> None:
         self._ask(f"stop {unit}")
-
-    async def state(self, _unit: str) -> str:
-        return ""
 
     async def name(self, hostname: str) -> None:
         self._ask(f"name {hostname}")

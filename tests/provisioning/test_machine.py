@@ -59,7 +59,7 @@ class Logind(ServiceInterface):
 
 
 class Manager(ServiceInterface):
-    """As org.freedesktop.systemd1(5) describes the two methods."""
+    """As org.freedesktop.systemd1(5) describes the three methods."""
 
     def __init__(self) -> None:
         super().__init__("org.freedesktop.systemd1.Manager")
@@ -72,10 +72,29 @@ class Manager(ServiceInterface):
         self.asked.append(("start", name, mode))
         return "/org/freedesktop/systemd1/job/1"
 
+    @dbus_method("RestartUnit")
+    def restart_unit(self, name: DBusStr, mode: DBusStr) -> DBusObjectPath:
+        self.asked.append(("restart", name, mode))
+        return "/org/freedesktop/systemd1/job/3"
+
     @dbus_method("StopUnit")
     def stop_unit(self, name: DBusStr, mode: DBusStr) -> DBusObjectPath:
         self.asked.append(("stop", name, mode))
         return "/org/freedesktop/systemd1/job/2"
+
+
+class Hostnamed(ServiceInterface):
+    """As org.freedesktop.hostname1(5) describes the one method."""
+
+    def __init__(self) -> None:
+        super().__init__("org.freedesktop.hostname1")
+        self.name_now = ""
+
+    @dbus_method("SetHostname")
+    def set_hostname(self, hostname: DBusStr, interactive: DBusBool) -> None:
+        if hostname == "refused" or interactive:
+            raise DBusError("org.freedesktop.DBus.Error.AccessDenied", "Permission denied")
+        self.name_now = hostname
 
 
 class Unit(ServiceInterface):
@@ -85,6 +104,7 @@ class Unit(ServiceInterface):
         super().__init__("org.freedesktop.systemd1.Unit")
         self.state = "active"
         self.manager = Manager()
+        self.hostnamed = Hostnamed()
 
     @dbus_property(access=PropertyAccess.READ, name="ActiveState")
     def active_state(self) -> DBusStr:
@@ -98,7 +118,8 @@ async def served(address: str) -> AsyncIterator[tuple[Logind, Unit, Machine]]:
     bus.export("/org/freedesktop/login1", logind)
     bus.export("/org/freedesktop/systemd1/unit/kontor_2dlink_2eservice", unit)
     bus.export("/org/freedesktop/systemd1", unit.manager)
-    for name in ("org.freedesktop.login1", "org.freedesktop.systemd1"):
+    bus.export("/org/freedesktop/hostname1", unit.hostnamed)
+    for name in ("org.freedesktop.login1", "org.freedesktop.systemd1", "org.freedesktop.hostname1"):
         await bus.request_name(name)
     machine = Machine(Bus(address))
     try:
@@ -131,14 +152,24 @@ async def test_units_are_started_and_stopped_by_systemd(address: str) -> None:
     async with served(address) as (_, unit, machine):
         await machine.start("kontor-update@apply.service")
         await machine.stop("kontor-update@apply.service")
+        await machine.restart("kontor-ssh.service")
         assert unit.manager.asked == [
             ("start", "kontor-update@apply.service", "replace"),
             ("stop", "kontor-update@apply.service", "replace"),
+            ("restart", "kontor-ssh.service", "replace"),
         ]
         with pytest.raises(NotDone, match="Permission denied"):
             await machine.start("ssh.service")
         assert await machine.state_of("kontor-link.service") == "active"
         assert await machine.state_of("kontor-none.service") == ""
+
+
+async def test_the_machine_gets_its_name_from_hostnamed(address: str) -> None:
+    async with served(address) as (_, unit, machine):
+        await machine.name("buro-2")
+        assert unit.hostnamed.name_now == "buro-2"
+        with pytest.raises(NotDone, match="Permission denied"):
+            await machine.name("refused")
 
 
 async def test_without_a_bus_nothing_is_done_and_it_says_so(short_dir: Path) -> None:
@@ -154,6 +185,9 @@ async def test_whoever_runs_it_by_hand_keeps_the_machine(monkeypatch: pytest.Mon
     with pytest.raises(NotDone, match="not rebooted"):
         await hand.reboot()
     assert not await hand.is_off("kontor-link.service")
+    for asked in (hand.restart("kontor-ssh.service"), hand.name("buro-2")):
+        with pytest.raises(NotDone, match="not run as"):
+            await asked
     assert await hand.state_of("kontor-link.service") == ""
     for ask in (hand.start, hand.stop):
         with pytest.raises(NotDone, match=r"kontor-link\.service is not st"):
