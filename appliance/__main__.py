@@ -25,6 +25,7 @@ _COMMANDS = (
     "config",
     "fleet",
     "keys",
+    "update",
     "sound",
     "link",
     "provision",

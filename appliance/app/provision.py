@@ -20,11 +20,12 @@ from appliance.app.places import state_of
 from appliance.app.process import beat, make_folders, until_stopped
 from appliance.app.reset import Reset
 from appliance.app.rollout import Rollout, needs
+from appliance.app.updating import Updating
 from appliance.core.events import EventName, Severity
 from appliance.health.journal import Journal
 from appliance.health.machine import own_process
 from appliance.health.notify import Notifier
-from appliance.health.status import StatusServer
+from appliance.health.status import Handler, StatusServer
 from appliance.provisioning.candidate import SECRETS
 from appliance.provisioning.fetch import pause
 from appliance.provisioning.files import Files, root_folder
@@ -51,6 +52,8 @@ class Provision:
         """The rooms that announce themselves nearby; see appliance/provisioning/nearby.py."""
         self.health: Callable[[], Mapping[str, object]] = dict
         """What the device did to mend itself; see appliance/app/caretaker.py."""
+        self.updating: Updating | None = None
+        """None: nothing is updated by this process."""
         self._pulls: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
 
@@ -61,9 +64,10 @@ class Provision:
 
     async def run(self, stop: asyncio.Event, notifier: Notifier, further: Mapping[str, Part]) -> None:
         """Run until ``stop``; a vital part that ends raises."""
-        status = StatusServer(
-            Path(self.settings.device.runtime_dir) / STATUS, {"status": self._status, "pull": self._pull}
-        )
+        handlers: dict[str, Handler] = {"status": self._status, "pull": self._pull}
+        if self.updating is not None:
+            handlers["update"] = self.updating.ask
+        status = StatusServer(Path(self.settings.device.runtime_dir) / STATUS, handlers)
         await self.rollout.begin()
         await status.start()
         try:
@@ -117,6 +121,7 @@ class Provision:
             "needs": needs(self.settings),
             "found": [dict(each) for each in self.found()],
             "recovery": dict(self.health()),
+            "update": dict(self.updating.as_dict()) if self.updating else {},
             **own_process(),
         }
 
@@ -153,19 +158,20 @@ async def main(files: Files, stop: asyncio.Event, journal: Journal) -> None:
     machine = power()
     try:
         provision = Provision(files, journal, network_of(own))
-        caretaker = Caretaker(
-            lambda: provision.settings,
-            journal,
-            machine,
-            trying=lambda: provision.rollout.as_dict()["state"] == "trying",
-            state=own,
-        )
+
+        def trying() -> bool:
+            return provision.rollout.as_dict()["state"] == "trying"
+
+        caretaker = Caretaker(lambda: provision.settings, journal, machine, trying=trying, state=own)
         provision.health = caretaker.as_dict
+        updating = Updating(lambda: provision.settings, journal, machine, trying=trying, root=root_folder())
+        provision.updating = updating
         neighbours = Neighbours(Path(settings.device.runtime_dir))
         nearby = Nearby(lambda: provision.settings, neighbours, provision.adopt, journal)
         provision.found = nearby.found
         reset = Reset(neighbours, journal, machine, root_folder())
-        await provision.run(stop, notifier, {"caretaker": caretaker.run, "nearby": nearby.run, "reset": reset.run})
+        parts = {"caretaker": caretaker.run, "nearby": nearby.run, "reset": reset.run, "updating": updating.run}
+        await provision.run(stop, notifier, parts)
     finally:
         notifier.close()
 

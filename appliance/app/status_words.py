@@ -32,6 +32,7 @@ def provision(said: Said) -> list[str]:
         *_network(said.get("network") or {}),
         *_needs(str(said.get("needs", "")), said.get("found") or ()),
         *_health(said.get("recovery") or {}),
+        *_update(said.get("update") or {}),
     ]
 
 
@@ -82,6 +83,44 @@ def _health(recovery: Said) -> list[str]:
     if recovery.get("last"):
         lines.append(row("" if lines else "health", f"last step: {recovery['last']}"))
     return lines
+
+
+_UPDATES = {
+    "no_image": "this machine was not started from an image: its packages are updated as it has them",
+    "starting": "this start has yet to prove itself",
+    "up_to_date": "up to date",
+    "working": "an update is fetched",
+    "paused": "an update waits until nobody talks",
+    "ready": "a newer version waits for a start when nobody talks",
+    "on_trial": "this version is on trial",
+    "refused": "the last update was not taken",
+    "left": "the last update was left again",
+    "failed": "the last update could not be made, and is tried again",
+}
+
+
+def update(said: Said) -> list[str]:
+    """How the image stands to updates."""
+    if not said:
+        return []
+    runs = f"version {said['version']} in slot {said['slot']}, " if said.get("version") else ""
+    lines = [f"{runs}{_UPDATES.get(said['state'], said['state'])}"]
+    if said["state"] in ("working", "paused") and said.get("of"):
+        part = f"{100 * said['blocks'] // said['of']} % of {said.get('found')}"
+        lines.append(f"{part} is there, {said['fetched'] / 1e6:.1f} MB of {said['size'] / 1e6:.1f} MB were fetched")
+    elif said.get("found") and said["state"] in ("ready", "left", "refused"):
+        lines.append(f"found: version {said['found']}")
+    if said.get("asked") and said["state"] != "working":
+        lines.append("somebody asked for one now: it begins when nobody talks")
+    elif said.get("looks") is False:
+        lines.append("none are looked for: [update] url is empty")
+    lines += [str(said["why"])] if said.get("why") else []
+    return [row("updates" if not number else "", text) for number, text in enumerate(lines)]
+
+
+def _update(said: Said) -> list[str]:
+    """Where there is an image: elsewhere nobody asked."""
+    return [] if said.get("state") == "no_image" else update(said)
 
 
 def machine(found: Machine) -> list[str]:

@@ -4,6 +4,7 @@ Whoever has it started (appliance/app/updating.py) says by a small file what is 
 """
 
 import asyncio
+import contextlib
 import json
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from appliance.app.places import one_at_a_time
 from appliance.app.process import make_folders
 from appliance.core.documents import Floor, NotTaken, Why
 from appliance.core.events import Severity
@@ -33,7 +35,6 @@ from appliance.update.work import Updater
 Verb = Literal["apply", "confirm", "rollback"]
 KEYS = Path("usr/share/kontor/update.pub")
 """Who may sign where no settings say so: public keys of minisign, one or more files of them in one."""
-_ASKED = "update.json"
 _LARGEST = 16 * 1024
 _SHARED = 0o640
 
@@ -45,7 +46,7 @@ class Wanted:
     full: bool = False
     """Of confirm: a version on trial has proved itself."""
     reason: str = ""
-    """Of rollback."""
+    """Of rollback: why, in a sentence."""
     by_hand: bool = False
     """Of rollback: this version is not tried again by itself."""
     again: bool = False
@@ -64,18 +65,29 @@ def ask_for(settings: Settings, wanted: Wanted) -> None:
 
     :raises OSError: it cannot be written.
     """
-    folder = settings.device.runtime_dir / "asked"
-    folder.mkdir(exist_ok=True, mode=0o750)
-    atomic_write(folder / _ASKED, json.dumps(asdict(wanted)).encode(), _SHARED)
+    path = _asked(settings)
+    path.parent.mkdir(exist_ok=True, mode=0o750)
+    atomic_write(path, json.dumps(asdict(wanted)).encode(), _SHARED)
+
+
+def ask_no_more(settings: Settings) -> None:
+    """What was wanted is done: whoever starts the service from now on is somebody else."""
+    with contextlib.suppress(OSError):
+        _asked(settings).unlink()
+
+
+def _asked(settings: Settings) -> Path:
+    return settings.device.runtime_dir / "asked" / "update.json"
 
 
 def _wanted(settings: Settings) -> Wanted:
+    """What provision wants; by itself the service is started by people alone (``kontor update rollback``)."""
     try:
-        with (settings.device.runtime_dir / "asked" / _ASKED).open("rb") as file:
+        with _asked(settings).open("rb") as file:
             found: Mapping[str, Any] = json.loads(file.read(_LARGEST))
         return Wanted(**{name: type(value)(found[name]) for name, value in asdict(Wanted()).items()})
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return Wanted()
+        return Wanted(reason="somebody asked for it", by_hand=True)
 
 
 def act(verb: Verb, root: Path) -> int:
@@ -88,14 +100,15 @@ def act(verb: Verb, root: Path) -> int:
     state = settings.device.state_dir / "update"
     make_folders(state, settings.device.runtime_dir, runtime_of(settings))
     journal = Journal("update", least=Severity[settings.log.level.name])
-    updater = Updater(root, slot, state=state, runtime=runtime_of(settings), journal=journal)
     wanted = _wanted(settings)
-    if verb == "confirm":
-        updater.confirm(full=wanted.full)
-    elif verb == "rollback":
-        updater.roll_back(wanted.reason or "nobody said why", by_hand=wanted.by_hand)
-    else:
-        asyncio.run(_apply(updater, settings, root, wanted))
+    with one_at_a_time(state):
+        updater = Updater(root, slot, state=state, runtime=runtime_of(settings), journal=journal)
+        if verb == "confirm":
+            updater.confirm(full=wanted.full)
+        elif verb == "rollback":
+            updater.roll_back(wanted.reason, by_hand=wanted.by_hand)
+        else:
+            asyncio.run(_apply(updater, settings, root, wanted))
     return Exit.OK
 
 

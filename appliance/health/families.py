@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import Metric
 from appliance.core.controls import Door, Reason
 from appliance.core.counters import HELP
 from appliance.core.lamps import LinkPhase
+from appliance.core.updating import State
 from appliance.health.machine import THROTTLED, Machine
 
 Said = Mapping[str, Any]
@@ -39,6 +40,7 @@ def device(link: Said, sound: Said, provision: Said, machine: Machine, version: 
     if provision:
         yield from _config(provision.get("config", {}))
         yield from _recovery(provision.get("recovery", {}))
+        yield from _update(provision.get("update", {}))
     yield from _machine(machine)
 
 
@@ -109,6 +111,19 @@ def _recovery(recovery: Said) -> Iterator[Metric]:
     steps = recovery.get("steps")
     if steps is not None:
         yield _counter("kontor_recovery_steps", "steps that the device took to mend itself", "step", steps)
+
+
+def _update(update: Said) -> Iterator[Metric]:
+    if not update or update["state"] == State.NO_IMAGE:
+        return
+    facts = {"slot": str(update["slot"]), "version": str(update.get("version", ""))}
+    yield _info("kontor_image", "the image that runs", facts)
+    states = {state.value: update["state"] == state for state in State if state is not State.NO_IMAGE}
+    yield _gauge("kontor_update_state", "how the device stands to updates", "state", states)
+    if update.get("kind"):
+        yield _gauge("kontor_update_refused", "why the last update was not taken", "why", {str(update["kind"]): 1})
+    if "fetched" in update:
+        yield _plain("kontor_update_fetched_bytes", "of the last update that came over the network", update["fetched"])
 
 
 def _processes(parts: Mapping[str, Said]) -> Iterator[Metric]:

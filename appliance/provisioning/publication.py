@@ -103,6 +103,11 @@ def is_scope(text: str) -> bool:
     return re.fullmatch(_SCOPE, text) is not None
 
 
+def is_channel(text: str) -> bool:
+    """Whether updates may be published under this name."""
+    return re.fullmatch(IDENTIFIER, text) is not None
+
+
 def pointer_path(scope: str) -> str:
     """Where the pointer of a scope lies, from the folder that is shown."""
     return scope + POINTER
