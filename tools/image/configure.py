@@ -89,7 +89,9 @@ def accounts(tree: Tree, toolbox: Toolbox, numbers: Mapping[str, int], epoch: in
     :raises ImageError: somebody has no number in ``numbers``.
     """
     files = sorted((tree.folder / "usr/lib/sysusers.d").glob("*.conf"), key=lambda path: path.name)
-    lines = [words for path in files for line in path.read_text().splitlines() if (words := shlex.split(line, comments=True))]
+    lines = [
+        words for path in files for line in path.read_text().splitlines() if (words := shlex.split(line, comments=True))
+    ]
     fixed = {words[1] for words in lines if _is_account(words) and words[2][0].isdigit()}
     told, unnumbered = [], []
     for words in lines:

@@ -40,10 +40,11 @@ def choose(tree: Tree, toolbox: Toolbox, wanted: Iterable[str]) -> str:
     """
     which = release(tree)
     _index(tree, toolbox, which)
-    keep = needed(tree.folder / FOLDER / which, wanted)
-    for name in list(tree.names()):
-        if name.startswith(f"{FOLDER}/{which}/kernel/") and ".ko" in name and name.partition(f"{which}/")[2] not in keep:
-            tree.remove(name)
+    folder = tree.folder / FOLDER / which
+    keep = needed(folder, wanted)
+    for path in folder.rglob("*.ko*"):
+        if str(path.relative_to(folder)) not in keep:
+            path.unlink()
     tree.prune(f"{FOLDER}/{which}/kernel")
     _index(tree, toolbox, which)
     return which

@@ -26,8 +26,11 @@ _USELESS = ("System.map", "config")
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A root file system: ``tar`` is all of it; ``folder`` the same unpacked, but for owners and modes; ``kernel`` a folder
-    with vmlinuz and dtb/, which are not in it; ``release`` the kernel's."""
+    """A root file system, and its kernel, which is not in it.
+
+    ``tar`` is all of it; ``folder`` the same unpacked, but for owners and modes; ``kernel`` a folder with vmlinuz and dtb/;
+    ``release`` the kernel's.
+    """
 
     tar: Path
     folder: Path
@@ -42,6 +45,7 @@ def make_root(
     packages: Sequence[Package],
     own: Path,
     epoch: int,
+    *,
     image: Path = IMAGE,
 ) -> Root:
     """Make it below ``work`` (what is there from the last time goes first).

@@ -55,7 +55,7 @@ def read(path: Path) -> dict[str, Review]:
 
 def _review(name: str, table: Mapping[str, Any]) -> Review:
     found = Review(package=name, **table)
-    words = [found.sha256, found.instead]
+    words: list[object] = [found.sha256, found.instead]
     words += [text for table_name in _TABLES for pair in getattr(found, table_name).items() for text in pair]
     if not all(isinstance(word, str) and word for word in words):
         raise ValueError(f"{name} has something that is no text")

@@ -100,7 +100,7 @@ class Tree:
         path = self.path(name)
         for folder, _folders, _files in os.walk(path, topdown=False):
             if not os.listdir(folder):
-                os.rmdir(folder)
+                Path(folder).rmdir()
 
     def owned(self, name: str) -> Owned:
         """Whose a path is; as far as nobody said: root's, and for all to read."""
