@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo core dev judges acoustics speech system outside alsa test test-kernel pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements panel-pictures firmware hardware lock train-residual docs \
-	docs-check bench-audio bench-demo bench-call bench-fleet bench-idle bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room deb test-deb test-network test-systemd tools-livekit clean
+	docs-check bench-audio bench-demo bench-call bench-fleet bench-idle bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room deb image-lock sbom test-deb test-network test-image test-systemd tools-livekit clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,11 +73,16 @@ test-deb: dev ## the Debian packages in clean roots, arm64 under qemu-user (ARGS
 	@$(PYTHON) -m tools.system packages || true
 	@KONTOR_WITH=slow $(PYTEST) -m slow $(or $(ARGS),tests/deb)
 
+test-image: dev ## the image of `make image` in QEMU: into the room, mute, lamps, ports, starts (ARGS="-k virt" for some; needs root)
+	@$(PYTHON) -m tools.system image-tests || true
+	@KONTOR_WITH=slow $(if $(ARGS),,KONTOR_MEASUREMENTS=docs/measurements) $(PYTEST) -s -m slow tests/image $(ARGS)
+
 slow: alsa ## the slow suites (ARGS=tests/soak for some of them)
 	@case "$(ARGS)" in "" | *kernel*) $(PYTHON) -m tools.system kernel || true;; esac
 	@case "$(ARGS)" in "" | *firmware*) $(PYTHON) -m tools.system firmware boards; $(PYTHON) -m tools.bootstrap hardware || true;; esac
 	@case "$(ARGS)" in "" | *tools/hardware*) $(PYTHON) -m tools.system hardware; $(PYTHON) -m tools.bootstrap hardware || true;; esac
 	@case "$(ARGS)" in "" | *tests/network*) $(PYTHON) -m tools.system kernel network || true;; esac
+	@case "$(ARGS)" in "" | *tests/image*) $(PYTHON) -m tools.system image-tests || true;; esac
 	@case "$(ARGS)" in "" | *systemd*) $(PYTHON) -m tools.system kernel systemd || true;; esac
 	@case "$(ARGS)" in "" | *tests/deb*) $(PYTHON) -m tools.system packages || true;; esac
 	@KONTOR_WITH=slow $(PYTEST) -m slow $(ARGS)
@@ -127,6 +132,14 @@ hardware: dev ## circuits of the panel: rules, what breaks, drawings, cables, pa
 deb: core ## the Debian packages of the last commit, in dist/ (ARGS=trixie-arm64 for one of the four)
 	@$(PYTHON) -m tools.system packaging || true
 	@$(BIN)/python -m tools.package.build $(ARGS)
+
+image-lock: ## which of Debian's packages the image is made of, anew (needs a network)
+	@$(PYTHON) -m tools.image.lock
+
+sbom: core ## what the image is made of, with licences, in dist/; and what is known to be wrong with it
+	@$(PYTHON) -m tools.system packaging || true
+	@$(BIN)/python -m tools.image.sbom $(ARGS)
+	@$(BIN)/python -m tools.image.vulnerabilities
 
 panel-pictures: dev ## docs/pictures/panel-*.png: how lamps and ring look, from the bytes that go to them
 	@$(BIN)/python -m tools.panel_pictures

@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -74,7 +74,7 @@ def resolve(wanted: Wanted, architecture: str, place: Path) -> tuple[Package, ..
     for archive in ("debian", "debian-security"):
         if archive not in there:
             raise MissingError(f"apt on this machine knows no mirror of {archive}: a lock file needs one")
-    apt = _Apt(place, architecture, there)
+    apt = Apt(place, architecture, there)
     apt.run("apt-get", "update")
     kernel = apt.kernel() if any(KERNEL in name for name in wanted.installed) else ""
     names = [name.replace(KERNEL, kernel) for name in wanted.installed]
@@ -94,10 +94,11 @@ def resolve(wanted: Wanted, architecture: str, place: Path) -> tuple[Package, ..
     return found
 
 
-class _Apt:
+class Apt:
     """apt with lists and a state of its own, below a folder."""
 
     def __init__(self, place: Path, architecture: str, there: dict[str, str]) -> None:
+        """``there`` are the mirrors by archive; ``place`` is an empty folder."""
         for empty in ("lists/partial", "cache/archives/partial"):
             (place / empty).mkdir(parents=True)
         (place / "status").touch()
@@ -126,13 +127,18 @@ class _Apt:
         self._environment = {**os.environ, "APT_CONFIG": str(place / "apt.conf"), "LC_ALL": "C"}
 
     def run(self, program: str, *arguments: str) -> str:
+        """What a program of apt's says.
+
+        :raises MissingError: it failed; its own words.
+        """
         done = subprocess.run(
             [program, "-q", *arguments], env=self._environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
             errors = re.findall(r"^E: (.*)$", done.stderr, re.MULTILINE) or ["it says nothing"]
             unmet = re.findall(r"^ (\S+ : .*)$", done.stdout, re.MULTILINE)
-            raise MissingError(f"the lock does not resolve: {'; '.join([*unmet[:3], errors[0]])}")
+            what = "the lock does not resolve" if arguments[0] in ("install", "download") else f"{program} fails"
+            raise MissingError(f"{what}: {'; '.join([*unmet[:3], errors[0]])}")
         return done.stdout
 
     def kernel(self) -> str:
@@ -148,17 +154,8 @@ class _Apt:
 
     def packages(self, paths: dict[str, str]) -> tuple[Package, ...]:
         """What apt's lists say of packages, by their path below their archive."""
-        lists = sorted(str(path) for path in self._lists.glob("*_Packages*"))
-        told = subprocess.run(
-            ["/usr/lib/apt/apt-helper", "cat-file", *lists],
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
         found = {}
-        for stanza in told.split("\n\n"):
-            field = dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", stanza, re.MULTILINE))
+        for _, field in self.known():
             if (path := field.get("Filename", "")) in paths:
                 found[path] = Package(
                     name=field["Package"],
@@ -170,6 +167,14 @@ class _Apt:
                     path=path,
                 )
         return tuple(sorted(found.values(), key=lambda package: (package.name, package.version)))
+
+    def known(self) -> Iterator[tuple[str, dict[str, str]]]:
+        """Every package of the lists: its suite, and its fields, of several lines the first."""
+        for path in sorted(self._lists.glob("*_Packages*")):
+            suite = path.name.partition("_dists_")[2].partition("_")[0]
+            told = self.run("/usr/lib/apt/apt-helper", "cat-file", str(path))
+            for stanza in told.split("\n\n"):
+                yield suite, dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", stanza, re.MULTILINE))
 
 
 def write(packages: Sequence[Package], path: Path, source: Path) -> None:
