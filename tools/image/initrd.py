@@ -1,5 +1,6 @@
-"""The first file system: our init, busybox, dmsetup with its libraries, and the drivers that lead to the root. Nothing of it runs
-while it is made; programs, libraries and modules are the root's own.
+"""The first file system: our init, busybox, dmsetup with its libraries, and the drivers that lead to the root.
+
+Nothing of it runs while it is made; programs, libraries and modules are the root's own.
 """
 
 from __future__ import annotations
