@@ -20,6 +20,7 @@ from appliance.app.places import state_of
 from appliance.app.process import beat, make_folders, until_stopped
 from appliance.app.reset import Reset
 from appliance.app.rollout import Rollout, needs
+from appliance.app.surroundings import IMAGE, Surroundings
 from appliance.app.updating import Updating
 from appliance.core.events import EventName, Severity
 from appliance.health.journal import Journal
@@ -54,6 +55,8 @@ class Provision:
         """What the device did to mend itself; see appliance/app/caretaker.py."""
         self.updating: Updating | None = None
         """None: nothing is updated by this process."""
+        self.around: Callable[[], Mapping[str, object]] = dict
+        """What is done for the machine on the image; see appliance/app/surroundings.py."""
         self._pulls: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
 
@@ -121,6 +124,7 @@ class Provision:
             "needs": needs(self.settings),
             "found": [dict(each) for each in self.found()],
             "recovery": dict(self.health()),
+            "machine": dict(self.around()),
             "update": dict(self.updating.as_dict()) if self.updating else {},
             **own_process(),
         }
@@ -171,6 +175,9 @@ async def main(files: Files, stop: asyncio.Event, journal: Journal) -> None:
         provision.found = nearby.found
         reset = Reset(neighbours, journal, machine, root_folder())
         parts = {"caretaker": caretaker.run, "nearby": nearby.run, "reset": reset.run, "updating": updating.run}
+        if is_service() and IMAGE.is_dir():
+            around = Surroundings(lambda: provision.settings, journal, machine, own)
+            provision.around, parts["surroundings"] = around.as_dict, around.run
         await provision.run(stop, notifier, parts)
     finally:
         notifier.close()
