@@ -168,6 +168,13 @@ def libraries(tree: Tree, toolbox: Toolbox) -> None:
     tree.remove("var/cache/ldconfig")
 
 
+def release(tree: Tree, version: str, epoch: int) -> None:
+    """Which image it is (os-release(5)): an update is only taken if it was built later (appliance/update/slots.py)."""
+    debian = tree.path("usr/lib/os-release").read_text()
+    own = f"IMAGE_ID=kontor\nIMAGE_VERSION={version}\nKONTOR_BUILT={epoch}\n"
+    tree.add_file("usr/lib/os-release", (debian + own).encode())
+
+
 def finish(tree: Tree) -> None:
     """What is left to do, and to look at.
 
