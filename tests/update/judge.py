@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from tests.update.card import Disk, Overlay, Partition, partitions
+from tests.update.card import SECTOR, Disk, Overlay, Partition, partitions
 from tests.update.uboot import UBoot
 from tests.update.writes import State
 
@@ -189,3 +189,13 @@ def check_data(disk: Disk, part: Partition, kept: Mapping[str, str]) -> tuple[st
 
 def _fsck(option: str, image: Path) -> int:
     return subprocess.run(["e2fsck", option, str(image)], capture_output=True, check=False).returncode
+
+
+def save(state: State, working: Path, path: Path) -> Path:
+    """A card of its own that is as the state says; ``working`` is the file that the states come from."""
+    subprocess.run(["cp", "--sparse=always", str(working), str(path)], check=True)
+    with path.open("r+b") as file:
+        for number, data in state.disk.sectors.items():
+            file.seek(number * SECTOR)
+            file.write(data)
+    return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from tools.system import find
@@ -28,34 +29,40 @@ VARIABLES = {
 _TREE = b"\xd0\x0d\xfe\xed"
 
 
-def script(text: str, folder: Path) -> bytes:
-    """A script as U-Boot takes it (mkimage)."""
-    source, image = folder / "script.txt", folder / "script.scr"
-    source.write_text(text)
-    subprocess.run(
-        ["mkimage", "-A", "arm64", "-T", "script", "-C", "none", "-d", str(source), str(image)],
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
-    return image.read_bytes()
+def start(card: Path, seconds: float = 120.0, until: bytes = b"", *, volatile: bool = False) -> bytes:
+    """Start a machine from a card until it is turned off or resets; what its serial port said.
 
-
-def start(card: Path, seconds: float = 120.0) -> bytes:
-    """Start a machine from a card until it is turned off, resets or has had so many seconds; what its serial port said."""
+    :param seconds: it is turned off then, at the latest.
+    :param until: it is turned off when it has said this.
+    :param volatile: what it writes is forgotten.
+    """
     with tempfile.TemporaryDirectory(prefix="kontor-uboot-") as folder:
         said = Path(folder) / "serial"
+        drive = f"if=none,id=card,format=raw,cache=unsafe,snapshot={'on' if volatile else 'off'},file={card}"
         command = [
             find(QEMU) or QEMU,
             *("-M", "virt", "-cpu", "cortex-a53", "-m", "1024", "-display", "none", "-nodefaults", "-no-reboot"),
-            *("-bios", str(FIRMWARE), "-serial", f"file:{said}"),
-            *("-drive", f"if=none,id=card,format=raw,cache=unsafe,file={card}", "-device", "virtio-blk-pci,drive=card"),
+            *(
+                "-bios",
+                str(FIRMWARE),
+                "-serial",
+                f"file:{said}",
+                "-drive",
+                drive,
+                "-device",
+                "virtio-blk-pci,drive=card",
+            ),
         ]
+        end = time.monotonic() + seconds
         with subprocess.Popen(command) as machine:
-            try:
-                machine.wait(seconds)
-            except subprocess.TimeoutExpired:
-                machine.kill()
-        return said.read_bytes()
+            while machine.poll() is None and time.monotonic() < end and not (until and until in _read(said)):
+                time.sleep(0.1)
+            machine.kill()
+        return _read(said)
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
 
 
 def bootargs(said: bytes) -> str | None:

@@ -10,6 +10,7 @@ from tests.update.card import SECTOR, FileDisk, Overlay
 from tests.update.scenarios import SCENARIOS, Scenario, apply, make_base
 from tests.update.texts import TEXTS
 from tests.update.uboot import UBoot
+from tools.image.uboot import script
 from tools.system import find
 
 SCRIPT = (Path(__file__).resolve().parents[2] / "image" / "boot.cmd").read_text()
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 @pytest.fixture(autouse=True, scope="module")
 def _needed() -> None:
-    for program in (real_uboot.QEMU, "mkimage", "mcopy", "mkfs.vfat", "fdtget"):
+    for program in (real_uboot.QEMU, "mcopy", "mkfs.vfat", "fdtget"):
         need(find(program), f"{program} is not installed: python3 -m tools.system update")
     need(real_uboot.FIRMWARE, "no U-Boot for QEMU: apt-get install u-boot-qemu")
 
@@ -30,9 +31,9 @@ def test_the_real_one_says_the_same_to_every_text(tmp_path: Path) -> None:
         f"echo '== {number}'\nload virtio 0:1 ${{scriptaddr}} t{number}.scr\nsource ${{scriptaddr}}\n"
         for number in range(len(TEXTS))
     )
-    files = {f"t{number}.scr": real_uboot.script(text, tmp_path) for number, text in enumerate(TEXTS)}
+    files = {f"t{number}.scr": script(text, 0) for number, text in enumerate(TEXTS)}
     driver = driver.replace("${scriptaddr}", "0x50000000")
-    made.make_card(card, {**files, "boot.scr": real_uboot.script(f"{driver}echo '== end'\nreset\n", tmp_path)}, {})
+    made.make_card(card, {**files, "boot.scr": script(f"{driver}echo '== end'\nreset\n", 0)}, {})
     said = real_uboot.start(card).decode(errors="replace").replace("\r", "")
     assert "== end" in said, said
     answers = {}
@@ -46,7 +47,7 @@ def test_the_real_one_says_the_same_to_every_text(tmp_path: Path) -> None:
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A card with the real script, to make the others of."""
     folder = tmp_path_factory.mktemp("base")
-    make_base(folder / "card", real_uboot.script(SCRIPT, folder))
+    make_base(folder / "card", script(SCRIPT, 0))
     return folder / "card"
 
 
