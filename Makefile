@@ -74,7 +74,7 @@ test-deb: dev ## the Debian packages in clean roots, arm64 under qemu-user (ARGS
 	@KONTOR_WITH=slow $(PYTEST) -m slow $(or $(ARGS),tests/deb)
 
 test-image: dev ## the image of `make image` in QEMU: into the room, mute, lamps, ports, starts (ARGS="-k virt" for some; needs root)
-	@$(PYTHON) -m tools.system image-tests || true
+	@$(PYTHON) -m tools.system images || true
 	@KONTOR_WITH=slow $(if $(ARGS),,KONTOR_MEASUREMENTS=docs/measurements) $(PYTEST) -s -m slow tests/image $(ARGS)
 
 slow: alsa ## the slow suites (ARGS=tests/soak for some of them)
@@ -82,7 +82,7 @@ slow: alsa ## the slow suites (ARGS=tests/soak for some of them)
 	@case "$(ARGS)" in "" | *firmware*) $(PYTHON) -m tools.system firmware boards; $(PYTHON) -m tools.bootstrap hardware || true;; esac
 	@case "$(ARGS)" in "" | *tools/hardware*) $(PYTHON) -m tools.system hardware; $(PYTHON) -m tools.bootstrap hardware || true;; esac
 	@case "$(ARGS)" in "" | *tests/network*) $(PYTHON) -m tools.system kernel network || true;; esac
-	@case "$(ARGS)" in "" | *tests/image*) $(PYTHON) -m tools.system image-tests || true;; esac
+	@case "$(ARGS)" in "" | *tests/image*) $(PYTHON) -m tools.system images || true;; esac
 	@case "$(ARGS)" in "" | *systemd*) $(PYTHON) -m tools.system kernel systemd || true;; esac
 	@case "$(ARGS)" in "" | *tests/deb*) $(PYTHON) -m tools.system packages || true;; esac
 	@KONTOR_WITH=slow $(PYTEST) -m slow $(ARGS)

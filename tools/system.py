@@ -97,6 +97,16 @@ HARDWARE = {"dot": "graphviz"}
 BOARDS = {"qemu-system-aarch64": "qemu-system-arm", "depmod": "kmod"}
 """What starts a kernel on a Raspberry Pi that is none."""
 
+IMAGE_TESTS = BOARDS | {
+    "mcopy": "mtools",
+    "zstd": "zstd",
+    "dtc": "device-tree-compiler",
+    "fdtoverlay": "device-tree-compiler",
+    "ip": "iproute2",
+    "curl": "curl",
+}
+"""What starts the image in an office of its own and looks into its card."""
+
 SYSTEMD = {
     "systemd-nspawn": "systemd-container",
     "nsenter": "util-linux",
@@ -130,6 +140,7 @@ SETS = {
     "network": NETWORK,
     "firmware": FIRMWARE,
     "boards": BOARDS,
+    "images": IMAGE_TESTS,
     "hardware": HARDWARE,
     "systemd": SYSTEMD,
     "packaging": PACKAGING,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,21 +16,20 @@ from tests.image.device import Device
 from tests.image.kernel import image_kernel
 from tests.image.office import MAC, TAP, Office
 from tests.support.need import need
+from tools import measurements
 from tools.image import qemu
 from tools.image.qemu import Boot, Drive, Hardware, Machine, Net
 from tools.kernel.agent import JOBS
 from tools.kernel.fetch import ROOT
+from tools.measurements import Figure
 
-SETTINGS = """
-echo = "off"
-noise = "off"
-gain_control = false
-chimes = "off"
-[panel]
-board = "pi4"
-chip = "kontor-test"
-"""
-"""What a device under test has besides what its card says: no front end, and the pins by their name."""
+
+def settings(office: Office, identity: str) -> str:
+    """What stands on a card that lets a device into the room; its sound card is named, for ``auto`` takes no cable for one."""
+    text = office.card(identity.title(), identity)
+    for side in ("capture", "playback"):
+        text = text.replace(f'{side} = "auto"', f'{side} = "hw:CARD=Loopback,DEV=1"')
+    return text
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def image() -> Path:
     found = sorted((ROOT / "dist").glob("kontor-*-arm64.img.zst"), key=lambda path: path.stat().st_mtime)
     need(found, "there is no image to test: make image")
     for program in ("zstd", "mcopy", "dtc", "fdtoverlay", "curl", "ip"):
-        need(program, f"the image is tested with {program}: python3 -m tools.system image-tests")
+        need(program, f"the image is tested with {program}: python3 -m tools.system images")
     return found[-1]
 
 
@@ -54,14 +54,6 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     """The network around the devices."""
     with Office(tmp_path_factory.mktemp("office")) as office:
         yield office
-
-
-def settings(office: Office, identity: str) -> str:
-    """What stands on a card for a device that is let into the room."""
-    text = office.card(identity.title(), identity)
-    for side in ("capture", "playback"):
-        text = text.replace(f'{side} = "auto"', f'{side} = "hw:CARD=Loopback,DEV=1"')
-    return text.rstrip() + SETTINGS
 
 
 def virt(card: Card, folder: Path, archive: bytes, **more: str) -> Boot:
@@ -84,7 +76,7 @@ def running(card: Card, boot: Boot, office: Office | None) -> Iterator[Device]:
         yield device
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def device(image: Path, archive: bytes, office: Office, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
     """A device with its card, in the office, from its first start on."""
     folder = tmp_path_factory.mktemp("device")
@@ -92,3 +84,14 @@ def device(image: Path, archive: bytes, office: Office, tmp_path_factory: pytest
     card.put("kontor.toml", settings(office, "amber").encode())
     with running(card, virt(card, folder, archive), office) as device:
         yield device
+
+
+@pytest.fixture(scope="session")
+def figures(request: pytest.FixtureRequest) -> Iterator[list[Figure]]:
+    """What the tests measured: docs/measurements/image-boot.json, for ``make test-image``, unless a test failed."""
+    found: list[Figure] = []
+    failed = request.session.testsfailed
+    yield found
+    place = os.environ.get("KONTOR_MEASUREMENTS")
+    if place and found and request.session.testsfailed == failed:
+        measurements.write("image-boot", found, Path(place))

@@ -47,6 +47,17 @@ ExecStart=/usr/bin/python3 -m tests.image.inside.serve
 Restart=always
 """
 _STRETCH = f"[Service]\nWatchdogSec={STRETCHED}\nTimeoutStartSec=600\n"
+_SETTINGS = """schema = 1
+[audio]
+echo = "off"
+noise = "off"
+gain_control = false
+chimes = "off"
+[panel]
+board = "pi4"
+chip = "kontor-test"
+"""
+"""As a machine's own: no front end, and the pins by their name. The card's own kontor.toml is as the server made it."""
 _UNITS = "etc/systemd/system"
 _SOURCES = (
     *("tests/__init__.py", "tests/image/__init__.py", "tests/image/inside/*.py"),
@@ -62,6 +73,7 @@ def archive(kernel: Kernel) -> bytes:
     """
     files = {f"{_UNITS}/kontor-test-modules.service": _MODULES_UNIT.encode()}
     files[f"{_UNITS}/kontor-test.service"] = _AGENT_UNIT.encode()
+    files["etc/kontor/conf.d/50-test.toml"] = _SETTINGS.encode()
     for part in ("sound", "link", "provision"):
         files[f"{_UNITS}/kontor-{part}.service.d/test.conf"] = _STRETCH.encode()
     for pattern in _SOURCES:

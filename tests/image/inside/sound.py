@@ -77,6 +77,12 @@ def played() -> dict[str, float]:
     return found
 
 
+def plays(hertz: float) -> dict[str, float]:
+    """What :func:`played` gives, if that is a tone of ``hertz`` (within 5 %) that can be heard; else nothing."""
+    now = played()
+    return now if abs(now["hertz"] / hertz - 1) < 0.05 and now["level"] > -30 else {}
+
+
 def main(hertz: str) -> None:
     """Speak and listen."""
     threading.Thread(target=listen, daemon=True).start()
