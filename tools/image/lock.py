@@ -147,7 +147,7 @@ class Apt:
             told = self.run("apt-cache", "show", "--no-all-versions", f"{_META}/{BACKPORTS}")
         except MissingError:
             told = ""  # apt says no more than that there is none
-        found = re.search(r"^Depends:.*\blinux-(?:image|binary|base)-(\d[^ ,]*)", told, re.MULTILINE)
+        found = re.search(r"^Depends:.*\blinux-(?:image|binary|base)-(\d[^\s,]*)", told, re.MULTILINE)
         if found is None:
             raise MissingError(f"{_META} of {BACKPORTS} names no kernel")
         return found[1]

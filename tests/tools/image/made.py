@@ -1,16 +1,41 @@
-"""Debian packages and an archive of them, made by hand."""
+"""Debian packages and an archive of them, made by hand, and a server of a folder."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import http.server
 import io
 import lzma
 import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tools.image.fetch import Package
 from tools.image.lock import SUITES
+
+COPYRIGHT = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nLicense: Expat\n"
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """The address of a server of a folder."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def tar(files: dict[str, str | bytes]) -> bytes:
@@ -52,11 +77,19 @@ class Archive:
     place: Path
     packages: dict[str, list[str]] = field(default_factory=dict)
 
-    def add(self, name: str, version: str = "1", *, suite: str = SUITES[0][0], depends: str = "") -> Package:
+    def add(
+        self,
+        name: str,
+        version: str = "1",
+        *,
+        suite: str = SUITES[0][0],
+        depends: str = "",
+        files: dict[str, str | bytes] | None = None,
+    ) -> Package:
         """Put a package into a suite; the line that a lock file has of it."""
         control = f"Package: {name}\nVersion: {version}\nArchitecture: arm64\nMaintainer: nobody\nDescription: none\n"
         control += f"Depends: {depends}\n" if depends else ""
-        data = deb(control, {f"usr/share/doc/{name}/copyright": "License: Expat\n"})
+        data = deb(control, files or {f"usr/share/doc/{name}/copyright": COPYRIGHT})
         path = self.place / f"pool/{name}_{version}_arm64.deb"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.need import need
-from tests.tools.image.made import Archive
+from tests.tools.image.made import Archive, serving
 from tools.image import fetch
 from tools.image.errors import ImageError, MissingError
 from tools.image.fetch import Package, read_lock
 
 GOOD = f"one 1:2 arm64 12 {'ab' * 32} debian pool/main/o/one/one_2_arm64.deb"
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture
@@ -41,12 +33,8 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
     folder = tmp_path / "snapshot"
     folder.mkdir()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+    with serving(folder) as address:
+        yield address
 
 
 def vanish(archive: Archive, package: Package, to: Path) -> None:
