@@ -133,8 +133,8 @@ def factory() -> Record:
 
 
 def afresh(running: Name) -> Record:
-    """What is written when both copies are lost and ``running`` has proved itself; the other slot may be good or not."""
-    return Record(1, running, {running: Slot(TRIES, True), other(running): Slot(TRIES, False)})
+    """What holds where both copies are lost: nothing is known of either slot, and ``running`` at least has come up."""
+    return Record(0, running, {running: Slot(), other(running): Slot(TRIES)})
 
 
 def next_start(record: Record) -> tuple[Name, Record]:

@@ -97,7 +97,7 @@ class RecordFile:
         self._running = running
 
     def read(self) -> Record:
-        """What holds. Where both copies are lost the running slot counts as the one to start."""
+        """What holds. Where both copies are lost see :func:`~appliance.core.boot_slots.afresh`."""
         found, _ = newest(self._copies())
         return found or afresh(self._running)
 

@@ -192,9 +192,11 @@ def test_what_waits_for_the_next_start_is_not_undone_by_being_well(waits: Record
 
 
 def test_a_lost_record_is_written_afresh_by_whoever_runs() -> None:
-    record = afresh("b")
+    record = kept(afresh("b"), "b")
+    assert record == Record(1, "b", {"a": Slot(TRIES), "b": Slot(TRIES, True)})
     assert starts(record, 1)[0] == "b"
-    assert not on_trial(record, "b")
+    assert not on_trial(afresh("b"), "b")
+    assert not leaving(afresh("b"), "b")
 
 
 def test_names() -> None:
