@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools import pinmap
-from tools.image import boards, boot_slot, bundle, fetch, initrd, layout, manifest, pack, space, verity
+from tools.image import boards, boot_slot, bundle, fetch, initrd, layout, licences, manifest, pack, sbom, space, verity
 from tools.image.errors import ImageError, MissingError
 from tools.image.root import Root, make_root
 from tools.image.toolbox import Toolbox, make_toolbox
@@ -84,7 +84,10 @@ def make(given: Inputs, work: Path, out: Path) -> Path:
     """
     clock = Clock()
     version, epoch, toolbox = given.origin.version, given.origin.epoch, given.toolbox
-    root = make_root(work, toolbox, given.files, given.packages, _own(given, work), epoch)
+    own = _own(given, work)
+    bill = sbom.make_sbom(given.packages, given.files, _wheels(given), own, version, epoch)
+    root = make_root(work, toolbox, given.files, given.packages, own, epoch)
+    licences.require(root.folder, given.packages)
     clock.done("root file system")
     pack.erofs(toolbox, work / SLOT_ROOT, root.tar)
     sealed = verity.seal(work / SLOT_ROOT)
@@ -102,7 +105,8 @@ def make(given: Inputs, work: Path, out: Path) -> Path:
     clock.done("packed")
     bundle.make_bundle(work / BOOT, work / SLOT_ROOT, version, out, epoch, names)
     manifest.write(out / f"kontor-{version}-arm64.imager.json", image, work / CARD, version, epoch)
-    clock.done("update, manifest")
+    sbom.write(out / f"kontor-{version}-arm64.cdx.json", bill)
+    clock.done("update, manifest, bill of materials")
     return image
 
 
@@ -113,6 +117,11 @@ def _own(given: Inputs, work: Path) -> Path:
         return package.build(target, given.origin, work / "deb", given.wheels)
     except wheels.WheelError as error:
         raise MissingError(str(error)) from None
+
+
+def _wheels(given: Inputs) -> list[Path]:
+    """The wheels inside Kontor's package."""
+    return sbom.locked_wheels(given.origin, next(target for target in TARGETS if target.name == TARGET), given.wheels)
 
 
 def _firmware(given: Inputs, root: Root, work: Path) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tools.image.errors import ImageError
@@ -144,8 +144,11 @@ def _text(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> str:
     return file.read().decode(errors="replace") if file else ""
 
 
-def missing(folder: Path, packages: Sequence[Package]) -> Iterator[str]:
-    """The packages whose copyright file is not in a root file system."""
-    for package in packages:
-        if not (folder / DOC / package.name / "copyright").exists():
-            yield package.name
+def require(folder: Path, packages: Sequence[Package]) -> None:
+    """Make sure that the copyright file of every package is in a root file system.
+
+    :raises ImageError: one is not; says whose.
+    """
+    lacking = [each.name for each in packages if not (folder / DOC / each.name / "copyright").exists()]
+    if lacking:
+        raise ImageError(f"the image lacks the licences of {', '.join(lacking[:5])} ({len(lacking)} in all)")

@@ -96,4 +96,6 @@ def test_a_root_without_a_packages_licence_is_told(tmp_path: Path) -> None:
     (tmp_path / "root/usr/share/doc/one").mkdir(parents=True)
     (tmp_path / "root/usr/share/doc/one/copyright").write_text(COPYRIGHT)
     (tmp_path / "root/usr/share/doc/two").symlink_to("one")
-    assert list(licences.missing(tmp_path / "root", packages)) == ["three"]
+    licences.require(tmp_path / "root", packages[:2])
+    with pytest.raises(ImageError, match=r"lacks the licences of three \(1 in all\)"):
+        licences.require(tmp_path / "root", packages)
