@@ -38,4 +38,4 @@ def write(path: Path, image: Path, card: Path, version: str, epoch: int) -> None
 def digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
-        return hashlib.filedigest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
