@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo core dev judges acoustics speech system outside alsa test test-kernel pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements panel-pictures firmware hardware lock train-residual docs \
-	docs-check bench-audio bench-demo bench-call bench-fleet bench-idle bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room deb image-lock sbom test-deb test-network test-image test-systemd tools-livekit clean
+	docs-check bench-audio bench-demo bench-call bench-fleet bench-idle bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room deb image-lock image-packages sbom test-deb test-network test-image test-systemd tools-livekit clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -135,6 +135,9 @@ deb: core ## the Debian packages of the last commit, in dist/ (ARGS=trixie-arm64
 
 image-lock: ## which of Debian's packages the image is made of, anew (needs a network)
 	@$(PYTHON) -m tools.image.lock
+
+image-packages: core ## everything that the image is made of, in dist/packages/, for a release to carry along (410 MB)
+	@$(BIN)/python -m tools.image.cache $(ARGS)
 
 sbom: core ## what the image is made of, with licences, in dist/; and what is known to be wrong with it
 	@$(PYTHON) -m tools.system packaging || true
