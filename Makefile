@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo core dev judges acoustics speech system outside alsa test test-kernel pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements panel-pictures firmware hardware lock train-residual docs \
-	docs-check bench-audio bench-demo bench-call bench-fleet bench-idle bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room deb image-lock image-packages sbom test-deb test-network test-image test-systemd tools-livekit clean
+	docs-check bench-audio bench-demo bench-call bench-fleet bench-idle bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room deb image image-verify image-lock image-packages sbom test-deb test-network test-image test-systemd tools-livekit clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -132,6 +132,14 @@ hardware: dev ## circuits of the panel: rules, what breaks, drawings, cables, pa
 deb: core ## the Debian packages of the last commit, in dist/ (ARGS=trixie-arm64 for one of the four)
 	@$(PYTHON) -m tools.system packaging || true
 	@$(BIN)/python -m tools.package.build $(ARGS)
+
+image: core ## the SD card's image of the last commit, its update and its bill of materials, in dist/ (10 min; 400 MB once)
+	@$(PYTHON) -m tools.system packaging || true
+	@$(BIN)/python -m tools.image.build $(ARGS)
+
+image-verify: core ## the image twice, in other folders, zones, languages, on another day: the same bytes? (20 min)
+	@$(PYTHON) -m tools.system packaging || true
+	@$(BIN)/python -m tools.image.verify $(ARGS)
 
 image-lock: ## which of Debian's packages the image is made of, anew (needs a network)
 	@$(PYTHON) -m tools.image.lock

@@ -43,6 +43,9 @@ TESTS = SOUND | {
     "fdtoverlay": "device-tree-compiler",
     "strace": "strace",
     "mkfs.ext4": "e2fsprogs",  # the factory reset of the image
+    "sfdisk": "fdisk",  # whose tools the card, its hash tree and U-Boot's files are compared with
+    "veritysetup": "cryptsetup-bin",
+    "mkimage": "u-boot-tools",
     "promtool": "prometheus",  # checks the figures and the alerts
     "minisign": "minisign",  # signatures of ours and its, each checked by the other
     "/usr/lib/*/libspeexdsp.so.1": "libspeexdsp1",  # a canceller that ours is compared with
