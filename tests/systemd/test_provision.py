@@ -74,3 +74,18 @@ def test_a_boot_file_that_is_wrong_changes_nothing_and_is_told_with_its_line(car
         card.run(
             "rm -f /boot/firmware/kontor.toml; umount -l /boot/firmware; systemctl restart kontor-provision.service"
         )
+
+
+def test_a_trial_that_the_power_cut_off_is_read_by_nobody(guest: Guest) -> None:
+    """All of them start at once; what takes it back is there before each of them."""
+    settings = "/var/lib/kontor/settings"
+    guest.run(
+        f"systemctl stop kontor.target kontor-settled.service && cd {settings} && mkdir -p sets/0000 && "
+        "chown -R kontor-provision:kontor sets && rm -f active && ln -s sets/0000 active && systemctl start kontor.target"
+    )
+    guest.until_in_call(60)
+    links = guest.run(f"cd {settings} && readlink good; readlink active || true").stdout.split()
+    assert len(set(links)) <= 1
+    assert all(guest.status(part)["settings"] != "0000" for part in ("sound", "link"))
+    told = guest.run("journalctl --no-pager -o cat -u kontor-settled.service").stdout
+    assert 'event=settings_reverted digest=0000 why="the trial was cut off"' in told

@@ -3,6 +3,7 @@
 import configparser
 import fnmatch
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from appliance.app.process import PRIORITY
 from appliance.app.supervisor import WATCHDOG
 from appliance.panel.leds import led_of
+from appliance.provisioning.sets import Sets
 from tests.support.need import need
 from tests.systemd.guest import SERVICES, UNITS
 from tests.systemd.test_sandbox import GOALS
@@ -55,7 +57,7 @@ def test_the_score_is_within_its_goal(part: str) -> None:
 
 
 def test_what_is_the_same_in_all_units_is_the_same() -> None:
-    common = {text(part).split(_COMMON)[1].split("\n\n[Install]")[0].strip() for part in SERVICES}
+    common = {text(part).split(_COMMON)[1].split("\n\n[Install]")[0].strip() for part in (*SERVICES, "settled")}
     assert len(common) == 1
 
 
@@ -78,6 +80,41 @@ def test_users_and_folders_fit_what_is_made_at_the_start(part: str) -> None:
     assert folders[f"/var/lib/{state}"] == (mode, f"kontor-{part}", "kontor")
     for path in " ".join(setting(part, "ReadWritePaths")).split():
         assert path in folders or path.startswith("-"), f"{path} may not be there, and the service would not start"
+
+
+def _settled(folder: Path) -> subprocess.CompletedProcess[str]:
+    """What kontor-settled.service does, in ``folder``."""
+    unit = text("settled").replace("\\\n", "")
+    (script,) = re.findall(r"^ExecStart=/bin/sh -c '(.*)'$", unit, re.MULTILINE)
+    plain = script.replace("$$", "$").replace("\\\\", "\\")
+    return subprocess.run(["/bin/sh", "-c", plain], cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("active", "good"), [("b", "a"), ("b", ""), ("", "a")])
+def test_a_trial_that_was_cut_off_is_taken_back_before_anybody_reads_it(tmp_path: Path, active: str, good: str) -> None:
+    """As provision itself would."""
+    sets, expected = Sets(tmp_path / "settings"), Sets(tmp_path / "expected")
+    for made in (sets, expected):
+        (made._sets).mkdir(parents=True)
+        made.point("active", active)
+        made.point("good", good)
+    done = _settled(tmp_path / "settings")
+    expected.point("active", good)
+    assert done.returncode == 0
+    assert done.stdout == f'event=settings_reverted digest={active} why="the trial was cut off"\n'
+    names = [sorted(path.name for path in made._folder.iterdir()) for made in (sets, expected)]
+    assert names[0] == names[1]
+    assert sets.linked("active") == good
+    assert good == "" or os.readlink(tmp_path / "settings/active") == os.readlink(tmp_path / "expected/active")
+
+
+@pytest.mark.parametrize("link", ["", "a"])
+def test_settings_that_were_kept_stay(tmp_path: Path, link: str) -> None:
+    sets = Sets(tmp_path)
+    for name in ("active", "good"):
+        sets.point(name, link)  # type: ignore[arg-type]
+    done = _settled(tmp_path)
+    assert (done.returncode, done.stdout, sets.linked("active")) == (0, "", link)
 
 
 def test_what_unit_and_program_both_say_they_say_alike() -> None:
