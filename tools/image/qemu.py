@@ -115,8 +115,8 @@ class Hardware:
     """What the machine is made of.
 
     :param ports: names of virtio-serial ports (``virt``); on ``raspi3b`` each is an FTDI adapter on USB: :attr:`Machine.ports`.
-    :param counted: one processor whose time is its instructions, a nanosecond each; where nobody has anything to do, time leaps.
-        CPU time that the guest reports is then a number of instructions, whatever else the host does. Slower.
+    :param counted: one processor whose time is its instructions, a nanosecond each, but never faster than the host's. CPU time
+        that the guest reports then is a number of instructions, whatever else the host does. Slower.
     :param reboots: whether it starts anew when the guest says so; else it ends.
     :param inside: words before QEMU's: ``ip netns exec NAME``.
     :param options: more words for QEMU.
@@ -159,7 +159,7 @@ class Hardware:
         """QEMU's words for the board alone."""
         yield from ("-accel", f"tcg,thread={'single' if self.counted else 'multi'}")
         if self.counted:
-            yield from ("-icount", "shift=0,sleep=off")
+            yield from ("-icount", "shift=0,sleep=on")
         if self.board == "raspi3b":
             yield from ("-M", "raspi3b")
             return

@@ -45,6 +45,15 @@ def cost() -> dict[str, Any]:
     return {"parts": rows, "busy_s": busy / 100, "uptime_s": float(Path("/proc/uptime").read_text().split()[0])}
 
 
+def finished() -> bool:
+    """Whether the system's start is done and all our services are ready."""
+    states = told("systemctl", "is-active", *(f"kontor-{part}.service" for part in SERVICES)).split()
+    return states == ["active"] * len(SERVICES) and told("systemctl", "is-system-running").strip() in (
+        "running",
+        "degraded",
+    )
+
+
 def scores() -> dict[str, float]:
     """Exposure of every service that runs, as systemd-analyze security counts it: 0 best, 10 worst."""
     return {
