@@ -85,9 +85,10 @@ def make(given: Inputs, work: Path, out: Path) -> Path:
     clock = Clock()
     version, epoch, toolbox = given.origin.version, given.origin.epoch, given.toolbox
     own = _own(given, work)
-    bill = sbom.make_sbom(given.packages, given.files, _wheels(given), own, version, epoch)
+    texts = licences.texts(given.packages, given.files)
+    bill = sbom.make_sbom(given.packages, given.files, texts, _wheels(given), own, version=version, epoch=epoch)
     root = make_root(work, toolbox, given.files, given.packages, own, epoch)
-    licences.require(root.folder, given.packages)
+    licences.require(root.folder, texts)
     clock.done("root file system")
     pack.erofs(toolbox, work / SLOT_ROOT, root.tar)
     sealed = verity.seal(work / SLOT_ROOT)

@@ -38,20 +38,22 @@ _NAMESPACE = uuid.UUID("6f1c5f0e-6f0d-4b51-9d0b-0f2f8a0c8f1e")
 def make_sbom(
     packages: Sequence[Package],
     files: Mapping[str, Path],
+    texts: Mapping[str, str],
     found: Sequence[Path],
     own: Path,
+    *,
     version: str,
     epoch: int,
 ) -> str:
     """The bill of materials as JSON.
 
     :param packages: the lock of the root; ``files`` their packages by SHA-256.
+    :param texts: their copyright files, as :func:`tools.image.licences.texts` gives them.
     :param found: the wheels in Kontor's package.
     :param own: Kontor's package, a .deb.
     :param version: Kontor's; ``epoch`` (Unix seconds) the time in the bill.
     :raises ImageError: a package or a wheel names no licence.
     """
-    texts = licences.texts(packages, files)
     components = [_debian(package, files[package.sha256], texts[package.name]) for package in packages]
     components += [_wheel(path) for path in found]
     kontor = {
@@ -185,7 +187,8 @@ def main(arguments: Sequence[str]) -> int:
         found = locked_wheels(origin, target, given.wheels)
         with tempfile.TemporaryDirectory(prefix="kontor-sbom-") as folder:
             own = build.build(target, origin, Path(folder), given.wheels)
-            text = make_sbom(packages, files, found, own, origin.version, origin.epoch)
+            texts = licences.texts(packages, files)
+            text = make_sbom(packages, files, texts, found, own, version=origin.version, epoch=origin.epoch)
     except (source.SourceError, wheels.WheelError) as error:
         print(f"kontor: {error}")
         return 75

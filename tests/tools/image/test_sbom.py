@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.tools.image.made import Archive, deb
-from tools.image import sbom
+from tools.image import licences, sbom
 from tools.image.errors import ImageError
 from tools.image.fetch import Package
 
@@ -31,7 +31,8 @@ def bill(tmp_path: Path, archive: Archive, packages: Sequence[Package], wheels: 
     own = tmp_path / "own.deb"
     own.write_bytes(deb("Package: kontor\nVersion: 1\n", {"usr/x": ""}))
     files = {package.sha256: archive.place / package.path for package in packages}
-    return sbom.make_sbom(packages, files, wheels, own, "1.2", EPOCH)
+    texts = licences.texts(packages, files)
+    return sbom.make_sbom(packages, files, texts, wheels, own, version="1.2", epoch=EPOCH)
 
 
 @pytest.fixture
