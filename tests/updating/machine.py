@@ -57,7 +57,7 @@ class Machine:
 
     def __init__(self, root: Path, first: Image) -> None:
         self.root = root
-        self.devices, self.state, self.runtime = root / "dev/kontor", root / "state", root / "run"
+        self.devices, self.state, self.runtime = root / "dev/kontor", root / "state/update", root / "run/update"
         for folder in (self.devices, self.state, self.runtime, root / "proc/device-tree", root / "etc/kontor"):
             folder.mkdir(parents=True, exist_ok=True)
         (root / "proc/device-tree/compatible").write_bytes(f"{BOARD}\0brcm,bcm2711\0".encode())
@@ -94,8 +94,8 @@ class Machine:
         self.booted, after = next_start(record)
         (self.devices / f"record-{order[0]}").write_bytes(encode(after))
         (self.root / "proc/cmdline").write_text(f"console=ttyS1 kontor.slot={self.booted} quiet\n")
-        for file in self.runtime.iterdir():
-            file.unlink()
+        shutil.rmtree(self.runtime.parent)
+        self.runtime.mkdir(parents=True)
         found = self.runs(self.booted)
         version = f"IMAGE_VERSION={found.version}\nKONTOR_BUILT={found.built}\n" if found else ""
         (self.root / "etc/os-release").write_text(f'NAME="Kontor"\n{version}')
