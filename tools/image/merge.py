@@ -69,7 +69,7 @@ class Merger:
         kept: dict[str, None] = {}
         with deb.data(package.path) as archive:
             for member in archive:
-                name = place(member.name)
+                name = place(member.name, folder=member.isdir())
                 if name and self._wanted.takes(name, folder=member.isdir()):
                     self._unpack(archive, member, name, package.name)
                     kept[name] = None
@@ -80,6 +80,7 @@ class Merger:
         """Write dpkg's list of packages, so that dpkg and scanners know what is there."""
         text = "\n".join(self._status[name] for name in sorted(self._status))
         self._tree.add_file(f"{_DATABASE}/status", text.encode())
+        self._tree.add_file(f"{_DATABASE}/info/format", b"1\n")  # a list is named after package and architecture
         self._tree.add_folder(f"{_DATABASE}/updates")
 
     def _unpack(self, archive: tarfile.TarFile, member: tarfile.TarInfo, name: str, package: str) -> None:

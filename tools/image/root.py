@@ -71,7 +71,7 @@ def make_root(
     configure.accounts(tree, toolbox, configure.read_users(image / "users.txt"), epoch)
     configure.give(tree, reviews, configure.read_modes(image / "modes.txt"))
     configure.certificates(tree)
-    configure.release(tree, own.name.split("_")[1], epoch)
+    configure.release(tree, deb.read(own).field("Version"), epoch)
     configure.services(tree, toolbox)
     configure.libraries(tree, toolbox)
     bytecode.compile_all(tree, toolbox)

@@ -158,8 +158,8 @@ class Tree:
         return path
 
 
-def place(name: str) -> str:
+def place(name: str, *, folder: bool = False) -> str:
     """A path as the tree has it: without dots and slashes around it, and below usr where that is only linked to."""
-    path = name.removeprefix(".").strip("/")
-    first, slash, _rest = path.partition("/")
-    return f"usr/{path}" if slash and first in _MERGED else path
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    merged = parts[:1] and parts[0] in _MERGED and (folder or len(parts) > 1)
+    return "/".join(["usr", *parts] if merged else parts)
