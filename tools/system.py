@@ -43,6 +43,8 @@ TESTS = SOUND | {
     "fdtoverlay": "device-tree-compiler",
     "strace": "strace",
     "mkfs.ext4": "e2fsprogs",  # the factory reset of the image
+    "mcopy": "mtools",  # cards on which updates are cut off
+    "fsck.fat": "dosfstools",
     "sfdisk": "fdisk",  # whose tools the card, its hash tree and U-Boot's files are compared with
     "veritysetup": "cryptsetup-bin",
     "mkimage": "u-boot-tools",
@@ -55,8 +57,12 @@ TESTS = SOUND | {
 RUNS = Path("/run/systemd/system").is_dir()
 """Whether this is a machine with a system of its own, and no container."""
 
-TAKE_OVER = {"NetworkManager": "network-manager", "/lib/systemd/systemd-timesyncd": "systemd-timesyncd"}
-"""What would take over the network and the clock of a machine that runs: there it is left to whoever types it."""
+TAKE_OVER = {
+    "NetworkManager": "network-manager",
+    "/lib/systemd/systemd-timesyncd": "systemd-timesyncd",
+    "/usr/sbin/sshd": "openssh-server",
+}
+"""What would take over the network and the clock of a machine that runs, or let people in: left to whoever types it."""
 
 if not RUNS:
     TESTS |= TAKE_OVER
@@ -109,6 +115,13 @@ IMAGE_TESTS = BOARDS | {
     "curl": "curl",
 }
 """What starts the image in an office of its own and looks into its card."""
+
+UPDATES = IMAGE_TESTS | {
+    "/usr/lib/u-boot/qemu_arm64/u-boot.bin": "u-boot-qemu",
+    "fsck.fat": "dosfstools",
+    "debugfs": "e2fsprogs",
+}
+"""What takes updates under QEMU, and judges what power cuts leave."""
 
 SYSTEMD = {
     "systemd-nspawn": "systemd-container",
