@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +29,16 @@ from tools.package.targets import TARGETS
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = ROOT / "image"
 TARGET = "trixie-arm64"
+RECIPE = ("image", "hardware/pinmap.toml", "tools")
+"""What the image is made by, in the checkout."""
 _NEEDS = 3 << 30
 """Bytes on the builder's disk, beside cache and toolbox."""
 
 CARD, BOOT, SLOT_ROOT, FIRMWARE, DATA = "card.img", "boot.fat", "root.erofs", "firmware.fat", "data.ext4"
 """What is left in the work folder, beside the root file system: the card as it is flashed, and its partitions."""
+
+
+Enter = Callable[[Toolbox], Toolbox]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ class Clock:
         self._last = now
 
 
-def gather(cache: Path, wheel_cache: Path, snapshot: str) -> Inputs:
+def gather(cache: Path, wheel_cache: Path, snapshot: str, enter: Enter) -> Inputs:
     """Everything that has to be fetched.
 
     :raises ImageError: something cannot be had.
@@ -71,7 +76,7 @@ def gather(cache: Path, wheel_cache: Path, snapshot: str) -> Inputs:
         raise MissingError(str(error)) from None
     packages = fetch.read_lock(IMAGE / "root.lock")
     files = fetch.fetch(packages, cache, snapshot)
-    toolbox = make_toolbox(IMAGE, cache, origin.epoch, snapshot)
+    toolbox = enter(make_toolbox(IMAGE, cache, origin.epoch, snapshot))
     return Inputs(origin, packages, files, toolbox, cache, wheel_cache)
 
 
@@ -152,14 +157,14 @@ def _compressed(toolbox: Toolbox, card: Path, image: Path) -> Path:
     return image
 
 
-def build(work: Path, out: Path, cache: Path, wheel_cache: Path) -> Path:
+def build(work: Path, out: Path, cache: Path, wheel_cache: Path, enter: Enter) -> Path:
     """Gather, make, and put the result in place when all of it is there; the path of the image.
 
     :raises ImageError: no image; ``work`` and ``out`` are as they were.
     """
     os.umask(0o022)
     space.require(work, _NEEDS, "making an image")
-    given = gather(cache, wheel_cache, os.environ.get("SNAPSHOT", ""))
+    given = gather(cache, wheel_cache, os.environ.get("SNAPSHOT", ""), enter)
     for folder in (work.parent, out):
         folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -177,8 +182,8 @@ def build(work: Path, out: Path, cache: Path, wheel_cache: Path) -> Path:
     return out / image.name
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Make it, and tell."""
+def main(arguments: Sequence[str], enter: Enter = lambda toolbox: toolbox) -> int:
+    """Make it, and tell. ``enter`` may give the toolbox another shape: ``make image-verify`` does."""
     parser = argparse.ArgumentParser(prog="make image", description="the image of an SD card, and its update")
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="where it goes (dist/)")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "image", help="what it is made of")
@@ -187,8 +192,10 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     for path in source.changed(ROOT):
         print(f"kontor: not in the image, since it is not committed as it is: {path}")
+    for path in source.changed(ROOT, RECIPE):
+        print(f"kontor: used as it lies here, not as it is committed: {path}")
     try:
-        image = build(given.work, given.out, given.cache, given.wheels)
+        image = build(given.work, given.out, given.cache, given.wheels, enter)
     except ImageError as error:
         print(f"kontor: {error}")
         return error.status

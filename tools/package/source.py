@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,9 +64,9 @@ def read(checkout: Path, commit: str = "HEAD") -> Source:
     return Source(files, int(epoch))
 
 
-def changed(checkout: Path) -> list[str]:
-    """Files of what a package is made of that are not as committed, and so not in it."""
-    lines = _git(checkout, "status", "--porcelain", "--", *_TAKEN).decode().splitlines()
+def changed(checkout: Path, taken: Sequence[str] = _TAKEN) -> list[str]:
+    """Files of what a package is made of that are not as committed, and so not in it; or of other folders."""
+    lines = _git(checkout, "status", "--porcelain", "--", *taken).decode().splitlines()
     return [line[3:] for line in lines]
 
 

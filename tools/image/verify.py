@@ -1,0 +1,127 @@
+"""``make image-verify``: the image made twice, in surroundings that differ in all that should not matter.
+
+The second build has other folders, another umask, time zone and language, one processor instead of all, and the clock of more
+than a year later (libfaketime, for the builder and for every tool of the toolbox). Ends with 1 when anything differs: the first
+file that does is named, and diffoscope says where, in build/image-verify.txt. Writes docs/measurements/image.json when told to
+(``KONTOR_MEASUREMENTS`` in the environment names the folder).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import measurements
+from tools.image import build, elsewhere, layout, space
+from tools.image.errors import ImageError
+from tools.image.manifest import digest
+
+REPORT = build.ROOT / "build" / "image-verify.txt"
+_NEEDS = 8 << 30
+_PARTS = ("root.tar", "initrd", build.FIRMWARE, build.BOOT, build.SLOT_ROOT, build.DATA, build.CARD)
+"""What stays in the work folder, from what others are made of to what they make."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One build: its folders, and what it took in seconds."""
+
+    work: Path
+    out: Path
+    seconds: float
+
+
+def run(folder: Path, module: str, settings: dict[str, str]) -> Made:
+    """Build below ``folder``.
+
+    :param module: what is run: the builder, or the builder elsewhere.
+    :raises ImageError: no image; its last line.
+    """
+    made = Made(folder / "work", folder / "out", 0.0)
+    command = [sys.executable, "-m", module, "--work", str(made.work), "--out", str(made.out)]
+    environment = {**os.environ, "PYTHONPATH": str(build.ROOT), **settings}
+    start = time.monotonic()
+    done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    print(done.stdout, end="", flush=True)
+    if done.returncode:
+        raise ImageError((done.stdout.strip().splitlines() or ["the build says nothing"])[-1].removeprefix("kontor: "))
+    return Made(made.work, made.out, time.monotonic() - start)
+
+
+def differences(one: Made, two: Made) -> Iterator[tuple[Path, Path]]:
+    """Files that are not the same, as pairs; a file that one build lacks is one of them."""
+    for name in _PARTS:
+        yield from _compared(one.work / name, two.work / name)
+    for name in sorted({path.name for made in (one, two) for path in made.out.iterdir()}):
+        yield from _compared(one.out / name, two.out / name)
+
+
+def _compared(one: Path, two: Path) -> Iterator[tuple[Path, Path]]:
+    if not (one.exists() and two.exists() and digest(one) == digest(two)):
+        yield one, two
+
+
+def explain(one: Path, two: Path, report: Path = REPORT) -> str:
+    """Where two files differ, into ``report``; a sentence."""
+    if shutil.which("diffoscope") is None:
+        return "diffoscope would say where: apt-get install diffoscope-minimal"
+    report.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["diffoscope", "--text", str(report), str(one), str(two)], check=False)
+    return f"where: {report}"
+
+
+def figures(one: Made) -> list[measurements.Figure]:
+    """What the issue asks of an image."""
+    image = next(one.out.glob("*.img.zst"))
+    return [
+        measurements.Figure("image.bytes_zst_mib", image.stat().st_size / layout.MIB, "MiB", "<= 160"),
+        measurements.Figure(
+            "image.root_mib", (one.work / build.SLOT_ROOT).stat().st_size / layout.MIB, "MiB", "<= 200"
+        ),
+        measurements.Figure(
+            "image.build_min", one.seconds / 60, "min", "<= 10", note="packages and toolbox in the cache"
+        ),
+    ]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Build twice, compare, tell. ``arguments`` are none."""
+    if arguments:
+        print("kontor: make image-verify knows no words")
+        return 2
+    os.umask(0o022)
+    (build.ROOT / "build").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=build.ROOT / "build", prefix=".verify-") as name:
+        folder = Path(name)
+        far = folder / "a" / "much" / "longer" / "path"
+        far.mkdir(parents=True)
+        (folder / "here").mkdir()
+        try:
+            space.require(folder, _NEEDS, "two images")
+            settings = elsewhere.settings()
+            one = run(folder / "here", "tools.image.build", {})
+            two = run(far, "tools.image.elsewhere", settings)
+        except ImageError as error:
+            print(f"kontor: {error}")
+            return error.status
+        if place := os.environ.get("KONTOR_MEASUREMENTS"):
+            measurements.write("image", figures(one), build.ROOT / place)
+        wrong = list(differences(one, two))
+        for left, right in wrong:
+            print(f"kontor: {left.name} is not the same: {left.stat().st_size} and {right.stat().st_size} bytes")
+        if wrong:
+            print(f"kontor: {explain(*wrong[0])}")
+            return 1
+        print(f"kontor: both are the same, {len(list(one.out.iterdir()))} files")
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
