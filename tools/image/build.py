@@ -29,6 +29,7 @@ from tools.package.targets import TARGETS
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = ROOT / "image"
 TARGET = "trixie-arm64"
+CACHE, WHEELS = ROOT / ".cache" / "image", ROOT / ".cache" / "wheels"
 RECIPE = ("image", "hardware/pinmap.toml", "tools")
 """What the image is made by, in the checkout."""
 _NEEDS = 3 << 30
@@ -187,8 +188,8 @@ def main(arguments: Sequence[str], enter: Enter = lambda toolbox: toolbox) -> in
     parser = argparse.ArgumentParser(prog="make image", description="the image of an SD card, and its update")
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="where it goes (dist/)")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "image", help="what it is made of")
-    parser.add_argument("--cache", type=Path, default=ROOT / ".cache" / "image", help="where fetched packages are kept")
-    parser.add_argument("--wheels", type=Path, default=ROOT / ".cache" / "wheels", help="where fetched wheels are kept")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="where fetched packages are kept")
+    parser.add_argument("--wheels", type=Path, default=WHEELS, help="where fetched wheels are kept")
     given = parser.parse_args(arguments)
     for path in source.changed(ROOT):
         print(f"kontor: not in the image, since it is not committed as it is: {path}")

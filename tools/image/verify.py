@@ -1,6 +1,6 @@
-"""``make image-verify``: the image made twice, in surroundings that differ in all that should not matter.
+"""``make image-verify``: the last commit's image made twice, in surroundings that differ in all that should not matter.
 
-The second build has other folders, another umask, time zone and language, one processor instead of all, and the clock of more
+Each build has a checkout of its own. The second one has other folders, another umask, time zone and language, one processor instead of all, and the clock of more
 than a year later (libfaketime, for the builder and for every tool of the toolbox). Ends with 1 when anything differs: the first
 file that does is named, and diffoscope says where, in build/image-verify.txt. Writes docs/measurements/image.json when told to
 (``KONTOR_MEASUREMENTS`` in the environment names the folder).
@@ -44,11 +44,14 @@ def run(folder: Path, module: str, settings: dict[str, str]) -> Made:
     :param module: what is run: the builder, or the builder elsewhere.
     :raises ImageError: no image; its last line.
     """
-    made = Made(folder / "work", folder / "out", 0.0)
-    command = [sys.executable, "-m", module, "--work", str(made.work), "--out", str(made.out)]
-    environment = {**os.environ, "PYTHONPATH": str(build.ROOT), **settings}
+    made, checkout = Made(folder / "work", folder / "out", 0.0), folder / "checkout"
+    clone = ["git", "-c", f"safe.directory={build.ROOT}/.git", "clone", "--quiet", str(build.ROOT), str(checkout)]
+    subprocess.run(clone, check=True)
+    words = {"work": made.work, "out": made.out, "cache": build.CACHE, "wheels": build.WHEELS}
+    command = [sys.executable, "-m", module, *(word for key, path in words.items() for word in (f"--{key}", str(path)))]
+    environment = {**os.environ, "PYTHONPATH": str(checkout), **settings}
     start = time.monotonic()
-    done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(command, cwd=checkout, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     print(done.stdout, end="", flush=True)
     if done.returncode:
         raise ImageError((done.stdout.strip().splitlines() or ["the build says nothing"])[-1].removeprefix("kontor: "))
