@@ -37,7 +37,8 @@ anew() {
 
 mkdir -p "$folder"
 grow || say "the data partition could not be grown"
-if { check && attach; } || anew; then
+# What is not there (yet) is not damaged, and is not made anew either.
+if [ -e "$device" ] && { { check && attach; } || anew; }; then
     /usr/lib/systemd/systemd-growfs "$folder" || say "the file system could not be grown"
 else
     say "no data partition can be used: nothing is kept beyond this start"
