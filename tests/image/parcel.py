@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from tools.image.layout import DATA, FIRMWARE
 from tools.kernel import initrd
 from tools.kernel.fetch import ROOT, Kernel
 
@@ -58,6 +59,8 @@ board = "pi4"
 chip = "kontor-test"
 """
 """As a machine's own: no front end, and the pins by their name. The card's own kontor.toml is as the server made it."""
+_DEVICES = "[Manager]\nDefaultDeviceTimeoutSec=600\n"
+_DEVICE = "[Unit]\nJobRunningTimeoutSec=600\n"
 _UNITS = "etc/systemd/system"
 _SOURCES = (
     *("tests/__init__.py", "tests/image/__init__.py", "tests/image/inside/*.py"),
@@ -74,6 +77,10 @@ def archive(kernel: Kernel) -> bytes:
     files = {f"{_UNITS}/kontor-test-modules.service": _MODULES_UNIT.encode()}
     files[f"{_UNITS}/kontor-test.service"] = _AGENT_UNIT.encode()
     files["etc/kontor/conf.d/50-test.toml"] = _SETTINGS.encode()
+    files["etc/systemd/system.conf.d/90-test.conf"] = _DEVICES.encode()
+    for uuid in (FIRMWARE.uuid, DATA.uuid):
+        device = f"dev-disk-by\\x2dpartuuid-{uuid.replace('-', chr(92) + 'x2d')}.device.d"
+        files[f"{_UNITS}/{device}/90-test.conf"] = _DEVICE.encode()
     for part in ("sound", "link", "provision"):
         files[f"{_UNITS}/kontor-{part}.service.d/test.conf"] = _STRETCH.encode()
     for pattern in _SOURCES:
