@@ -154,15 +154,22 @@ def _made(of: Line | Board, key: str) -> str:
     """The call that makes it, without what it has by default; broken into lines where it is too long for one after its key."""
     values = [(field, getattr(of, field.name)) for field in fields(of)]
     told = [
-        f"{field.name}={_literal(value)}"
-        for field, value in values
-        if field.default is MISSING or value != field.default
+        _argument(field.name, value) for field, value in values if field.default is MISSING or value != field.default
     ]
     flat = f"{type(of).__name__}({', '.join(told)})"
     if len(f'        "{key}": {flat},') <= WIDTH:
         return flat
     broken = "".join(f"            {part},\n" for part in told)
     return f"{type(of).__name__}(\n{broken}        )"
+
+
+def _argument(name: str, value: object) -> str:
+    """A value by its name, a tuple an item a line where it is too long for one."""
+    flat = f"{name}={_literal(value)}"
+    if not isinstance(value, tuple) or len(f"            {flat},") <= WIDTH:
+        return flat
+    items = "".join(f"                {_literal(item)},\n" for item in value)
+    return f"{name}=(\n{items}            )"
 
 
 def _literal(value: object) -> str:

@@ -57,7 +57,12 @@ BOARDS: Final[Mapping[str, Board]] = MappingProxyType(
         ),
         "pi4": Board(
             name="Raspberry Pi 4 Model B",
-            models=("Raspberry Pi 4 Model B",),
+            models=(
+                "Raspberry Pi 4 Model B",
+                "Raspberry Pi 400",
+                "Raspberry Pi Compute Module 4",
+                "Raspberry Pi Compute Module 4 IO Board",
+            ),
             chip_labels=("pinctrl-bcm2711",),
             usable=frozenset({4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27}),
         ),
