@@ -1,9 +1,9 @@
 """``make image-verify``: the last commit's image made twice, in surroundings that differ in all that should not matter.
 
-Each build has a checkout of its own. The second one has other folders, another umask, time zone and language, one processor instead of all, and the clock of more
-than a year later (libfaketime, for the builder and for every tool of the toolbox). Ends with 1 when anything differs: the first
-file that does is named, and diffoscope says where, in build/image-verify.txt. Writes docs/measurements/image.json when told to
-(``KONTOR_MEASUREMENTS`` in the environment names the folder).
+Each build has a checkout of its own. The second one has other folders, another umask, time zone and language, one processor
+instead of all, and the clock of more than a year later (libfaketime, for the builder and for every tool of the toolbox). Ends
+with 1 when anything differs: the first file that does is named, and diffoscope says where, in build/image-verify.txt. Writes
+docs/measurements/image.json when told to (``KONTOR_MEASUREMENTS`` in the environment names the folder).
 """
 
 from __future__ import annotations
