@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo core dev judges acoustics speech system outside alsa test test-kernel pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements panel-pictures firmware hardware lock train-residual docs \
-	docs-check bench-audio bench-demo bench-call bench-fleet bench-idle bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room bench-start deb image image-verify image-lock image-packages sbom test-deb test-network test-image test-systemd tools-livekit clean
+	docs-check bench-audio bench-demo bench-call bench-fleet bench-idle bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room bench-start deb image image-verify image-lock image-packages sbom test-deb test-network test-image test-update test-systemd tools-livekit clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,11 @@ test-deb: dev ## the Debian packages in clean roots, arm64 under qemu-user (ARGS
 	@$(PYTHON) -m tools.system packages || true
 	@KONTOR_WITH=slow $(PYTEST) -m slow $(or $(ARGS),tests/deb)
 
+test-update: dev ## updates of the image of `make image` in QEMU, and a thousand power cuts in them (KONTOR_UPDATE_STATES=100 KONTOR_UPDATE_BOOTS=2 for a short run)
+	@$(PYTHON) -m tools.system updates || true
+	@KONTOR_UPDATE_STATES=$${KONTOR_UPDATE_STATES:-1000} KONTOR_UPDATE_BOOTS=$${KONTOR_UPDATE_BOOTS:-10} KONTOR_WITH=slow \
+		$(if $(ARGS),,KONTOR_MEASUREMENTS=docs/measurements) $(PYTEST) -s -m slow tests/update $(ARGS)
+
 test-image: dev ## the image of `make image` in QEMU: into the room, mute, lamps, ports, starts (ARGS="-k virt" for some; needs root)
 	@$(PYTHON) -m tools.system images || true
 	@KONTOR_WITH=slow $(if $(ARGS),,KONTOR_MEASUREMENTS=docs/measurements) $(PYTEST) -s -m slow tests/image $(ARGS)
@@ -83,6 +88,7 @@ slow: alsa ## the slow suites (ARGS=tests/soak for some of them)
 	@case "$(ARGS)" in "" | *tools/hardware*) $(PYTHON) -m tools.system hardware; $(PYTHON) -m tools.bootstrap hardware || true;; esac
 	@case "$(ARGS)" in "" | *tests/network*) $(PYTHON) -m tools.system kernel network || true;; esac
 	@case "$(ARGS)" in "" | *tests/image*) $(PYTHON) -m tools.system images || true;; esac
+	@case "$(ARGS)" in "" | *tests/update*) $(PYTHON) -m tools.system updates || true;; esac
 	@case "$(ARGS)" in "" | *systemd*) $(PYTHON) -m tools.system kernel systemd || true;; esac
 	@case "$(ARGS)" in "" | *tests/deb*) $(PYTHON) -m tools.system packages || true;; esac
 	@KONTOR_WITH=slow $(PYTEST) -m slow $(ARGS)

@@ -157,6 +157,7 @@ SETS = {
     "firmware": FIRMWARE,
     "boards": BOARDS,
     "images": IMAGE_TESTS,
+    "updates": UPDATES,
     "hardware": HARDWARE,
     "systemd": SYSTEMD,
     "packaging": PACKAGING,

@@ -26,10 +26,10 @@ from tools.image.qemu import MachineError
 from tools.kernel.fetch import ROOT
 from tools.system import find
 
-STATES = int(os.environ.get("KONTOR_UPDATE_STATES", "1000"))
-"""Torn states that are drawn; CI draws 100."""
-BOOTS = int(os.environ.get("KONTOR_UPDATE_BOOTS", "10"))
-"""Drawn states that are booted; CI boots 2."""
+STATES = int(os.environ.get("KONTOR_UPDATE_STATES", "100"))
+"""Torn states that are drawn; make test-update draws 1000."""
+BOOTS = int(os.environ.get("KONTOR_UPDATE_BOOTS", "2"))
+"""Drawn states that are booted; make test-update boots 10."""
 
 
 @dataclass
@@ -54,7 +54,7 @@ def image() -> Path:
     found = sorted((ROOT / "dist").glob("kontor-*-arm64.img.zst"), key=lambda path: path.stat().st_mtime)
     need(found, "there is no image to test: make image")
     for program in ("zstd", "mcopy", "dtc", "fdtoverlay", "fsck.fat", "e2fsck", "debugfs", "git"):
-        need(find(program), f"{program} is not installed: python3 -m tools.system update")
+        need(find(program), f"{program} is not installed: python3 -m tools.system updates")
     return found[-1]
 
 

@@ -22,7 +22,7 @@ _OTHER = slice(512 * 1024, 712 * 1024)
 def need_programs() -> None:
     """Skip where file systems cannot be made or checked."""
     for program in ("mcopy", "mkfs.vfat", "fsck.fat", "mke2fs", "e2fsck", "debugfs"):
-        need(find(program), f"{program} is not installed: python3 -m tools.system update")
+        need(find(program), f"{program} is not installed: python3 -m tools.system updates")
 
 
 def make_version(folder: Path, name: str, rank: int) -> Version:

@@ -22,7 +22,7 @@ SCRIPT = (Path(__file__).resolve().parents[2] / "image" / "boot.cmd").read_text(
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A card to make the others of."""
     for program in ("mcopy", "mkfs.vfat"):
-        need(find(program), f"{program} is not installed: python3 -m tools.system update")
+        need(find(program), f"{program} is not installed: python3 -m tools.system updates")
     path = tmp_path_factory.mktemp("base") / "card"
     make_base(path)
     return path

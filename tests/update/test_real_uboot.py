@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 @pytest.fixture(autouse=True, scope="module")
 def _needed() -> None:
     for program in (real_uboot.QEMU, "mcopy", "mkfs.vfat", "fdtget"):
-        need(find(program), f"{program} is not installed: python3 -m tools.system update")
+        need(find(program), f"{program} is not installed: python3 -m tools.system updates")
     need(real_uboot.FIRMWARE, "no U-Boot for QEMU: apt-get install u-boot-qemu")
 
 
