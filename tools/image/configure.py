@@ -112,6 +112,8 @@ def accounts(tree: Tree, toolbox: Toolbox, numbers: Mapping[str, int], epoch: in
     )
     for name in ("passwd", "group", "shadow", "gshadow"):
         tree.remove(f"etc/{name}-")
+        if (tree.folder / "etc" / name).exists():
+            (tree.folder / "etc" / name).chmod(0o600)  # root reads what nobody may, another builder does not
     tree.remove("etc/.pwd.lock")
 
 
