@@ -55,8 +55,9 @@ def image(built: int, blocks: int = 64, *, like: Image | None = None, changed: i
 class Machine:
     """Slot a runs ``first``, and b is empty, unless the card says otherwise."""
 
-    def __init__(self, root: Path, first: Image) -> None:
-        self.root = root
+    def __init__(self, root: Path, first: Image, room: tuple[int, int] = (BOOT_BLOCKS, ROOT_BLOCKS)) -> None:
+        """Partitions of ``room`` blocks: boot, root."""
+        self.root, self._room = root, room
         self.devices, self.state, self.runtime = root / "dev/kontor", root / "state/update", root / "run/update"
         for folder in (self.devices, self.state, self.runtime, root / "proc/device-tree", root / "etc/kontor"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -75,8 +76,8 @@ class Machine:
 
     def fill(self, slot: str, content: Image) -> None:
         """Put an image into a slot, by hand."""
-        (self.devices / f"boot-{slot}").write_bytes(content.boot.ljust(BOOT_BLOCKS * BLOCK, b"\0"))
-        (self.devices / f"root-{slot}").write_bytes(content.root.ljust(ROOT_BLOCKS * BLOCK, b"\0"))
+        (self.devices / f"boot-{slot}").write_bytes(content.boot.ljust(self._room[0] * BLOCK, b"\0"))
+        (self.devices / f"root-{slot}").write_bytes(content.root.ljust(self._room[1] * BLOCK, b"\0"))
 
     def copies(self) -> list[bytes]:
         return [(self.devices / f"record-{number}").read_bytes()[:4096] for number in range(2)]
