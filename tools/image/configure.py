@@ -180,12 +180,16 @@ def release(tree: Tree, version: str, epoch: int) -> None:
 def finish(tree: Tree) -> None:
     """What is left to do, and to look at.
 
-    :raises ImageError: something is there for which a list would have to be made.
+    :raises ImageError: something is there for which a list would have to be made, or a program runs as somebody else than
+        who calls it.
     """
     for name in _EMPTY:
         folder = tree.folder / name
         if folder.is_dir() and any(folder.iterdir()):
             raise ImageError(f"{name} has something of which a list is to be made: tools/image/configure.py")
+    others = [name for name in tree.names() if (tree.folder / name).is_file() and tree.owned(name).mode & 0o6000]
+    if others:
+        raise ImageError(f"no program of the image may run as somebody else: {', '.join(others)} (image/paths.txt, modes.txt)")
     for name in _DONE:
         tree.add_file(name, b"# All that an update would do was done when the image was made.\n")
     tree.add_file("etc/machine-id", b"", Owned(0o444))

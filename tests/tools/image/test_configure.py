@@ -144,6 +144,17 @@ def test_nothing_is_left_of_which_a_list_is_to_be_made(tree: Tree) -> None:
         configure.finish(tree)
 
 
+def test_no_program_runs_as_somebody_else(tree: Tree) -> None:
+    tree.add_folder("var/mail", Owned(0o2775, 0, 8))
+    tree.add_file("usr/bin/su", b"", Owned(0o4755))
+    tree.add_file("usr/bin/wall", b"", Owned(0o2755, 0, 5))
+    with pytest.raises(ImageError, match="as somebody else: usr/bin/su, usr/bin/wall"):
+        configure.finish(tree)
+    tree.give("usr/bin/su", Owned(0o755))
+    tree.remove("usr/bin/wall")
+    configure.finish(tree)
+
+
 def test_every_user_of_ours_has_a_number_that_stays() -> None:
     """Files on the data partition belong to a number: a new user gets a new one, and nobody ever another one."""
     numbers = configure.read_users(_IMAGE / "users.txt")
