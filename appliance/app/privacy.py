@@ -83,4 +83,9 @@ def _both(settings: Settings) -> Lines:
             else "from this machine alone"
         ),
     )
+    if settings.update.url:
+        yield (
+            "updates",
+            f"looked for at {urlsplit(settings.update.url).hostname}, which learns of this machine's address alone",
+        )
     yield "to the makers", "nothing: there are no reports, no counting, no update checks"

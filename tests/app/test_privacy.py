@@ -51,7 +51,9 @@ def test_what_is_off_by_default_and_what_was_switched_on(tmp_path: Path) -> None
     assert off["metrics"] == "off"
     assert off["settings"] == "from this machine alone"
     assert off["to the makers"].startswith("nothing")
-    assert not {"host", "relay", "sign-on", "announced"} & set(off)
+    assert not {"host", "relay", "sign-on", "announced", "updates"} & set(off)
+    updates = told(tmp_path, '[update]\nurl = "https://updates.example.org/kontor"')["updates"]
+    assert updates.startswith("looked for at updates.example.org,")
     on = told(
         tmp_path,
         '[audio]\ndirection = true\n[metrics]\nlisten = "127.0.0.1:9464"\nhost_listen = "127.0.0.1:9465"',

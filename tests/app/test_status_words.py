@@ -132,3 +132,59 @@ def test_what_others_say_does_not_move_the_cursor_of_whoever_reads_it() -> None:
     assert status.printed(["room  refused (\x1b[2J\u202egone)", "two\nlines · ü"]) == (
         "room  refused (\\u001b[2J\\u202egone)\ntwo\nlines · ü"
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "lines"),
+    [
+        (
+            {"state": "up_to_date", "looks": True},
+            ["updates      version 0.8.0 in slot a, up to date"],
+        ),
+        (
+            {"state": "up_to_date", "looks": False},
+            [
+                "updates      version 0.8.0 in slot a, up to date",
+                "             none are looked for: [update] url is empty",
+            ],
+        ),
+        (
+            {"state": "working", "asked": True, "found": "0.9.0", "blocks": 30, "of": 40, "fetched": 2e6, "size": 3e7},
+            [
+                "updates      version 0.8.0 in slot a, an update is fetched",
+                "             75 % of 0.9.0 is there, 2.0 MB of 30.0 MB were fetched",
+            ],
+        ),
+        (
+            {"state": "paused", "asked": True},
+            [
+                "updates      version 0.8.0 in slot a, an update waits until nobody talks",
+                "             somebody asked for one now: it begins when nobody talks",
+            ],
+        ),
+        (
+            {"state": "left", "looks": True, "found": "0.9.0", "why": "The room was lost."},
+            [
+                "updates      version 0.8.0 in slot a, the last update was left again",
+                "             found: version 0.9.0",
+                "             The room was lost.",
+            ],
+        ),
+    ],
+)
+def test_updates(told: dict[str, Any], lines: list[str]) -> None:
+    said = {"version": "0.8.0", "slot": "a", **told}
+    assert status_words.update(said) == lines
+    assert status_words.provision({"update": said}) == lines
+
+
+def test_updates_of_what_is_no_image() -> None:
+    said = {"state": "no_image"}
+    assert status_words.provision({"update": said}) == []
+    assert status_words.update(said) == [
+        "updates      this machine was not started from an image: its packages are updated as it has them"
+    ]
+    assert status_words.update({}) == []
+    assert status_words.update({"state": "starting", "slot": "a"}) == [
+        "updates      this start has yet to prove itself"
+    ]

@@ -57,7 +57,8 @@ LINK = LinkState(
     counters=COUNTED,
 )
 CONFIG = {"state": "kept", "digest": "ab12cd34", "versions": {"all": 42, "device": 3}}
-PROVISION = {"config": CONFIG, "recovery": {"steps": {"reboot": 1}}, "counters": {}}
+UPDATE = {"state": "refused", "kind": "foreign_key", "slot": "a", "version": "0.8.0", "fetched": 4096}
+PROVISION = {"config": CONFIG, "recovery": {"steps": {"reboot": 1}}, "counters": {}, "update": UPDATE}
 HOST = HostState((RoomState("annex", 3, 2, 1), RoomState("attic", 1, 1)), counters=COUNTED)
 
 
@@ -103,6 +104,11 @@ def test_what_the_issue_asks_for_is_there() -> None:
         'kontor_config_info{digest="ab12cd34",state="kept"} 1.0',
         'kontor_config_version{scope="all"} 42.0',
         'kontor_recovery_steps_total{step="reboot"} 1.0',
+        'kontor_image_info{slot="a",version="0.8.0"} 1.0',
+        'kontor_update_state{state="refused"} 1.0',
+        'kontor_update_state{state="up_to_date"} 0.0',
+        'kontor_update_refused{why="foreign_key"} 1.0',
+        "kontor_update_fetched_bytes 4096.0",
         "kontor_machine_temperature_celsius 51.5",
         'kontor_machine_throttled{reason="hot"} 1.0',
         'kontor_machine_throttled{reason="under_voltage"} 0.0',
