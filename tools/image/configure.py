@@ -189,7 +189,9 @@ def finish(tree: Tree) -> None:
             raise ImageError(f"{name} has something of which a list is to be made: tools/image/configure.py")
     others = [name for name in tree.names() if (tree.folder / name).is_file() and tree.owned(name).mode & 0o6000]
     if others:
-        raise ImageError(f"no program of the image may run as somebody else: {', '.join(others)} (image/paths.txt, modes.txt)")
+        raise ImageError(
+            f"no program of the image may run as somebody else: {', '.join(others)} (image/paths.txt, modes.txt)"
+        )
     for name in _DONE:
         tree.add_file(name, b"# All that an update would do was done when the image was made.\n")
     tree.add_file("etc/machine-id", b"", Owned(0o444))
