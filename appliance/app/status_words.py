@@ -33,6 +33,7 @@ def provision(said: Said) -> list[str]:
         *_needs(str(said.get("needs", "")), said.get("found") or ()),
         *_health(said.get("recovery") or {}),
         *_update(said.get("update") or {}),
+        *_around(said.get("machine") or {}),
     ]
 
 
@@ -121,6 +122,13 @@ def update(said: Said) -> list[str]:
 def _update(said: Said) -> list[str]:
     """Where there is an image: elsewhere nobody asked."""
     return [] if said.get("state") == "no_image" else update(said)
+
+
+def _around(done: Said) -> list[str]:
+    """What of the image somebody should know: that ssh is on, and what could not be done for the settings."""
+    lines = ["ssh is on: whose keys are in the settings can log in as admin"] if done.get("ssh") else []
+    lines += [f"{about} is not as the settings say: {why}" for about, why in (done.get("failed") or {}).items()]
+    return [row("image" if not number else "", text) for number, text in enumerate(lines)]
 
 
 def machine(found: Machine) -> list[str]:

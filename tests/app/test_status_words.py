@@ -188,3 +188,13 @@ def test_updates_of_what_is_no_image() -> None:
     assert status_words.update({"state": "starting", "slot": "a"}) == [
         "updates      this start has yet to prove itself"
     ]
+
+
+def test_what_the_image_did_for_the_settings_is_told_when_somebody_should_know() -> None:
+    quiet = {"ssh": False, "hostname": "amber", "country": "DE", "failed": {}}
+    assert status_words.provision({"machine": quiet}) == []
+    told = status_words.provision({"machine": {"ssh": True, "failed": {"country": "Permission denied"}}})
+    assert told == [
+        "image        ssh is on: whose keys are in the settings can log in as admin",
+        "             country is not as the settings say: Permission denied",
+    ]
