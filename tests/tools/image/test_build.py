@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.image import build, manifest, pack, verify
+from tools.image import build, layout, manifest, pack, verify
 from tools.image.errors import ImageError, MissingError
 
 Folders = tuple[Path, Path]
@@ -78,12 +78,12 @@ def test_a_card_has_every_part_in_its_place(tmp_path: Path) -> None:
         parts.append(tmp_path / str(number))
         parts[-1].write_bytes(bytes(3 << 20) + b"%d" % number)
     pack.card(tmp_path / "card", *parts)
-    places = (build.layout.FIRMWARE, *build.layout.SLOTS["a"], build.layout.DATA)
+    places = (layout.FIRMWARE, *layout.SLOTS["a"], layout.DATA)
     with (tmp_path / "card").open("rb") as file:
         for number, part in enumerate(places):
             file.seek(part.start + (3 << 20))
             assert file.read(2) == b"%d\0" % number
-    assert (tmp_path / "card").stat().st_size == build.layout.IMAGE_SIZE
+    assert (tmp_path / "card").stat().st_size == layout.IMAGE_SIZE
 
 
 def test_the_list_for_imager_says_what_it_will_find(tmp_path: Path) -> None:

@@ -35,7 +35,8 @@ def _root(folder: Path) -> Path:
 
 
 def _names(archive: bytes) -> dict[str, bytes]:
-    found, at = {}, 0
+    found: dict[str, bytes] = {}
+    at = 0
     while True:
         size, length = int(archive[at + 54 : at + 62], 16), int(archive[at + 94 : at + 102], 16)
         name = archive[at + 110 : at + 109 + length].decode()
