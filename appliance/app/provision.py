@@ -177,7 +177,8 @@ async def main(files: Files, stop: asyncio.Event, journal: Journal) -> None:
         parts = {"caretaker": caretaker.run, "nearby": nearby.run, "reset": reset.run, "updating": updating.run}
         if is_service() and IMAGE.is_dir():
             around = Surroundings(lambda: provision.settings, journal, machine, own)
-            provision.around, parts["surroundings"] = around.as_dict, around.run
+            provision.around, provision.rollout.trouble = around.as_dict, around.trouble
+            parts["surroundings"] = around.run
         await provision.run(stop, notifier, parts)
     finally:
         notifier.close()

@@ -48,6 +48,8 @@ class Rollout:
         self._sets = Sets(root / _SETTINGS)
         self._ledger = Ledger(state_of(files.current.settings, "provision"))
         self.intake = Intake(root, journal, self._remember_floors, now)
+        self.trouble: Callable[[], str] = str
+        """What else FAULT is to tell; "" for nothing."""
         self._parts = Parts(Path(files.current.settings.device.runtime_dir), clock)
         self._kept: tuple[Layer, ...] = ()
         self._seen: object = None
@@ -317,6 +319,8 @@ class Rollout:
             await self._parts.show(f"settings {remembered.state}: {remembered.why}")
         elif needs(self._files.current.settings):
             await self._parts.show(f"needs {needs(self._files.current.settings)}")
+        elif self.trouble():
+            await self._parts.show(self.trouble())
 
     async def _settle_network(self, loaded: Loaded) -> None:
         if loaded.salvaged:

@@ -124,9 +124,16 @@ def _update(said: Said) -> list[str]:
     return [] if said.get("state") == "no_image" else update(said)
 
 
+_DATA = {
+    "anew": "the data partition was beyond repair and made anew: this is a new device to its server",
+    "memory": "nothing is kept beyond this start: the data partition cannot be used",
+}
+
+
 def _around(done: Said) -> list[str]:
     """What of the image somebody should know: that ssh is on, and what could not be done for the settings."""
-    lines = ["ssh is on: whose keys are in the settings can log in as admin"] if done.get("ssh") else []
+    lines = [_DATA[done["data"]]] if done.get("data") in _DATA else []
+    lines += ["ssh is on: whose keys are in the settings can log in as admin"] if done.get("ssh") else []
     lines += [f"{about} is not as the settings say: {why}" for about, why in (done.get("failed") or {}).items()]
     return [row("image" if not number else "", text) for number, text in enumerate(lines)]
 

@@ -18,6 +18,8 @@ from appliance.settings.store import atomic_write
 IMAGE = Path("/usr/lib/kontor-image")
 """It is there on the image, and nowhere else."""
 SSH = "kontor-ssh.service"
+DATA = Path("/run/kontor-data")
+"""What became of the data partition at this start (image/root/usr/lib/kontor-image/data.sh): ``kept``, ``anew``, ``memory``."""
 KEYS = "ssh_keys"
 """In provision's state: what sshd asks for (image/root/usr/lib/kontor-image/sshd_config)."""
 COUNTRY = "kontor-country@{}.service"
@@ -33,9 +35,14 @@ class Surroundings:
 
     :param settings: gives those in force now, also while they are on trial.
     :param state: the folder of provision's state.
+    :param data: the file that tells of the data partition.
     """
 
-    def __init__(self, settings: Callable[[], Settings], journal: Journal, machine: Power, state: Path) -> None:
+    def __init__(
+        self, settings: Callable[[], Settings], journal: Journal, machine: Power, state: Path, data: Path = DATA
+    ) -> None:
+        self.data = data.read_text().strip() if data.is_file() else ""
+        """What became of the data partition at this start; "" when nobody knows."""
         self._settings, self._journal, self._machine = settings, journal, machine
         self._keys = state / KEYS
         self._done: dict[str, str] = {}
@@ -54,7 +61,11 @@ class Surroundings:
         """For the status of provision."""
         shown = {about: what for about, what in self._done.items() if about != "ssh"}
         failed = {about: why for about, (_, why) in self._failed.items()}
-        return {**shown, "ssh": bool(self._done.get("ssh")), "failed": failed}
+        return {**shown, "data": self.data, "ssh": bool(self._done.get("ssh")), "failed": failed}
+
+    def trouble(self) -> str:
+        """What FAULT is to tell; "" for nothing."""
+        return "nothing is kept: the data partition cannot be used" if self.data == "memory" else ""
 
     async def look(self) -> None:
         """One look, and what follows from it."""

@@ -193,6 +193,8 @@ def test_updates_of_what_is_no_image() -> None:
 def test_what_the_image_did_for_the_settings_is_told_when_somebody_should_know() -> None:
     quiet = {"ssh": False, "hostname": "amber", "country": "DE", "failed": {}}
     assert status_words.provision({"machine": quiet}) == []
+    for word, lines in (("kept", 0), ("anew", 1), ("memory", 1)):
+        assert len(status_words.provision({"machine": quiet | {"data": word}})) == lines
     told = status_words.provision({"machine": {"ssh": True, "failed": {"country": "Permission denied"}}})
     assert told == [
         "image        ssh is on: whose keys are in the settings can log in as admin",

@@ -21,6 +21,7 @@ def key(number: int) -> str:
     return f"{kind.decode()} {base64.b64encode(data).decode()} somebody@laptop"
 
 
+NOTHING = {"data": "", "ssh": False, "failed": {}}
 ADA, BOB = key(1), key(2)
 
 
@@ -54,12 +55,12 @@ class Around:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.machine, self.out = folder, Machine(), io.StringIO()
-        self.settings = Settings()
+        self.settings, self.data = Settings(), folder / "data"
         self.part = self.begun()
 
     def begun(self) -> Surroundings:
         """As after a new start of provision."""
-        return Surroundings(lambda: self.settings, Journal("provision", self.out), self.machine, self.folder)
+        return Surroundings(lambda: self.settings, Journal("provision", self.out), self.machine, self.folder, self.data)
 
     def told(self) -> list[str]:
         """The events until now."""
@@ -110,7 +111,7 @@ async def test_name_and_country_are_given_once_and_again_when_they_change(around
     assert await around.with_settings('[device]\nname = "Büro 2"\n[network]\ncountry = "FR"\n') == [
         "start kontor-country@FR.service"
     ]
-    assert around.part.as_dict() == {"hostname": "buro-2", "country": "FR", "ssh": False, "failed": {}}
+    assert around.part.as_dict() == {"hostname": "buro-2", "country": "FR", **NOTHING}
 
 
 async def test_what_is_refused_is_told_once_and_tried_again_now_and_then(around: Around) -> None:
@@ -119,13 +120,20 @@ async def test_what_is_refused_is_told_once_and_tried_again_now_and_then(around:
     for _ in range(30):
         await around.part.look()
     assert around.told() == ['machine_not_set error="Permission denied" what=ssh value=keys']
-    assert around.part.as_dict() == {"ssh": False, "failed": {"ssh": "Permission denied"}}
+    assert around.part.as_dict() == NOTHING | {"failed": {"ssh": "Permission denied"}}
 
     around.machine.refuses = ""
     for _ in range(12):
         await around.part.look()
     assert around.machine.asked == [f"start {SSH}"], "its keys stood there already"
-    assert around.part.as_dict() == {"ssh": True, "failed": {}}
+    assert around.part.as_dict() == NOTHING | {"ssh": True}
+
+
+def test_what_became_of_the_data_partition_is_told_and_only_what_is_bad_lights_fault(around: Around) -> None:
+    for word, bad in (("kept", False), ("anew", False), ("memory", True)):
+        around.data.write_text(f"{word}\n")
+        part = around.begun()
+        assert (part.as_dict()["data"], bool(part.trouble())) == (word, bad)
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_nobody_else_comes_in(guest: Guest) -> None:
 
 def test_the_machine_has_the_name_of_the_device(guest: Guest) -> None:
     about = guest.status("provision")["machine"]
-    assert about == {"ssh": True, "hostname": "amber", "failed": {}}
+    assert about == {"data": "", "ssh": True, "hostname": "amber", "failed": {}}
     wait(guest, '[ "$(hostname)" = amber ]')
 
 

@@ -32,6 +32,7 @@ class Box:
         for program in ("e2fsck", "mkfs.ext4", "debugfs"):
             need(program, f"{program} (Debian: e2fsprogs) is what the box has")
         self.folder, self.device, self.data = folder, folder / "part", folder / "data"
+        self.told = folder / "told"
         self.bin = folder / "bin"
         self.bin.mkdir()
         for name, text in (("mount", _MOUNT), ("systemd-growfs", _PLAIN), ("chown", _PLAIN)):
@@ -45,7 +46,7 @@ class Box:
         script = SCRIPT.read_text().replace("/usr/lib/systemd/systemd-growfs", "systemd-growfs")
         path = f"{self.bin}:/usr/sbin:/usr/bin:/sbin:/bin"
         done = subprocess.run(
-            ["sh", "-c", script, "data.sh", str(self.device), str(self.data)],
+            ["sh", "-c", script, "data.sh", str(self.device), str(self.data), str(self.told)],
             env=os.environ | {"PATH": path, "ASKED": str(asked)},
             capture_output=True,
             text=True,
@@ -89,7 +90,7 @@ def test_what_is_whole_is_mounted_and_grown(box: Box) -> None:
     box.keep("mute", "closed")
     asked, said = box.start()
     assert asked == ["mount", "systemd-growfs", "chown"]
-    assert (said, box.kept("mute")) == ("", "closed")
+    assert (said, box.kept("mute"), box.told.read_text()) == ("", "closed", "kept\n")
     folders = {path.name: stat.S_IMODE(path.stat().st_mode) for path in box.data.iterdir()}
     open_, closed = 0o755, 0o700
     assert folders == {
@@ -123,7 +124,7 @@ def test_what_is_beyond_repair_is_made_anew(box: Box, content: bytes) -> None:
     asked, said = box.start()
     assert asked == ["mount", "systemd-growfs", "chown"]
     assert "is made anew" in said
-    assert box.label() == b"kontor-data"
+    assert (box.label(), box.told.read_text()) == (b"kontor-data", "anew\n")
     assert box.start()[1] == "", "and at the next start it is whole"
 
 
@@ -132,6 +133,7 @@ def test_without_a_partition_the_box_starts_and_keeps_nothing(box: Box) -> None:
     asked, said = box.start()
     assert asked == ["tmpfs", "chown"]
     assert "nothing is kept" in said
+    assert box.told.read_text() == "memory\n"
 
 
 def test_a_file_system_that_is_whole_and_cannot_be_mounted_is_made_anew(box: Box) -> None:
