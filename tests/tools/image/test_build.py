@@ -98,7 +98,7 @@ def test_the_list_for_imager_says_what_it_will_find(tmp_path: Path) -> None:
 
 
 def _made(folder: Path, **files: bytes) -> verify.Made:
-    made = verify.Made(folder / "work", folder / "out", 60.0)
+    made = verify.Made(folder / "work", folder / "out", 60.0, 90.0)
     for place in (made.work, made.out):
         place.mkdir(parents=True)
     for name in verify._PARTS:
