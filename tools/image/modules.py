@@ -21,12 +21,12 @@ def read_wanted(path: Path) -> list[str]:
     return [word for line in path.read_text().splitlines() for word in line.partition("#")[0].split()]
 
 
-def release(tree: Tree) -> str:
-    """The release of the one kernel in a tree.
+def release(root: Path) -> str:
+    """The release of the one kernel in a root file system.
 
     :raises ImageError: there is none, or more than one.
     """
-    folder = tree.folder / FOLDER
+    folder = root / FOLDER
     found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     if len(found) != 1:
         raise ImageError(f"an image has one kernel, and not {len(found)}: {', '.join(found)}")
@@ -38,7 +38,7 @@ def choose(tree: Tree, toolbox: Toolbox, wanted: Iterable[str]) -> str:
 
     :raises ImageError: a wanted module is not there.
     """
-    which = release(tree)
+    which = release(tree.folder)
     _index(tree, toolbox, which)
     folder = tree.folder / FOLDER / which
     keep = needed(folder, wanted)

@@ -8,7 +8,6 @@ import pytest
 
 from tools.image import initrd, modules
 from tools.image.errors import ImageError
-from tools.image.tree import Tree
 
 _IMAGE = Path(__file__).resolve().parents[3] / "image"
 
@@ -51,7 +50,7 @@ def test_an_image_has_one_kernel(tmp_path: Path, names: list[str]) -> None:
     for name in names:
         (tmp_path / modules.FOLDER / name).mkdir(parents=True)
     with pytest.raises(ImageError, match=f"one kernel, and not {len(names)}"):
-        modules.release(Tree(tmp_path))
+        modules.release(tmp_path)
 
 
 def test_the_list_has_no_name_twice() -> None:
