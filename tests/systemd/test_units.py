@@ -112,7 +112,7 @@ def test_a_trial_that_was_cut_off_is_taken_back_before_anybody_reads_it(tmp_path
 def test_settings_that_were_kept_stay(tmp_path: Path, link: str) -> None:
     sets = Sets(tmp_path)
     for name in ("active", "good"):
-        sets.point(name, link)  # type: ignore[arg-type]
+        sets.point(name, link)
     done = _settled(tmp_path)
     assert (done.returncode, done.stdout, sets.linked("active")) == (0, "", link)
 

@@ -91,20 +91,20 @@ def figures(before: Path | None, times: int) -> list[Figure]:
     houses = [ROOT, *([before] if before else [])]
     found = {part: middle(part, houses, times) for part in PARTS}
     rows = []
-    for part in PARTS:
-        for name, value in (("ready_ms", lambda each: each.seconds), ("cpu_ms", lambda each: each.cpu)):
-            now, *other = (1000 * value(each) for each in found[part])
-            rows.append(_row(f"start.{part}_{name}", now, *other))
-    now = found["sound"][0].cpu
-    before_that = [found["provision"][1].cpu + found["sound"][1].cpu] if before else []
+    for part, each in found.items():
+        rows.append(_row(f"start.{part}_ready_ms", [house.seconds for house in each]))
+        rows.append(_row(f"start.{part}_cpu_ms", [house.cpu for house in each]))
+    sound, provision = found["sound"], found["provision"]
+    until = [sound[0].cpu, *(a.cpu + b.cpu for a, b in zip(provision[1:], sound[1:], strict=True))]
     note = "what a core has to do until sound is ready; it waited for provision before (docs/adr/0184)"
-    rows.append(_row("start.until_sound_cpu_ms", 1000 * now, *(1000 * each for each in before_that), note=note))
+    rows.append(_row("start.until_sound_cpu_ms", until, note))
     return rows
 
 
-def _row(name: str, now: float, before: float | None = None, note: str = "") -> Figure:
-    peer = None if before is None else round(before, 1)
-    return Figure(name, round(now, 1), "ms", peer="" if peer is None else "before", peer_value=peer, note=note)
+def _row(name: str, seconds: Sequence[float], note: str = "") -> Figure:
+    """:param seconds: of this checkout, and of the one before, if there is one."""
+    now, *before = (round(1000 * each, 1) for each in seconds)
+    return Figure(name, now, "ms", peer="before" if before else "", peer_value=before[0] if before else None, note=note)
 
 
 def main(arguments: Sequence[str]) -> int:
