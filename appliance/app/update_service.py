@@ -26,7 +26,7 @@ from appliance.provisioning.fetch import Place
 from appliance.provisioning.files import Files
 from appliance.provisioning.minisign import PublicKey
 from appliance.settings import Settings
-from appliance.settings.model_provisioning import MOST_KEYS
+from appliance.settings.model_provisioning import MOST_KEYS, folder_url
 from appliance.settings.store import atomic_write
 from appliance.update.slots import running_slot
 from appliance.update.source import Folder, Offer, Web, named, offered
@@ -130,9 +130,12 @@ async def _apply(updater: Updater, settings: Settings, root: Path, wanted: Wante
 
 async def _named(source: str, settings: Settings, keys: tuple[PublicKey, ...], stack: AsyncExitStack) -> Offer:
     folder, _, manifest = source.rpartition("/")
-    place = _place(folder, settings, keys)
     if "://" not in source:
-        return await named(Folder(Path(folder or ".")), place, manifest, time.time())
+        return await named(Folder(Path(folder or ".")), _place("", settings, keys), manifest, time.time())
+    try:
+        place = _place(folder_url(folder), settings, keys)
+    except ValueError as error:
+        raise NotTaken(Why.MISSING, f"The address of the folder of {source} {error}.") from None
     web = await stack.enter_async_context(Web(place))
     return await named(web, place, manifest, time.time())
 

@@ -188,7 +188,10 @@ def left(record: Record, running: Name, reason: str) -> Record:
 
     :param reason: a sentence for people; what is not plain text becomes "?".
     """
-    slots: Mapping[Name, Slot] = {**record.slots, running: replace(record.slots[running], left=0)}
+    slots: Mapping[Name, Slot] = {
+        running: replace(record.slots[running], left=0),
+        other(running): replace(record.slots[other(running)], left=TRIES),
+    }
     return _written(record, first=other(running), slots=slots, reason=_harmless(reason))
 
 

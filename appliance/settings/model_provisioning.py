@@ -5,6 +5,7 @@ import binascii
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from appliance.settings.kinds import Many, Whole, identifier
@@ -60,6 +61,17 @@ class FolderUrl:
         if parts.scheme == "http":
             return "Settings are fetched over https alone; http is for addresses of this machine."
         return "" if parts.scheme == "https" else "Begin it with https://."
+
+
+def folder_url(text: str) -> str:
+    """The address of a folder that stands in no setting, by the rule of those that do.
+
+    :raises ValueError: it is none; says what is allowed.
+    """
+    try:
+        return FolderUrl().convert(text, Where("", Path()))
+    except Refused as error:
+        raise ValueError(error.allowed) from None
 
 
 def _here(host: str) -> bool:

@@ -7,6 +7,7 @@ keeps a bundle that did not prove itself from being tried for ever, and an old p
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ class Updater:
         if kept is not record:
             self._record.write(kept)
         if self._ledger.remembered.state is Course.TRYING and self._tried(self._here.built):
-            self._ledger.change(state=Course.KEPT, attempts=0, why="", since=int(self._now()))
+            self._note(state=Course.KEPT, attempts=0, why="")
             self._journal.tell(EventName.UPDATE_KEPT, version=self._here.version, slot=slot)
         self._tell_rest()
 
@@ -128,14 +129,15 @@ class Updater:
         if offer.floors and offer.floors != self._ledger.remembered.floors:
             self._ledger.change(floors=offer.floors)
         self._facts["found"] = bundle.version
-        if not judge_bundle(bundle, self._here, room_in(self._root, other(slot))):
-            self._ledger.change(state=Course.KEPT, why="")
+        newer = judge_bundle(bundle, self._here, room_in(self._root, other(slot)))
+        if boot_slots.leaving(record, slot):
+            # Either an update is ready already, or somebody has gone back: one start first.
+            self._tell_rest()
+        elif not newer:
+            self._note(state=Course.KEPT, why="")
             self._tell(State.UP_TO_DATE)
         elif self._ledger.remembered.refused == str(bundle.built):
             self._tell(State.LEFT, self._ledger.remembered.why)
-        elif boot_slots.leaving(record, slot):
-            # Either this bundle is ready already, or somebody has gone back: one start first.
-            self._tell_rest()
         elif not record.slots[slot].good:
             self._failed("not_now", f"Version {self._here.version} has not proved itself yet: that comes first.")
         else:
@@ -163,9 +165,7 @@ class Updater:
 
     def _flipped(self, bundle: Bundle) -> None:
         attempts = self._ledger.remembered.attempts + 1 if self._tried(bundle.built) else 1
-        self._ledger.change(
-            state=Course.TRYING, trying=str(bundle.built), attempts=attempts, why="", since=int(self._now())
-        )
+        self._note(state=Course.TRYING, trying=str(bundle.built), attempts=attempts, why="")
 
     def _tried(self, built: int) -> bool:
         """Whether the last update that was written is the one of then."""
@@ -184,7 +184,12 @@ class Updater:
     def _give_up(self, built: int, why: str, *, for_good: bool) -> None:
         spent = for_good or self._ledger.remembered.attempts >= MOST_ATTEMPTS
         refused = {"refused": str(built)} if spent else {}
-        self._ledger.change(state=Course.REVERTED, why=why, since=int(self._now()), **refused)
+        self._note(state=Course.REVERTED, why=why, **refused)
+
+    def _note(self, **fields: object) -> None:
+        """Remember it. The record is on the card already: a data partition that refuses must not undo that."""
+        with suppress(OSError):
+            self._ledger.change(since=int(self._now()), **fields)
 
     def _not_taken(self, fault: NotTaken) -> None:
         text = str(fault)
@@ -193,7 +198,7 @@ class Updater:
             return
         if text != self._ledger.remembered.why:
             self._journal.tell(EventName.UPDATE_REFUSED, kind=fault.why, why=text)
-        self._ledger.change(state=Course.REFUSED, why=text, since=int(self._now()))
+        self._note(state=Course.REFUSED, why=text)
         self._tell(State.REFUSED, text, fault.why)
 
     def _failed(self, kind: str, why: str) -> None:

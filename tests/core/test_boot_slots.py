@@ -169,6 +169,12 @@ def test_an_update_that_does_not_is_left_and_says_why() -> None:
     assert flipped(opened(record, "b"), "b").reason == ""
 
 
+def test_a_good_slot_that_had_no_start_left_can_be_gone_back_to() -> None:
+    record = left(Record(5, "a", {"a": Slot(3, True), "b": Slot(0, True)}), "a", "by hand")
+    assert leaving(record, "a")
+    assert starts(record, 4)[0] == "bbbb"
+
+
 def test_an_empty_other_slot_is_no_way_back() -> None:
     assert not on_trial(Record(1, "a", {"a": Slot(), "b": Slot()}), "a")
 

@@ -1,5 +1,6 @@
 """An update from a folder: taken, tried, kept or left; refused for every reason; resumed, and only what is missing fetched."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from appliance.core.boot_slots import encode, factory
 from appliance.core.documents import Pointer
 from appliance.core.updating import BLOCK, State
+from appliance.provisioning import ledger
 from appliance.update.source import Folder
 from tests.updating.machine import KEY, NEW_KEY, NOW, Image, Machine, at, image, published
 
@@ -105,7 +107,7 @@ async def test_whoever_goes_back_by_hand_is_not_updated_to_the_same_again(machin
     machine.updater().confirm(full=True)
     assert machine.updater().roll_back("somebody asked for it", by_hand=True)
     waits = await machine.apply(find)
-    assert waits["state"] == State.UP_TO_DATE, "it runs still"
+    assert waits["state"] == State.LEFT, "it runs still, and a start comes first"
     assert machine.start() == "a"
     machine.updater().confirm(full=False)
     assert (await machine.apply(find))["state"] == State.LEFT
@@ -282,3 +284,31 @@ async def test_a_card_that_does_not_hold_what_was_written_is_noticed(
     assert (await machine.apply(at(tmp_path / "www/images" / f"kontor-{NEW.version}-arm64.toml")))[
         "state"
     ] == State.READY
+
+
+async def test_a_data_partition_that_takes_nothing_undoes_nothing(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = at(published(tmp_path / "www", NEW))
+
+    def refuses(*_: object) -> None:
+        raise OSError(errno.EROFS, "read-only")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "atomic_write", refuses)
+        assert (await machine.apply(find))["state"] == State.READY
+        machine.start()
+        machine.updater().confirm(full=True)
+        assert machine.record.slots["b"].good
+        assert machine.updater().roll_back("by hand", by_hand=True)
+    assert machine.start() == "a"
+
+
+async def test_the_running_slot_may_be_worn(machine: Machine, tmp_path: Path) -> None:
+    """What it does not give comes from afar."""
+    find = at(published(tmp_path / "www", NEW))
+    running = machine.devices / "root-a"
+    running.write_bytes(OLD.root[: 20 * BLOCK])
+    assert (await machine.apply(find))["state"] == State.READY
+    assert machine.runs("b") == NEW
+    assert int(str(machine.status["fetched"])) > 40 * BLOCK

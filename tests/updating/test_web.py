@@ -226,3 +226,7 @@ async def test_nobody_listens(tmp_path: Path) -> None:
         assert (status["state"], status["kind"]) == (State.FAILED, "unreachable")
         site.ask_for("http://127.0.0.1:9/x.toml")
         assert (await site.act())["kind"] == "unreachable"
+        for source in ("http://updates.example.org/x.toml", "ftp://x/x.toml", "https://[/x.toml"):
+            site.ask_for(source)
+            status = await site.act()
+            assert (status["kind"], "must be like https://" in str(status["why"])) == ("missing", True)
