@@ -179,7 +179,7 @@ class Updating:
 
     async def _restart(self, why: str) -> None:
         self._restart_due = self._clock() + AGAIN
-        self._journal.tell(EventName.REBOOTING, why=why)
+        self._journal.tell(EventName.UPDATE_REBOOTS, why=why)
         try:
             await self._power.reboot()
         except NotDone as error:

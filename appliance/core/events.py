@@ -119,6 +119,7 @@ class EventName(StrEnum):
     # updates of the image
     UPDATE_STARTED = "update_started"
     UPDATE_READY = "update_ready"
+    UPDATE_REBOOTS = "update_reboots"
     UPDATE_KEPT = "update_kept"
     UPDATE_LEFT = "update_left"
     UPDATE_REFUSED = "update_refused"
@@ -230,6 +231,7 @@ _EXCEPTIONS = {
     EventName.SECRETS_NOT_BLANKED: Rule(Severity.WARNING, most=1, window=3600.0),
     EventName.UPDATE_STARTED: _NOTICE,
     EventName.UPDATE_READY: _NOTICE,
+    EventName.UPDATE_REBOOTS: _NOTICE,
     EventName.UPDATE_KEPT: _NOTICE,
     EventName.UPDATE_LEFT: _ERROR,
     EventName.UPDATE_REFUSED: _ERROR,

@@ -201,7 +201,7 @@ async def test_an_update_is_made_when_nobody_talks_and_started_and_kept(short_di
         await ready(box)
         assert box.machine.runs("b") == NEW
         assert box.power.reboots == 1, "somebody asked for it: as soon as nobody talks"
-        assert box.told("rebooting")
+        assert box.told("update_reboots")
         await box.start_over()
         assert box.machine.booted == "b"
         assert box.state == State.UP_TO_DATE
