@@ -139,6 +139,21 @@ def test_every_wanted_module_and_what_it_needs_is_there(root: Path) -> None:
     assert {"snd_usb_audio", "mc", "mii", "overlay", "dm_verity"} <= {modules.plain(path) for path in found}
 
 
+def test_every_part_of_our_overlays_has_its_driver(root: Path) -> None:
+    """What firmware/*.dts put into a board's tree, and the kernel would look for a module for."""
+    folder = root / modules.FOLDER / modules.release(root)
+    aliases = {
+        line.split()[1] for line in (folder / "modules.alias").read_text().splitlines() if line.startswith("alias ")
+    }
+    built_in = (folder / "modules.builtin.modinfo").read_bytes().decode(errors="replace")
+    aliases |= set(re.findall(r"\.alias=([^\0]+)", built_in))
+    parts = set()
+    for overlay in (ROOT / "firmware").glob("*.dts"):
+        parts |= set(re.findall(r'^\t+compatible = "([^"]+)";$', overlay.read_text(), re.MULTILINE))
+    assert {"gpio-leds", "dmic-codec"} <= parts
+    assert [part for part in sorted(parts) if f"of:N*T*C{part}" not in aliases] == []
+
+
 def test_nobody_has_a_password_or_a_key(root: Path) -> None:
     for line in (root / "etc/shadow").read_text().splitlines():
         assert line.split(":")[1].startswith(("!", "*")), line
