@@ -24,6 +24,7 @@ EXPECTED = (
     rf"udp4 \d+ > {re.escape(GATEWAY)}:{PORT}",
     r"icmp6 type (133|135|143) > ff02::.*",  # router and neighbour solicitation, multicast listener report
     r"icmp4 type 3 > 10\.77\.0\.1",  # a port is closed
+    r"udp4 \d+ > 224\.0\.0\.251:5353",  # until its card has been read it has no room, and looks for one nearby
 )
 """What a device sends that is in a room: its address, the room, its call. Without a name server it asks for no time."""
 _BATCH, _WAIT, _TRIES = 512, 1.0, 3

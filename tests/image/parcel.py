@@ -50,6 +50,8 @@ Restart=always
 _STRETCH = f"[Service]\nWatchdogSec={STRETCHED}\nTimeoutStartSec=600\n"
 _SETTINGS = """schema = 1
 [audio]
+capture = "hw:CARD=Loopback,DEV=1"
+playback = "hw:CARD=Loopback,DEV=1"
 echo = "off"
 noise = "off"
 gain_control = false

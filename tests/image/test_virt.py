@@ -37,9 +37,8 @@ async def lamp(device: Device, name: str, lit: bool) -> None:
 
 
 async def unmuted(device: Device, who: Person, name: str = "amber") -> None:
-    """Let a hand open the microphone: the switch goes through a full cycle."""
-    await ask(device, panel.switch, True)
-    await ask(device, panel.switch, False)
+    """Let a hand open the microphone: the switch goes through a full cycle, from open to open."""
+    await ask(device, panel.cycle)
     await lamp(device, "mic", False)
     await who.state(name, "listening", "speaking")
 

@@ -48,6 +48,13 @@ def switch(muted: bool) -> None:
     pull("mute", up=not muted)
 
 
+def cycle() -> None:
+    """Open, muted, open: what a hand does that means it."""
+    for muted in (False, True, False):
+        switch(muted)
+        time.sleep(1.0)
+
+
 def hold(contact: str, seconds: float) -> None:
     """Press a button that long."""
     pull(contact, up=False)
