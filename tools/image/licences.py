@@ -95,7 +95,7 @@ def names(copyright_text: str) -> tuple[str, ...]:
         found = {f"common-licenses/{word}" for word in common} | plain
     if not found:
         raise ImageError("no licence is recognized")
-    return tuple(sorted(found, key=str.lower))
+    return tuple(sorted(found, key=lambda name: (name.lower(), name)))
 
 
 def texts(packages: Sequence[Package], files: Mapping[str, Path]) -> dict[str, str]:

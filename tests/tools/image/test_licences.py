@@ -34,6 +34,13 @@ def test_what_a_form_for_machines_names_is_taken_once() -> None:
     assert licences.names(DEP5) == ("Expat", "GPL-2+")
 
 
+def test_names_that_differ_in_capitals_alone_have_an_order() -> None:
+    """A set has another one in each process: make image-verify found it."""
+    forms = [word.replace("e", end) for word in ("one", "One", "oNe", "ONe") for end in ("e", "E")]
+    told = licences.names("Format: x\n" + "".join(f"License: {form}\n" for form in forms))
+    assert list(told) == sorted(forms)
+
+
 def test_other_files_refer_to_debians_common_licences_or_quote() -> None:
     text = "License: see /usr/share/common-licenses/GPL-2. Also the GNU General Public License, and\n"
     text += "Permission is hereby granted, free\n  of charge, to any person\n"
