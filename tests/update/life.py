@@ -60,14 +60,16 @@ class Life:
         boot = self._load()
         log = self._log() if self.record else None
         drive = Drive(self.card, log=log)
-        with Machine(Hardware(boot, drives=[drive], net=net or Net(), ports=[JOBS], reboots=False)) as machine:
+        with Machine(
+            Hardware(boot, drives=[drive], net=net or Net(), ports=[JOBS], processors=1, reboots=False)
+        ) as machine:
             device = Device(machine)
             device.greeted()
             yield device
 
     def fails(self) -> str:
         """Switch it on, and wait until it gives up and wants to start anew; what it said last."""
-        with Machine(Hardware(self._load(), drives=[Drive(self.card)], reboots=False)) as machine:
+        with Machine(Hardware(self._load(), drives=[Drive(self.card)], processors=1, reboots=False)) as machine:
             machine.wait()
             return machine.tail()
 

@@ -60,6 +60,15 @@ url = "https://{HOST}:{self.port}"
 window = "any"
 keys = [{keys}]
 confirm_s = 3600
+[audio]
+capture = "hw:CARD=Loopback,DEV=1"
+playback = "hw:CARD=Loopback,DEV=1"
+echo = "off"
+noise = "off"
+gain_control = false
+[panel]
+board = "pi4"
+chip = "kontor-test"
 [network]
 ca = \"\"\"
 {self.ca}\"\"\"
