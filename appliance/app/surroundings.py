@@ -106,7 +106,10 @@ class Surroundings:
         """
         if not keys:
             self._keys.unlink(missing_ok=True)
-            await self._machine.stop(SSH)
+            if (
+                await self._machine.state_of(SSH) != "inactive"
+            ):  # mostly it is, and polkit need not be started to be asked
+                await self._machine.stop(SSH)
         elif self._keys.exists() and self._keys.read_text() == keys:
             await self._machine.start(SSH)
         else:

@@ -30,7 +30,10 @@ class Machine(Foreground):
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self.refuses = ""
+        self.refuses, self.ssh = "", "inactive"
+
+    async def state_of(self, _unit: str) -> str:
+        return self.ssh
 
     async def start(self, unit: str) -> None:
         self._ask(f"start {unit}")
@@ -48,6 +51,8 @@ class Machine(Foreground):
         if self.refuses:
             raise NotDone(self.refuses)
         self.asked.append(what)
+        if what.endswith(SSH):
+            self.ssh = "inactive" if what.startswith("stop") else "active"
 
 
 class Around:
@@ -84,8 +89,8 @@ def ssh(*keys: str) -> str:
 
 
 async def test_ssh_is_on_while_somebody_may_come_in(around: Around) -> None:
-    assert await around.with_settings("") == [f"stop {SSH}"]
-    assert not around.told(), "it was off"
+    assert await around.with_settings("") == [], "it is off"
+    assert not around.told()
 
     assert await around.with_settings(ssh(ADA)) == [f"restart {SSH}"]
     file = around.folder / KEYS
@@ -102,6 +107,13 @@ async def test_a_new_start_of_provision_throws_nobody_out(around: Around) -> Non
     await around.with_settings(ssh(ADA))
     around.part = around.begun()
     assert await around.with_settings(ssh(ADA)) == [f"start {SSH}"]
+
+
+async def test_a_key_that_was_taken_away_while_provision_did_not_run_lets_nobody_in(around: Around) -> None:
+    await around.with_settings(ssh(ADA))
+    around.part = around.begun()
+    assert await around.with_settings("") == [f"stop {SSH}"]
+    assert not (around.folder / KEYS).exists()
 
 
 async def test_name_and_country_are_given_once_and_again_when_they_change(around: Around) -> None:
