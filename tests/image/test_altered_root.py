@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from appliance.core import boot_slots
-from appliance.core.boot_slots import Record, Slot
+from appliance.core.boot_slots import Name, Record, Slot
 from tests.image.card import Card
 from tests.support.need import need
 from tools.image import layout
@@ -17,7 +17,7 @@ from tools.image.qemu import Boot, Drive, Hardware, Machine
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 FIRMWARE = Path("/usr/lib/u-boot/qemu_arm64/u-boot.bin")
-ONE_EACH = {"a": Slot(1, True), "b": Slot(1, True)}
+ONE_EACH: dict[Name, Slot] = {"a": Slot(1, True), "b": Slot(1, True)}
 
 
 @pytest.fixture
