@@ -113,7 +113,7 @@ class Loudspeaker:
 
     def _write(self, block: Block) -> bool:
         try:
-            frames = self.opened.pcm.write(self._packer.pack(block))
+            frames: int = self.opened.pcm.write(self._packer.pack(block))
         except Lost as error:
             raise CardError(f"{self.name} is gone ({error})") from error
         self._written += max(0, frames)

@@ -15,6 +15,7 @@ from typing import Any
 import alsaaudio
 
 from appliance.audio import alsa_names, inventory
+from appliance.audio.alsa_pcm import Pcm
 from appliance.audio.alsa_samples import SAMPLE_BYTES
 from appliance.audio.choice import AUTO, DEFAULT, choose
 from appliance.audio.inventory import Card, Stream
@@ -29,6 +30,10 @@ LONGEST_PERIOD = 2 * BLOCK
 PERIODS = 16
 """What the card may hold: room for a stall, not delay."""
 MOST_CHANNELS = 8
+
+_OWN: Any = alsaaudio.PCM
+PCM: Any = Pcm if isinstance(_OWN, type) and not hasattr(_OWN, "avail") else _OWN
+"""What opens a device. Debian 13 has pyalsaaudio 0.10, which cannot say how much waits: then libasound is called directly."""
 
 Lost = alsaaudio.ALSAAudioError
 """What the library raises when a device is gone."""
@@ -62,7 +67,8 @@ class CardMistakeError(CardError):
 class Opened:
     """A device that was opened, and what it really is."""
 
-    pcm: alsaaudio.PCM
+    pcm: Any
+    """As alsaaudio.PCM of 0.11."""
     device: str
     """As ALSA opens it; with the id of its card where the settings had its number."""
     channels: int
@@ -150,7 +156,7 @@ def _open(side: Side, device: str, channels: int) -> Opened:
     return _try(side, device, channels, offered[0])
 
 
-def _offered(pcm: alsaaudio.PCM, known: Sequence[str]) -> list[str]:
+def _offered(pcm: Any, known: Sequence[str]) -> list[str]:
     with contextlib.suppress(Lost):
         formats = pcm.getformats()
         return [name for name in known if name in formats]
@@ -158,7 +164,7 @@ def _offered(pcm: alsaaudio.PCM, known: Sequence[str]) -> list[str]:
 
 
 def _try(side: Side, device: str, channels: int, form: str) -> Opened:
-    pcm = alsaaudio.PCM(
+    pcm = PCM(
         _STREAM[side],
         alsaaudio.PCM_NONBLOCK,
         device=device,

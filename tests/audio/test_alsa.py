@@ -21,7 +21,7 @@ from tests.audio.alsa_library import Device, Library
 from tests.audio.card_user import User, wait
 from tests.audio.machine import Machine, lay_out
 
-MODULES = ["alsa", *(f"alsa_{name}" for name in ("open", "mute", "microphone", "loudspeaker", "sides"))]
+MODULES = ["alsa", *(f"alsa_{name}" for name in ("pcm", "open", "mute", "microphone", "loudspeaker", "sides"))]
 
 
 @pytest.fixture
