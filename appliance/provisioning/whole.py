@@ -11,7 +11,8 @@ from appliance.settings import Problem, Resolved, SettingsError, Source, resolve
 from appliance.settings.problems import shown
 from appliance.settings.sources import Document, read
 
-_MACHINE = (("device", "state_dir"), ("device", "runtime_dir"), ("panel", "first"))
+_MACHINE = (("device", "state_dir"), ("device", "runtime_dir"), ("panel", "first"), ("update", "keys"))
+"""Whoever may sign settings can do much, but opens no microphone: so it is not theirs to say whose programs run."""
 
 
 def resolve_whole(sources: Sequence[Source], scopes: Mapping[str, str], secrets: Sequence[str] | None = ()) -> Resolved:

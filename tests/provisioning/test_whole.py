@@ -113,6 +113,16 @@ def test_a_slip_in_the_example_is_refused_with_its_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scope", ["all", "groups/b", "devices/a"])
+def test_who_signs_settings_does_not_say_whose_programs_run(scope: str) -> None:
+    key = str(KEY.public)
+    (problem,) = misplaced(document(f'[update]\nurl = "https://x.example.org"\nkeys = ["{key}"]\n', scope), scope)
+    assert "update.keys" in str(problem) and "never in one that is published" in str(problem)
+    assert not misplaced(document('[update]\nurl = "https://x.example.org"\nchannel = "beta"\n', scope), scope)
+    card = Source("/boot/firmware/kontor.toml", f'schema = 1\n[update]\nkeys = ["{key}"]\n'.encode())
+    assert resolve_whole([card, document("")], {"all.toml (version 1)": "all"}).settings.update.keys == (key,)
+
+
+@pytest.mark.parametrize("scope", ["all", "groups/b", "devices/a"])
 def test_no_document_says_how_a_lost_mute_reads(scope: str) -> None:
     (problem,) = misplaced(document('[panel]\nfirst = "open"\n', scope), scope)
     assert "panel.first" in str(problem) and "never in one that is published" in str(problem)
