@@ -39,8 +39,8 @@ def test_instructions_until_sound_and_link_are_ready(
             device.greeted(1800)
             device.until(look.finished, seconds=1800)
             told = device.call(look.cost, seconds=300)
-            print(start, told, device.run("systemd-analyze", "critical-chain", "--no-pager"), sep="\n")
-            print(device.run("systemd-analyze", "blame", "--no-pager"))
+            print(start, told, device.run("systemd-analyze", "critical-chain", "--no-pager", seconds=300), sep="\n")
+            print(device.run("systemd-analyze", "blame", "--no-pager", seconds=300))
             assert set(device.call(panel.lamps)) == set(panel.LAMPS)
     parts = told["parts"]
     ready = max(parts[part]["ready_s"] for part in ("sound", "link"))

@@ -107,12 +107,12 @@ def test_nobody_can_log_in(device: Device) -> None:
         "rescue*",
     )
     assert names.split() == []
-    shadow = dict(line.split(":")[:2] for line in device.run("cat", "/etc/shadow").splitlines())
-    assert set(shadow.values()) <= {"*", "!", "!*", "!!"}
+    passwords = [line.split(":")[1] for line in device.run("cat", "/etc/shadow").splitlines()]
+    assert all(password.startswith(("!", "*")) for password in passwords), passwords
 
 
 def test_the_services_are_as_tight_as_they_were_made(device: Device, figures: list[Figure]) -> None:
-    scores = device.call(look.scores)
+    scores = device.call(look.scores, seconds=300)
     print(scores)
     for name, most in SCORES.items():
         assert scores[name] <= most
