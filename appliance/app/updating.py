@@ -38,9 +38,11 @@ HUSH = 60.0
 """Seconds of silence before the card is worked on: it is one disk, and sound is on it, too."""
 LONG_HUSH = 300.0
 """Seconds of silence before the machine starts anew by itself: the room is away for a minute."""
+_RETRY = 30.0
+"""Seconds until what the boot loader has to know is tried again."""
 PARTS = ("sound", "link", "host")
 _UNIT = "kontor-update@{}.service"
-_OVER = frozenset({"inactive", "failed", ""})
+_OVER = frozenset({"inactive", "failed"})
 _FILE = "update.json"
 
 
@@ -117,15 +119,23 @@ class Updating:
         alone = Trial("", frozenset({"sound"}), False, False, began, patience)
         await self._decided(alone)
         # Also where sound does not run at all: a slot that was good before is no worse for it, and one on trial falls below.
-        await self._do("confirm", Wanted())
+        await self._surely("confirm", Wanted(), State.STARTING)
         if self.as_dict().get("state") != State.ON_TRIAL:
             return
         was = await asyncio.to_thread(self._was)
         trial = Trial("", was.parts, was.in_room, False, began, patience)
         if await self._decided(trial) is Verdict.KEEP:
-            await self._do("confirm", Wanted(full=True))
+            await self._surely("confirm", Wanted(full=True), State.ON_TRIAL)
         else:
-            await self._do("rollback", Wanted(reason=f"on trial: {trial.why}"))
+            await self._surely("rollback", Wanted(reason=f"on trial: {trial.why}"), State.ON_TRIAL)
+
+    async def _surely(self, verb: Verb, wanted: Wanted, before: State) -> None:
+        """As often as it takes until the state is another than ``before``: systemd may have no time while a machine starts."""
+        while True:
+            await self._do(verb, wanted)
+            if self.as_dict().get("state") != before:
+                return
+            await asyncio.sleep(_RETRY)
 
     async def _decided(self, trial: Trial) -> Verdict:
         while True:
@@ -160,7 +170,9 @@ class Updating:
 
     async def _apply(self) -> None:
         wanted = self._asked or Wanted()
-        self._paused = await self._do("apply", wanted)
+        if not await self._do("apply", wanted):
+            self._due = self._clock() + AGAIN
+            return
         if self._paused:
             return  # it goes on after the next silence
         state = self.as_dict().get("state")
@@ -186,23 +198,24 @@ class Updating:
             self._journal.tell(EventName.REBOOT_REFUSED, error=str(error))
 
     async def _do(self, verb: Verb, wanted: Wanted) -> bool:
-        """Have it done. Returns whether it was cut off, since somebody talks."""
+        """Have it done. Returns whether it was begun; :attr:`_paused` tells whether it was cut off, since somebody talks."""
         unit = _UNIT.format(verb)
-        self._working, cut = True, False
+        self._working, self._paused = True, False
         try:
             await asyncio.to_thread(ask_for, self._settings(), wanted)
             await self._power.start(unit)
             while await self._power.state_of(unit) not in _OVER:
                 await asyncio.sleep(LOOK)
-                if verb == "apply" and not cut and await self._somebody_talks():
-                    cut = True
+                if verb == "apply" and not self._paused and await self._somebody_talks():
+                    self._paused = True
                     await self._power.stop(unit)
         except (NotDone, OSError) as error:
             self._journal.tell(EventName.UPDATE_FAILED, kind=verb, why=str(error))
+            return False
         finally:
             self._working = False
             ask_no_more(self._settings())
-        return cut
+        return True
 
     async def _somebody_talks(self) -> bool:
         said = {part: await self._neighbours.ask(part) for part in ("sound", "link")}

@@ -235,7 +235,7 @@ _EXCEPTIONS = {
     EventName.UPDATE_KEPT: _NOTICE,
     EventName.UPDATE_LEFT: _ERROR,
     EventName.UPDATE_REFUSED: _ERROR,
-    EventName.UPDATE_FAILED: _WARNING,
+    EventName.UPDATE_FAILED: Rule(Severity.WARNING, most=5, window=3600.0),
     EventName.MEMBER_REFUSED: _FROM_OUTSIDE,
     EventName.ROOM_FULL: _FROM_OUTSIDE,
     EventName.BAD_REQUEST: _FROM_OUTSIDE,
