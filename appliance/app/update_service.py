@@ -6,6 +6,7 @@ Whoever has it started (appliance/app/updating.py) says by a small file what is 
 import asyncio
 import contextlib
 import json
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ from appliance.update.work import Updater
 Verb = Literal["apply", "confirm", "rollback"]
 KEYS = Path("usr/share/kontor/update.pub")
 """Who may sign where no settings say so: public keys of minisign, one or more files of them in one."""
+_MANIFEST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,99}")
 _LARGEST = 16 * 1024
 _SHARED = 0o640
 
@@ -132,10 +134,12 @@ async def _named(source: str, settings: Settings, keys: tuple[PublicKey, ...], s
     folder, _, manifest = source.rpartition("/")
     if "://" not in source:
         return await named(Folder(Path(folder or ".")), _place("", settings, keys), manifest, time.time())
+    if not _MANIFEST.fullmatch(manifest):
+        raise NotTaken(Why.MISSING, "The address of the update must end with the name of a manifest.")
     try:
         place = _place(folder_url(folder), settings, keys)
-    except ValueError as error:
-        raise NotTaken(Why.MISSING, f"The address of the folder of {source} {error}.") from None
+    except ValueError as error:  # without the address: a password or a token may stand in it
+        raise NotTaken(Why.MISSING, f"The address of the update {error}.") from None
     web = await stack.enter_async_context(Web(place))
     return await named(web, place, manifest, time.time())
 

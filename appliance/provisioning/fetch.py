@@ -227,10 +227,10 @@ def context(authority: Certificates | None) -> ssl.SSLContext:
     return made
 
 
-def session(tls: ssl.SSLContext, total: float | None = PATIENCE) -> aiohttp.ClientSession:
+def session(tls: ssl.SSLContext, total: float = PATIENCE) -> aiohttp.ClientSession:
     """One connection, no cookies, nothing from the environment, nothing unpacked.
 
-    :param total: seconds that one file may take; None: as long as something comes all :data:`PATIENCE` seconds.
+    :param total: seconds that one file may take; something has to come all :data:`PATIENCE` seconds.
     """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=tls, limit=1),

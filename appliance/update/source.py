@@ -22,6 +22,8 @@ from appliance.update.bundle import parse
 from appliance.update.slots import opened_file
 
 _PARTIAL, _UNSATISFIABLE = 206, 416
+LONGEST = 600.0
+"""Seconds that one answer may take, two megabytes at most: a server that sends a byte now and then keeps nobody for ever."""
 
 
 class Files(Protocol):
@@ -98,7 +100,7 @@ class Web:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        self._http = await self._stack.enter_async_context(session(context(self._place.authority), total=None))
+        self._http = await self._stack.enter_async_context(session(context(self._place.authority), total=LONGEST))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -121,7 +123,9 @@ class Web:
                 _must_be_there(url, response, status, span)
                 body = await read_body(response, most)
         except TimeoutError:
-            raise NotTaken(Why.SLOW, f"Nothing of {url} came within {PATIENCE:g} s.") from None
+            raise NotTaken(
+                Why.SLOW, f"{url} stood still for {PATIENCE:g} s, or took more than {LONGEST:g} s."
+            ) from None
         except aiohttp.ClientPayloadError:
             raise NotTaken(Why.CUT_OFF, f"{url} was cut off on the way.") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -1,6 +1,7 @@
 """An update over the network: only parts of a file are asked for, and whatever a server does leads to one clear word."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from appliance.core.updating import BLOCK, State
 from appliance.provisioning.minisign import PublicKey
 from appliance.provisioning.publication import pointer_path
 from appliance.provisioning.signing import public_file
+from appliance.update import source as update_source
 from tests.provisioning.published import Answer, Server, shown
 from tests.updating.machine import KEY, NEW_KEY, Machine, image, published
 
@@ -230,3 +232,39 @@ async def test_nobody_listens(tmp_path: Path) -> None:
             site.ask_for(source)
             status = await site.act()
             assert (status["kind"], "must be like https://" in str(status["why"])) == ("missing", True)
+
+
+@pytest.mark.parametrize(
+    "source", ["https://ada:s3cret@x.org/k.toml", "https://x.org/k.toml?token=s3cret", "https://x.org/"]
+)
+async def test_what_was_typed_with_an_address_is_told_to_nobody(
+    tmp_path: Path, source: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with site_in(tmp_path) as site:
+        site.ask_for(source)
+        status = await site.act()
+        assert status["kind"] == "missing", status
+        assert "s3cret" not in str(status) and "s3cret" not in "".join(capfd.readouterr())
+
+
+async def test_a_server_that_sends_a_byte_now_and_then_keeps_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(update_source, "LONGEST", 0.5)
+    async with site_in(tmp_path) as site:
+        published(tmp_path / "www", NEW)
+
+        async def drips(request: web.Request) -> web.StreamResponse:
+            if not request.path.endswith(".index"):
+                return await site.show(request)
+            response = web.StreamResponse()
+            await response.prepare(request)
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    await response.write(b"x")
+                    await asyncio.sleep(0.05)
+            return response
+
+        site.server.answer = drips
+        status = await site.act()
+        assert (status["state"], status["kind"]) == (State.FAILED, "slow"), status
