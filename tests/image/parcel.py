@@ -47,7 +47,8 @@ WorkingDirectory=/{PLACE}
 ExecStart=/usr/bin/python3 -m tests.image.inside.serve
 Restart=always
 """
-_STRETCH = f"[Service]\nWatchdogSec={STRETCHED}\nTimeoutStartSec=600\n"
+_STRETCH = f"[Service]\nWatchdogSec={STRETCHED}\nTimeoutStartSec=600\nCPUSchedulingPolicy=other\n"
+"""And no real time: on a processor that is too slow for sound, nothing else would ever get its turn."""
 _SETTINGS = """schema = 1
 [audio]
 capture = "hw:CARD=Loopback,DEV=1"
