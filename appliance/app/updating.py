@@ -89,7 +89,7 @@ class Updating:
             return {"state": State.NO_IMAGE.value}
         told = read_status(runtime_of(self._settings()))
         if not told:
-            return {"state": State.STARTING.value, "slot": self._slot}
+            told = {"state": State.STARTING.value, "slot": self._slot}
         if told.get("state") == State.WORKING and not self._working:
             told |= {"state": (State.PAUSED if self._paused else State.FAILED).value}
         return {**told, "asked": self._asked is not None, "looks": bool(self._settings().update.url)}

@@ -183,6 +183,10 @@ async def test_a_start_is_good_once_sound_runs_and_nothing_else_is_asked(short_d
     async with box_in(short_dir) as box:
         box.silent = {"link"}
         assert box.state == State.STARTING
+        assert (await box.updating.ask({}))["asked"] is True, (
+            "whoever asks that early waits, and is not told that it is over"
+        )
+        box.updating = box.new()
         await proved(box)
         assert box.machine.record.slots["a"].left == 3
         assert box.power.did == ["confirm"]
