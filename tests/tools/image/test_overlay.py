@@ -112,6 +112,16 @@ def test_a_boot_partition_that_is_gone_stops_nothing(tmp_path: Path) -> None:
     assert "var-lib-kontor.mount" in needed, "its folders are made in it, and not below it"
 
 
+def test_a_check_that_takes_too_long_is_ended_by_the_script_and_not_by_systemd() -> None:
+    """What fstab needs would be missing at every start, and emergency.target starts the machine anew."""
+    bounds = re.findall(r"\btimeout (\d+) ", (ROOT / "usr/lib/kontor-image/data.sh").read_text())
+    unit = re.search(r"^TimeoutStartSec=(\d+)min$", (UNITS / "kontor-data.service").read_text(), re.MULTILINE)
+    assert len(bounds) == 2
+    assert unit is not None and int(unit[1]) * 60 >= sum(map(int, bounds)) + 300, (
+        "and a new file system, and its growing"
+    )
+
+
 def test_what_is_in_memory_has_a_bound() -> None:
     sizes = {
         place: int(size)
