@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import lzma
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def _archive(path: Path, wanted: str) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(fileobj=io.BytesIO(_member(path, wanted))) as archive:
             yield archive
-    except (tarfile.TarError, EOFError) as error:  # zstd is not in Python 3.11, and Debian does not use it
+    except (tarfile.TarError, lzma.LZMAError, EOFError) as error:  # zstd is not in Python 3.11, and Debian does not use it
         raise ImageError(f"{path.name} cannot be unpacked: {error}") from error
 
 

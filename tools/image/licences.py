@@ -12,9 +12,9 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tools.image import deb
 from tools.image.errors import ImageError
 from tools.image.fetch import Package
-from tools.image.toolbox import contents
 
 DOC = "usr/share/doc"
 _SAME = {
@@ -122,7 +122,7 @@ def _followed(name: str, found: Mapping[str, str | None]) -> str:
 def _entry(package: Path, name: str) -> str | None:
     """A package's copyright file, or :data:`_LINK` and the name of the package that has it; None if there is none."""
     folder = f"{DOC}/{name}"
-    with contents(package) as archive:
+    with deb.data(package) as archive:
         for entry in archive:
             path = entry.name.removeprefix("./").rstrip("/")
             if path in (folder, f"{folder}/copyright"):

@@ -9,18 +9,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import io
-import lzma
 import os
 import platform
 import shutil
 import subprocess
-import tarfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from tools.image import space
+from tools.image import deb, space
 from tools.image.errors import ImageError, MissingError
 from tools.image.fetch import fetch, read_lock
 
@@ -183,41 +179,13 @@ def make_toolbox(image: Path, cache: Path, epoch: int, snapshot: str = "") -> To
     return Toolbox(root, epoch)
 
 
-@contextmanager
-def contents(package: Path, part: str = "data") -> Iterator[tarfile.TarFile]:
-    """The tar in a Debian package: its files (``data``) or what dpkg knows of it (``control``).
-
-    :raises ImageError: it is no package, is damaged, or is packed in a way that Python 3.11 does not know.
-    """
-    for name, content in _members(package):
-        if name.startswith(f"{part}.tar"):
-            try:
-                with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-                    yield archive
-            except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
-                raise ImageError(f"{package.name} cannot be unpacked: {error}") from None
-            return
-    raise ImageError(f"{package.name} is no Debian package: it has no {part}.tar")
-
-
-def _members(package: Path) -> Iterator[tuple[str, bytes]]:
-    """The files of an archive as ar(5) has it: heads of 60 bytes, at even places."""
-    with package.open("rb") as file:
-        if file.read(8) != b"!<arch>\n":
-            raise ImageError(f"{package.name} is no Debian package")
-        while len(head := file.read(60)) == 60 and head[48:58].strip().isdigit():
-            size = int(head[48:58])
-            yield head[:16].decode("ascii", "replace").rstrip(" /"), file.read(size)
-            file.seek(size % 2, io.SEEK_CUR)
-
-
 def unpack(package: Path, root: Path) -> None:
     """Lay the files of a package into a folder, as files of the user who asks.
 
     :raises ImageError: it is no package, or a path leads out of the folder.
     """
     root.mkdir(parents=True, exist_ok=True)
-    with contents(package) as archive:
+    with deb.data(package) as archive:
         archive.chown = lambda *_: None  # type: ignore[method-assign]  # root's files would get owners that no namespace has
         for entry in archive:
             if PurePosixPath(entry.name).is_absolute() or ".." in PurePosixPath(entry.name).parts:

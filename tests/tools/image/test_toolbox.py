@@ -181,11 +181,3 @@ def test_too_little_disk_leaves_no_half_toolbox(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(MissingError, match="the unpacked toolbox needs"):
         toolbox.make_toolbox(tmp_path, cache, EPOCH)
     assert not [path for path in cache.iterdir() if path.is_dir()]
-
-
-def test_control_and_data_of_a_package_are_read(tmp_path: Path) -> None:
-    (tmp_path / "x.deb").write_bytes(deb(CONTROL, {"usr/x": "data\n"}, {"postinst": "#!/bin/sh\n"}))
-    with toolbox.contents(tmp_path / "x.deb", "control") as archive:
-        assert {"./control", "./postinst"} <= set(archive.getnames())
-    with toolbox.contents(tmp_path / "x.deb") as archive:
-        assert "./usr/x" in archive.getnames()
