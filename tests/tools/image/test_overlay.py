@@ -153,6 +153,11 @@ def test_nobody_can_log_in_at_a_console() -> None:
     assert "NAutoVTs=0" in (ROOT / "etc/systemd/logind.conf.d/50-kontor.conf").read_text()
 
 
+def test_nobody_leaves_a_sandbox_by_a_manager_of_ones_own() -> None:
+    """logind lets every user have one (set-self-linger): programs of that user which no unit of ours bounds."""
+    assert {"user@.service", "user-runtime-dir@.service"} <= masked()
+
+
 def test_no_generator_makes_units_of_what_it_finds() -> None:
     """A shell for whoever writes cmdline.txt, sshd for every socket (systemd 256), Debian's scripts of old."""
     folder = ROOT / "etc/systemd/system-generators"
