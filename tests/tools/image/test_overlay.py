@@ -154,7 +154,7 @@ def test_nobody_can_log_in_at_a_console() -> None:
 
 
 def test_nobody_leaves_a_sandbox_by_a_manager_of_ones_own() -> None:
-    """logind lets every user have one (set-self-linger): programs of that user which no unit of ours bounds."""
+    """Of logind every user gets one (set-self-linger): programs of that user which no unit of ours bounds."""
     assert {"user@.service", "user-runtime-dir@.service"} <= masked()
 
 
