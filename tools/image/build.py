@@ -24,11 +24,10 @@ from tools.image.root import Root, make_root
 from tools.image.toolbox import Toolbox, make_toolbox
 from tools.package import build as package
 from tools.package import source, wheels
-from tools.package.targets import TARGETS
+from tools.package.targets import ON_THE_CARD
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = ROOT / "image"
-TARGET = "trixie-arm64"
 CACHE, WHEELS = ROOT / ".cache" / "image", ROOT / ".cache" / "wheels"
 RECIPE = ("image", "hardware/pinmap.toml", "tools")
 """What the image is made by, in the checkout."""
@@ -92,7 +91,8 @@ def make(given: Inputs, work: Path, out: Path) -> Path:
     version, epoch, toolbox = given.origin.version, given.origin.epoch, given.toolbox
     own = _own(given, work)
     texts = licences.texts(given.packages, given.files)
-    bill = sbom.make_sbom(given.packages, given.files, texts, _wheels(given), own, version=version, epoch=epoch)
+    inside = sbom.locked_wheels(given.origin, given.wheels)
+    bill = sbom.make_sbom(given.packages, given.files, texts, inside, own, version=version, epoch=epoch)
     root = make_root(work, toolbox, given.files, given.packages, own, epoch)
     licences.require(root.folder, texts)
     clock.done("root file system")
@@ -119,16 +119,10 @@ def make(given: Inputs, work: Path, out: Path) -> Path:
 
 def _own(given: Inputs, work: Path) -> Path:
     """Kontor's package."""
-    target = next(target for target in TARGETS if target.name == TARGET)
     try:
-        return package.build(target, given.origin, work / "deb", given.wheels)
+        return package.build(ON_THE_CARD, given.origin, work / "deb", given.wheels)
     except wheels.WheelError as error:
         raise MissingError(str(error)) from None
-
-
-def _wheels(given: Inputs) -> list[Path]:
-    """The wheels inside Kontor's package."""
-    return sbom.locked_wheels(given.origin, next(target for target in TARGETS if target.name == TARGET), given.wheels)
 
 
 def _firmware(given: Inputs, root: Root, work: Path) -> tuple[str, ...]:
@@ -154,7 +148,7 @@ def _compressed(toolbox: Toolbox, card: Path, image: Path) -> Path:
     """The card as it is published, with its SHA-256 beside it."""
     places = {card: "/card.img", image.parent: "/out"}
     toolbox.run(["zstd", "-19", "-T0", "-q", "/card.img", "-o", f"/out/{image.name}"], binds=places)
-    (image.parent / f"{image.name}.sha256").write_text(f"{manifest.digest(image)}  {image.name}\n")
+    (image.parent / f"{image.name}.sha256").write_text(f"{fetch.sha256_of(image)}  {image.name}\n")
     return image
 
 

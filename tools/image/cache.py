@@ -17,7 +17,6 @@ from tools.image import sbom, space
 from tools.image.errors import ImageError
 from tools.image.fetch import fetch, read_lock
 from tools.package import source
-from tools.package.targets import TARGETS
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("root.lock", "toolbox-amd64.lock", "toolbox-arm64.lock")
@@ -50,13 +49,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--cache", type=Path, default=ROOT / ".cache" / "image", help="where fetched packages are kept")
     parser.add_argument("--wheels", type=Path, default=ROOT / ".cache" / "wheels", help="where fetched wheels are kept")
     given = parser.parse_args(arguments)
-    target = next(target for target in TARGETS if target.name == "trixie-arm64")
     try:
         origin = source.read(ROOT)
         packages = [package for name in LOCKS for package in read_lock(ROOT / "image" / name)]
         files = fetch(packages, given.cache, os.environ.get("SNAPSHOT", ""))
         size = fill(given.out, sorted(files.values()))
-        size += fill(given.out / "wheels", sbom.locked_wheels(origin, target, given.wheels))
+        size += fill(given.out / "wheels", sbom.locked_wheels(origin, given.wheels))
     except source.SourceError as error:
         print(f"kontor: {error}")
         return 75

@@ -69,7 +69,11 @@ def _archive(path: Path, wanted: str) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(fileobj=io.BytesIO(_member(path, wanted))) as archive:
             yield archive
-    except (tarfile.TarError, lzma.LZMAError, EOFError) as error:  # zstd is not in Python 3.11, and Debian does not use it
+    except (
+        tarfile.TarError,
+        lzma.LZMAError,
+        EOFError,
+    ) as error:  # also zstd: neither Python 3.11 knows nor Debian uses it
         raise ImageError(f"{path.name} cannot be unpacked: {error}") from error
 
 

@@ -92,7 +92,7 @@ def fetch(packages: Sequence[Package], cache: Path, snapshot: str = "") -> dict[
     if missing:
         raise MissingError(_vanished(missing, snapshot))
     for package in packages:
-        if _sha256(found[package.sha256]) != package.sha256:
+        if sha256_of(found[package.sha256]) != package.sha256:
             name = found[package.sha256]
             raise ImageError(f"{name} should be {package.name} {package.version}, but has another hash: delete it")
     return found
@@ -157,7 +157,7 @@ def _missing_after(packages: Sequence[Package], cache: Path, addresses: dict[str
             unfinished = Path(folder) / f"{package.sha256}.deb"
             if unfinished.is_symlink():  # apt's way with a mirror on this machine; the cache keeps files of its own
                 shutil.copyfile(unfinished, unfinished := unfinished.with_suffix(".copy"))
-            if unfinished.exists() and _sha256(unfinished) == package.sha256:
+            if unfinished.exists() and sha256_of(unfinished) == package.sha256:
                 unfinished.replace(cache / f"{package.sha256}.deb")
     return [package for package in packages if not (cache / f"{package.sha256}.deb").exists()]
 
@@ -176,6 +176,7 @@ def _download(packages: Sequence[Package], folder: Path, addresses: dict[str, st
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

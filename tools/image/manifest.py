@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+
+from tools.image.fetch import sha256_of
 
 DEVICES = ("pi5-64bit", "pi4-64bit", "pi3-64bit")
 """Imager's tags: a Zero 2 W counts as pi3-64bit, a 400 and a CM4 as pi4-64bit."""
@@ -26,16 +27,10 @@ def write(path: Path, image: Path, card: Path, version: str, epoch: int) -> None
         "url": image.name,
         "release_date": f"{datetime.fromtimestamp(epoch, UTC):%Y-%m-%d}",
         "extract_size": card.stat().st_size,
-        "extract_sha256": digest(card),
+        "extract_sha256": sha256_of(card),
         "image_download_size": image.stat().st_size,
-        "image_download_sha256": digest(image),
+        "image_download_sha256": sha256_of(image),
         "devices": list(DEVICES),
         "init_format": "none",
     }
     path.write_text(json.dumps({"os_list": [entry]}, indent=1) + "\n")
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import re
@@ -25,9 +24,9 @@ from urllib.parse import quote
 from tools import dependencies
 from tools.image import deb, licences
 from tools.image.errors import ImageError, MissingError
-from tools.image.fetch import Package, fetch, read_lock
+from tools.image.fetch import Package, fetch, read_lock, sha256_of
 from tools.package import build, source, wheels
-from tools.package.targets import TARGETS, Target
+from tools.package.targets import ON_THE_CARD
 
 ROOT = Path(__file__).resolve().parents[2]
 SUITE = "trixie"
@@ -60,7 +59,7 @@ def make_sbom(
         "type": "application",
         "name": "kontor",
         "version": version,
-        "hashes": _hashes(_sha256(own)),
+        "hashes": _hashes(sha256_of(own)),
         "licenses": [{"license": {"id": "Apache-2.0"}}],
         "purl": f"pkg:generic/kontor@{quote(version)}",
     }
@@ -126,7 +125,7 @@ def _wheel(path: Path) -> dict[str, Any]:
         "name": name,
         "version": version,
         "description": metadata["Summary"] or "",
-        "hashes": _hashes(_sha256(path)),
+        "hashes": _hashes(sha256_of(path)),
         "licenses": [{"expression": stated} if expressed else _licence(stated)],
         "purl": purl,
         "properties": [{"name": "python:wheel", "value": path.name}],
@@ -148,19 +147,14 @@ def _hashes(digest: str) -> list[dict[str, str]]:
     return [{"alg": "SHA-256", "content": digest}]
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def locked_wheels(origin: source.Source, target: Target, cache: Path) -> list[Path]:
+def locked_wheels(origin: source.Source, cache: Path) -> list[Path]:
     """The wheels that Kontor's package has inside.
 
     :raises MissingError: one cannot be had.
     """
     texts = (origin.text(f"requirements/{name}.lock") for name in ("core", "device"))
     try:
-        return wheels.fetch(target, wheels.locked(*texts), cache)
+        return wheels.fetch(ON_THE_CARD, wheels.locked(*texts), cache)
     except wheels.WheelError as error:
         raise MissingError(str(error)) from None
 
@@ -179,14 +173,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--cache", type=Path, default=ROOT / ".cache" / "image", help="where fetched packages are kept")
     parser.add_argument("--wheels", type=Path, default=ROOT / ".cache" / "wheels", help="where fetched wheels are kept")
     given = parser.parse_args(arguments)
-    target = next(target for target in TARGETS if target.name == "trixie-arm64")
     try:
         origin = source.read(ROOT)
         packages = read_lock(ROOT / "image" / "root.lock")
         files = fetch(packages, given.cache, os.environ.get("SNAPSHOT", ""))
-        found = locked_wheels(origin, target, given.wheels)
+        found = locked_wheels(origin, given.wheels)
         with tempfile.TemporaryDirectory(prefix="kontor-sbom-") as folder:
-            own = build.build(target, origin, Path(folder), given.wheels)
+            own = build.build(ON_THE_CARD, origin, Path(folder), given.wheels)
             texts = licences.texts(packages, files)
             text = make_sbom(packages, files, texts, found, own, version=origin.version, epoch=origin.epoch)
     except (source.SourceError, wheels.WheelError) as error:
@@ -196,7 +189,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"kontor: {error}")
         return error.status
     given.out.mkdir(parents=True, exist_ok=True)
-    path = given.out / f"kontor-{origin.version}-{target.architecture}.cdx.json"
+    path = given.out / f"kontor-{origin.version}-{ON_THE_CARD.architecture}.cdx.json"
     write(path, text)
     print(f"kontor: {path}: {len(packages)} packages of Debian's, {len(found)} wheels, Kontor; each with its licence.")
     return 0

@@ -22,7 +22,7 @@ from pathlib import Path
 from tools import measurements
 from tools.image import build, elsewhere, layout, space
 from tools.image.errors import ImageError
-from tools.image.manifest import digest
+from tools.image.fetch import sha256_of
 
 REPORT = build.ROOT / "build" / "image-verify.txt"
 _NEEDS = 8 << 30
@@ -75,12 +75,19 @@ def differences(one: Made, two: Made) -> Iterator[tuple[Path, Path]]:
 
 
 def _compared(one: Path, two: Path) -> Iterator[tuple[Path, Path]]:
-    if not (one.exists() and two.exists() and digest(one) == digest(two)):
+    if not (one.exists() and two.exists() and sha256_of(one) == sha256_of(two)):
         yield one, two
+
+
+def size(path: Path) -> str:
+    """Of a file, in words."""
+    return f"{path.stat().st_size} bytes" if path.exists() else "missing"
 
 
 def explain(one: Path, two: Path, report: Path = REPORT) -> str:
     """Where two files differ, into ``report``; a sentence."""
+    if not (one.exists() and two.exists()):
+        return "one build did not make it"
     if shutil.which("diffoscope") is None:
         return "diffoscope would say where: apt-get install diffoscope-minimal"
     report.parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +132,7 @@ def main(arguments: Sequence[str]) -> int:
             measurements.write("image", figures(one), build.ROOT / place)
         wrong = list(differences(one, two))
         for left, right in wrong:
-            print(f"kontor: {left.name} is not the same: {left.stat().st_size} and {right.stat().st_size} bytes")
+            print(f"kontor: {left.name} is not the same: {size(left)} and {size(right)}")
         if wrong:
             print(f"kontor: {explain(*wrong[0])}")
             return 1

@@ -37,3 +37,6 @@ TARGETS = tuple(
     for suite, python, suffix in (("trixie", "3.13", ""), ("bookworm", "3.11", "+deb12"))
     for architecture in DEBIAN
 )
+
+ON_THE_CARD = next(target for target in TARGETS if target.name == "trixie-arm64")
+"""Which of them is in the image."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.image import build, layout, manifest, pack, verify
+from tools.image import build, fetch, layout, manifest, pack, verify
 from tools.image.errors import ImageError, MissingError
 
 Folders = tuple[Path, Path]
@@ -93,8 +93,8 @@ def test_the_list_for_imager_says_what_it_will_find(tmp_path: Path) -> None:
     manifest.write(tmp_path / "list.json", image, card, "1.2.3", 1_764_000_000)
     (entry,) = json.loads((tmp_path / "list.json").read_text())["os_list"]
     assert (entry["url"], entry["release_date"]) == ("kontor.img.zst", "2025-11-24")
-    assert (entry["image_download_size"], entry["image_download_sha256"]) == (6, manifest.digest(image))
-    assert (entry["extract_size"], entry["extract_sha256"]) == (16, manifest.digest(card))
+    assert (entry["image_download_size"], entry["image_download_sha256"]) == (6, fetch.sha256_of(image))
+    assert (entry["extract_size"], entry["extract_sha256"]) == (16, fetch.sha256_of(card))
 
 
 def _made(folder: Path, **files: bytes) -> verify.Made:
@@ -114,3 +114,10 @@ def test_the_first_file_that_differs_is_what_others_are_made_of(tmp_path: Path) 
     (two.work / "root.tar").write_bytes(b"other")
     (two.out / "same").unlink()
     assert [pair[0].name for pair in verify.differences(one, two)] == ["root.tar", "image", "same"]
+
+
+def test_what_one_build_lacks_is_told_and_not_looked_into(tmp_path: Path) -> None:
+    one, two = _made(tmp_path / "1", image=b"1"), _made(tmp_path / "2")
+    ((left, right),) = verify.differences(one, two)
+    assert (verify.size(left), verify.size(right)) == ("1 bytes", "missing")
+    assert verify.explain(left, right, tmp_path / "report") == "one build did not make it"
