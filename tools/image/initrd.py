@@ -5,12 +5,12 @@ Nothing of it runs while it is made; programs, libraries and modules are the roo
 
 from __future__ import annotations
 
-import lzma
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 from tools.image.errors import ImageError
+from tools.image.modules import plain, read_index
 from tools.kernel import initrd
 
 INIT = Path(__file__).resolve().parents[2] / "image" / "initrd" / "init"
@@ -48,7 +48,7 @@ def make_initrd(root: Path, release: str) -> bytes:
     files |= {name: _read(root / source) for name, source in _PROGRAMS.items()}
     files |= _libraries(root, files["bin/dmsetup"])
     order = list(modules(root / "usr/lib/modules" / release))
-    files |= {f"modules/{path.name.removesuffix('.xz')}": _module(path) for path in order}
+    files |= {f"modules/{path.name.removesuffix('.xz')}": initrd.unpacked(path) for path in order}
     files["modules/order"] = "".join(f"{path.name.removesuffix('.xz')}\n" for path in order).encode()
     links = {f"bin/{name}": "busybox" for name in APPLETS}
     return initrd.archive(list(_FOLDERS), dict(sorted(files.items())), links)
@@ -59,28 +59,14 @@ def modules(folder: Path) -> Iterator[Path]:
 
     :raises ImageError: the kernel has none of that name.
     """
-    needs = {}
-    for line in _read(folder / "modules.dep").decode().splitlines():
-        path, _, rest = line.partition(":")
-        needs[_plain(path)] = [path, *rest.split()]
-    built_in = {_plain(line) for line in _read(folder / "modules.builtin").decode().split()}
+    files, depends = read_index(folder, MODULES)
     seen: set[str] = set()
-    for name in map(_plain, MODULES):
-        if name not in needs and name not in built_in:
-            raise ImageError(f"The kernel {folder.name} has no module {name}, which the card is read with.")
-        for path in reversed(needs.get(name, ())):  # depmod names what is needed last first
-            if path not in seen:
-                seen.add(path)
-                yield folder / path
-
-
-def _plain(path: str) -> str:
-    """Of a module's file its name, as the kernel says it."""
-    return Path(path).name.partition(".")[0].replace("-", "_")
-
-
-def _module(path: Path) -> bytes:
-    return lzma.decompress(_read(path)) if path.suffix == ".xz" else _read(path)
+    for name in map(plain, MODULES):
+        if name in files:
+            for path in (*reversed(depends[name]), files[name]):  # depmod names what is needed last first
+                if path not in seen:
+                    seen.add(path)
+                    yield folder / path
 
 
 def _libraries(root: Path, program: bytes) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ wanted cannot, and every name in it has to be there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from tools.image.errors import ImageError
@@ -33,7 +33,7 @@ def release(root: Path) -> str:
     return found[0]
 
 
-def choose(tree: Tree, toolbox: Toolbox, wanted: Iterable[str]) -> str:
+def choose(tree: Tree, toolbox: Toolbox, wanted: Sequence[str]) -> str:
     """Leave the wanted modules of the one kernel and what they need, with an index of them; the kernel's release.
 
     :raises ImageError: a wanted module is not there.
@@ -54,17 +54,13 @@ def _index(tree: Tree, toolbox: Toolbox, which: str) -> None:
     toolbox.run(["depmod", "-b", "/target", which], binds={tree.folder: "/target"})
 
 
-def needed(folder: Path, wanted: Iterable[str]) -> set[str]:
+def needed(folder: Path, wanted: Sequence[str]) -> set[str]:
     """The files (below ``folder``, that of a kernel with an index) of these modules and of all that they need.
 
     :raises ImageError: one is neither there nor built into the kernel.
     """
-    files, depends = _dependencies(folder)
-    built_in = {plain(line) for line in (folder / "modules.builtin").read_text().split()}
+    files, depends = read_index(folder, wanted)
     soft = dict(_soft(folder / "modules.softdep"))
-    missing = [name for name in wanted if plain(name) not in files and plain(name) not in built_in]
-    if missing:
-        raise ImageError(f"the kernel {folder.name} has no module {', '.join(missing)}")
     found: set[str] = set()
     queue = [plain(name) for name in wanted]
     while queue:
@@ -76,12 +72,19 @@ def needed(folder: Path, wanted: Iterable[str]) -> set[str]:
     return found
 
 
-def _dependencies(folder: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """The file of each module, and the files that it needs, of modules.dep: ``FILE: FILE…``."""
+def read_index(folder: Path, wanted: Sequence[str]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """By the name of each module its file, and the files that it needs, of modules.dep: ``FILE: FILE…``.
+
+    :raises ImageError: one that is wanted is neither there nor built into the kernel.
+    """
     files, depends = {}, {}
     for line in (folder / "modules.dep").read_text().splitlines():
         path, _, rest = line.partition(":")
         files[plain(path)], depends[plain(path)] = path, rest.split()
+    built_in = {plain(line) for line in (folder / "modules.builtin").read_text().split()}
+    missing = [name for name in wanted if plain(name) not in files and plain(name) not in built_in]
+    if missing:
+        raise ImageError(f"the kernel {folder.name} has no module {', '.join(missing)}")
     return files, depends
 
 

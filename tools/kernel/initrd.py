@@ -62,7 +62,7 @@ def modules(kernel: Kernel, names: Iterable[str]) -> dict[str, bytes]:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         found.update(dict.fromkeys(Path(line.split()[1]) for line in done.stdout.splitlines() if "insmod" in line))
     paths = enumerate(found)
-    return {f"modules/{number:02}-{path.name.removesuffix('.xz')}": _unpacked(path) for number, path in paths}
+    return {f"modules/{number:02}-{path.name.removesuffix('.xz')}": unpacked(path) for number, path in paths}
 
 
 def archive(folders: list[str], files: dict[str, bytes], links: dict[str, str] | None = None) -> bytes:
@@ -70,7 +70,8 @@ def archive(folders: list[str], files: dict[str, bytes], links: dict[str, str] |
     return b"".join(_cpio(folders, files, links or {}))
 
 
-def _unpacked(path: Path) -> bytes:
+def unpacked(path: Path) -> bytes:
+    """A module as the kernel takes it."""
     data = path.read_bytes()
     return lzma.decompress(data) if path.suffix == ".xz" else data
 
