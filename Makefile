@@ -89,6 +89,7 @@ slow: alsa ## the slow suites (ARGS=tests/soak for some of them)
 	@case "$(ARGS)" in "" | *tests/network*) $(PYTHON) -m tools.system kernel network || true;; esac
 	@case "$(ARGS)" in "" | *tests/image*) $(PYTHON) -m tools.system images || true;; esac
 	@case "$(ARGS)" in "" | *tests/update*) $(PYTHON) -m tools.system updates || true;; esac
+	@case "$(ARGS)" in "" | *tests/image* | *tests/update*) $(MAKE) --no-print-directory image ARGS= || true;; esac
 	@case "$(ARGS)" in "" | *systemd*) $(PYTHON) -m tools.system kernel systemd || true;; esac
 	@case "$(ARGS)" in "" | *tests/deb*) $(PYTHON) -m tools.system packages || true;; esac
 	@KONTOR_WITH=slow $(PYTEST) -m slow $(ARGS)

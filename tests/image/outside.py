@@ -27,6 +27,8 @@ EXPECTED = (
     r"udp4 \d+ > 224\.0\.0\.251:5353",  # until its card has been read it has no room, and looks for one nearby
 )
 """What a device sends that is in a room: its address, the room, its call. Without a name server it asks for no time."""
+_DRAWN = range(32768, 61000)
+"""net.ipv4.ip_local_port_range, as Linux has it. What listens for others (mDNS, LLMNR) stands below."""
 _BATCH, _WAIT, _TRIES = 512, 1.0, 3
 
 
@@ -46,9 +48,9 @@ def scan(office: Office, address: str) -> Ports:
 
 
 def allowed_udp(listening: Iterable[str]) -> set[int]:
-    """UDP ports that may be open: DHCP's, and those of the call, which the device says it has (random, above 1023)."""
+    """UDP ports that may be open: DHCP's, and those of the call, which the device says it has: ports that its kernel draws."""
     ports = {int(line.split()[2]) for line in listening if line.startswith("udp")}
-    return {68, *(port for port in ports if port > 1023)}
+    return {68, *(port for port in ports if port in _DRAWN)}
 
 
 def unexpected(sent: Iterable[str]) -> list[str]:

@@ -58,7 +58,8 @@ def test_what_a_device_has_no_reason_to_send_is_found() -> None:
 
 
 def test_udp_may_be_open_for_dhcp_and_the_call_alone() -> None:
-    assert outside.allowed_udp(["udp 0.0.0.0 123", "udp 0.0.0.0 41234", "tcp 0.0.0.0 2222"]) == {68, 41234}
+    listening = ["udp 0.0.0.0 123", "udp 0.0.0.0 5353", "udp 0.0.0.0 41234", "tcp 0.0.0.0 2222"]
+    assert outside.allowed_udp(listening) == {68, 41234}
 
 
 def test_the_lamps_stand_where_the_pin_map_has_them() -> None:

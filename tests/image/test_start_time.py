@@ -45,7 +45,8 @@ def test_instructions_until_sound_and_link_are_ready(
     parts = told["parts"]
     ready = max(parts[part]["ready_s"] for part in ("sound", "link"))
     note = (
-        "second start; one emulated processor of 1e9 instructions a second, so seconds of CPU are 1e9 instructions; "
+        "from the kernel on, without firmware and U-Boot; second start; "
+        "one emulated processor of 1e9 instructions a second, so seconds of CPU are 1e9 instructions; "
         "a Cortex-A72 does about as many a second"
     )
     figures.append(Figure("image.boot_to_ready_s", round(ready, 1), "s", note=note))
