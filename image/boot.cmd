@@ -68,6 +68,13 @@ else
   if test "${rank_b}" -gt -1; then setenv left_b 3; setenv good_b 1; fi
 fi
 
+# A record may be whole and say nonsense, whoever wrote it: there is always an order, and no slot has starts without end.
+setenv said
+for slot in ${order}; do setenv said ${said}${slot}; done
+if test "${said}" = "ba"; then setenv order "b a"; else setenv order "a b"; fi
+if test "${left_a}" -gt 3; then setenv left_a 3; fi
+if test "${left_b}" -gt 3; then setenv left_b 3; fi
+
 # left: slots that have a start left. good: none has, so those that were good get theirs again. any: what loads at all.
 for round in left good any; do
   if test "${round}" = "good"; then

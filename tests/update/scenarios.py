@@ -86,6 +86,9 @@ SCENARIOS = [
     Scenario("b was left", (_record(order="a b", left_b="0", good_b="0", reason="no sound"), b""), "aaaaaa"),
     Scenario("none is good or has a start", (_record(left_a="0", good_a="0"), b""), "aaabbb"),
     Scenario("a record without words", (seal({"serial": "0x5"}), b""), "aaabbb"),
+    Scenario("a record whose order names no slot", (_record(order=""), b""), "aaaaaa"),
+    Scenario("a record whose order is no order", (_record(order="c; reset", **_BOTH), b""), "aaabbb"),
+    Scenario("a slot with starts without end", (_record(order="b a", left_b="9999", good_b="0"), b""), "bbbaaa"),
     Scenario("nothing starts", (b"", b""), "--", wipe(layout.BOOT_A, layout.BOOT_B)),
 ]
 

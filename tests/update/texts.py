@@ -22,6 +22,9 @@ TEXTS: dict[str, list[str]] = {
     "false; echo $?; true; echo $?": ["1", "0"],
     "setenv a b; setenv ${a} c; echo ${b}": ["c"],
     "setenv r 'echo ran; true'; run r; setenv r 'false'; run r || echo failed": ["ran", "failed"],
+    'setenv o "b a"; setenv s; for i in ${o}; do setenv s ${s}${i}; done; if test "${s}" = "ba"; then echo ba; fi': [
+        "ba"
+    ],
     "for i in a b; do for j in 1 2; do echo ${i}${j}; done; done": ["a1", "a2", "b1", "b2"],
     "setenv n 0; while test ${n} -lt 3; do setexpr n ${n} + 1; echo ${n}; done": ["1", "2", "3"],
     "if itest 0x10 -gt 9; then echo more; fi; if itest 10 == 0x10; then echo hex; fi": ["more", "hex"],
