@@ -61,7 +61,7 @@ def files(pins: PinMap, toolbox: Toolbox, kernel: Path, packages: Mapping[str, P
         "README.txt": _README.replace("\n", "\r\n").encode(),
         "boot.scr": uboot.script(BOOT_SCRIPT.read_text(), epoch),
         "uboot.env": uboot.environment(uboot.ENVIRONMENT),
-        "u-boot.bin": _taken(packages[U_BOOT], {_U_BOOT_FILE: "u-boot.bin"})["u-boot.bin"],
+        "u-boot.bin": uboot.sealed(_taken(packages[U_BOOT], {_U_BOOT_FILE: "u-boot.bin"})["u-boot.bin"]),
     }
     blobs = {f"{_BLOB_FOLDER}{name}": name for name in _BLOBS}
     made |= _taken(packages[FIRMWARE], {**blobs, _LICENCE: "LICENCE.txt"})
