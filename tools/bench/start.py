@@ -94,17 +94,13 @@ def figures(before: Path | None, times: int) -> list[Figure]:
     for part, each in found.items():
         rows.append(_row(f"start.{part}_ready_ms", [house.seconds for house in each]))
         rows.append(_row(f"start.{part}_cpu_ms", [house.cpu for house in each]))
-    sound, provision = found["sound"], found["provision"]
-    until = [sound[0].cpu, *(a.cpu + b.cpu for a, b in zip(provision[1:], sound[1:], strict=True))]
-    note = "what a core has to do until sound is ready; it waited for provision before (docs/adr/0184)"
-    rows.append(_row("start.until_sound_cpu_ms", until, note))
     return rows
 
 
-def _row(name: str, seconds: Sequence[float], note: str = "") -> Figure:
+def _row(name: str, seconds: Sequence[float]) -> Figure:
     """:param seconds: of this checkout, and of the one before, if there is one."""
     now, *before = (round(1000 * each, 1) for each in seconds)
-    return Figure(name, now, "ms", peer="before" if before else "", peer_value=before[0] if before else None, note=note)
+    return Figure(name, now, "ms", peer="before" if before else "", peer_value=before[0] if before else None)
 
 
 def main(arguments: Sequence[str]) -> int:
