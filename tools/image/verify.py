@@ -40,15 +40,20 @@ class Made:
     busy: float
 
 
+def clone(origin: Path, target: Path) -> Path:
+    """A checkout of the last commit of ``origin``; the target."""
+    git = ["git", "-c", f"safe.directory={origin}/.git", "clone", "--quiet"]
+    subprocess.run([*git, str(origin), str(target)], check=True)
+    return target
+
+
 def run(folder: Path, module: str, settings: dict[str, str]) -> Made:
-    """Build below ``folder``.
+    """Build from the checkout below ``folder``.
 
     :param module: what is run: the builder, or the builder elsewhere.
     :raises ImageError: no image; its last line.
     """
     made, checkout = Made(folder / "work", folder / "out", 0.0, 0.0), folder / "checkout"
-    clone = ["git", "-c", f"safe.directory={build.ROOT}/.git", "clone", "--quiet", str(build.ROOT), str(checkout)]
-    subprocess.run(clone, check=True)
     words = {"work": made.work, "out": made.out, "cache": build.CACHE, "wheels": build.WHEELS}
     command = [sys.executable, "-m", module, *(word for key, path in words.items() for word in (f"--{key}", str(path)))]
     environment = {**os.environ, "PYTHONPATH": str(checkout), **settings}
@@ -123,6 +128,8 @@ def main(arguments: Sequence[str]) -> int:
         try:
             space.require(folder, _NEEDS, "two images")
             settings = elsewhere.settings()
+            # The second from the first: the same commit, though this checkout may get another one meanwhile.
+            clone(clone(build.ROOT, folder / "here" / "checkout"), far / "checkout")
             one = run(folder / "here", "tools.image.build", {})
             two = run(far, "tools.image.elsewhere", settings)
         except ImageError as error:
