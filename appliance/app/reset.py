@@ -1,7 +1,7 @@
 """Factory reset, in provision: a file on the boot partition, and a machine that is started anew.
 
 The next start finds the file before anything uses the data, and wipes it (image/root, kontor-reset.service).
-Sound says in its status that ROOM was held; it is asked, and cannot be told by anybody else: link has no say in this.
+Sound says in its status that ROOM was held; it is asked, at its own socket (what that does not keep out: docs/adr/0182).
 """
 
 import asyncio
