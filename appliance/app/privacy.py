@@ -86,6 +86,6 @@ def _both(settings: Settings) -> Lines:
     if settings.update.url:
         yield (
             "updates",
-            f"looked for at {urlsplit(settings.update.url).hostname}, which learns of this machine's address and Kontor's version",
+            f"looked for at {urlsplit(settings.update.url).hostname}, which learns of this address and Kontor's version",
         )
     yield "to the makers", "nothing: there are no reports, no counting, no update checks"
