@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.image import parcel
@@ -35,6 +36,10 @@ def script_of(card: Disk) -> str:
     data = Fat(card, FIRMWARE.start).read("boot.scr")
     assert data is not None
     return data[_HEAD:].decode()
+
+
+# One processor: where others want the host's, two of a guest's wait for each other.
+_machine = partial(Hardware, processors=1, reboots=False)
 
 
 @dataclass
@@ -69,7 +74,7 @@ class Life:
 
     def fails(self) -> str:
         """Switch it on, and wait until it gives up and wants to start anew; what it said last."""
-        with Machine(Hardware(self._load(), drives=[Drive(self.card)], processors=1, reboots=False)) as machine:
+        with Machine(_machine(self._load(), drives=[Drive(self.card)])) as machine:
             machine.wait()
             return machine.tail()
 
@@ -96,7 +101,7 @@ class Life:
         out = self.folder / "board.dtb"
         if not out.exists():
             base = self.folder / "virt.dtb"
-            words = [*Hardware(Boot()).processor(), "-machine", f"dumpdtb={base}"]
+            words = [*_machine(Boot()).processor(), "-machine", f"dumpdtb={base}"]
             subprocess.run([qemu.QEMU, *words], check=True, capture_output=True)
             parcel.tree(base, out)
         return out

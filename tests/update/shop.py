@@ -61,8 +61,8 @@ window = "any"
 keys = [{keys}]
 confirm_s = 3600
 [audio]
-capture = "hw:CARD=Loopback,DEV=1"
-playback = "hw:CARD=Loopback,DEV=1"
+capture = "hw:CARD=Absent"
+playback = "hw:CARD=Absent"
 echo = "off"
 noise = "off"
 gain_control = false
