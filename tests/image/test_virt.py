@@ -79,15 +79,15 @@ async def test_the_mute_line_silences_it_and_the_lamps_follow(device: Device, of
 
 
 def test_nothing_listens_and_little_is_sent(device: Device, office: Office) -> None:
-    told = device.call(look.listening)
-    print(told, office.sent(), sep="\n")
+    told, sent = device.call(look.listening), office.sent()
+    print(told, sent, sep="\n")
     assert [line for line in told if line.startswith("tcp")] == []
     device.run("sysctl", "-qw", *outside.UNHINDERED)
     ports = outside.scan(office, DEVICE)
     print(ports)
     assert ports.tcp_open == []
     assert set(ports.udp_silent) <= outside.allowed_udp(told)
-    assert outside.unexpected(office.sent()) == []
+    assert outside.unexpected(sent) == [], "before anybody asked it for something"
 
 
 def test_nobody_can_log_in(device: Device) -> None:
@@ -133,8 +133,8 @@ def test_it_is_the_same_after_another_start(device: Device) -> None:
     assert len(before["machine-id"]) == 32
     device.run("systemctl", "reboot", "--no-block")
     device.greeted()
-    device.until(look.status, "sound")
-    assert device.call(look.identity) == before
+    device.until(look.finished)
+    device.until(look.identity, **before)
 
 
 async def test_after_it_the_mute_is_as_it_was_left_and_the_room_is_found_again(device: Device, office: Office) -> None:
