@@ -9,9 +9,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import alsaaudio
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 _INTERLEAVED = 3
 """SND_PCM_ACCESS_RW_INTERLEAVED."""
@@ -141,12 +144,13 @@ class Pcm:
         got = self._done(self._alsa.snd_pcm_readi(self._pcm, self._buffer, self._info["period_size"]))
         return got, self._buffer.raw[: self._bytes(got)] if got > 0 else b""
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: Buffer) -> int:
         """Frames that were taken; 0: there is no room; -EPIPE: there was an under-run, and it begins anew.
 
         :raises ALSAAudioError: the device is gone.
         """
-        return self._done(self._alsa.snd_pcm_writei(self._pcm, data, len(data) // self._bytes(1)))
+        sound = bytes(data)
+        return self._done(self._alsa.snd_pcm_writei(self._pcm, sound, len(sound) // self._bytes(1)))
 
     def drop(self) -> None:
         """Forget what waits to be played. Raises ALSAAudioError."""

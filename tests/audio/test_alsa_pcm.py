@@ -45,7 +45,7 @@ def test_a_loudspeaker_takes_the_same(libraries: list[Any]) -> None:
     told = []
     for make in libraries:
         pcm = make(PLAYBACK, NONBLOCK, device="null", **WISH)
-        told.append((pcm.avail(), pcm.write(bytes(960)), pcm.info()["buffer_size"]))
+        told.append((pcm.avail(), pcm.write(memoryview(bytes(960))), pcm.info()["buffer_size"]))
         pcm.drop()
         pcm.close()
     assert told[0] == told[1] == (3840, 240, 3840)

@@ -44,7 +44,7 @@ class Office:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.name = f"k{os.getpid()}office"
-        self.key = secrets.token_bytes(32)
+        self.key = secrets.token_hex(16).encode()
         self._stack = contextlib.ExitStack()
         self._config = folder / "host.toml"
 
