@@ -67,7 +67,6 @@ _DEVICE = "[Unit]\nJobRunningTimeoutSec=600\n"
 _UNITS = "etc/systemd/system"
 _SOURCES = (
     *("tests/__init__.py", "tests/image/__init__.py", "tests/image/inside/*.py"),
-    *("tests/update/__init__.py", "tests/update/inside.py"),
     *(f"tools/{name}.py" for name in ("__init__", "kernel/__init__", "kernel/agent", "kernel/channel", "kernel/job")),
     "tools/kernel/ticks.py",
 )

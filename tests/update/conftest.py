@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,17 +11,15 @@ import pytest
 
 from tests.image import parcel
 from tests.image.card import Card
-from tests.image.device import Device
 from tests.image.kernel import image_kernel
 from tests.support.need import need
-from tests.update import inside, made, shop, versions
+from tests.update import asked, made, shop, versions
 from tests.update.judge import Version
 from tests.update.life import Life
 from tests.update.shop import Shop
 from tests.update.versions import Next
 from tools import measurements
 from tools.image import qemu
-from tools.image.qemu import MachineError
 from tools.kernel.fetch import ROOT
 from tools.system import find
 
@@ -95,47 +92,44 @@ def updated(
     card.put("kontor.toml", market.settings(rotated).encode())
     life = Life(card.path, folder, archive)
     with life.started() as device:
-        device.until(inside.update, state="up_to_date")
-        device.run("systemctl", "poweroff", "--no-block")
-        device.wait()
+        asked.stands(device, {"up_to_date"})
+        asked.off(device)
     before = made.copy(card.path, folder / "before")
     life.record = True
     with life.started() as device:
-        device.until(inside.update, state="up_to_date")
-        files = device.call(inside.digests)
+        asked.stands(device, {"up_to_date"})
+        files = asked.digests(device)
         market.publish(following.manifest, stranger)
-        refused = device.call(inside.applied, seconds=600.0)
+        asked.look(device)
+        refused = asked.stands(device, {"refused"})
         market.withdraw()
         market.publish(following.manifest, rotated)
-        taken = followed(device)
+        asked.look(device)
+        taken = asked.last(device)
     ready = made.copy(card.path, folder / "ready")
     with life.started() as device:
-        kept = device.until(inside.update, state="up_to_date")
-        after = device.call(inside.digests)
-        device.run("systemctl", "poweroff", "--no-block")
-        device.wait()
+        kept = asked.stands(device, {"up_to_date"})
+        after = asked.digests(device)
+        asked.off(device)
     return Updated(life, before, ready, refused, taken, kept, {k: v for k, v in files.items() if after.get(k) == v})
-
-
-def followed(device: Device) -> dict[str, object]:
-    """Have the device update itself until it starts anew; how it stood to updates before."""
-    device.run("systemd-run", "-q", "kontor", "update", "apply")
-    last: dict[str, object] = {}
-    while device.running:
-        try:
-            last = device.call(inside.update) or last
-        except MachineError:
-            assert not device.running, device.tail()
-        time.sleep(1)
-    return last
 
 
 @pytest.fixture(scope="session")
 def figures(request: pytest.FixtureRequest) -> Iterator[list[measurements.Figure]]:
-    """What was counted: docs/measurements/update.json, unless a test failed."""
+    """What was counted under QEMU: docs/measurements/update.json, unless a test failed."""
+    yield from _written(request, "update")
+
+
+@pytest.fixture(scope="session")
+def call_figures(request: pytest.FixtureRequest) -> Iterator[list[measurements.Figure]]:
+    """What was counted with the updater's own calls: docs/measurements/update-calls.json, unless a test failed."""
+    yield from _written(request, "update-calls")
+
+
+def _written(request: pytest.FixtureRequest, bench: str) -> Iterator[list[measurements.Figure]]:
     found: list[measurements.Figure] = []
     failed = request.session.testsfailed
     yield found
     place = os.environ.get("KONTOR_MEASUREMENTS")
     if place and found and request.session.testsfailed == failed:
-        measurements.write("update", found, Path(place))
+        measurements.write(bench, found, Path(place))

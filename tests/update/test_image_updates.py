@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from appliance.core.boot_slots import Record, newest
-from tests.update import inside, made, real_uboot
+from tests.update import asked, made, real_uboot
 from tests.update.card import FileDisk
 from tests.update.conftest import BOOTS, STATES, Updated
 from tests.update.judge import Judge, Verdict, Version, save
@@ -99,19 +99,16 @@ def comes_up(card: Path, folder: Path, archive: bytes, files: dict[str, str], ve
     life = Life(card, folder, archive)
     try:
         with life.started() as device:
-            for _ in range(600):
-                if device.call(inside.update).get("state") in SETTLED:
-                    break
-            health, now = device.call(inside.health), device.call(inside.digests)
-            state = device.call(inside.update)
+            state = asked.stands(device, SETTLED)
+            health, now = asked.health(device), asked.digests(device)
     except MachineError as error:
         return f"it does not start: {error}"
     if f"kontor: slot {life.slot}," not in said:
         return f"U-Boot takes another slot than {life.slot}: {said[-500:]}"
     if life.slot != verdict.slot and verdict.starts == 1:
         return f"slot {life.slot} came up and not {verdict.slot}"
-    if state.get("state") not in SETTLED:
-        return f"it stands to updates as {state}"
+    if state["slot"] != life.slot:
+        return f"it says that it is slot {state['slot']} and not {life.slot}"
     gone = [path for path, digest in files.items() if now.get(path) != digest]
     wrong = {part: health[part] for part in ("sound", "provision") if health[part] != "active"}
     if wrong or gone or health["data"] != layout.DATA_LABEL:
@@ -172,7 +169,7 @@ def test_a_broken_slot_is_left_again(updated: Updated, archive: bytes, tmp_path:
         assert "starting again" in life.fails()
         assert life.slot == "b"
     with life.started() as device:
-        status = device.until(inside.update, state="left")
+        status = asked.stands(device, {"left"})
     assert (life.slot, status["slot"]) == ("a", "a")
     assert "did not come up" in status["why"]
 
@@ -187,9 +184,8 @@ def test_a_device_without_a_record_starts_the_newest_and_has_one_again(
             file.write(bytes(layout.RECORD_SIZE))
     life = Life(card, tmp_path, archive)
     with life.started() as device:
-        status = device.until(inside.update, state="up_to_date")
-        device.run("systemctl", "poweroff", "--no-block")
-        device.wait()
+        status = asked.stands(device, {"up_to_date"})
+        asked.off(device)
     assert (life.slot, status["slot"]) == ("b", "b")
     one, two = (newest([copy, b""])[0] for copy in records(card))
     assert one is not None

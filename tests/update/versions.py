@@ -30,9 +30,14 @@ class Next:
     version: Version
 
 
+def built_of(manifest: Path) -> int:
+    """When a bundle's commit was made, Unix time in seconds."""
+    return int(tomllib.loads(manifest.read_text())["built"])
+
+
 def commit_of(manifest: Path) -> str:
     """The commit of this repository that a bundle was built from."""
-    built = tomllib.loads(manifest.read_text())["built"]
+    built = built_of(manifest)
     lines = _git(ROOT, "log", "--format=%ct %H").splitlines()
     return next(line.partition(" ")[2] for line in lines if line.startswith(f"{built} "))
 
