@@ -47,11 +47,11 @@ def test_no_power_cut_in_the_updaters_writes_loses_the_card(
     versions = Counter(verdict.version for verdict in found)
     told = f"calls of the updater on the image's card; {versions['first']} start the version before, {versions['next']} the next"
     fetched, size = status["fetched"], status["size"]
-    bytes_told = f"{fetched / 1e6:.1f} of {size / 1e6:.1f} MB for another version and one changed line, built anew; slot b was empty"
+    came = f"{fetched / 1e6:.1f} of {size / 1e6:.1f} MB: another version and one changed line, built anew; slot b was empty"
     call_figures += [
         Figure("update.states_checked", len(found), "", f">= {STATES}", note=told),
         Figure("update.states_lost", len(lost), "", "== 0"),
-        Figure("update.delta_percent", round(100 * fetched / size, 2), "%", "<= 15", note=bytes_told),
+        Figure("update.delta_percent", round(100 * fetched / size, 2), "%", "<= 15", note=came),
     ]
     assert not lost, lost[:5]
     assert not [verdict for verdict in found if verdict.tried], "a slot is started before it is whole"
