@@ -134,7 +134,7 @@ def test_it_is_the_same_after_another_start(device: Device) -> None:
     device.run("systemctl", "reboot", "--no-block")
     device.greeted()
     device.until(look.finished)
-    device.until(look.identity, **before)
+    device.until(look.identity, **dict[str, Any](before))
 
 
 async def test_after_it_the_mute_is_as_it_was_left_and_the_room_is_found_again(device: Device, office: Office) -> None:

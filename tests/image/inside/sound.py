@@ -13,6 +13,7 @@ import math
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 import alsaaudio
@@ -34,6 +35,12 @@ def _open(kind: int) -> alsaaudio.PCM:
     return alsaaudio.PCM(kind, device=_CARD, **wanted)
 
 
+def _again(pcm: alsaaudio.PCM, kind: int) -> alsaaudio.PCM:
+    pcm.close()
+    time.sleep(0.05)
+    return _open(kind)
+
+
 def speak(hertz: int) -> None:
     """Play the tone for ever; a machine that was too slow leaves a gap."""
     wave = array.array("h", (round(_PEAK * math.sin(2 * math.pi * hertz * at / _RATE)) for at in range(_RATE)))
@@ -42,8 +49,8 @@ def speak(hertz: int) -> None:
     while True:
         try:
             pcm.write(data[at : at + size])
-        except alsaaudio.ALSAAudioError:  # an under-run: the next one starts it anew
-            continue
+        except alsaaudio.ALSAAudioError:  # an under-run, which this library does not always put right
+            pcm = _again(pcm, alsaaudio.PCM_PLAYBACK)
         at = (at + size) % len(data)
 
 
@@ -58,8 +65,12 @@ def listen() -> None:
     """Write down what is played, for ever."""
     pcm, samples, written = _open(alsaaudio.PCM_CAPTURE), array.array("h"), 0
     while True:
-        size, data = pcm.read()
+        try:
+            size, data = pcm.read()
+        except alsaaudio.ALSAAudioError:
+            size, data = -1, b""
         if size <= 0:
+            pcm = _again(pcm, alsaaudio.PCM_CAPTURE)
             continue
         samples.frombytes(data)
         if len(samples) >= _RATE // 2:
