@@ -46,13 +46,13 @@ class Device:
         raise MachineError(f"the device did not start within {seconds:g} s; its last words:\n{self.machine.tail()}")
 
     def call(self, function: Callable[..., Result], *arguments: Any, seconds: float = 60.0) -> Result:
-        """Call a function in the device, in a Python of its own; arguments and result must survive JSON.
+        """Call a function in the device; arguments and result must survive JSON.
 
         :param seconds: of the device's.
         :raises MachineError: it raised, with its traceback, or its time is up.
         """
         place = f"{function.__module__}:{function.__name__}"
-        code, said, left = self._run([*_PYTHON, "tools.kernel.job", place, json.dumps(arguments)], seconds)
+        code, said, left = self._ask({"call": [place, list(arguments)]}, place, seconds)
         if code or left is None:
             raise MachineError(f"{place} failed in the device:\n{said}")
         result: Result = json.loads(left)
@@ -63,7 +63,8 @@ class Device:
 
         :raises MachineError: its exit code is not 0.
         """
-        code, said, _ = self._run(list(command), seconds)
+        order = {"run": list(command), "cwd": str(Path("/") / PLACE), "seconds": seconds}
+        code, said, _ = self._ask(order, command[0], seconds)
         if code:
             raise MachineError(f"{' '.join(command)} gave {code} in the device:\n{said}")
         return said
@@ -86,25 +87,25 @@ class Device:
                 return got
             if time.monotonic() > end:
                 raise MachineError(f"{function.__name__}{arguments} gave {got!r}; {wanted}; {self.machine.tail()}")
-            time.sleep(0.5)
+            time.sleep(1.0)
 
     @property
     def _jobs(self) -> Channel:
         return self.machine.ports[JOBS]
 
-    def _run(self, command: list[str], seconds: float) -> tuple[int, str, str | None]:
-        """Exit code, what it said, and the result that a function left."""
+    def _ask(self, order: dict[str, Any], what: str, seconds: float) -> tuple[int, str, str | None]:
+        """Exit code, what it said, and the result that a function gave."""
         said: list[str] = []
         end = time.monotonic() + _SLOW * seconds + _LATE
         try:
-            self._jobs.send({"run": command, "cwd": str(Path("/") / PLACE), "seconds": seconds})
+            self._jobs.send(order)
             while message := self._jobs.receive(max(0.0, end - time.monotonic())):
                 if "output" in message:
                     said.append(message["output"])
                 elif message["in_time"]:
-                    return message["ended"], "".join(said), message["result"]
+                    return message["ended"], "".join([*said, message.get("raised", "")]), message["result"]
                 else:
                     break
         except (EOFError, OSError) as error:
             raise MachineError(f"the device is gone; it said:\n{''.join(said)}\n{self.machine.tail()}") from error
-        raise MachineError(f"{command[0]} in the device took longer than {seconds:g} s and said:\n{''.join(said)}")
+        raise MachineError(f"{what} in the device took longer than {seconds:g} s and said:\n{''.join(said)}")

@@ -56,6 +56,7 @@ playback = "hw:CARD=Loopback,DEV=1"
 echo = "off"
 noise = "off"
 gain_control = false
+complexity = 0
 chimes = "off"
 [panel]
 board = "pi4"
@@ -67,7 +68,7 @@ _DEVICE = "[Unit]\nJobRunningTimeoutSec=600\n"
 _UNITS = "etc/systemd/system"
 _SOURCES = (
     *("tests/__init__.py", "tests/image/__init__.py", "tests/image/inside/*.py"),
-    *(f"tools/{name}.py" for name in ("__init__", "kernel/__init__", "kernel/agent", "kernel/channel", "kernel/job")),
+    *(f"tools/{name}.py" for name in ("__init__", "kernel/__init__", "kernel/agent", "kernel/channel")),
     "tools/kernel/ticks.py",
 )
 
