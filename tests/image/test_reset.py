@@ -27,6 +27,8 @@ def test_the_file_wipes_the_data_and_goes(image: Path, archive: bytes, tmp_path:
     debugfs = need("debugfs", "something is put on the data partition")
     subprocess.run([debugfs, "-w", "-R", f"write {left} left", f"{card.path}?offset={DATA.start}"], check=True)
     with running(card, virt(card, tmp_path, archive), None) as device:
+        # it is asked long before its data is there
+        device.run("sh", "-c", "until systemctl -q is-active kontor-data.service; do sleep 1; done", seconds=300)
         said = device.run("journalctl", "--no-pager", "-o", "cat", "-u", "kontor-reset.service")
         print(said)
         assert "factory reset: done" in said
