@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +14,8 @@ from tests.image.card import Card
 from tests.image.device import Device
 from tests.image.kernel import image_kernel
 from tests.image.office import MAC, TAP, Office
+from tests.support.figures import written
 from tests.support.need import need
-from tools import measurements
 from tools.image import qemu
 from tools.image.qemu import Boot, Drive, Hardware, Machine, Net
 from tools.kernel.agent import JOBS
@@ -89,9 +88,4 @@ def device(image: Path, archive: bytes, office: Office, tmp_path_factory: pytest
 @pytest.fixture(scope="session")
 def figures(request: pytest.FixtureRequest) -> Iterator[list[Figure]]:
     """What the tests measured: docs/measurements/image-boot.json, for ``make test-image``, unless a test failed."""
-    found: list[Figure] = []
-    failed = request.session.testsfailed
-    yield found
-    place = os.environ.get("KONTOR_MEASUREMENTS")
-    if place and found and request.session.testsfailed == failed:
-        measurements.write("image-boot", found, Path(place))
+    yield from written(request, "image-boot")

@@ -1,12 +1,11 @@
 """The guest of all tests of cards, and the figures that the kernel bench leaves."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.kernel.inside import cards
+from tests.support.figures import written
 from tests.support.need import need
 from tools import measurements
 from tools.kernel import fetch
@@ -62,20 +61,10 @@ def array(plugging: Machine) -> Machine:
 @pytest.fixture(scope="session")
 def figures(request: pytest.FixtureRequest) -> Iterator[list[measurements.Figure]]:
     """What the tests of cards measured: docs/measurements/alsa.json."""
-    yield from _written(request, "alsa")
+    yield from written(request, "alsa")
 
 
 @pytest.fixture(scope="session")
 def panel_figures(request: pytest.FixtureRequest) -> Iterator[list[measurements.Figure]]:
     """What the tests of the panel measured: docs/measurements/panel_kernel.json."""
-    yield from _written(request, "panel_kernel")
-
-
-def _written(request: pytest.FixtureRequest, bench: str) -> Iterator[list[measurements.Figure]]:
-    """Figures that are written for ``make test-kernel``, unless a test failed."""
-    found: list[measurements.Figure] = []
-    failed = request.session.testsfailed
-    yield found
-    place = os.environ.get("KONTOR_MEASUREMENTS")
-    if place and found and request.session.testsfailed == failed:
-        measurements.write(bench, found, Path(place))
+    yield from written(request, "panel_kernel")

@@ -12,6 +12,7 @@ import pytest
 from tests.image import parcel
 from tests.image.card import Card
 from tests.image.kernel import image_kernel
+from tests.support.figures import written
 from tests.support.need import need
 from tests.update import asked, made, shop, versions
 from tests.update.judge import Version
@@ -117,19 +118,10 @@ def updated(
 @pytest.fixture(scope="session")
 def figures(request: pytest.FixtureRequest) -> Iterator[list[measurements.Figure]]:
     """What was counted under QEMU: docs/measurements/update.json, unless a test failed."""
-    yield from _written(request, "update")
+    yield from written(request, "update")
 
 
 @pytest.fixture(scope="session")
 def call_figures(request: pytest.FixtureRequest) -> Iterator[list[measurements.Figure]]:
     """What was counted with the updater's own calls: docs/measurements/update-calls.json, unless a test failed."""
-    yield from _written(request, "update-calls")
-
-
-def _written(request: pytest.FixtureRequest, bench: str) -> Iterator[list[measurements.Figure]]:
-    found: list[measurements.Figure] = []
-    failed = request.session.testsfailed
-    yield found
-    place = os.environ.get("KONTOR_MEASUREMENTS")
-    if place and found and request.session.testsfailed == failed:
-        measurements.write(bench, found, Path(place))
+    yield from written(request, "update-calls")
