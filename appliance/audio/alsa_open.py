@@ -31,9 +31,13 @@ PERIODS = 16
 """What the card may hold: room for a stall, not delay."""
 MOST_CHANNELS = 8
 
-_OWN: Any = alsaaudio.PCM
-PCM: Any = Pcm if isinstance(_OWN, type) and not hasattr(_OWN, "avail") else _OWN
-"""What opens a device. Debian 13 has pyalsaaudio 0.10, which cannot say how much waits: then libasound is called directly."""
+
+def opener(own: Any) -> Any:
+    """What opens a device: the library's ``own``, or ours where that is Debian 13's 0.10, which cannot say how much waits."""
+    return Pcm if isinstance(own, type) and not hasattr(own, "avail") else own
+
+
+PCM: Any = opener(alsaaudio.PCM)
 
 Lost = alsaaudio.ALSAAudioError
 """What the library raises when a device is gone."""

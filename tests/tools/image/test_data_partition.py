@@ -4,17 +4,24 @@ The partition is a file here: it cannot be mounted without root and a loop devic
 programs of the test that write down what they were asked, and say whether a file system is one that could be mounted.
 """
 
+import importlib.util
+import json
 import os
 import stat
 import subprocess
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from tests.support.need import need
+from tools.image import layout
+from tools.system import find
 
 SCRIPT = Path("image/root/usr/lib/kontor-image/data.sh")
+GROW = SCRIPT.with_name("grow.py")
 SIZE = 24 * 1024 * 1024
+LARGER = layout.IMAGE_SIZE + (1 << 30)
 
 _MOUNT = """#!/bin/sh
 echo "mount $*" >>"$ASKED"
@@ -145,3 +152,78 @@ def test_a_file_system_that_is_whole_and_cannot_be_mounted_is_made_anew(box: Box
     asked, said = box.start()
     assert asked == ["mount", "mount", "systemd-growfs", "chown"]
     assert "is made anew" in said
+
+
+@pytest.fixture
+def grow() -> ModuleType:
+    """What writes the entry. That the kernel then resizes what is in use is seen on a booted image (tests/image)."""
+    spec = importlib.util.spec_from_file_location("grow", GROW)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def card(tmp_path: Path) -> Path:
+    """A card with room behind what the image has, and its tables."""
+    path = tmp_path / "card"
+    with path.open("wb") as file:
+        file.truncate(LARGER)
+        for at, table in layout.tables():
+            file.seek(at)
+            file.write(table)
+    return path
+
+
+def _entered(grow: ModuleType, card: Path, number: int = layout.DATA.number) -> tuple[int, int]:
+    disk = os.open(card, os.O_RDWR)
+    try:
+        told: tuple[int, int] = grow.enter(disk, number, LARGER // layout.SECTOR)
+    finally:
+        os.close(disk)
+    return told
+
+
+def test_the_data_partition_ends_where_the_card_does_and_nothing_else_is_written(grow: ModuleType, card: Path) -> None:
+    sfdisk = need(find("sfdisk"), "sfdisk is not installed: apt-get install fdisk")
+    before = dict(layout.tables())
+    start = layout.DATA.start // layout.SECTOR
+    for _ in range(2):
+        assert _entered(grow, card) == (start, LARGER // layout.SECTOR - start)
+    told = subprocess.run([sfdisk, "--json", str(card)], capture_output=True, check=True)
+    sizes = {part["node"]: part["size"] for part in json.loads(told.stdout)["partitiontable"]["partitions"]}
+    assert sizes.pop(f"{card}{layout.DATA.number}") == LARGER // layout.SECTOR - start
+    others = [part for part in (*layout.PRIMARY, *layout.LOGICAL) if part is not layout.DATA]
+    assert sizes == {f"{card}{part.number}": part.size // layout.SECTOR for part in others}
+    with card.open("rb") as file:
+        for at, table in before.items():
+            file.seek(at)
+            now = file.read(len(table))
+            length = 446 + 16 * (layout.DATA.number - 1) + 12
+            assert [
+                byte for byte in range(len(table)) if now[byte] != table[byte] and not length <= byte < length + 4
+            ] == []
+
+
+def test_what_is_not_the_last_partition_or_no_table_is_left_alone(grow: ModuleType, card: Path) -> None:
+    with pytest.raises(ValueError, match="not the last"):
+        _entered(grow, card, layout.EXTENDED.number)
+    with pytest.raises(ValueError, match="no partition table"):
+        _entered(grow, card, 5)
+    with card.open("r+b") as file:
+        file.write(bytes(512))
+    with pytest.raises(ValueError, match="no partition table"):
+        _entered(grow, card)
+    assert card.open("rb").read(512) == bytes(512)
+
+
+def test_the_kernel_is_told_in_bytes_and_in_its_own_order(grow: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """struct blkpg_ioctl_arg: op, flags, length of what follows, its address. Source: linux/blkpg.h."""
+    asked = []
+    monkeypatch.setattr(grow.fcntl, "ioctl", lambda disk, request, told: asked.append((disk, request, told)))
+    grow.tell(7, 4, 2048, 4096)
+    [(disk, request, told)] = asked
+    assert (disk, request) == (7, 0x1269)
+    assert (len(told), told[:12]) == (24, bytes([3, 0, 0, 0, 0, 0, 0, 0, 152, 0, 0, 0]))

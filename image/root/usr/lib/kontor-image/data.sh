@@ -7,8 +7,7 @@ set -u
 device=$1 folder=$2 told=$3
 say() { echo "$*" >&2; }
 
-# A partition may end where the image ended: the rest of the card belongs to it. The other partitions are in use, so
-# the kernel is told of this one alone.
+# A partition may end where the image ended: the rest of the card belongs to it.
 grow() {
     block=/sys/class/block/$(basename "$(readlink -f "$device")")
     [ -r "$block/partition" ] || return 0
@@ -16,8 +15,8 @@ grow() {
     disk=$(basename "$(dirname "$(readlink -f "$block")")")
     free=$(($(cat "/sys/class/block/$disk/size") - $(cat "$block/start") - $(cat "$block/size")))
     [ "$free" -ge 8192 ] || return 0
-    echo ', +' | sfdisk --quiet --no-reread --no-tell-kernel --force -N "$number" "/dev/$disk" &&
-        partx --update --nr "$number" "/dev/$disk" && say "the data partition has $((free / 2048)) MiB more"
+    python3 -I /usr/lib/kontor-image/grow.py "/dev/$disk" "$number" &&
+        say "the data partition has $((free / 2048)) MiB more"
 }
 
 # 0: it can be mounted; what was wrong is mended.
