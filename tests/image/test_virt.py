@@ -57,6 +57,14 @@ async def test_it_comes_into_the_room_and_its_tone_arrives(device: Device, offic
         await lamp(device, "fault", False)
 
 
+def test_its_start_went_to_its_end_and_nothing_was_taken_back(device: Device) -> None:
+    """The data partition grows at the first start under systemd's eyes, which must not take it for gone."""
+    device.until(look.finished)
+    assert device.call(look.failed) == []
+    assert device.call(look.journal, "Stopped target") == []
+    assert device.call(look.journal, "MiB more") != []
+
+
 async def test_it_plays_what_it_is_sent(device: Device, office: Office) -> None:
     async with person(office, "anna") as anna, anna.humming(SENT):
         played = await asyncio.to_thread(device.until, sound.plays, SENT, seconds=300)

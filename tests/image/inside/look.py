@@ -54,6 +54,11 @@ def finished() -> bool:
     )
 
 
+def failed() -> list[str]:
+    """Units that failed since the start, whatever became of them."""
+    return told("systemctl", "list-units", "--plain", "--no-legend", "--state=failed").splitlines()
+
+
 def scores() -> dict[str, float]:
     """Exposure of every service that runs, as systemd-analyze security counts it: 0 best, 10 worst."""
     return {

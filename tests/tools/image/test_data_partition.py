@@ -216,11 +216,12 @@ def test_what_is_not_the_last_partition_or_no_table_is_left_alone(grow: ModuleTy
         file.write(bytes(512))
     with pytest.raises(ValueError, match="no partition table"):
         _entered(grow, card)
-    assert card.open("rb").read(512) == bytes(512)
+    with card.open("rb") as file:
+        assert file.read(512) == bytes(512)
 
 
 def test_the_kernel_is_told_in_bytes_and_in_its_own_order(grow: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """struct blkpg_ioctl_arg: op, flags, length of what follows, its address. Source: linux/blkpg.h."""
+    """Of struct blkpg_ioctl_arg: op, flags, length of what follows, its address. Source: linux/blkpg.h."""
     asked = []
     monkeypatch.setattr(grow.fcntl, "ioctl", lambda disk, request, told: asked.append((disk, request, told)))
     grow.tell(7, 4, 2048, 4096)
