@@ -58,17 +58,21 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
 def virt(card: Card, folder: Path, archive: bytes, **more: str) -> Boot:
     """How QEMU's virt starts the card's slot A, with a panel in its device tree."""
     base = folder / "virt.dtb"
-    machine = Hardware(Boot()).processor()
+    machine = Hardware(Boot(), counted=True).processor()
     subprocess.run([qemu.QEMU, *machine, "-machine", f"dumpdtb={base}"], check=True, capture_output=True)
     return card.boot(folder, "ttyAMA0", archive, tree=parcel.tree(base, folder / "board.dtb"), **more)
 
 
 @contextmanager
 def running(card: Card, boot: Boot, office: Office | None) -> Iterator[Device]:
-    """A device on QEMU's virt that has started so far that it does what is asked."""
+    """A device on QEMU's virt that has started so far that it does what is asked.
+
+    Its time is its instructions: whatever this machine does, its processor is as fast as a board's, and sound is in time. Only
+    its seconds are some of ours.
+    """
     net = Net(tap=TAP, mac=MAC) if office else None
     inside = office.command() if office else ()
-    hardware = Hardware(boot, drives=[Drive(card.path)], net=net, ports=[JOBS], inside=inside)
+    hardware = Hardware(boot, drives=[Drive(card.path)], net=net, ports=[JOBS], counted=True, inside=inside)
     with Machine(hardware) as machine:
         device = Device(machine)
         device.greeted()

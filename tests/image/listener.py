@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from tests.host.member import FRAME, Heard, Member, Presence, open_mic
-from tests.host.sound import Sound, decoded, hum, share_of, tone
+from tests.host.sound import Sound, decoded, share_of, tone
 from tests.image.office import Office
 from tools.image.qemu import BOOT
 
@@ -62,14 +62,22 @@ class Person:
 
     @asynccontextmanager
     async def humming(self, hertz: float) -> AsyncIterator[None]:
-        """Say a tone meanwhile."""
-        stop = asyncio.Event()
-        task = asyncio.create_task(hum(self.member, tone(hertz, 1.0), stop))
+        """Say a tone meanwhile, a packet for each that is heard: the device has seconds of its own, and is not hurried."""
+        task = asyncio.create_task(self._hum(tone(hertz, 1.0)))
         try:
             yield
         finally:
-            stop.set()
-            await task
+            task.cancel()
+
+    async def _hum(self, packets: list[bytes]) -> None:
+        heard = self.member.heard
+        sent, before = 0, len(heard)
+        while True:
+            await asyncio.sleep(FRAME / 4)
+            for _ in range(len(heard) - before):
+                self.member.say(packets[sent % len(packets)], 18)
+                sent += 1
+            before = len(heard)
 
 
 def told(heard: list[Heard], hertz: float) -> Tone:

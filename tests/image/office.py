@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import ssl
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from typing import Self
 
 import aiohttp
 
+from appliance.host import authority
 from tests.e2e.nets import inside
 from tests.host.harness import ROOM, House, token
 from tools.kernel.fetch import ROOT
@@ -26,7 +28,9 @@ from tools.kernel.fetch import ROOT
 GATEWAY, DEVICE = "10.77.0.1", "10.77.0.23"
 TAP = "cable0"
 MAC = "52:54:00:4b:6f:17"
-PORT = 8080
+PORT = 8443
+URL = f"https://{GATEWAY}:{PORT}"
+"""By the server's own authority: without encryption a device may only listen."""
 _UP = 30.0
 
 
@@ -35,7 +39,7 @@ class Room(House):
 
     def __init__(self, http: aiohttp.ClientSession) -> None:
         self.http = http
-        self.base = f"http://{GATEWAY}:{PORT}"
+        self.base = URL
 
 
 class Office:
@@ -47,6 +51,7 @@ class Office:
         self.key = secrets.token_hex(16).encode()
         self._stack = contextlib.ExitStack()
         self._config = folder / "host.toml"
+        self._certificates = folder / "host" / "host" / "authority"
 
     def __enter__(self) -> Self:
         try:
@@ -54,6 +59,8 @@ class Office:
             self._process("dhcp", sys.executable, "-m", "tests.image.dhcp", TAP, GATEWAY, DEVICE)
             self._process("sniffer", sys.executable, "-m", "tests.image.sniffer", TAP, MAC)
             self._settings()
+            self._kontor("host", "certificate", GATEWAY, "--config", str(self._config))
+            self._encrypt()
             self._process("host", sys.executable, "-m", "appliance", "host", "--config", str(self._config))
             self._wait()
         except BaseException:
@@ -70,7 +77,7 @@ class Office:
 
     def card(self, name: str, identity: str) -> str:
         """A kontor.toml that lets a device into the room, once: what ``kontor host member invite`` makes."""
-        words = ["invite", ROOM, "--name", name, "--id", identity, "--url", f"http://{GATEWAY}:{PORT}"]
+        words = ["invite", ROOM, "--name", name, "--id", identity, "--url", URL]
         out = self.folder / f"{identity}.toml"
         self._kontor("host", "member", *words, "--out", str(out), "--config", str(self._config))
         return out.read_text()
@@ -87,7 +94,8 @@ class Office:
     async def entered(self) -> AsyncIterator[Room]:
         """The room's HTTP; every socket that is made in the block is in the office."""
         with inside(self.name):
-            async with aiohttp.ClientSession() as http:
+            trust = ssl.create_default_context(cafile=self._certificates / authority.PUBLIC)
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust)) as http:
                 yield Room(http)
                 await http.close()
                 await asyncio.sleep(0.05)
@@ -141,9 +149,15 @@ title = "Studio"
 key_files = {{ k1 = "{key}" }}
 """)
 
+    def _encrypt(self) -> None:
+        chain, key = self._certificates / authority.CHAIN, self._certificates / authority.KEY
+        with self._config.open("a") as file:
+            file.write(f'[host.tls]\ncertificate = "{chain}"\nkey = "{key}"\n')
+
     def _wait(self) -> None:
         end = time.monotonic() + _UP
-        look = ["curl", "-sf", "-o", "/dev/null", f"http://{GATEWAY}:{PORT}/health"]
+        own = str(self._certificates / authority.PUBLIC)
+        look = ["curl", "-sf", "-o", "/dev/null", "--cacert", own, f"{URL}/health"]
         while subprocess.run(self.command(*look), check=False).returncode:
             if time.monotonic() > end:
                 raise RuntimeError((self.folder / "host.log").read_text(errors="replace")[-2000:])

@@ -39,7 +39,7 @@ def device(image: Path, archive: bytes, office: Office, tmp_path_factory: pytest
     boot = Boot(kernel=folder / "u-boot.bin", tree=tree, words=f"{words} console=ttyS1,115200")
     net = Net(tap=TAP, mac=MAC)
     hardware = Hardware(
-        boot, "raspi3b", drives=[Drive(card.path, "sd")], net=net, ports=[JOBS], inside=office.command()
+        boot, "raspi3b", drives=[Drive(card.path, "sd")], net=net, ports=[JOBS], counted=True, inside=office.command()
     )
     with Machine(hardware) as machine:
         machine.expect("U-Boot")

@@ -38,8 +38,8 @@ def script_of(card: Disk) -> str:
     return data[_HEAD:].decode()
 
 
-# One processor: where others want the host's, two of a guest's wait for each other.
-_machine = partial(Hardware, processors=1, reboots=False)
+# Its time is its instructions, so that a busy host makes no watchdog of the guest's impatient.
+_machine = partial(Hardware, counted=True, reboots=False)
 
 
 @dataclass
@@ -65,9 +65,7 @@ class Life:
         boot = self._load()
         log = self._log() if self.record else None
         drive = Drive(self.card, log=log)
-        with Machine(
-            Hardware(boot, drives=[drive], net=net or Net(), ports=[JOBS], processors=1, reboots=False)
-        ) as machine:
+        with Machine(_machine(boot, drives=[drive], net=net or Net(), ports=[JOBS])) as machine:
             device = Device(machine)
             device.greeted()
             yield device

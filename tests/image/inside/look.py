@@ -31,6 +31,12 @@ def status(part: str) -> dict[str, Any]:
     return {}
 
 
+def closed_by(*reasons: str) -> bool:
+    """Whether the microphone's gate is closed, by some of these reasons and by no other."""
+    hold = set(status("sound").get("reasons", ()))
+    return bool(hold) and hold <= set(reasons)
+
+
 def cost() -> dict[str, Any]:
     """CPU time (s) of our services and of everything, and when each was ready (s of the system's start)."""
     names = "CPUUsageNSec", "ActiveEnterTimestampMonotonic"

@@ -11,6 +11,7 @@ import itertools
 import json
 import math
 import os
+import statistics
 import sys
 import threading
 import time
@@ -24,15 +25,20 @@ _PEAK = 8000
 TOLD = Path("/run/kontor-test-played.json")
 
 
+_FORMATS = {
+    alsaaudio.PCM_PLAYBACK: ("S32_LE", alsaaudio.PCM_FORMAT_S32_LE, "i"),
+    alsaaudio.PCM_CAPTURE: ("S16_LE", alsaaudio.PCM_FORMAT_S16_LE, "h"),
+}
+"""As Kontor has the other ends: a cable has one format, and this library takes what it gets without a word."""
+
+
 def _open(kind: int) -> alsaaudio.PCM:
-    wanted = {
-        "rate": _RATE,
-        "channels": 1,
-        "format": alsaaudio.PCM_FORMAT_S16_LE,
-        "periodsize": _PERIOD,
-        "periods": _PERIODS,
-    }
-    return alsaaudio.PCM(kind, device=_CARD, **wanted)
+    name, form, _ = _FORMATS[kind]
+    wanted = {"rate": _RATE, "channels": 1, "format": form, "periodsize": _PERIOD, "periods": _PERIODS}
+    pcm = alsaaudio.PCM(kind, device=_CARD, **wanted)
+    if (got := pcm.info()["format_name"]) != name:
+        raise RuntimeError(f"the cable has {got}, not {name}")
+    return pcm
 
 
 def _again(pcm: alsaaudio.PCM, kind: int) -> alsaaudio.PCM:
@@ -43,8 +49,9 @@ def _again(pcm: alsaaudio.PCM, kind: int) -> alsaaudio.PCM:
 
 def speak(hertz: int) -> None:
     """Play the tone for ever; a machine that was too slow leaves a gap."""
-    wave = array.array("h", (round(_PEAK * math.sin(2 * math.pi * hertz * at / _RATE)) for at in range(_RATE)))
-    data, size = wave.tobytes(), 2 * _PERIOD
+    peak, code = _PEAK << 16, _FORMATS[alsaaudio.PCM_PLAYBACK][2]
+    wave = array.array(code, (round(peak * math.sin(2 * math.pi * hertz * at / _RATE)) for at in range(_RATE)))
+    data, size = wave.tobytes(), wave.itemsize * _PERIOD
     pcm, at = _open(alsaaudio.PCM_PLAYBACK), 0
     while True:
         try:
@@ -55,10 +62,12 @@ def speak(hertz: int) -> None:
 
 
 def told(samples: array.array[int]) -> dict[str, float]:
-    """Loudness (dBFS) and pitch (Hz, by the crossings of zero) of some mono sound."""
+    """Loudness (dBFS) and pitch (Hz) of some mono sound: by the median of its periods, which a gap does not change."""
     power = sum(value * value for value in samples) / len(samples)
-    crossings = sum(a < 0 <= b for a, b in itertools.pairwise(samples))
-    return {"level": 10 * math.log10(power / 32768**2 + 1e-12), "hertz": crossings * _RATE / len(samples)}
+    crossings = [at for at, (a, b) in enumerate(itertools.pairwise(samples)) if a < 0 <= b]
+    periods = [later - earlier for earlier, later in itertools.pairwise(crossings)]
+    hertz = _RATE / statistics.median(periods) if periods else 0.0
+    return {"level": 10 * math.log10(power / 32768**2 + 1e-12), "hertz": hertz}
 
 
 def listen() -> None:
