@@ -50,7 +50,8 @@ async def test_it_comes_into_the_room_and_its_tone_arrives(device: Device, offic
         # a new box is muted until a hand opens it, and a cable in which nothing was heard is no microphone
         await asyncio.to_thread(device.until, look.closed_by, "hand", "switch")
         await lamp(device, "fault", False)
-        assert await ask(device, panel.watched, "mic", 2.0) == [[0.0, True]]
+        seen = await ask(device, panel.watched, "mic", 6.0)
+        assert len(seen) >= 3, "MIC pulses: somebody talks into a closed microphone"
         assert await anna.silence() == 0
         await unmuted(device, anna)
         heard = await anna.hears(SPOKEN)
@@ -80,7 +81,7 @@ async def test_the_mute_line_silences_it_and_the_lamps_follow(device: Device, of
         await unmuted(device, anna)
         await anna.hears(SPOKEN)
         await ask(device, panel.switch, True)
-        assert await ask(device, panel.lit, "mic")
+        await lamp(device, "mic", True)
         await anna.state("amber", "muted")
         assert await anna.silence() == 0
         status = await ask(device, look.status, "link")
@@ -93,6 +94,7 @@ def test_nothing_listens_and_little_is_sent(device: Device, office: Office) -> N
     told, sent = device.call(look.listening), office.sent()
     print(told, sent, sep="\n")
     assert [line for line in told if line.startswith("tcp")] == []
+    assert len(told) == 2, "DHCP and the call; whoever is in a room looks for none nearby"
     device.run("sysctl", "-qw", *outside.UNHINDERED)
     ports = outside.scan(office, DEVICE)
     print(ports)

@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -259,7 +260,7 @@ class Machine:
         return "\n".join("\n".join(text.splitlines()[-lines:]) for text in told if text)
 
     def type(self, text: str) -> None:
-        """Type on every serial line. From then on somebody has to look at :attr:`text` or expect something, now and then."""
+        """Type on every serial line."""
         for console in self._consoles:
             console.type(text)
 
@@ -343,7 +344,10 @@ class Machine:
 
 
 class _Console:
-    """A serial line: QEMU writes what comes to a file; whoever types connects to a socket, which then wants to be emptied."""
+    """A serial line: QEMU writes what comes to a file. Whoever types connects to a socket that has all of it as well.
+
+    QEMU waits, and the machine with it, when nobody reads what comes there: from then on a thread does.
+    """
 
     def __init__(self, folder: Path, number: int) -> None:
         self._name, self._read = f"serial{number}", 0
@@ -357,7 +361,6 @@ class _Console:
 
     @property
     def text(self) -> str:
-        self._empty()
         return _text(self._log)
 
     def find(self, wanted: re.Pattern[str]) -> re.Match[str] | None:
@@ -370,18 +373,20 @@ class _Console:
         if self._typing is None:
             self._typing = socket.socket(socket.AF_UNIX)
             self._typing.connect(str(self._place))
+            threading.Thread(target=_emptied, args=(self._typing,), daemon=True).start()
         self._typing.sendall(text.encode())
 
     def close(self) -> None:
         if self._typing:
+            with contextlib.suppress(OSError):  # it ended with the machine
+                self._typing.shutdown(socket.SHUT_RDWR)
             self._typing.close()
 
-    def _empty(self) -> None:
-        """QEMU waits, and the machine with it, when nobody reads what came since somebody typed."""
-        if self._typing:
-            with contextlib.suppress(BlockingIOError):
-                while self._typing.recv(1 << 16, socket.MSG_DONTWAIT):
-                    pass
+
+def _emptied(line: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while line.recv(1 << 16):
+            pass
 
 
 def _text(path: Path) -> str:
