@@ -1,7 +1,7 @@
 """A board that is none: QEMU's ``virt`` and its Raspberry Pi 3, with our image in its slot.
 
-``with Machine(Hardware(Boot(…), drives=[Drive(image)])) as machine: machine.expect("login:")``. All is emulated: a second of the
-guest's may be many of the host's, so nothing here is for timing, but what is ``counted``.
+``with Machine(Hardware(Boot(…), drives=[Drive(image)])) as machine: machine.expect("login:")``. All is emulated: nothing here is
+for timing, but what is ``counted``.
 """
 
 from __future__ import annotations
@@ -209,6 +209,8 @@ class Machine:
             self._start()
             self._until("QMP")
             self.monitor("qmp_capabilities")
+            for console in self._consoles:
+                console.connect()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -265,10 +267,7 @@ class Machine:
             console.type(text)
 
     def monitor(self, command: str, **arguments: Any) -> dict[str, Any]:
-        """Have QEMU do something (QMP) and give its answer.
-
-        :raises MachineError: it refuses, or is gone.
-        """
+        """Have QEMU do something (QMP) and give its answer; raises MachineError when it refuses, or is gone."""
         if self._qmp is None:
             raise MachineError("the machine does not run")
         with contextlib.suppress(OSError):  # told as it waits for the answer
@@ -344,9 +343,9 @@ class Machine:
 
 
 class _Console:
-    """A serial line: QEMU writes what comes to a file. Whoever types connects to a socket that has all of it as well.
+    """A serial line: QEMU writes what comes to a file. What is typed goes through a socket, which has all of it as well.
 
-    QEMU waits, and the machine with it, when nobody reads what comes there: from then on a thread does.
+    QEMU waits, and the machine with it, when nobody reads what comes there: a thread does.
     """
 
     def __init__(self, folder: Path, number: int) -> None:
@@ -369,24 +368,26 @@ class _Console:
             self._read = found.end()
         return found
 
+    def connect(self) -> None:
+        """Once QEMU is up."""
+        self._typing = socket.socket(socket.AF_UNIX)
+        self._typing.connect(str(self._place))
+        threading.Thread(target=_emptied, args=(self._typing,), daemon=True).start()
+
     def type(self, text: str) -> None:
         if self._typing is None:
-            self._typing = socket.socket(socket.AF_UNIX)
-            self._typing.connect(str(self._place))
-            threading.Thread(target=_emptied, args=(self._typing,), daemon=True).start()
+            raise MachineError("the machine does not run")
         self._typing.sendall(text.encode())
 
-    def close(self) -> None:
+    def close(self) -> None:  # once QEMU has ended, and with it the thread's reading
         if self._typing:
-            with contextlib.suppress(OSError):  # it ended with the machine
-                self._typing.shutdown(socket.SHUT_RDWR)
             self._typing.close()
 
 
 def _emptied(line: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while line.recv(1 << 16):
-            pass
+            ...
 
 
 def _text(path: Path) -> str:
