@@ -39,8 +39,7 @@ blinking=$!
 mkfs.ext4 -q -F -E discard -L kontor-data -m 1 "$device" && sync "$device"
 made=$?
 kill "$blinking"
-wait "$blinking" 2>/dev/null  # else the shell says "Terminated"
-wait "$blinking"
+wait "$blinking" 2>/dev/null  # what the shell says of it is no news
 light fault on
 light speak off
 if [ "$made" != 0 ]; then
