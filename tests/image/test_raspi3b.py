@@ -57,7 +57,9 @@ async def test_the_card_comes_into_the_room_and_is_heard(device: Device, office:
         print(heard)
         await ask(device, panel.switch, True)
         await lamp(device, "mic", True)
+        await anna.state("birch", "muted")
         assert await anna.silence() == 0
+        assert (await ask(device, look.status, "link"))["proof"]["violations"] == 0
 
 
 def test_its_data_has_the_whole_card(device: Device) -> None:
