@@ -1,6 +1,6 @@
 """What a device sends: ``python -m tests.image.sniffer INTERFACE MAC``; each kind of packet is a line, the first time it comes.
 
-``udp4 68 > 255.255.255.255:67``, ``tcp4 > 10.77.0.1:8080``, ``icmp6 type 133``, ``ether 0806``.
+``udp4 68 > 255.255.255.255:67``, ``tcp4 > 10.77.0.1:8443``, ``icmp6 type 133``, ``ether 0806``.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def test_the_sniffer_tells_what_a_packet_is() -> None:
 
 
 def test_what_a_device_has_no_reason_to_send_is_found() -> None:
-    good = ["ether 0806", "udp4 68 > 255.255.255.255:67", "tcp4 40000 > 10.77.0.1:8080", "udp4 33333 > 10.77.0.1:8080"]
+    good = ["ether 0806", "udp4 68 > 255.255.255.255:67", "tcp4 40000 > 10.77.0.1:8443", "udp4 33333 > 10.77.0.1:8443"]
     assert outside.unexpected(good) == []
     bad = ["udp4 5353 > 224.0.0.252:5355", "tcp4 40000 > 10.77.0.1:80", "tcp4 40000 > 192.0.2.1:443"]
     assert outside.unexpected([*good, *bad]) == bad
