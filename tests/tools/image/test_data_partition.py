@@ -14,6 +14,7 @@ from types import ModuleType
 
 import pytest
 
+from tests.support.blank_card import blank_card
 from tests.support.need import need
 from tools.image import layout
 from tools.system import find
@@ -168,13 +169,7 @@ def grow() -> ModuleType:
 @pytest.fixture
 def card(tmp_path: Path) -> Path:
     """A card with room behind what the image has, and its tables."""
-    path = tmp_path / "card"
-    with path.open("wb") as file:
-        file.truncate(LARGER)
-        for at, table in layout.tables():
-            file.seek(at)
-            file.write(table)
-    return path
+    return blank_card(tmp_path / "card", LARGER)
 
 
 def _entered(grow: ModuleType, card: Path, number: int = layout.DATA.number) -> tuple[int, int]:

@@ -5,6 +5,7 @@ import subprocess
 from itertools import pairwise
 from pathlib import Path
 
+from tests.support.blank_card import blank_card
 from tests.support.need import need
 from tools.image import layout
 from tools.system import find
@@ -12,12 +13,7 @@ from tools.system import find
 
 def test_fdisk_reads_the_tables_as_they_are_meant(tmp_path: Path) -> None:
     sfdisk = need(find("sfdisk"), "sfdisk is not installed: apt-get install fdisk")
-    card = tmp_path / "card"
-    with card.open("wb") as file:
-        file.truncate(layout.IMAGE_SIZE)
-        for at, table in layout.tables():
-            file.seek(at)
-            file.write(table)
+    card = blank_card(tmp_path / "card", layout.IMAGE_SIZE)
     told = subprocess.run([sfdisk, "--json", str(card)], capture_output=True, check=True)
     table = json.loads(told.stdout)["partitiontable"]
     assert (table["label"], table["id"]) == ("dos", f"0x{layout.DISK_ID:08x}")
