@@ -8,12 +8,9 @@ from typing import Any
 import pytest
 
 from tests.image.card import Card
-from tests.image.conftest import virt
-from tests.image.device import Device
+from tests.image.conftest import running, virt
 from tests.image.inside import look, panel
-from tests.image.office import MAC, TAP, Office
-from tools.image.qemu import Drive, Hardware, Machine, Net
-from tools.kernel.agent import JOBS
+from tests.image.office import Office
 from tools.measurements import Figure
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -26,17 +23,7 @@ def test_instructions_until_sound_and_link_are_ready(
     told: dict[str, Any] = {}
     for start in ("first", "second"):
         boot = virt(card, tmp_path, archive, words="quiet")
-        hardware = Hardware(
-            boot,
-            drives=[Drive(card.path)],
-            net=Net(tap=TAP, mac=MAC),
-            ports=[JOBS],
-            counted=True,
-            inside=office.command(),
-        )
-        with Machine(hardware) as machine:
-            device = Device(machine)
-            device.greeted(1800)
+        with running(card, boot, office) as device:
             device.until(look.finished, seconds=1800)
             told = device.call(look.cost, seconds=300)
             print(start, told, device.run("systemd-analyze", "critical-chain", "--no-pager", seconds=300), sep="\n")
