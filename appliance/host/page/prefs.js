@@ -14,6 +14,18 @@ export const prefs = {
 	letters: true,
 	/** Who speaks is said to screen readers. */
 	announce: false,
+	/** Ids of the chosen devices; "" is whatever the system prefers. */
+	microphone: "",
+	speaker: "",
+	/** What the browser does to the microphone's sound. */
+	echo: true,
+	noise: true,
+	gain: true,
+	/** Volume of the whole room, 0 to 2. */
+	volume: 1,
+	/** Space talks while it is held, and milliseconds for which talking goes on after that. */
+	space: true,
+	release: 200,
 };
 
 try {
