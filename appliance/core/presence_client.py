@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
 from appliance.core.lamps import LAMPS, Sign
+from appliance.core.site_details import LAST_SECOND, read_details
 from appliance.core.tokens import MOST_TOKEN
 from appliance.core.wire import (
     Fields,
@@ -27,8 +28,6 @@ VERSION = 1
 MOST_CLIENT_BYTES = 4096
 _MOST_REASONS = 16
 _MOST_EXTRA = 16
-_LAST_SECOND = 2**32 - 1
-"""Unix time that a site may speak of, in seconds: until 2106."""
 
 AskedDoor: TypeAlias = Literal["listening", "closed"]
 """What a door may be asked from afar: never to open."""
@@ -130,6 +129,20 @@ class SetMuteNew:
     on: bool
 
 
+@dataclass(frozen=True, slots=True)
+class SetTitle:
+    """What the room is called from now on: admins. Empty when what was asked for is no title."""
+
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetRecording:
+    """The sender is about to record the room, or records it no more: admins."""
+
+    on: bool
+
+
 ClientMessage: TypeAlias = (
     Hello
     | SetMuted
@@ -144,6 +157,8 @@ ClientMessage: TypeAlias = (
     | SetRole
     | RemoveMember
     | SetMuteNew
+    | SetTitle
+    | SetRecording
 )
 
 _CLIENT_TYPES: Mapping[type[Any], str] = MappingProxyType(
@@ -161,6 +176,8 @@ _CLIENT_TYPES: Mapping[type[Any], str] = MappingProxyType(
         SetRole: "role",
         RemoveMember: "remove",
         SetMuteNew: "mute_new",
+        SetTitle: "title",
+        SetRecording: "recording",
     }
 )
 
@@ -171,6 +188,15 @@ def _read_hello(message: Fields) -> Hello:
     if not isinstance(token, str) or len(token) > MOST_TOKEN:
         raise ProtocolError('The field "token" has to be a token.')
     return Hello(token)
+
+
+def _read_title(message: Fields) -> SetTitle:
+    """A title that nobody could read is an error of a person who typed it, and no reason to close the socket."""
+    title = message.get("title")
+    if not isinstance(title, str):
+        raise ProtocolError('The field "title" has to be a text.')
+    title = title.strip()
+    return SetTitle(title if is_name(title) else "")
 
 
 def _is_extra(pair: tuple[str, Any]) -> bool:
@@ -198,12 +224,14 @@ def read_site(report: Fields) -> dict[str, Any]:
         if site["gate"] == "open":  # of a closed one it is not passed on (UX.md, rule 9)
             site["direction"] = direction
     if report.get("quiet_until") is not None:
-        site["quiet_until"] = number(report, "quiet_until", 0, _LAST_SECOND)
+        site["quiet_until"] = number(report, "quiet_until", 0, LAST_SECOND)
     if "extra" in report:
         extra = inner(report, "extra")
         if len(extra) > _MOST_EXTRA or not all(map(_is_extra, extra.items())):
             raise ProtocolError('The field "extra" has to be a small object of plain values.')
         site["extra"] = dict(extra)
+    if report.get("details") is not None:  # for admins alone: the host keeps it from all others
+        site["details"] = read_details(inner(report, "details"), gate_open=site["gate"] == "open")
     return site
 
 
@@ -222,6 +250,8 @@ _CLIENT: Mapping[str, Callable[[Fields], ClientMessage]] = MappingProxyType(
         "role": lambda m: SetRole(identity(m, "member"), choice(m, "role", get_args(GivenRole))),
         "remove": lambda m: RemoveMember(identity(m, "member")),
         "mute_new": lambda m: SetMuteNew(flag(m, "on")),
+        "title": _read_title,
+        "recording": lambda m: SetRecording(flag(m, "on")),
     }
 )
 

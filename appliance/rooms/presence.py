@@ -35,7 +35,6 @@ _NOTICES: Mapping[type, Callable[[Any], RoomEvent]] = MappingProxyType(
         protocol.AskedToUnmute: lambda message: contract.AskedToUnmute(message.by.name),
         protocol.Knocked: lambda message: contract.Knocked(message.by.name),
         protocol.DoorAsked: lambda message: contract.DoorAsked(_DOORS[message.door]),
-        protocol.Recording: lambda message: contract.Recording(message.on),
     }
 )
 
@@ -126,6 +125,8 @@ def site_message(report: SiteReport) -> protocol.Report:
         site["direction"] = report.direction
     if report.quiet_until is not None:
         site["quiet_until"] = report.quiet_until
+    if report.details:
+        site["details"] = dict(report.details)
     return protocol.Report(protocol.read_site(site))
 
 
@@ -135,12 +136,16 @@ class Roomful:
     def __init__(self) -> None:
         self._members: dict[str, Member] = {}
         self._levels: dict[str, float] = {}
+        self._recorded = False
 
     def understand(self, message: ServerMessage) -> Iterator[RoomEvent]:
         """The events that a message means."""
         match message:
-            case protocol.Welcome(members=members):
+            case protocol.Welcome(members=members, recording=recorded):
                 yield from self._welcome(members)
+                yield from self._recording(recorded)
+            case protocol.Recording(recorded):
+                yield from self._recording(recorded)
             case protocol.MemberChanged(member):
                 yield from self._came(member)
             case protocol.MemberLeft(who):
@@ -163,8 +168,9 @@ class Roomful:
         self._levels.clear()
 
     def empty(self) -> Iterator[RoomEvent]:
-        """We are out of the room: nobody is in it as far as we know."""
+        """We are out of the room: nobody is in it as far as we know, and nobody records us."""
         yield from self.silence()
+        yield from self._recording(on=False)
         for who in list(self._members):
             yield from self._left(who)
 
@@ -174,6 +180,12 @@ class Roomful:
             yield from self._left(who)
         for member in members:
             yield from self._came(member)
+
+    def _recording(self, on: bool) -> Iterator[RoomEvent]:
+        # A device that comes into a room that is recorded closes its gate for the announcement, as if it began then.
+        if on is not self._recorded:
+            self._recorded = on
+            yield contract.Recording(on)
 
     def _came(self, member: Member) -> Iterator[RoomEvent]:
         # A host that makes up members without end does not fill our memory.

@@ -24,7 +24,9 @@ from appliance.core.protocol import (
     SetHand,
     SetMuted,
     SetMuteNew,
+    SetRecording,
     SetRole,
+    SetTitle,
     UnmuteMember,
     client_text,
     dump,
@@ -32,6 +34,9 @@ from appliance.core.protocol import (
     parse_server,
 )
 from tests.core.presence import SITE, json_values, wire
+from tests.core.test_site_details import DETAILS
+
+DETAILED = {**SITE, "gate": "open", "direction": 45, "details": DETAILS}
 
 CLIENT: list[tuple[ClientMessage, dict[str, Any]]] = [
     (Hello("token"), {"type": "hello", "v": 1, "token": "token"}),
@@ -43,10 +48,14 @@ CLIENT: list[tuple[ClientMessage, dict[str, Any]]] = [
     (AskUnmute("ada"), {"type": "ask_unmute", "member": "ada"}),
     (AskDoor("room", "closed"), {"type": "door", "member": "room", "door": "closed"}),
     (Report(SITE), {"type": "report", "site": SITE}),
+    (Report(DETAILED), {"type": "report", "site": DETAILED}),
     (AdmitMember("ada"), {"type": "admit", "member": "ada"}),
     (SetRole("ada", "listener"), {"type": "role", "member": "ada", "role": "listener"}),
     (RemoveMember("ada"), {"type": "remove", "member": "ada"}),
     (SetMuteNew(True), {"type": "mute_new", "on": True}),
+    (SetTitle("Küche 😀"), {"type": "title", "title": "Küche 😀"}),
+    (SetTitle(""), {"type": "title", "title": ""}),
+    (SetRecording(True), {"type": "recording", "on": True}),
 ]
 
 
@@ -96,6 +105,25 @@ def test_a_member_s_messages_are_written_and_read(message: ClientMessage, body: 
         (wire(type="report", site=[]), 4400),
     ],
 )
+@pytest.mark.parametrize(
+    ("asked", "title"),
+    [
+        ("  Kitchen ", "Kitchen"),
+        ("<b>ﺎﻠﻤﻄﺒﺧ</b> 👩", "<b>ﺎﻠﻤﻄﺒﺧ</b> 👩"),
+        ("x" * 64, "x" * 64),
+        ("x" * 65, ""),
+        ("", ""),
+        (" \t", ""),
+        ("two\nlines", ""),
+        ("\x1b[2J", ""),
+        ("over\u202eride", ""),
+        ("half \ud800", ""),
+    ],
+)
+def test_a_title_is_trimmed_and_what_is_none_is_empty(asked: str, title: str) -> None:
+    assert parse_client(wire(type="title", title=asked)) == SetTitle(title)
+
+
 def test_junk_closes_the_socket_with_a_code(text: str | bytes, code: int) -> None:
     with pytest.raises(ProtocolError) as caught:
         parse_client(text)
