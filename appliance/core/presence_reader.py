@@ -51,6 +51,8 @@ class Welcome:
     capabilities: Capabilities
     open_network: bool = False
     """We came without https: we may only listen, whatever our role elsewhere."""
+    recording: bool = False
+    """Somebody records the room, or is about to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,13 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
+class TitleChanged:
+    """What the room is called from now on."""
+
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The last message did nothing."""
 
@@ -160,6 +169,7 @@ ServerMessage: TypeAlias = (
     | Knocked
     | DoorAsked
     | Recording
+    | TitleChanged
     | Refused
 )
 
@@ -220,6 +230,7 @@ def _welcome(fields: Fields) -> Welcome:
             volumes=flag(able, "volumes"),
         ),
         open_network=fields.get("listen_only") == "no_https",
+        recording=fields.get("recording") is not None,
     )
 
 
@@ -250,6 +261,7 @@ _SERVER: Mapping[str, Callable[[Fields], ServerMessage]] = MappingProxyType(
         "knock": lambda m: Knocked(_who(inner(m, "by"))),
         "door": lambda m: DoorAsked(choice(m, "door", get_args(AskedDoor)), _who(inner(m, "by"))),
         "recording": lambda m: Recording(flag(m, "on")),
+        "title": lambda m: TitleChanged(name(m, "title", MOST_TITLE)),
         "error": lambda m: Refused(name(m, "code", MOST_CODE), name(m, "text", MOST_TEXT)),
     }
 )

@@ -39,6 +39,22 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomRecording:
+    """Somebody records the room; times are Unix seconds of the host."""
+
+    since: float
+    """When it was announced."""
+    starts: float
+    """When it begins, or has begun: everybody was told before."""
+    by: Who | None
+    """None: a program without a name, for which the host's keeper announced it."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As messages carry it."""
+        return {"since": self.since, "starts": self.starts, "by": self.by.as_dict() if self.by else None}
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """On what terms somebody comes in."""
 
@@ -48,6 +64,12 @@ class Terms:
     """Why the receiver may only listen whatever its link says."""
     mute_new: bool = False
     """Whoever comes in anew is muted until an admin lets them speak."""
+    recording: RoomRecording | None = None
+    """That the room is recorded, or will be at once."""
+    now: float = 0.0
+    """Unix seconds of the host: whoever reads times of ours need not trust a clock of their own."""
+    last_spoke: Mapping[str, Any] | None = None
+    """When who spoke last, where the host's settings let that be told."""
 
 
 def with_members(message: Mapping[str, Any], members: Iterable[str]) -> str:
@@ -88,6 +110,9 @@ def welcome(
         "listen_only": terms.listen_only,
         "guest": you.role == "guest",
         "mute_new": terms.mute_new,
+        "recording": terms.recording.as_dict() if terms.recording else None,
+        "now": terms.now,
+        "last_spoke": terms.last_spoke,
     }
 
 
@@ -161,9 +186,14 @@ def door_asked(door: AskedDoor, by: Who) -> dict[str, Any]:
     return {"type": "door", "door": door, "by": by.as_dict()}
 
 
-def recording(on: bool) -> dict[str, Any]:
-    """A recording of the room begins or has ended."""
-    return {"type": "recording", "on": on}
+def recording(state: RoomRecording | None) -> dict[str, Any]:
+    """A recording of the room is announced, is another's now, or has ended (None)."""
+    return {"type": "recording", "on": state is not None, **(state.as_dict() if state else {})}
+
+
+def title_changed(title: str) -> dict[str, Any]:
+    """What the room is called from now on."""
+    return {"type": "title", "title": title}
 
 
 def error(code: str, text: str) -> dict[str, Any]:

@@ -87,6 +87,8 @@ class Claims:
     kind: Kind
     expires: int
     key_id: str
+    link_role: Role | None = None
+    """What the token itself says, where the room or the way to it has made another role of it; not part of a token."""
 
 
 def _encode(data: bytes) -> str:

@@ -103,8 +103,19 @@ def test_a_member_s_messages_are_written_and_read(message: ClientMessage, body: 
         (wire(type="door", door="closed"), 4400),
         (wire(type="report"), 4400),
         (wire(type="report", site=[]), 4400),
+        (wire(type="title"), 4400),
+        (wire(type="title", title=["Kitchen"]), 4400),
+        (wire(type="recording"), 4400),
+        (wire(type="recording", on=1), 4400),
     ],
 )
+def test_junk_closes_the_socket_with_a_code(text: str | bytes, code: int) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        parse_client(text)
+    assert caught.value.code == code
+    assert str(caught.value).endswith(".")
+
+
 @pytest.mark.parametrize(
     ("asked", "title"),
     [
@@ -122,13 +133,6 @@ def test_a_member_s_messages_are_written_and_read(message: ClientMessage, body: 
 )
 def test_a_title_is_trimmed_and_what_is_none_is_empty(asked: str, title: str) -> None:
     assert parse_client(wire(type="title", title=asked)) == SetTitle(title)
-
-
-def test_junk_closes_the_socket_with_a_code(text: str | bytes, code: int) -> None:
-    with pytest.raises(ProtocolError) as caught:
-        parse_client(text)
-    assert caught.value.code == code
-    assert str(caught.value).endswith(".")
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,9 @@ from appliance.core.protocol import (
     ProtocolError,
     Recording,
     Refused,
+    RoomRecording,
     SlotsChanged,
+    TitleChanged,
     Welcome,
     Who,
     dump,
@@ -40,6 +42,7 @@ from tests.core.presence import SITE, json_values, wire
 
 CLAIMS = Claims("lobby", "ada", "Ada Lovelace", "speaker", "person", 2_000, "k1")
 BY = Who("bob", "Bob")
+RECORDED = RoomRecording(1_000.0, 1_005.0, BY)
 identities = st.text(alphabet="abcdefghijklmnopqrstuvwxyz0123456789._-", min_size=1, max_size=64)
 names = st.text(min_size=1, max_size=64).filter(lambda text: text.isprintable() and not text.isspace())
 
@@ -74,7 +77,10 @@ SERVER: list[tuple[dict[str, Any], object]] = [
     (protocol.asked_to_unmute(BY), AskedToUnmute(BY)),
     (protocol.knocked(BY), Knocked(BY)),
     (protocol.door_asked("listening", BY), DoorAsked("listening", BY)),
-    (protocol.recording(on=True), Recording(True)),
+    (protocol.recording(RECORDED), Recording(True)),
+    (protocol.recording(RoomRecording(1.0, 6.0, None)), Recording(True)),
+    (protocol.recording(None), Recording(False)),
+    (protocol.title_changed("Küche 😀"), TitleChanged("Küche 😀")),
     (protocol.error("forbidden", "Only an admin may do that."), Refused("forbidden", "Only an admin may do that.")),
 ]
 
@@ -106,6 +112,9 @@ def test_the_welcome_as_the_page_reads_it() -> None:
         "listen_only": None,
         "guest": False,
         "mute_new": False,
+        "recording": None,
+        "now": 0.0,
+        "last_spoke": None,
     }
 
 
@@ -122,6 +131,19 @@ def test_the_welcome_says_on_what_terms_one_comes_in() -> None:
     read = parse_server(dump(body))
     assert isinstance(read, Welcome)
     assert read.role == "guest"
+
+
+def test_the_welcome_tells_who_records_by_the_clock_of_the_host() -> None:
+    spoke = {"room": 990, "members": {"ada": 990}}
+    terms = protocol.Terms(recording=RECORDED, now=1_002.5, last_spoke=spoke)
+    body = protocol.welcome(CLAIMS, "The lobby", [ADA], [None] * 3, terms=terms)
+    assert body["recording"] == {"since": 1_000.0, "starts": 1_005.0, "by": {"id": "bob", "name": "Bob"}}
+    assert (body["now"], body["last_spoke"]) == (1_002.5, spoke)
+    read = parse_server(dump(body))
+    assert isinstance(read, Welcome)
+    assert read.recording
+    older = {key: value for key, value in body.items() if key not in ("recording", "now", "last_spoke")}
+    assert not parse_server(dump(older)).recording  # type: ignore[union-attr]
 
 
 def test_levels_are_whole_and_on_the_scale() -> None:
@@ -188,6 +210,9 @@ def member(**change: Any) -> str:
         wire(type="knock", by="bob"),
         wire(type="door", door="open", by=BY.as_dict()),
         wire(type="recording", on="yes"),
+        wire(type="title", title="\x1b[2J"),
+        wire(type="title", title="t" * 200),
+        wire(type="title"),
         wire(type="error", code="x", text="y" * 300),
     ],
 )

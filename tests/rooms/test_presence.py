@@ -24,6 +24,7 @@ ANNA = replace(new_member("anna", "Anna", "person", "admin"), muted=False, conne
 SITE = new_member("meeting-room", "Meeting room", "site", "speaker")
 CLAIMS = Claims("main", "meeting-room", "Meeting room", "speaker", "site", 2_000_000_000, "k1")
 BY = protocol.Who("anna", "Anna")
+RECORDED = protocol.RoomRecording(1_000.0, 1_005.0, BY)
 REPORT = contract.SiteReport(
     gate_open=False,
     reasons=("button",),
@@ -94,7 +95,7 @@ async def test_everything_a_host_tells_becomes_an_event() -> None:
             protocol.asked_to_unmute(BY),
             protocol.knocked(BY),
             protocol.door_asked("closed", BY),
-            protocol.recording(True),
+            protocol.recording(RECORDED),
             protocol.error("role", "That is not for you."),
             {"type": "of a newer host", "anything": 1},
             protocol.slots_changed([None, None, None]),
@@ -130,6 +131,22 @@ async def test_who_left_while_we_were_away_is_told() -> None:
     assert list(roomful.understand(welcome)) == [contract.MemberLeft("anna"), contract.MemberChanged(SITE)]
     assert list(roomful.empty()) == [contract.MemberLeft("meeting-room")]
     assert list(roomful.empty()) == []
+
+
+def test_a_recording_is_learnt_from_the_welcome_and_told_once() -> None:
+    def said(body: dict[str, Any]) -> list[contract.RoomEvent]:
+        message = protocol.parse_server(protocol.dump(body))
+        assert message is not None
+        return [event for event in roomful.understand(message) if isinstance(event, contract.Recording)]
+
+    roomful = Roomful()
+    recorded = protocol.welcome(CLAIMS, "The room", [], [], terms=protocol.Terms(recording=RECORDED))
+    assert said(recorded) == [contract.Recording(on=True)]
+    assert said(recorded) == [], "the socket was lost for a moment: no second announcement closes the gate"
+    assert said(protocol.recording(protocol.RoomRecording(9.0, 9.0, None))) == [], "another goes on with it"
+    assert said(protocol.welcome(CLAIMS, "The room", [], [])) == [contract.Recording(on=False)], "it ended meanwhile"
+    assert said(protocol.recording(RECORDED)) == [contract.Recording(on=True)]
+    assert list(roomful.empty()) == [contract.Recording(on=False)], "who has left the room is not in the recording"
 
 
 async def test_a_lost_room_leaves_no_meter_standing() -> None:
