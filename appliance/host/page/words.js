@@ -210,6 +210,86 @@ export const WORDS = {
 	"key.help": ["This list", "Diese Liste"],
 	"key.nameSpace": ["Space", "Leertaste"],
 	"key.nameArrows": ["Arrows", "Pfeile"],
+
+	// devices.js, devicecard.js, devicefacts.js, polar.js, bundle.js
+	devices: ["Devices", "Geräte"],
+	"devices.one": ["1 device", "1 Gerät"],
+	"devices.many": ["{n} devices", "{n} Geräte"],
+	"devices.none": ["No device reports a state yet.", "Noch meldet kein Gerät seinen Stand."],
+	"devices.gone": ["This device is not here.", "Dieses Gerät ist nicht hier."],
+	"devices.admins": ["This page is for admins.", "Diese Seite ist für die Moderation."],
+	"devices.admins2": ["With an admin's link the devices of a room stand here.", "Mit einem Link der Moderation stehen hier die Geräte eines Raums."],
+	"devices.back": ["All devices", "Alle Geräte"],
+	"devices.listening": ["Listening only", "Hört nur zu"],
+	"devices.reconnecting": ["Reconnecting, {time}", "Verbindet neu, {time}"],
+	"devices.unknown": ["Not known: no network", "Unbekannt: kein Netz"],
+	"devices.micOpen": ["microphone open", "Mikrofon offen"],
+	"devices.micClosed": ["microphone closed", "Mikrofon zu"],
+	"devices.mute": ["Mute", "Stummschalten"],
+	"devices.older": ["Not told: this device has older software.", "Nicht gemeldet: Dieses Gerät hat ältere Software."],
+	"devices.seconds": ["{n} s", "{n} s"],
+	"devices.minutes": ["{n} min", "{n} min"],
+	"devices.hours": ["{n} h", "{n} h"],
+
+	"gate.open": ["Gate: open", "Mikrofon: offen"],
+	"gate.closed": ["Gate: closed", "Mikrofon: zu"],
+	"gate.clear": ["All clear. When each last held:", "Alles frei. Wann es zuletzt zu war:"],
+	"gate.never": ["never", "nie"],
+	"gate.since": ["since {time}", "seit {time}"],
+	"gate.span": ["{from} to {to}", "{from} bis {to}"],
+	"gate.today": ["today, {time}", "heute, {time}"],
+	"gate.now": ["holds now", "gilt jetzt"],
+
+	polar: ["Talker direction", "Richtung der Stimme"],
+	"polar.when": ["Drawn only while the gate is open.", "Nur bei offenem Mikrofon gezeichnet."],
+	"polar.blank": ["Not drawn while muted", "Nicht gezeichnet, solange stumm"],
+	"polar.at": ["at {hour} o’clock", "bei {hour} Uhr"],
+	"polar.between": ["between {from} and {to} o’clock", "zwischen {from} und {to} Uhr"],
+	"polar.error": [", ± {n}°", ", ± {n}°"],
+	"polar.nobody": ["Nobody located yet", "Noch niemand geortet"],
+	"polar.none": ["This device tells no direction", "Dieses Gerät meldet keine Richtung"],
+
+	proof: ["Proof of mute", "Nachweis der Stummheit"],
+	"proof.frames": ["frames left while the gate was closed.", "Rahmen gingen hinaus, während das Mikrofon zu war."],
+	"proof.checked": ["{n} checked since {date}, every engine.", "{n} geprüft seit {date}, jede Technik."],
+	"proof.broken": ["Something left a closed microphone. Unplug this device and send its support bundle.", "Aus dem geschlossenen Mikrofon kam etwas. Gerät vom Strom nehmen und das Diagnosepaket einsenden."],
+
+	config: ["Config", "Konfiguration"],
+	"config.version": ["Version", "Version"],
+	"config.digest": ["Digest", "Prüfsumme"],
+	"config.signed": ["Signed by", "Signiert von"],
+	"config.applied": ["Applied", "Übernommen"],
+	"config.back": ["Back in the room", "Wieder im Raum"],
+	"config.after": ["after {time}", "nach {time}"],
+
+	health: ["Health", "Zustand"],
+	"health.round_trip_ms": ["Round trip", "Laufzeit"],
+	"health.loss_percent": ["Packet loss", "Paketverlust"],
+	"health.playout_ms": ["Playout delay", "Puffer"],
+	"health.dropouts_day": ["Dropouts", "Aussetzer"],
+	"health.processor_percent": ["Processor", "Prozessor"],
+	"health.temperature_c": ["Temperature", "Temperatur"],
+	"health.max": ["max {n}", "max. {n}"],
+	"health.range": ["{from} to {to}", "{from} bis {to}"],
+	"health.day": ["in 24 h", "in 24 h"],
+	"health.core": ["of one core", "eines Kerns"],
+	"health.good": ["Within the limit", "Im Rahmen"],
+	"health.bad": ["Beyond the limit", "Außerhalb des Rahmens"],
+	"health.round_trip_ms.way": ["Round trip: the way to the host is long or busy. A cable helps more than Wi-Fi.", "Laufzeit: Der Weg zum Server ist lang oder belegt. Kabel hilft mehr als WLAN."],
+	"health.loss_percent.way": ["Packet loss: use a cable, or a Wi-Fi with less traffic.", "Paketverlust: Kabel nehmen oder ein ruhigeres WLAN."],
+	"health.playout_ms.way": ["Playout delay: packets come unevenly. Use a cable, or a Wi-Fi with less traffic.", "Puffer: Pakete kommen ungleichmäßig. Kabel nehmen oder ein ruhigeres WLAN."],
+	"health.dropouts_day.way": ["Dropouts: check power supply and USB cable, then run: kontor doctor", "Aussetzer: Netzteil und USB-Kabel prüfen, dann: kontor doctor"],
+	"health.processor_percent.way": ["Processor: end other programs on the device, or use a faster board.", "Prozessor: Andere Programme auf dem Gerät beenden oder eine schnellere Platine nehmen."],
+	"health.temperature_c.way": ["Temperature: give it air or a heat sink, away from sun and heating.", "Temperatur: Für Luft oder einen Kühlkörper sorgen, weg von Sonne und Heizung."],
+
+	bundle: ["Support bundle", "Diagnosepaket"],
+	"bundle.what": ["No secret, no sound and nobody’s name is in it.", "Kein Geheimnis, kein Ton und kein Name ist darin."],
+	"bundle.asking": ["Asking {name}", "{name} wird gefragt"],
+	"bundle.packing": ["{name} packs it, {n} s", "{name} packt, {n} s"],
+	"bundle.saved": ["{file} is saved.", "{file} ist gespeichert."],
+	"bundle.late": ["{name} has not sent it within two minutes.", "{name} hat es in zwei Minuten nicht geschickt."],
+	"bundle.again": ["Try again", "Erneut versuchen"],
+	"bundle.save": ["Save again", "Erneut speichern"],
 };
 
 /** @type {"en" | "de"} */
@@ -220,6 +300,9 @@ export function setLanguage(wanted) {
 	current = wanted;
 	document.documentElement.lang = wanted;
 }
+
+/** What is spoken here now, as a tag for `Intl`: the days of the English pages are written as 3 Nov. */
+export const tag = () => (current === "de" ? "de" : "en-GB");
 
 /** The words for a key; `values` fill the places. An unknown key throws. @param {string} key @param {Record<string, any>} [values] */
 export function t(key, values = {}) {
