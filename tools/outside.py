@@ -17,22 +17,22 @@ FOLDER = ROOT / ".cache" / "outside"
 _FILES = ("package.json", "package-lock.json")
 
 
-def is_fresh() -> bool:
-    """Whether everything in the lock file has been installed from exactly this lock file."""
-    stamp = FOLDER / "installed"
-    return stamp.exists() and stamp.read_bytes() == (LIST / "package-lock.json").read_bytes()
+def is_fresh(wanted: Path = LIST, folder: Path = FOLDER) -> bool:
+    """Whether ``folder`` has everything in the lock file of ``wanted``, from exactly this lock file."""
+    stamp = folder / "installed"
+    return stamp.exists() and stamp.read_bytes() == (wanted / "package-lock.json").read_bytes()
 
 
-def install(npm: str) -> int:
-    """Install with ``npm``; gives its status."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
+def install(npm: str, wanted: Path = LIST, folder: Path = FOLDER) -> int:
+    """Install with ``npm`` what the lock file of ``wanted`` names into ``folder``; gives its status."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name in _FILES:
-        shutil.copyfile(LIST / name, FOLDER / name)
+        shutil.copyfile(wanted / name, folder / name)
     # No package runs anything while it is installed.
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    status = subprocess.run(command, cwd=FOLDER, check=False).returncode
+    status = subprocess.run(command, cwd=folder, check=False).returncode
     if status == 0:
-        shutil.copyfile(LIST / "package-lock.json", FOLDER / "installed")
+        shutil.copyfile(wanted / "package-lock.json", folder / "installed")
     return status
 
 

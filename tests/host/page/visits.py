@@ -161,8 +161,10 @@ class Visit:
 class Chrome:
     """Chromium on a loop of its own, which lives as long as the tests of this folder."""
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, environment: dict[str, str | float | bool] | None = None) -> None:
+        """:param environment: of the browser, where it is another than ours."""
         self._runner = asyncio.Runner()
+        self._environment = environment
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
         self._runner.run(self._start(program))
@@ -180,7 +182,9 @@ class Chrome:
         from playwright.async_api import async_playwright  # it may be missing, and then nobody gets here
 
         self._playwright = await async_playwright().start()
-        self._browser = await self._playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
+        self._browser = await self._playwright.chromium.launch(
+            executable_path=program, args=list(ARGUMENTS), env=self._environment
+        )
 
     async def _stop(self) -> None:
         if self._browser is not None:

@@ -1,0 +1,1 @@
+"""The overview of the rooms, the widget, and two tabs."""
