@@ -45,7 +45,7 @@ class FrontServer:
         pages = await asyncio.to_thread(Pages)
         about = [*AuthorityPage(own).routes(), web.get("/page/{file:.+}", pages.file)]
         app = web.Application(client_max_size=MOST_BODY, middlewares=[self._guard.handle])
-        app.add_routes([*self._front.routes(), *about, web.get("/", pages.index), web.get("/{room}", pages.index)])
+        app.add_routes([*self._front.routes(), *about, *pages.routes()])
         self._entrance = Entrance(config, self.counters, self._guard.handle, about, self._tell)
         await self._front.open()
         try:

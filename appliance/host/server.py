@@ -169,6 +169,7 @@ class Host:
             devices=frozenset(device.id for device in config.devices),
             turn=config.turn,
             proxy=config.proxy,
+            last_spoke=config.last_spoke,
             tls=config.tls is not None,
             gate=Gate(config.limits, self.counters),
         )
@@ -193,8 +194,7 @@ class Host:
                 web.get("/health", self._health),
                 *self._extra_routes,
                 *about,
-                web.get("/", pages.index),
-                web.get("/{room}", pages.index),
+                *pages.routes(),
             ]
         )
         return app

@@ -1,27 +1,40 @@
 """The page's files: which are served, and with what headers."""
 
+import gzip
 import hashlib
+import json
+import re
+import subprocess
 from pathlib import Path
 
+import aiohttp
+import pytest
 from aiohttp import web
 from yarl import URL
 
 from appliance.host.pages import CONTENT_SECURITY_POLICY
+from appliance.host.strip import strip_script, strip_style
 from tests.host.harness import ROOM, house
+from tests.support.need import need
+
+PAGE = Path(__file__).parents[2] / "appliance" / "host" / "page"
+SCRIPTS = sorted(PAGE.glob("*.js"))
+STYLES = sorted(PAGE.glob("*.css"))
+PLAIN = {"Accept-Encoding": "identity"}
 
 
 async def test_the_page_has_its_headers_and_an_etag(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
-        for path in ("/", f"/{ROOM}", "/any-room"):
+        for path in ("/", f"/{ROOM}", "/any-room", "/devices", "/devices/hamburg"):
             async with home.http.get(home.url(path)) as response:
                 assert response.status == 200
                 assert response.content_type == "text/html"
-        async with home.http.get(home.url("/")) as response:
+        async with home.http.get(home.url("/"), headers=PLAIN) as response:
             body, headers = await response.read(), response.headers
         assert headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "no-referrer"
-        assert headers["Permissions-Policy"] == "microphone=(self)"
+        assert headers["Permissions-Policy"] == "microphone=(self), camera=(), display-capture=(), geolocation=()"
         assert headers["Cache-Control"] == "no-cache"
         assert headers["ETag"] == f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         async with home.http.get(home.url("/"), headers={"If-None-Match": headers["ETag"]}) as response:
@@ -32,7 +45,13 @@ async def test_the_page_has_its_headers_and_an_etag(tmp_path: Path) -> None:
 
 async def test_only_the_pages_files_are_served(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
-        for path, kind in (("style.css", "text/css"), ("main.js", "text/javascript"), ("icons.svg", "image/svg+xml")):
+        for path, kind in (
+            ("style.css", "text/css"),
+            ("main.js", "text/javascript"),
+            ("icons.svg", "image/svg+xml"),
+            ("kontor.webmanifest", "application/manifest+json"),
+            ("icon-192.png", "image/png"),
+        ):
             async with home.http.get(home.url(f"/page/{path}")) as response:
                 assert response.status == 200
                 assert response.content_type == kind
@@ -47,6 +66,9 @@ async def test_only_the_pages_files_are_served(tmp_path: Path) -> None:
             "/style.css",
             "/UPPER",
             "/a/b",
+            "/devices/UPPER",
+            "/devices/a/b",
+            "/devices/main.js",
         ):
             async with home.http.get(URL(home.url(path), encoded=True)) as response:
                 assert response.status == 404, path
@@ -62,3 +84,139 @@ async def test_extra_routes_come_before_the_page(tmp_path: Path) -> None:
         home.http.get(home.url("/special")) as response,
     ):
         assert await response.text() == "extra"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "packed"),
+    [
+        ("gzip", True),
+        ("br;q=1.0, gzip;q=0.8, *;q=0.1", True),
+        ("GZIP ; q=0.001", True),
+        ("identity", False),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000", False),
+        ("x-gzip-not", False),
+        ("", False),
+        (",;;q=,gzip;q", True),
+    ],
+)
+async def test_what_is_packed_is_the_same_and_only_for_who_takes_it(
+    tmp_path: Path, accepted: str, packed: bool
+) -> None:
+    async with house(tmp_path) as home, aiohttp.ClientSession(auto_decompress=False) as raw:
+        async with home.http.get(home.url("/page/main.js"), headers=PLAIN) as response:
+            plain, plain_etag = await response.read(), response.headers["ETag"]
+        asked = {"Accept-Encoding": accepted}
+        async with raw.get(home.url("/page/main.js"), headers=asked) as response:
+            body, headers = await response.read(), response.headers
+        assert headers["Vary"] == "Accept-Encoding"
+        assert headers.get("Content-Encoding") == ("gzip" if packed else None)
+        assert (gzip.decompress(body) if packed else body) == plain
+        assert (len(body) < len(plain) / 2) == packed
+        assert (headers["ETag"] != plain_etag) == packed, "two bodies, two strong tags"
+        for known in (headers["ETag"], f'"other", W/{plain_etag}'):
+            async with raw.get(home.url("/page/main.js"), headers=asked | {"If-None-Match": known}) as response:
+                assert response.status == 304
+                assert "Content-Encoding" not in response.headers
+
+
+async def test_the_worker_is_at_the_root_and_knows_the_pages_files(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        async with home.http.get(home.url("/worker.js")) as response:
+            worker = await response.text()
+            assert response.content_type == "text/javascript"
+            assert response.headers["Service-Worker-Allowed"] == "/"
+            assert response.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+        found = re.match(r'const VERSION="([0-9a-f]{16})",SHELL=(\[.*?\]);\n', worker)
+        assert found
+        shell = json.loads(found[2])
+        assert {"/", "/page/main.js", "/page/style.css", "/page/icons.svg", "/page/kontor.webmanifest"} <= set(shell)
+        assert "/worker.js" not in shell and "/page/worker.js" not in shell, (
+            "a worker that kept itself would never change"
+        )
+        for path in shell:
+            async with home.http.get(home.url(path)) as response:
+                assert response.status == 200, path
+
+
+PARSE = """
+const { parse } = require("internal/deps/acorn/acorn/dist/acorn");
+const place = new Set(["start", "end", "loc", "range"]);
+const read = (text, sourceType) => {
+  const tokens = [];
+  const tree = parse(text, { ecmaVersion: "latest", sourceType, onToken: (t) => tokens.push([t.type.label, String(t.value)]) });
+  const told = (key, value) => (place.has(key) ? undefined : value instanceof RegExp ? `${value}` : value);
+  return JSON.stringify([tokens, tree], told);
+};
+const [before, after] = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const one = read(before, "module");
+if (one !== read(after, "module")) throw new Error("another meaning");
+console.log(JSON.parse(one)[0].length);
+"""
+
+
+def _tokens_kept(before: str, after: str) -> int:
+    """Have node read both: the same tokens and the same tree; how many tokens."""
+    node = need("node", "node is not installed: apt install nodejs")
+    asked = json.dumps([before, after])
+    command = [node, "--expose-internals", "-e", PARSE]
+    ran = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return int(ran.stdout)
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_a_stripped_module_has_the_same_tokens_and_the_same_tree(path: Path) -> None:
+    source = path.read_text()
+    stripped = strip_script(source)
+    assert _tokens_kept(source, stripped) > 20
+    assert len(stripped) < len(source), "something of it was in doubt: it is served as it is"
+    assert not re.search(r"^[ \t]|\n\n", re.sub(r"`[^`]*`", "", stripped), re.MULTILINE)
+    assert strip_script(stripped) == stripped
+
+
+@pytest.mark.parametrize(
+    ("source", "stripped"),
+    [
+        ("a = b // c\n+ d", "a=b\n+ d\n"),
+        ("a = 1 /* x\n */\n;[b] = c", "a=1\n;[b]=c\n"),
+        ("function f() { return /* \n */ 1 }", "function f(){return\n1}\n"),
+        ("a = b + +c - -d", "a=b + +c - -d\n"),
+        ("a = b++ + ++c", "a=b++ + ++c\n"),
+        (
+            "x = `  ${ /* no */ a }  // kept ${ `${ b }` } /* kept */`",
+            "x=`  ${ a }  // kept ${ `${ b }` } /* kept */`\n",
+        ),
+        ('x = \'//\' + "/* \\" */" // away', 'x=\'//\' + "/* \\" */"\n'),
+        ('if (a) /[/"]\\//.test(b)', 'if(a)/[/"]\\//.test(b)\n'),
+        ("x = (a + b) / 2 / c // d", "x=(a + b)/ 2 / c\n"),
+        ('x = a[1] / 2 // "', "x=a[1]/ 2\n"),
+        ("return_ = a.if(b) / c; d = e / f", "return_=a.if(b)/ c;d=e / f\n"),
+        ("x = a.return / b / c", "x=a.return / b / c\n"),
+        ("x = a++ / b // c /", "x=a++ / b\n"),
+        ("x = a ? .5 : b?.c", "x=a?.5:b?.c\n"),
+        ("x = 1 .toFixed()", "x=1 .toFixed()\n"),
+        ("x = { a } / 2 // who knows", "x = { a } / 2 // who knows"),
+        ('x = "never ended', 'x = "never ended'),
+        ("x = (a", "x = (a"),
+        ("x = ${", "x = ${"),
+        ("", "\n"),
+    ],
+)
+def test_what_is_hard_to_read_is_kept(source: str, stripped: str) -> None:
+    assert strip_script(source) == stripped
+
+
+@pytest.mark.parametrize(
+    ("source", "stripped"),
+    [
+        ("a b{ x : y ; }  /* c */\n c {}", "a b{x : y ;}c{}\n"),
+        (".a /* d */ .b,\n .c{--x: calc(1px + (2px - 3px)); }", ".a .b,.c{--x: calc(1px + (2px - 3px));}\n"),
+        ('a::before{content:" /* kept */  {; ";}', 'a::before{content:" /* kept */  {; ";}\n'),
+        ("a/* x */b{}", "a/**/b{}\n"),
+        ("a{background:\n  linear-gradient(#000 , #fff)\n  0 0}", "a{background:\nlinear-gradient(#000 ,#fff)\n0 0}\n"),
+        ("", "\n"),
+    ],
+)
+def test_styles_lose_nothing_that_counts(source: str, stripped: str) -> None:
+    assert strip_style(source) == stripped
