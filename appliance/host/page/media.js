@@ -5,14 +5,21 @@
  */
 
 /** Milliseconds that a connection may be "disconnected" before it counts as lost. */
-const PATIENCE = 2000;
+const PATIENCE = 1500;
+/** When there is reason to doubt: milliseconds within which something must come, a little more than the host's second. */
+const DOUBT = 1300;
 /** The host sends something every second: so many seconds without anything, and the connection counts as lost. */
 const SILENT = 3;
+/** Milliseconds: an attempt that is older than this does not survive a change of the network. */
+const STALE = 1000;
 const ANSWER_WITHIN = 10000;
+
+/** Whether this browser can do it at all. */
+export const POSSIBLE = typeof RTCPeerConnection === "function";
 
 /** Why the host did not let us in: "network" is worth another try, the others are keys of the `end.` words. */
 export class Refused extends Error {
-	/** @param {"full" | "invalid" | "noRoom" | "network"} kind @param {number} [retryAfter] seconds */
+	/** @param {"full" | "invalid" | "noRoom" | "network" | "unable"} kind @param {number} [retryAfter] seconds */
 	constructor(kind, retryAfter = 0) {
 		super(kind);
 		this.kind = kind;
@@ -24,8 +31,10 @@ export class Refused extends Error {
 const ANSWERS = { 401: "invalid", 403: "invalid", 404: "noRoom", 503: "full" };
 
 export class Media {
-	#url;
+	#room;
 	#token;
+	/** What opens the room that was joined last; `#token` may meanwhile be another room's. */
+	#authorization = {};
 	#handlers;
 	/** @type {RTCPeerConnection | null} */
 	#connection = null;
@@ -34,14 +43,20 @@ export class Media {
 	#session = "";
 	#timer = 0;
 	#pulse = 0;
+	#asked = 0;
+	/** Joined, as far as is known. */
+	#up = false;
+	#abort = new AbortController();
+	/** What the browser counts of the connection, once a second. @type {((reports: any[]) => void) | null} */
+	counted = null;
 
 	/**
-	 * @param {string} room
-	 * @param {() => string} token
+	 * @param {() => string} room that is joined next
+	 * @param {() => string} token for it
 	 * @param {{track: (slot: number, track: MediaStreamTrack) => void, lost: () => void}} handlers
 	 */
 	constructor(room, token, handlers) {
-		this.#url = `/rooms/${encodeURIComponent(room)}/media`;
+		this.#room = room;
 		this.#token = token;
 		this.#handlers = handlers;
 	}
@@ -55,22 +70,22 @@ export class Media {
 	 */
 	async join(speaker) {
 		this.#close();
-		const connection = new RTCPeerConnection({ iceServers: [] });
-		this.#connection = connection;
-		for (const slot of [0, 1, 2]) {
-			const talks = slot === 0 && speaker;
-			const { sender, receiver } = connection.addTransceiver("audio", { direction: talks ? "sendrecv" : "recvonly" });
-			if (talks) this.#sender = sender;
-			this.#handlers.track(slot, receiver.track);
-		}
+		const connection = this.#prepare(speaker);
+		const abort = new AbortController();
+		this.#abort = abort;
+		this.#asked = performance.now();
+		const giveUp = setTimeout(() => abort.abort(), ANSWER_WITHIN);
 		try {
-			await this.#exchange(connection, await connection.createOffer());
-			await connected(connection);
+			await this.#exchange(connection, await connection.createOffer(), abort.signal);
+			await connected(connection, abort.signal);
 		} catch (error) {
 			if (connection === this.#connection) this.leave();
 			throw error instanceof Refused ? error : new Refused("network");
+		} finally {
+			clearTimeout(giveUp);
 		}
-		connection.onconnectionstatechange = () => this.#watch(connection);
+		connection.onconnectionstatechange = connection.oniceconnectionstatechange = () => this.#watch(connection);
+		this.#up = true;
 		this.#watch(connection);
 		this.#feel(connection);
 	}
@@ -89,18 +104,42 @@ export class Media {
 		}
 	}
 
+	/**
+	 * There is reason to doubt that the host still hears us: the network is another one, or the host has closed its socket.
+	 * An attempt that was under way is given up, a connection has a moment to show that it lives.
+	 * @returns {Promise<boolean>} whether it did not
+	 */
+	async doubt() {
+		const connection = this.#connection;
+		if (!connection || !this.#up) {
+			if (performance.now() - this.#asked > STALE) this.#abort.abort();
+			return false;
+		}
+		const before = await received(connection);
+		const until = performance.now() + DOUBT;
+		while (connection === this.#connection && performance.now() < until) {
+			await new Promise((resolve) => setTimeout(resolve, 100));
+			if ((await received(connection)) !== before) return false;
+		}
+		if (connection !== this.#connection || before === undefined) return false;
+		this.#lose(connection);
+		return true;
+	}
+
+	/** The connection is gone for certain: nobody keeps one through a sleep. */
+	lose() {
+		if (this.#connection && this.#up) this.#lose(this.#connection);
+		else this.#abort.abort();
+	}
+
 	/** Leave the room; this also works while the page goes away. */
 	leave() {
 		const connection = this.#drop();
 		if (!this.#session) return connection?.close();
-		const told = fetch(this.#session, { method: "DELETE", headers: this.#authorization(), keepalive: true });
+		const told = fetch(this.#session, { method: "DELETE", headers: this.#authorization, keepalive: true });
 		this.#session = "";
 		// Closing first would tell the host too, and the word that follows would find nobody.
 		told.catch(() => {}).finally(() => connection?.close());
-	}
-
-	#authorization() {
-		return { Authorization: `Bearer ${this.#token()}` };
 	}
 
 	#close() {
@@ -115,17 +154,38 @@ export class Media {
 		this.#sender?.replaceTrack(null).catch(() => {});
 		this.#connection = null;
 		this.#sender = null;
-		if (connection) connection.onconnectionstatechange = null;
+		this.#up = false;
+		if (connection) connection.onconnectionstatechange = connection.oniceconnectionstatechange = null;
 		return connection;
 	}
 
-	/** @param {RTCPeerConnection} connection @param {RTCSessionDescriptionInit} offer */
-	async #exchange(connection, offer) {
-		const response = await fetch(this.#url, {
+	/** A connection with three slots down, and one way up. @param {boolean} speaker @returns {RTCPeerConnection} */
+	#prepare(speaker) {
+		/** @type {RTCPeerConnection} */
+		let connection;
+		try {
+			connection = new RTCPeerConnection({ iceServers: [] });
+		} catch {
+			throw new Refused("unable"); // switched off by a setting or by whoever runs this machine
+		}
+		this.#connection = connection;
+		for (const slot of [0, 1, 2]) {
+			const talks = slot === 0 && speaker;
+			const { sender, receiver } = connection.addTransceiver("audio", { direction: talks ? "sendrecv" : "recvonly" });
+			if (talks) this.#sender = sender;
+			this.#handlers.track(slot, receiver.track);
+		}
+		return connection;
+	}
+
+	/** @param {RTCPeerConnection} connection @param {RTCSessionDescriptionInit} offer @param {AbortSignal} signal */
+	async #exchange(connection, offer, signal) {
+		this.#authorization = { Authorization: `Bearer ${this.#token()}` };
+		const response = await fetch(`/rooms/${encodeURIComponent(this.#room())}/media`, {
 			method: "POST",
-			headers: { ...this.#authorization(), "Content-Type": "application/sdp" },
+			headers: { ...this.#authorization, "Content-Type": "application/sdp" },
 			body: offer.sdp,
-			signal: AbortSignal.timeout(ANSWER_WITHIN),
+			signal,
 		});
 		if (response.status !== 201) {
 			throw new Refused(ANSWERS[response.status] ?? "network", Number(response.headers.get("Retry-After")) || 10);
@@ -141,20 +201,22 @@ export class Media {
 	/** @param {RTCPeerConnection} connection */
 	#watch(connection) {
 		clearTimeout(this.#timer);
-		if (connection.connectionState === "connected") return;
-		this.#timer = setTimeout(() => this.#lose(connection), connection.connectionState === "failed" ? 0 : PATIENCE);
+		if (state(connection) === "connected") return;
+		this.#timer = setTimeout(() => this.#lose(connection), state(connection) === "failed" ? 0 : PATIENCE);
 	}
 
 	/** Feel the pulse: the browser itself needs 7 s to notice that the host is gone. @param {RTCPeerConnection} connection */
 	#feel(connection) {
-		let received = -1;
+		let before = -1;
 		let silent = 0;
 		this.#pulse = setInterval(async () => {
 			const reports = [...(await connection.getStats()).values()];
-			const now = reports.find((report) => report.type === "transport")?.bytesReceived;
+			if (connection !== this.#connection) return;
+			this.counted?.(reports);
+			const now = bytes(reports);
 			if (now === undefined) return; // a browser that does not count: it has to notice by itself
-			silent = now === received ? silent + 1 : 0;
-			received = now;
+			silent = now === before ? silent + 1 : 0;
+			before = now;
 			if (silent >= SILENT) this.#lose(connection);
 		}, 1000);
 	}
@@ -177,17 +239,33 @@ export function relays(link) {
 	return found;
 }
 
-/** @param {RTCPeerConnection} connection @returns {Promise<void>} */
-function connected(connection) {
+/** A browser may have only the older of the two states. @param {RTCPeerConnection} connection */
+function state(connection) {
+	const older = connection.iceConnectionState;
+	return connection.connectionState ?? (older === "completed" ? "connected" : older);
+}
+
+/** @param {RTCPeerConnection} connection @returns {Promise<number | undefined>} */
+async function received(connection) {
+	return bytes([...(await connection.getStats()).values()]);
+}
+
+/** What has come in; Firefox counts it by pair and not by transport. @param {any[]} reports @returns {number | undefined} */
+export function bytes(reports) {
+	const counts = (/** @type {string} */ type) => reports.filter((report) => report.type === type && Number.isFinite(report.bytesReceived));
+	const [found] = [counts("transport"), counts("candidate-pair")].filter((some) => some.length);
+	return found?.reduce((sum, report) => sum + report.bytesReceived, 0);
+}
+
+/** @param {RTCPeerConnection} connection @param {AbortSignal} signal @returns {Promise<void>} */
+function connected(connection, signal) {
 	return new Promise((resolve, reject) => {
-		const timer = setTimeout(reject, ANSWER_WITHIN);
 		const look = () => {
-			if (connection.connectionState === "connected") resolve();
-			else if (["failed", "closed"].includes(connection.connectionState)) reject();
-			else return;
-			clearTimeout(timer);
+			if (state(connection) === "connected") resolve();
+			else if (signal.aborted || ["failed", "closed"].includes(state(connection))) reject();
 		};
-		connection.onconnectionstatechange = look;
+		connection.onconnectionstatechange = connection.oniceconnectionstatechange = look;
+		signal.addEventListener("abort", look);
 		look();
 	});
 }

@@ -2,48 +2,62 @@
  * The member's own microphone, in two copies: one that may be sent, and one that is only measured here.
  *
  * The measured copy stays awake while muted, so that the page can say "You are muted"; its level never leaves the browser.
+ * A copy that may be sent is made closed, each time: whatever comes back comes back muted.
  */
 
 import { SILENCE } from "./model.js";
+import { prefs } from "./prefs.js";
 
-const WISH = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
+/** What the browser can do to the sound. */
+const PROCESSING = /** @type {const} */ ([["echoCancellation", "echo"], ["noiseSuppression", "noise"], ["autoGainControl", "gain"]]);
+
+/** Why there is none, by the name of the error; any other is "none". @type {Record<string, "blocked" | "busy">} */
+const ERRORS = { NotAllowedError: "blocked", SecurityError: "blocked", NotReadableError: "busy", AbortError: "busy" };
 
 export class Microphone {
-	/** @type {"unknown" | "ready" | "none" | "blocked"} */
+	/** @type {"unknown" | "asking" | "ready" | "none" | "blocked" | "busy"} */
 	state = "unknown";
 	/** @type {MediaStreamTrack | null} what may be sent */
 	track = null;
-	/** @type {MediaStreamTrack | null} */
-	#measured = null;
+	/** @type {MediaStream | null} what is measured here, after the browser's processing */
+	measured = null;
 	/** @type {AudioContext | null} */
 	#context = null;
 	/** @type {AnalyserNode | null} */
 	#analyser = null;
 	#samples = new Float32Array(1024);
 	#changed;
+	/** Counts up with each opening and closing: what a browser grants to an earlier one is given back at once. */
+	#turn = 0;
+	/** Somebody wants it, if only it were there. */
+	#wanted = false;
 
 	/** @param {() => void} changed called when the state changes without our doing */
 	constructor(changed) {
 		this.#changed = changed;
-		navigator.mediaDevices?.addEventListener("devicechange", () => this.state === "none" && this.open().then(changed));
+		navigator.mediaDevices?.addEventListener("devicechange", () => this.#devicesChanged());
+		navigator.permissions?.query({ name: /** @type {any} */ ("microphone") }).then(
+			(permission) => (permission.onchange = () => this.state === "blocked" && permission.state === "granted" && this.#again()),
+			() => {}, // a browser that does not tell: a press on the own key asks again
+		);
 	}
 
-	/** Ask for the microphone; afterwards `state` says what came of it. */
+	/** Ask for the microphone that is chosen; afterwards `state` says what came of it. Until then an earlier one goes on. */
 	async open() {
-		this.close();
-		try {
-			this.#take(await navigator.mediaDevices.getUserMedia({ audio: WISH }));
-			this.state = "ready";
-		} catch (error) {
-			this.state = error instanceof DOMException && error.name === "NotFoundError" ? "none" : "blocked";
-		}
+		const turn = ++this.#turn;
+		this.#wanted = true;
+		if (!this.track) this.state = "asking";
+		const [state, stream] = await obtain();
+		if (turn !== this.#turn) return stream?.getTracks().forEach((track) => track.stop());
+		this.#drop();
+		this.state = state;
+		if (stream) this.#take(stream);
 	}
 
 	close() {
-		this.track?.stop();
-		this.#measured?.stop();
-		this.#context?.close();
-		this.track = this.#measured = this.#context = this.#analyser = null;
+		this.#turn += 1;
+		this.#wanted = false;
+		this.#drop();
 		this.state = "unknown";
 	}
 
@@ -56,22 +70,115 @@ export class Microphone {
 	level() {
 		if (!this.#analyser) return SILENCE;
 		this.#analyser.getFloatTimeDomainData(this.#samples);
-		const power = this.#samples.reduce((sum, sample) => sum + sample * sample, 0) / this.#samples.length;
-		return power > 0 ? Math.max(SILENCE, 10 * Math.log10(power)) : SILENCE;
+		return levelOf(this.#samples);
+	}
+
+	/** What the system calls it. */
+	get name() {
+		return this.measured?.getAudioTracks()[0].label ?? "";
+	}
+
+	/** @returns {MediaTrackSettings} what it really is and does */
+	settings() {
+		return this.measured?.getAudioTracks()[0].getSettings() ?? {};
+	}
+
+	/**
+	 * Do to the sound what is chosen, without opening anything anew.
+	 * @returns {Promise<boolean>} whether it is so; most browsers can only do it by `open`
+	 */
+	async process() {
+		if (!this.track || !this.measured) return true;
+		const wanted = wish(false);
+		const tracks = [this.track, ...this.measured.getAudioTracks()];
+		await Promise.allSettled(tracks.map((track) => track.applyConstraints(wanted)));
+		return fits(this.settings(), wanted);
+	}
+
+	#drop() {
+		this.track?.stop();
+		for (const track of this.measured?.getAudioTracks() ?? []) track.stop();
+		this.#context?.close();
+		this.track = this.measured = this.#context = this.#analyser = null;
 	}
 
 	/** @param {MediaStream} stream */
 	#take(stream) {
-		[this.#measured] = stream.getAudioTracks();
-		this.track = this.#measured.clone();
+		const [track] = stream.getAudioTracks();
+		this.measured = stream;
+		this.track = track.clone();
 		this.track.enabled = false;
-		this.#measured.onended = () => {
-			this.close();
-			this.state = "none";
-			this.#changed();
-		};
-		this.#context = new AudioContext();
-		this.#analyser = new AnalyserNode(this.#context, { fftSize: this.#samples.length });
-		this.#context.createMediaStreamSource(stream).connect(this.#analyser);
+		track.onended = () => this.#lost();
+		const context = new AudioContext();
+		this.#context = context;
+		// A system that takes the sound away for a call, or sleeps, leaves the context standing.
+		context.onstatechange = () => context === this.#context && context.state !== "running" && context.resume().catch(() => {});
+		this.#analyser = new AnalyserNode(context, { fftSize: this.#samples.length });
+		context.createMediaStreamSource(stream).connect(this.#analyser);
 	}
+
+	/** It was unplugged: hollow and muted first, then perhaps another one. */
+	#lost() {
+		this.#drop();
+		this.state = "none";
+		this.#changed();
+		this.#again();
+	}
+
+	async #again() {
+		if (!this.#wanted) return;
+		await this.open();
+		this.#changed();
+	}
+
+	/** One is there again, or the chosen one is: not while sound of another one leaves. */
+	async #devicesChanged() {
+		if (this.state === "none" || this.state === "busy") return this.#again();
+		if (this.state !== "ready" || this.track?.enabled || !prefs.microphone) return;
+		const { deviceId } = this.settings();
+		const there = await devices("audioinput");
+		if (deviceId !== prefs.microphone && there.some((device) => device.deviceId === prefs.microphone)) this.#again();
+	}
+}
+
+/** @param {boolean} choose the chosen device @returns {MediaTrackConstraints} */
+function wish(choose) {
+	const processing = Object.fromEntries(PROCESSING.map(([name, pref]) => [name, prefs[pref]]));
+	return { ...processing, channelCount: 1, ...(choose && prefs.microphone && { deviceId: { exact: prefs.microphone } }) };
+}
+
+/** @param {MediaTrackSettings} settings @param {MediaTrackConstraints} wanted */
+function fits(settings, wanted) {
+	return PROCESSING.every(([name]) => settings[name] === undefined || settings[name] === wanted[name]);
+}
+
+/**
+ * The chosen microphone, else any.
+ * @returns {Promise<readonly ["ready" | "none" | "blocked" | "busy", MediaStream | null]>}
+ */
+async function obtain() {
+	for (const choose of prefs.microphone ? [true, false] : [false]) {
+		try {
+			return ["ready", await navigator.mediaDevices.getUserMedia({ audio: wish(choose) })];
+		} catch (error) {
+			const name = error instanceof DOMException ? error.name : "";
+			if (!choose || name === "NotAllowedError") return [ERRORS[name] ?? "none", null];
+		}
+	}
+	return ["none", null];
+}
+
+/**
+ * The devices that this page may know of; before anybody has granted a microphone they have no names.
+ * @param {MediaDeviceKind} kind @returns {Promise<MediaDeviceInfo[]>}
+ */
+export async function devices(kind) {
+	const all = (await navigator.mediaDevices?.enumerateDevices().catch(() => [])) ?? [];
+	return all.filter((device) => device.kind === kind && device.deviceId);
+}
+
+/** @param {Float32Array} samples @returns {number} dBov, RMS */
+export function levelOf(samples) {
+	const power = samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length;
+	return power > 0 ? Math.max(SILENCE, 10 * Math.log10(power)) : SILENCE;
 }

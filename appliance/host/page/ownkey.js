@@ -2,6 +2,7 @@
 
 import { byId, find, setAttribute, setIcon, setText } from "./dom.js";
 import { Meter } from "./meters.js";
+import { prefs } from "./prefs.js";
 import { t } from "./words.js";
 
 /**
@@ -21,11 +22,14 @@ const LOOKS = {
 	held: ["mic", "live", "own.live", "own.held2"],
 	adminMuted: ["hand", "hollow", "own.adminMuted", "own.adminMuted2"],
 	asked: ["hand", "well", "own.asked", "own.asked2"],
+	asking: ["mic-off", "well", "own.asking", "own.asking2"],
 	none: ["mic-off", "hollow", "own.none", "own.none2"],
 	blocked: ["mic-off", "hollow", "own.blocked", "own.blocked2"],
+	busy: ["mic-off", "hollow", "own.busy", "own.busy2"],
+	unable: ["warn", "plain", "own.unable", "own.unable2"],
 };
 /** States in which a press does nothing. */
-const INERT = ["listening", "connecting", "reconnecting"];
+const INERT = ["listening", "connecting", "reconnecting", "asking", "unable"];
 const touch = matchMedia("(pointer: coarse)");
 
 export class OwnKey {
@@ -40,7 +44,7 @@ export class OwnKey {
 		setAttribute(this.#dock, "data-own", state);
 		setAttribute(this.#dock, "data-look", look);
 		setText(byId("own-first"), t(first));
-		setText(byId("own-second"), t(state === "muted" && touch.matches ? "own.muted2touch" : second));
+		setText(byId("own-second"), t(state === "muted" && (touch.matches || !prefs.space) ? "own.muted2touch" : second));
 		setAttribute(this.#key, "aria-disabled", INERT.includes(state) ? "true" : null);
 	}
 

@@ -1,27 +1,53 @@
 /**
  * The three slots, made audible: one element each, made once, and each with the volume of whoever is in it.
  *
- * Volumes, 0 to 2, are this listener's own and kept for this visit; they change nothing for anybody else.
+ * Volumes, 0 to 2, are this listener's own; they change nothing for anybody else. What is louder than 100 %, and what the page
+ * itself plays on a press, goes through one more element, so that all of it comes out of the chosen device.
  */
 
+import { devices } from "./microphone.js";
+import { prefs, setPrefs } from "./prefs.js";
+
+/** Whether another output can be chosen than the system's. */
+export const CHOOSES = "setSinkId" in HTMLMediaElement.prototype;
+
 export class Playback {
+	/** The browser plays nothing before a press. */
+	blocked = false;
 	#elements = [...document.querySelectorAll("audio")];
 	/** @type {Array<string | null>} */
 	#slots = [null, null, null];
 	/** @type {Map<string, {gain: number, muted: boolean}>} */
 	#volumes = new Map();
-	#all = 1;
+	#all = prefs.volume;
+	#storing = 0;
+	/** While the page itself plays something the room is this loud. */
+	#aside = 1;
 	/** @type {AudioContext | null} */
 	#context = null;
+	/** @type {MediaStreamAudioDestinationNode | null} */
+	#out = null;
+	#outElement = new Audio();
 	/** @type {Array<GainNode | null>} */
 	#boosts = [null, null, null];
+	/** The device that plays now; "" is the system's. */
+	#speaker = "";
+	#changed;
+
+	/** @param {(event: "blocked" | "speaker", detail?: string) => void} changed told when `blocked` changes, and when the output does without a press */
+	constructor(changed = () => {}) {
+		this.#changed = changed;
+		navigator.mediaDevices?.addEventListener("devicechange", () => this.#devicesChanged());
+		document.addEventListener("click", () => this.blocked && this.unblock()); // any press will do
+		if (prefs.speaker) this.#devicesChanged();
+	}
 
 	/** @param {number} slot @param {MediaStreamTrack} track */
 	play(slot, track) {
 		this.#unboost(slot);
 		const element = this.#elements[slot];
 		element.srcObject = new MediaStream([track]);
-		element.play().catch(() => {}); // refused only before a first press, and joining is one
+		this.#start(element);
 		this.#apply(slot);
 	}
 
@@ -30,6 +56,14 @@ export class Playback {
 			this.#unboost(slot);
 			element.srcObject = null;
 		}
+		this.#block(false);
+	}
+
+	/** Start what the browser held back; only within a press. */
+	unblock() {
+		this.#block(false);
+		this.#context?.resume().catch(() => {});
+		for (const element of [...this.#elements, this.#outElement]) if (element.srcObject) this.#start(element);
 	}
 
 	/** Who is heard in which slot. @param {Array<string | null>} slots */
@@ -56,7 +90,69 @@ export class Playback {
 
 	set all(gain) {
 		this.#all = gain;
+		clearTimeout(this.#storing); // a slider says it many times
+		this.#storing = setTimeout(() => setPrefs({ volume: gain }), 300);
 		this.#applyAll();
+	}
+
+	/** The room steps aside for what the page plays itself. @param {number} gain 1 is the room alone */
+	set aside(gain) {
+		this.#aside = gain;
+		this.#applyAll();
+	}
+
+	/** @param {string} id of the device that shall play from now on, "" for the system's @returns {Promise<boolean>} */
+	async choose(id) {
+		const chosen = await this.#sink(id);
+		if (chosen) setPrefs({ speaker: id });
+		return chosen;
+	}
+
+	/** Where the page plays something of its own, in a press. @returns {AudioNode} */
+	out() {
+		this.#context ??= new AudioContext();
+		if (!this.#out) {
+			this.#out = new MediaStreamAudioDestinationNode(this.#context);
+			this.#outElement.srcObject = this.#out.stream;
+		}
+		this.#context.resume().catch(() => {});
+		if (this.#outElement.paused) this.#start(this.#outElement);
+		return this.#out;
+	}
+
+	/** @param {HTMLMediaElement} element */
+	#start(element) {
+		element.play().catch((error) => error.name === "NotAllowedError" && this.#block(true));
+	}
+
+	/** @param {boolean} blocked */
+	#block(blocked) {
+		if (this.blocked === blocked) return;
+		this.blocked = blocked;
+		this.#changed("blocked");
+	}
+
+	/** @param {string} id @returns {Promise<boolean>} whether all of it comes out there */
+	async #sink(id) {
+		if (!CHOOSES) return id === "";
+		const before = this.#speaker;
+		this.#speaker = id;
+		const done = await Promise.allSettled([...this.#elements, this.#outElement].map((element) => element.setSinkId(id)));
+		if (done.every((one) => one.status === "fulfilled")) return true;
+		if (this.#speaker !== id) return false; // chosen again meanwhile
+		this.#speaker = before;
+		await Promise.allSettled([...this.#elements, this.#outElement].map((element) => element.setSinkId(before)));
+		return false;
+	}
+
+	/** The chosen device is gone: the system's plays, until it is there again. */
+	async #devicesChanged() {
+		if (!CHOOSES || !prefs.speaker) return;
+		const there = (await devices("audiooutput")).find((device) => device.deviceId === prefs.speaker);
+		const wanted = there ? prefs.speaker : "";
+		if (wanted === this.#speaker) return;
+		await this.#sink(wanted);
+		this.#changed("speaker", there?.label ?? "");
 	}
 
 	#applyAll() {
@@ -70,7 +166,7 @@ export class Playback {
 	 */
 	#apply(slot) {
 		const { gain, muted } = this.volume(this.#slots[slot]);
-		const wanted = muted ? 0 : gain * this.#all;
+		const wanted = muted ? 0 : gain * this.#all * this.#aside;
 		const element = this.#elements[slot];
 		const boosted = wanted > 1 && element.srcObject instanceof MediaStream;
 		if (boosted) this.#boost(slot, /** @type {MediaStream} */ (element.srcObject)).gain.value = wanted;
@@ -83,9 +179,9 @@ export class Playback {
 	#boost(slot, stream) {
 		const there = this.#boosts[slot];
 		if (there) return there;
-		this.#context ??= new AudioContext();
-		const gain = new GainNode(this.#context);
-		this.#context.createMediaStreamSource(stream).connect(gain).connect(this.#context.destination);
+		const out = this.out();
+		const gain = new GainNode(out.context);
+		/** @type {AudioContext} */ (out.context).createMediaStreamSource(stream).connect(gain).connect(out);
 		this.#boosts[slot] = gain;
 		return gain;
 	}

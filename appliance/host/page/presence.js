@@ -74,6 +74,12 @@ export class Presence {
 		socket.onclose = (event) => socket === this.#socket && this.#closed(event.code, event.reason);
 	}
 
+	/** The socket may be broken without knowing it: a new one, at once. */
+	renew() {
+		this.#drop(this.#socket);
+		this.#wake();
+	}
+
 	/** @param {any} message */
 	#take(message) {
 		if (message.type === "welcome") {

@@ -5,16 +5,21 @@
  */
 
 import { Backoff } from "./backoff.js";
-import { Refused } from "./media.js";
+import { POSSIBLE, Refused } from "./media.js";
+import { prefs } from "./prefs.js";
 
 /** All in milliseconds. Presses on the own key that come so soon after joining belong to the press that joined. */
 const GUARD = 600;
-/** Talking goes on for this long after the key is let go, so that no last syllable is cut. */
-const RELEASE = 200;
+/** So long a joining waits for the microphone; after that one is in, and listens while the browser still asks. */
+const PROMPT = 700;
 /** Whoever was live before a loss is live again after it, unless it took longer than this. */
 const RESUME = 15_000;
 /** A lost WebSocket counts only after this time: the sound goes on without it. */
 const GRACE = 2000;
+/** No connection outlives a sleep this long. */
+const SLEPT = 10_000;
+/** Why the microphone cannot be opened by a press. */
+const SHUT = /** @type {const} */ (["asking", "none", "blocked", "busy"]);
 
 export class Session {
 	/** @type {"out" | "joining" | "in"} */
@@ -35,6 +40,10 @@ export class Session {
 	#resume = false;
 	#releaseTimer = 0;
 	#presenceTimer = 0;
+	/** This browser cannot do it, or must not. */
+	#unable = !POSSIBLE;
+	/** Ends the wait between two tries. */
+	#hurry = () => {};
 	/** Counts up with each joining and leaving, for the same reason. */
 	#stay = 0;
 	#parts;
@@ -46,6 +55,7 @@ export class Session {
 
 	/** @returns {Own} the state of the own key */
 	get own() {
+		if (this.#unable) return "unable";
 		if (this.phase === "out") return this.listener ? "listen" : "join";
 		if (this.phase === "joining") return "connecting";
 		if (!this.#isWhole) return "reconnecting";
@@ -53,20 +63,21 @@ export class Session {
 		if (this.guest) return this.hand ? "asked" : "guest";
 		if (this.adminMuted) return this.hand ? "asked" : "adminMuted";
 		const { state } = this.#parts.microphone;
-		if (state === "none" || state === "blocked") return state;
+		const shut = SHUT.find((why) => why === state);
+		if (shut) return shut;
 		if (this.live) return this.#held ? "held" : "live";
 		return "muted";
 	}
 
 	/** Join muted. */
 	async join() {
-		if (this.phase !== "out") return;
+		if (this.phase !== "out" || this.#unable) return;
 		const stay = ++this.#stay;
 		this.phase = "joining";
 		this.#parts.changed();
-		const microphone = this.listener ? null : this.#parts.microphone.open();
+		const microphone = this.listener ? null : this.#openMicrophone();
 		if (!(await this.#connect(stay))) return;
-		await microphone;
+		await Promise.race([microphone, wait(PROMPT)]);
 		if (stay !== this.#stay) return;
 		this.phase = "in";
 		this.#guardedUntil = performance.now() + GUARD;
@@ -101,7 +112,15 @@ export class Session {
 		else if (own === "muted") this.#unmute();
 		else if (own === "live" || own === "held") this.#mute();
 		else if (["adminMuted", "asked", "guest"].includes(own)) this.raiseHand(!this.hand);
-		else if (own === "none" || own === "blocked") this.#parts.microphone.open().then(this.#parts.changed);
+		else if (own === "none" || own === "blocked" || own === "busy") this.#openMicrophone();
+	}
+
+	/** Both when it is asked for and when it is there, or is not, the key says so. */
+	async #openMicrophone() {
+		const opened = this.#parts.microphone.open();
+		this.#parts.changed();
+		await opened;
+		this.#parts.changed();
 	}
 
 	/** Talk while something is held down. @returns {boolean} whether it does */
@@ -118,7 +137,8 @@ export class Session {
 	release(atOnce = false) {
 		if (!this.#held) return;
 		clearTimeout(this.#releaseTimer);
-		this.#releaseTimer = setTimeout(() => this.#held && this.#mute(), atOnce ? 0 : RELEASE);
+		if (atOnce) this.#mute();
+		else this.#releaseTimer = setTimeout(() => this.#held && this.#mute(), prefs.release);
 	}
 
 	/** @param {boolean} up */
@@ -126,9 +146,50 @@ export class Session {
 		if (this.phase === "in") this.#parts.send({ type: "hand", up });
 	}
 
-	/** The microphone went away, or shall. */
 	mute() {
 		if (this.live) this.#mute();
+	}
+
+	/** The microphone went away, or came back: closed first, and closed it stays. */
+	microphoneChanged() {
+		const { state, name } = this.#parts.microphone;
+		if (this.live) this.#mute();
+		else this.#close();
+		this.#parts.changed();
+		if (state === "ready" && this.phase === "in") this.#parts.tell("microphone", name);
+	}
+
+	/** Another microphone is chosen. Whoever is live talks into the old one until the new one is there, and then into that. */
+	async changeMicrophone() {
+		const { microphone, media } = this.#parts;
+		await microphone.open();
+		if (microphone.state !== "ready") return this.microphoneChanged();
+		const wish = this.#wish;
+		if (this.live) {
+			const carried = await media.carry(microphone.track);
+			if (wish === this.#wish && carried) microphone.let(true);
+			else this.#close();
+		}
+		this.#parts.changed();
+	}
+
+	/** What the browser does to the sound is chosen anew. */
+	async processMicrophone() {
+		if (!(await this.#parts.microphone.process())) await this.changeMicrophone();
+	}
+
+	/**
+	 * The machine slept, or the network is another one: what is broken is mended now, and not when somebody notices.
+	 * @param {number} slept milliseconds; 0: it was the network
+	 * @returns {Promise<boolean>} whether what was connected is broken
+	 */
+	async woke(slept) {
+		this.#hurry();
+		if (this.#lostAt) this.#lostAt -= slept;
+		if (slept < SLEPT) return this.#parts.media.doubt();
+		this.#interrupted(slept);
+		this.#parts.media.lose();
+		return true;
 	}
 
 	/** An admin muted this member: closed first, told afterwards. */
@@ -158,10 +219,8 @@ export class Session {
 		const stay = this.#stay;
 		this.#mediaUp = false;
 		this.#parts.changed();
-		const microphone = this.#parts.microphone.open();
-		if (!(await this.#connect(stay))) return;
-		await microphone;
-		if (stay === this.#stay) this.#mute();
+		this.#openMicrophone();
+		if (await this.#connect(stay)) this.#mute();
 	}
 
 	/** What the host says of this member. Nothing opens by it. @param {Member} member */
@@ -186,6 +245,7 @@ export class Session {
 
 	presenceLost() {
 		clearTimeout(this.#presenceTimer);
+		if (this.phase === "in") this.#parts.media.doubt(); // a host that stopped has closed its sockets
 		this.#presenceTimer = setTimeout(() => {
 			this.#presenceUp = false;
 			this.#interrupted();
@@ -221,21 +281,25 @@ export class Session {
 	}
 
 	async #unmute() {
+		const { track } = this.#parts.microphone;
+		if (!track) return this.#mute();
 		const wish = ++this.#wish;
 		this.#parts.send({ type: "muted", muted: false });
-		const carried = await this.#parts.media.carry(this.#parts.microphone.track);
+		const carried = await this.#parts.media.carry(track);
 		if (wish !== this.#wish) this.#parts.media.carry(null);
 		if (wish !== this.#wish || !carried) return;
+		if (track !== this.#parts.microphone.track) return this.#mute(); // another one came meanwhile
 		this.#parts.microphone.let(true);
 		this.live = true;
 		this.#parts.tell("live");
 		this.#parts.changed();
 	}
 
-	#interrupted() {
+	/** @param {number} [since] milliseconds that it has already lasted */
+	#interrupted(since = 0) {
 		if (this.phase !== "in") return;
 		if (!this.#lostAt) {
-			this.#lostAt = performance.now();
+			this.#lostAt = performance.now() - since;
 			this.#resume = this.live && !this.#held;
 		}
 		this.#close();
@@ -265,14 +329,24 @@ export class Session {
 				if (!(error instanceof Refused)) throw error;
 				if (stay !== this.#stay) return false;
 				if (error.kind !== "network") {
+					this.#unable = error.kind === "unable";
 					this.end();
-					this.#parts.tell(error.kind === "full" ? "full" : "ended", error.kind === "full" ? error.retryAfter : error.kind);
+					if (this.#unable) this.#parts.tell("unable");
+					else this.#parts.tell(error.kind === "full" ? "full" : "ended", error.kind === "full" ? error.retryAfter : error.kind);
 					return false;
 				}
 				this.#parts.tell("network", true);
-				await new Promise((resolve) => setTimeout(resolve, backoff.next()));
+				await new Promise((resolve) => {
+					this.#hurry = () => resolve(backoff.reset());
+					setTimeout(resolve, backoff.next());
+				});
 			}
 		}
 		return false;
 	}
+}
+
+/** @param {number} milliseconds @returns {Promise<void>} */
+function wait(milliseconds) {
+	return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
