@@ -1,7 +1,7 @@
-/** What the page's address says: the room by its path, the token and the demo's panel by its fragment. */
+/** What the page's address says: the room by its path, tokens and the demo's panel by its fragment. */
 
 /** The claims of a token, unchecked: only the host can check them. @param {string} token @returns {Record<string, any>} */
-function claims(token) {
+export function claims(token) {
 	try {
 		const text = atob(token.split(".")[0].replaceAll("-", "+").replaceAll("_", "/"));
 		return JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (c) => c.charCodeAt(0)))) ?? {};
@@ -19,17 +19,35 @@ export async function askToken(room) {
 	return response?.ok ? String((await response.json()).token) : "";
 }
 
+/** All rooms of this host, for whom a reverse proxy names; none for anybody else. @returns {Promise<Array<{id: string, title: string, token: string}>>} */
+export async function askRooms() {
+	const response = await fetch("/rooms").catch(() => null);
+	const { rooms } = response?.ok ? await response.json().catch(() => ({})) : {};
+	return Array.isArray(rooms) ? rooms.filter((room) => typeof room?.id === "string" && typeof room.token === "string") : [];
+}
+
+/** @param {string} text @returns {string} as it stands, where it was encoded badly */
+export function decoded(text) {
+	try {
+		return decodeURIComponent(text);
+	} catch {
+		return text;
+	}
+}
+
 /**
- * Room, token, the demo's one-time word or "", and what the token claims of its holder until the host has answered.
+ * Room by the path or by the only token, all tokens, the demo's one-time word or "", and what the first token claims of its
+ * holder until the host has answered.
  * @param {{pathname: string, hash: string}} place
  */
 export function readAddress(place) {
-	const [token, ...rest] = place.hash.slice(1).split("&");
-	const { room, name } = claims(token);
+	const parts = place.hash.slice(1).split("&").filter(Boolean);
+	const tokens = parts.filter((part) => !part.startsWith("panel="));
+	const { room, name } = claims(tokens[0] ?? "");
 	return {
-		room: decodeURIComponent(place.pathname.split("/")[1]) || String(room ?? ""),
-		token,
-		panel: new URLSearchParams(rest.join("&")).get("panel") ?? "",
+		room: decoded(place.pathname.split("/")[1]) || (tokens.length === 1 ? String(room ?? "") : ""),
+		tokens,
+		panel: new URLSearchParams(parts.find((part) => part.startsWith("panel="))).get("panel") ?? "",
 		name: String(name ?? ""),
 	};
 }

@@ -28,10 +28,9 @@ function doorWords(site) {
 
 export class Device {
 	node = byId("device");
-	#model;
-	#panel;
-	#send;
-	#face;
+	#house;
+	#demo;
+	#faces;
 	#strip = makeLamps("one");
 	#stripWords = find(byId("lamp-strip"), ".reader");
 	#meanings = [...this.node.querySelectorAll("dd")];
@@ -42,21 +41,30 @@ export class Device {
 	#voice = find(this.node, ".voice");
 	#print = find(this.node, ".print");
 
-	/** @param {Model} model @param {import("./panel.js").PanelLink | null} panel the demo's @param {(message: object) => void} send to the host */
-	constructor(model, panel, send) {
-		this.#model = model;
-		this.#panel = panel;
-		this.#send = send;
-		this.#face = new Faceplate(panel);
-		byId("plate").append(this.#face.node);
-		find(this.node, ".says").hidden = this.#loudness.hidden = !panel;
+	/** @param {House} house @param {import("./panel.js").PanelLink | null} demo the panel of the demo, which stands in the room that the page was opened with */
+	constructor(house, demo) {
+		this.#house = house;
+		this.#demo = demo;
+		this.#faces = { picture: new Faceplate(null), demo: demo && new Faceplate(demo) };
+		byId("plate").append(this.#faces.picture.node);
 		this.#stripWords.before(...this.#strip);
 		this.#key.onclick = () => this.#ask();
 	}
 
+	get #panel() {
+		return this.#demo?.room === this.#house.room ? this.#demo : null;
+	}
+
+	/** Of the demo's device the front can be used, of any other it is a picture. */
+	get #face() {
+		const face = (this.#panel && this.#faces.demo) ?? this.#faces.picture;
+		if (!face.node.isConnected) byId("plate").replaceChildren(face.node);
+		return face;
+	}
+
 	/** What the device tells: in the demo by its panel, else by presence. @returns {Site | null} null: there is no device */
 	get #site() {
-		const member = this.#model.site();
+		const member = this.#house.model.site();
 		return this.#panel?.state ?? (member ? (member.site ?? UNKNOWN) : null);
 	}
 
@@ -67,19 +75,20 @@ export class Device {
 	}
 
 	show() {
-		const member = this.#model.site();
+		const member = this.#house.model.site();
 		const site = this.#site;
 		byId("device-whole").hidden = !site;
+		find(this.node, ".says").hidden = this.#loudness.hidden = !this.#panel;
 		byId("device-none").hidden = Boolean(site);
-		const admin = this.#model.you?.role === "admin";
+		const admin = this.#house.model.you?.role === "admin";
 		byId("device-add").hidden = Boolean(site) || !admin;
 		setText(byId("device-title"), member ? t("device.in", { name: member.name }) : t("device"));
-		const words = lampWords(site ?? UNKNOWN, this.#model);
+		const words = lampWords(site ?? UNKNOWN, this.#house.model);
 		setText(this.#stripWords, site ? `${words.mic}. ${words.room}` : t("device.none"));
 		showLamps(this.#strip, site?.lamps ?? { mic: "off", room: "off", speak: "off", fault: "off" });
 		if (!site) return;
 		for (const [n, name] of LAMP_NAMES.entries()) setText(this.#meanings[n], words[name]);
-		this.#face.show(site, this.#isSwitchedOff(site), this.#model);
+		this.#face.show(site, this.#isSwitchedOff(site), this.#house.model);
 		this.#nameKey(t(site.gate === "open" ? "device.mute" : "device.ask"));
 		this.#key.hidden = !member;
 		this.#showReasons(site);
@@ -127,7 +136,7 @@ export class Device {
 	/** Anybody may mute it. Opening can only be asked for: a hand in the room decides. */
 	#ask() {
 		const open = this.#site?.gate === "open";
-		this.#send({ type: open ? "mute" : "ask_unmute", member: this.#model.site()?.id });
+		this.#house.send({ type: open ? "mute" : "ask_unmute", member: this.#house.model.site()?.id });
 		if (!open) say(t("device.asked"));
 	}
 }

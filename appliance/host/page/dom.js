@@ -89,3 +89,24 @@ export function volumeField(word, gain, change) {
 	show();
 	return h("div", {}, h("div", { class: "field" }, h("span", {}, t(word)), output), range);
 }
+
+/** @type {Map<string, Promise<void>>} */
+const styles = new Map();
+
+/** A style sheet that comes with a part of the page, once. Rejects when it does not come; the next call tries again. @param {string} name as "sound.css" */
+export function loadStyle(name) {
+	const there = styles.get(name);
+	if (there) return there;
+	/** @type {Promise<void>} */
+	const coming = new Promise((resolve, reject) => {
+		const link = h("link", { rel: "stylesheet", href: `/page/${name}`, onload: () => resolve() });
+		link.onerror = () => {
+			link.remove();
+			styles.delete(name);
+			reject(new Error(`${name} did not come`));
+		};
+		document.head.append(link);
+	});
+	styles.set(name, coming);
+	return coming;
+}

@@ -1,28 +1,27 @@
-/** Puts the page together: address, model, socket, sound, and the parts that show them. */
+/** The house: keys, watched rooms, the own stay in one of them, and the views that show them. */
 
-import { askToken, readAddress } from "./address.js";
-import { Bar } from "./bar.js";
-import { Device } from "./device.js";
-import { byId, checkField, h, setAttribute, setIcon, setText } from "./dom.js";
-import { Ended } from "./ended.js";
-import { Enrol } from "./enrol.js";
+import { askRooms } from "./address.js";
+import { byId, setAttribute, setIcon, setText } from "./dom.js";
+import { Feeds } from "./feeds.js";
 import { Hint } from "./hint.js";
+import { Keyring } from "./keyring.js";
 import { listen } from "./keys.js";
+import { lazy } from "./lazy.js";
 import { Media } from "./media.js";
-import { Members } from "./members.js";
 import { pace } from "./meters.js";
 import { Microphone } from "./microphone.js";
 import { Model, SILENCE } from "./model.js";
 import { OwnKey } from "./ownkey.js";
 import { PanelLink } from "./panel.js";
+import { Place, pathOf, spotOf } from "./place.js";
 import { Playback } from "./playback.js";
 import { onPrefs, prefs, setPrefs } from "./prefs.js";
-import { Presence } from "./presence.js";
 import { Recording } from "./recording.js";
 import { Rooms } from "./rooms.js";
+import { RoomView } from "./roomview.js";
 import { closeToast, notice, say, toast } from "./say.js";
 import { Session } from "./session.js";
-import { closeSheet, keyboardSheet, settingsSheet, sheet, soundSheet } from "./sheets.js";
+import { closeSheet, sheet } from "./sheets.js";
 import { drawMark, drawSign, makeSign } from "./signs.js";
 import { setLanguage, t, translate } from "./words.js";
 
@@ -31,56 +30,146 @@ const wide = matchMedia("(min-width: 68.75rem)");
 /** Milliseconds after which a lost socket is called "no network". */
 const PATIENCE = 2000;
 const THEMES = /** @type {const} */ (["auto", "light", "dark"]);
+/** What is known where no room is. */
+const NOTHING = new Model();
+/** The views that are not there at the first look: module and style. */
+const VIEWS = {
+	overview: ["overview.js", "overview.css", "openOverview"],
+	devices: ["devices.js", "devices.css", "openDevices"],
+};
 
+/** @implements {House} */
 class Page {
-	#address = readAddress(location);
-	#token = this.#address.token;
-	/** Our token came from a proxy and was good: when it ends, there is another one. */
-	#renews = false;
-	#model = new Model();
-	#bar = new Bar(this.#model);
-	#rooms = new Rooms();
+	#keyring = new Keyring();
+	feeds = new Feeds(this.#keyring, {
+		message: (feed, m, known, hand) => this.#message(feed, m, known, hand),
+		lost: (feed) => this.#lost(feed),
+		ended: (feed, why) => this.#ended(feed, why),
+	});
+	#place = new Place((spot) => this.#arrive(spot));
+	/** @type {Spot} */
+	#spot = { view: "overview", room: "", device: "" };
+	/** @type {Feed | null} */
+	shown = null;
+	/** The room that the own stay is about. @type {Feed | null} */
+	#target = null;
+	playback = new Playback();
+	microphone = new Microphone(() => this.#microphoneChanged());
+	media = new Media(
+		() => this.#target?.room ?? "",
+		() => this.#target?.token ?? "",
+		{ track: (slot, track) => this.playback.play(slot, track), lost: () => this.session.mediaLost() },
+	);
+	session = new Session({
+		media: this.media,
+		microphone: this.microphone,
+		send: (message) => this.#target?.send(message) ?? false,
+		changed: () => this.#ownChanged(),
+		tell: (event, detail) => this.#tell(event, detail),
+	});
+	#view;
+	#rooms = new Rooms(this);
 	#ownKey = new OwnKey();
 	#hint = new Hint();
-	#recording = new Recording();
+	#recording = new Recording(this);
 	#ownSign = makeSign();
-	#playback = new Playback();
-	#microphone = new Microphone(() => this.#microphoneChanged());
-	#ended = new Ended((why) => this.#again(why));
-	#presence;
-	#session;
-	#members;
-	#device;
-	#enrol;
-	#announced = "";
+	/** @type {View | null} */
+	#other = null;
+	#otherView = "";
+	/** @type {Set<(feed: Feed | null) => void>} */
+	#watchers = new Set();
+	/** @type {Set<(now: number) => void>} */
+	#drawers = new Set();
+	/** @type {Set<(code: string, text: string) => void>} */
+	#refusals = new Set();
 	#toldOfMute = false;
-	/** Join as soon as the room answers: it is taken from another window. */
-	#takes = false;
+	/** Join as soon as this room answers. */
+	#joins = "";
 	#fullTimer = 0;
 	#lostTimer = 0;
 
 	constructor() {
-		const { room, panel } = this.#address;
-		const token = () => this.#token;
-		const media = new Media(room, token, {
-			track: (slot, track) => this.#playback.play(slot, track),
-			lost: () => this.#session.mediaLost(),
-		});
-		this.#presence = new Presence(room, token, {
-			message: (message) => this.#message(message),
-			lost: () => this.#presenceLost(),
-			ended: (why) => this.#end(why),
-		});
-		const send = (/** @type {object} */ message) => this.#presence.send(message);
-		const changed = () => this.#showOwn();
-		const tell = (/** @type {string} */ event, /** @type {any} */ detail) => this.#tell(event, detail);
-		this.#session = new Session({ media, microphone: this.#microphone, send, changed, tell });
-		const link = panel ? new PanelLink(panel, () => this.#device.show()) : null;
-		this.#device = new Device(this.#model, link, send);
-		this.#members = new Members(this.#model, this.#playback, send);
-		this.#enrol = new Enrol(room, token);
+		const { panel, room } = this.#keyring.address;
+		const link = panel ? new PanelLink(panel, room, () => this.#view?.device.show()) : null;
+		this.#view = new RoomView(this, link, (why) => this.#again(why));
 		link?.open();
 	}
+
+	// ---- what the parts of the page work with
+
+	get stay() {
+		return this.session.phase === "out" ? null : this.#target;
+	}
+
+	get #subject() {
+		return this.shown ?? this.stay;
+	}
+
+	get model() {
+		return this.#subject?.model ?? NOTHING;
+	}
+
+	get room() {
+		return this.#subject?.room ?? "";
+	}
+
+	token = () => this.#subject?.token ?? "";
+
+	time() {
+		return (this.#subject ?? this.feeds.list[0])?.model.time(performance.now()) ?? Date.now() / 1000;
+	}
+
+	toast = toast;
+	say = say;
+	sheet = sheet;
+
+	/** @param {object} message */
+	send = (message) => this.#subject?.send(message) ?? false;
+
+	/** @param {string} path */
+	go(path) {
+		this.#place.go(path);
+	}
+
+	/** @param {string} room */
+	join(room) {
+		const feed = this.feeds.get(room);
+		if (this.stay === feed) return;
+		if (this.stay) this.session.leave();
+		this.#turnTo(feed);
+		this.#joins = feed.model.welcomed ? "" : room;
+		if (feed.model.welcomed) this.session.join();
+		else if (feed.ended) feed.open();
+	}
+
+	leave() {
+		this.#joins = "";
+		this.session.leave();
+	}
+
+	knock(room = this.room) {
+		if (this.feeds.all.get(room)?.send({ type: "knock" })) toast(t("knocked"), "knock");
+	}
+
+	/** @param {(feed: Feed | null) => void} changed */
+	onChange(changed) {
+		this.#watchers.add(changed);
+		return () => void this.#watchers.delete(changed);
+	}
+
+	/** @param {(code: string, text: string) => void} refused */
+	onRefused(refused) {
+		this.#refusals.add(refused);
+		return () => void this.#refusals.delete(refused);
+	}
+
+	/** @param {(now: number) => void} draw */
+	onPace(draw) {
+		this.#drawers.add(draw);
+		return () => void this.#drawers.delete(draw);
+	}
+
+	// ---- the start, and where one is
 
 	start() {
 		for (const mark of document.querySelectorAll(".mark")) drawMark(mark);
@@ -92,18 +181,78 @@ class Page {
 		listen(this.#actions());
 		pace((now) => this.#draw(now));
 		setInterval(() => this.#second(performance.now()), 1000);
-		addEventListener("pagehide", () => this.#session.leave());
+		addEventListener("pagehide", () => this.session.leave());
 		addEventListener("pageshow", (event) => event.persisted && location.reload());
-		if (this.#token) this.#presence.open();
-		else this.#signIn();
+		addEventListener("hashchange", () => location.reload()); // another link for this room
+		this.#enter();
 	}
 
-	/** Without a link one may still be signed in at a proxy in front of the host. */
-	async #signIn() {
-		this.#renews = false;
-		this.#token = await askToken(this.#address.room);
-		if (this.#token) this.#presence.open();
-		else this.#end("invalid");
+	/** The room of the address is watched first, then the others. */
+	async #enter() {
+		const { address } = this.#keyring;
+		const spot = spotOf(location.pathname);
+		if (spot.view === "overview" && address.room) history.replaceState(null, "", pathOf(address.room) + location.hash);
+		else if (spot.view === "overview" && this.#keyring.rooms.length === 1) this.feeds.open();
+		this.#arrive(this.#place.spot);
+		if (!this.#keyring.rooms.length) for (const { id, token } of await askRooms()) this.feeds.get(id, token);
+		this.feeds.open();
+		this.#changed(null);
+	}
+
+	/** @param {Spot} spot */
+	async #arrive(spot) {
+		const only = this.#keyring.rooms.length === 1 ? this.#keyring.rooms[0] : "";
+		this.#spot = spot.view === "overview" && only ? { ...spot, view: "room", room: only } : spot;
+		const { view, room } = this.#spot;
+		setAttribute(document.body, "data-view", view);
+		this.#rooms.close();
+		closeSheet();
+		this.shown = view === "room" ? this.feeds.get(room) : null;
+		if (!this.stay) this.#turnTo(this.shown);
+		this.#view.enter(this.shown);
+		for (const [name, id] of [["room", "place-rooms"], ["overview", "place-rooms"], ["devices", "place-devices"]]) {
+			if (name === view || id === "place-devices") setAttribute(byId(id), "aria-current", name === view ? "page" : null);
+			else if (view === "devices") setAttribute(byId(id), "aria-current", null);
+		}
+		this.#changed(this.shown);
+		await this.#showOther();
+	}
+
+	/** The overview and the devices page come when they are first wanted. */
+	async #showOther() {
+		const { view } = this.#spot;
+		if (view === this.#otherView) return this.#other?.show?.(this.#spot);
+		this.#other?.close?.();
+		this.#other = null;
+		this.#otherView = view;
+		byId("page").replaceChildren();
+		if (view === "room") return;
+		document.title = `${t(view === "devices" ? "devices" : "rooms")} · Kontor`;
+		const [module, style, open] = VIEWS[view];
+		const loaded = await lazy(module, style);
+		if (view !== this.#otherView) return;
+		if (!loaded) {
+			this.#otherView = ""; // it can be tried again
+			return;
+		}
+		const opened = loaded[open](this, this.#spot.device);
+		this.#other = opened instanceof Node ? { node: /** @type {HTMLElement} */ (opened) } : opened;
+		byId("page").replaceChildren(/** @type {View} */ (this.#other).node);
+	}
+
+	/** From now on the own stay is about this room. @param {Feed | null} feed */
+	#turnTo(feed) {
+		if (feed === this.#target) return;
+		this.#target = feed;
+		this.#stopWaiting();
+		clearTimeout(this.#lostTimer);
+		this.#lostTimer = 0;
+		notice("");
+		const self = feed?.model.self();
+		if (feed?.model.welcomed) this.#settle(feed);
+		else this.session.presenceLost();
+		if (self) this.session.told(self);
+		else this.session.hand = false;
 	}
 
 	#buttons() {
@@ -112,140 +261,195 @@ class Page {
 			skip: () => byId("own").focus(),
 			language: () => setPrefs({ language: prefs.language === "de" ? "en" : "de" }),
 			theme: () => setPrefs({ theme: THEMES[(THEMES.indexOf(prefs.theme) + 1) % 3] }),
-			settings: () => settingsSheet(() => this.#roomSettings()),
-			knock: () => this.#knock(),
-			hand: () => this.#session.raiseHand(!this.#session.hand),
-			leave: () => this.#session.leave(),
-			"recording-leave": () => this.#session.leave(),
-			sound: () => soundSheet(this.#playback),
+			settings: () => this.#open("settings.js", "openSettings"),
+			more: () => this.#open("settings.js", "openMore"),
+			knock: () => this.knock(),
+			hand: () => this.session.raiseHand(!this.session.hand),
+			leave: () => this.leave(),
+			"recording-leave": () => this.leave(),
+			sound: () => this.#open("soundsheet.js", "openSound"),
+			widget: () => this.#open("widget.js", "toggleWidget"),
+			link: () => this.#open("admin.js", "openAdmin", "link"),
+			"away-join": () => this.shown && this.join(this.shown.room),
 			"lamp-strip": () => this.#deviceSheet(),
-			"device-add": () => this.#enrol.open(),
+			"device-add": () => this.#open("enrol.js", "openEnrol"),
 		};
 		for (const [id, press] of Object.entries(presses)) byId(id).onclick = press;
 	}
 
+	/** Open what is not there at the first look; it brings its own style. @param {string} module @param {string} name of what opens it @param {...any} what */
+	async #open(module, name, ...what) {
+		(await lazy(module))?.[name](this, ...what);
+	}
+
 	/** @returns {Actions} */
 	#actions() {
-		const session = this.#session;
+		const { session } = this;
 		return {
-			press: () => session.press(),
+			press: () => this.#press(),
 			hold: () => session.hold(),
 			release: (atOnce) => session.release(atOnce),
 			room: (n) => this.#rooms.go(n),
-			close: () => closeSheet() || this.#members.closeMenu() || this.#rooms.close() || closeToast() || this.#stopWaiting(),
+			close: () => closeSheet() || this.#view.members.closeMenu() || this.#rooms.close() || closeToast() || this.#stopWaiting(),
 			letters: {
 				m: () => ["muted", "live", "held"].includes(session.own) && session.press(),
-				j: () => session.join(),
+				j: () => this.shown && this.join(this.shown.room),
 				h: () => session.raiseHand(!session.hand),
-				k: () => this.#knock(),
+				k: () => this.knock(),
+				w: () => this.#open("widget.js", "toggleWidget"),
 				d: () => (wide.matches ? byId("aside").focus() : this.#deviceSheet()),
-				"?": () => closeSheet() || keyboardSheet(),
+				"?": () => closeSheet() || this.#open("settings.js", "openKeyboard"),
 			},
 		};
 	}
 
-	/** @param {any} m of the host */
-	#message(m) {
-		const now = performance.now();
-		const hand = this.#session.hand;
-		if (this.#model.apply(m, now)) {
-			if (m.type === "welcome") this.#welcome();
-			if (this.#model.isOwn(m)) this.#selfChanged(hand);
-			if (m.type === "welcome" || m.type === "slots") this.#playback.seat(this.#model.slots);
-			if (m.type === "levels") this.#announce();
-			this.#showRoom(now);
-		} else if (m.type === "muted_by_admin") this.#mutedByAdmin();
-		else if (m.type === "admin_mute_lifted") toast(t("toast.canSpeak"), "mic");
-		else if (m.type === "asked_to_unmute") toast(t("toast.asked", { name: m.by.name }), "mic");
-		else if (m.type === "knock" && m.by.id !== this.#model.you?.id) toast(t("knocks", { name: m.by.name }), "knock");
-		else if (m.type === "device_asks") toast(t("toast.deviceAsks", { name: m.device.name }), "knock");
-		else if (m.type === "recording") this.#recording.apply(m);
+	#press() {
+		if (this.session.phase === "out" && this.shown && !this.session.listener) this.join(this.shown.room);
+		else this.session.press();
 	}
 
-	#welcome() {
-		this.#ended.begin("");
+	// ---- what the feeds hear
+
+	/** @param {Feed} feed @param {any} m @param {boolean} known @param {boolean} hand whether our own was up before */
+	#message(feed, m, known, hand) {
+		const own = feed === this.#target;
+		if (known) {
+			if (m.type === "welcome") this.#welcome(feed);
+			if (own && feed.model.isOwn(m)) this.#selfChanged(feed, hand);
+			if (own && (m.type === "welcome" || m.type === "slots")) this.playback.seat(feed.model.slots);
+			if (feed === this.shown && m.type === "levels") this.#view.announce();
+			if (m.type === "levels") this.#spoken(feed);
+			else this.#changed(feed);
+		} else if (m.type === "knock" && m.by.id !== feed.model.you?.id) this.#knocked(feed, m.by.name);
+		else if (feed === this.#target || feed === this.shown) this.#event(feed, m);
+	}
+
+	/** @param {Feed} feed @param {any} m that says something happened */
+	#event(feed, m) {
+		const own = feed === this.#target;
+		if (own && m.type === "muted_by_admin") this.#mutedByAdmin();
+		else if (own && m.type === "admin_mute_lifted") toast(t("toast.canSpeak"), "mic");
+		else if (own && m.type === "asked_to_unmute") toast(t("toast.asked", { name: m.by.name }), "mic");
+		else if (m.type === "error") for (const refused of this.#refusals) refused(String(m.code), String(m.text ?? ""));
+		else if (m.type === "device_asks") toast(t("toast.deviceAsks", { name: m.device.name }), "knock");
+	}
+
+	/** @param {Feed} feed @param {string} name */
+	#knocked(feed, name) {
+		const near = feed === this.#target || feed === this.shown;
+		toast(near ? t("knocks", { name }) : t("knocksAt", { name, room: feed.title }), "knock");
+	}
+
+	/** @param {Feed} feed */
+	#welcome(feed) {
+		if (feed === this.shown) this.#view.refuse("");
+		if (feed !== this.#target) return;
 		clearTimeout(this.#lostTimer);
 		this.#lostTimer = 0;
-		if (this.#session.phase !== "in") this.#rest();
-		this.#renews = !this.#address.token;
-		this.#permit(this.#model.you?.role ?? "");
-		this.#session.welcomed(this.#model.self()?.joined ?? false);
-		setAttribute(root, "data-levels", this.#model.realLevels ? "real" : "none");
-		if (this.#takes) this.#session.join();
-		this.#takes = false;
+		this.#settle(feed);
+		if (this.#joins === feed.room) this.session.join();
+		this.#joins = "";
 	}
 
-	/** @param {boolean} hand whether it was up before */
-	#selfChanged(hand) {
-		this.#showSelf();
-		const self = this.#model.self();
+	/** The host has answered: what we may do there, and what of our stay it still has. @param {Feed} feed */
+	#settle(feed) {
+		if (this.session.phase !== "in") this.#rest();
+		this.#permit(feed.model.you?.role ?? "");
+		this.session.welcomed(feed.model.self()?.joined ?? false);
+		this.playback.seat(feed.model.slots);
+	}
+
+	/** @param {Feed} feed @param {boolean} hand whether it was up before */
+	#selfChanged(feed, hand) {
+		const self = feed.model.self();
 		if (!self) return;
 		this.#permit(self.role);
-		this.#session.told(self);
+		this.session.told(self);
 		this.#toldOfMute &&= self.admin_muted;
 		if (self.hand !== hand) say(t(self.hand ? "said.handUp" : "said.handDown"));
 	}
 
 	/** @param {string} role */
 	#permit(role) {
-		this.#session.permit(role, this.#model.listenOnly !== null);
-	}
-
-	/** What an admin sets for everybody. */
-	#roomSettings() {
-		if (this.#model.you?.role !== "admin") return [];
-		const muteNew = checkField("set.muteNew", this.#model.muteNew, (on) => this.#presence.send({ type: "mute_new", on }));
-		return [muteNew, h("button", { class: "key", type: "button", onclick: () => this.#enrol.open() }, t("enrol"))];
+		this.session.permit(role, this.#target?.model.listenOnly !== null);
 	}
 
 	/** Told once for each mute, though the host says it again whenever the socket comes back. */
 	#mutedByAdmin() {
-		this.#session.muteByAdmin();
-		if (this.#toldOfMute || this.#session.phase !== "in") return;
+		this.session.muteByAdmin();
+		if (this.#toldOfMute || this.session.phase !== "in") return;
 		this.#toldOfMute = true;
 		toast(t("toast.adminMuted"), "lock", "alert");
 	}
 
-	#presenceLost() {
-		this.#session.presenceLost();
-		this.#model.silence();
-		this.#showRoom(performance.now());
-		this.#lostTimer ||= setTimeout(() => this.#noNetwork(), PATIENCE);
+	/** @param {Feed} feed */
+	#lost(feed) {
+		if (feed === this.#target) {
+			this.session.presenceLost();
+			this.#lostTimer ||= setTimeout(() => this.#noNetwork(), PATIENCE);
+		}
+		this.#changed(feed);
 	}
 
 	#noNetwork() {
 		notice(t("end.network"), t("end.network2"));
 	}
 
+	/** @param {Feed} feed @param {string} why */
+	#ended(feed, why) {
+		if (feed === this.#target) {
+			notice("");
+			this.#stopWaiting();
+			clearTimeout(this.#lostTimer);
+			this.session.end();
+			this.playback.stop();
+		}
+		if (feed === this.shown) this.#view.refuse(why);
+		else if (feed === this.#target) toast(`${feed.title}: ${t(`end.${why}`)}`, "warn", "alert");
+		this.#changed(feed);
+	}
+
+	/** @param {string} why it had ended */
+	#again(why) {
+		const feed = this.shown;
+		if (!feed) return;
+		if (why === "elsewhere") this.#joins = feed.room;
+		this.#view.refuse("");
+		feed.open();
+	}
+
+	// ---- the own stay
+
 	/** @param {string} event of the session @param {any} detail */
 	#tell(event, detail) {
 		this.#stopWaiting();
 		if (event === "left") {
-			this.#playback.stop();
+			this.playback.stop();
 			this.#rest();
 		}
 		if (event === "full") this.#waitForPlace(Math.ceil(detail));
-		else if (event === "ended") this.#end(detail);
+		else if (event === "ended") this.#target?.end(detail);
 		else if (event === "admitted") toast(t("toast.canSpeak"), "mic");
 		else if (event !== "network") say(t(`said.${event}`));
 		else if (detail) this.#noNetwork();
 		else this.#rest();
+		if (event === "left" && this.shown !== this.#target) queueMicrotask(() => this.stay || this.#turnTo(this.shown));
 	}
 
 	/** Nothing is the matter, but for what holds as long as this page is open. */
 	#rest() {
-		const open = this.#session.phase === "out" && this.#model.listenOnly === "no_https";
+		const open = this.session.phase === "out" && this.#target?.model.listenOnly === "no_https";
 		notice(open ? t("noHttps") : "", open ? t("noHttps2") : "");
 	}
 
 	/** @param {number} seconds until the next try */
 	#waitForPlace(seconds) {
-		const show = () => notice(t("end.full"), t("end.full2", { n: seconds }), () => this.#session.join());
+		const show = () => notice(t("end.full"), t("end.full2", { n: seconds }), () => this.session.join());
 		show();
 		this.#fullTimer = setInterval(() => {
 			seconds -= 1;
 			if (seconds > 0) show();
-			else this.#session.join();
+			else this.session.join();
 		}, 1000);
 	}
 
@@ -255,38 +459,12 @@ class Page {
 		this.#fullTimer = 0;
 	}
 
-	/** @param {string} why */
-	#end(why) {
-		if (this.#renews && ["expired", "invalid"].includes(why)) {
-			this.#signIn(); // whom a proxy names stays signed in there
-			return;
-		}
-		notice("");
-		this.#stopWaiting();
-		clearTimeout(this.#lostTimer);
-		this.#presence.close();
-		this.#session.end();
-		this.#playback.stop();
-		this.#model.silence();
-		this.#ended.begin(why);
-	}
-
-	/** @param {string} why it had ended */
-	#again(why) {
-		this.#takes = why === "elsewhere";
-		this.#ended.begin("");
-		if (this.#token) this.#presence.open();
-		else this.#signIn();
-	}
-
-	#knock() {
-		if (this.#presence.send({ type: "knock" })) toast(t("knocked"), "knock");
-	}
-
 	#microphoneChanged() {
-		this.#session.mute();
-		this.#showOwn();
+		this.session.mute();
+		this.#ownChanged();
 	}
+
+	// ---- what is shown
 
 	#prefsChanged() {
 		setLanguage(prefs.language);
@@ -296,67 +474,78 @@ class Page {
 		for (const node of byId("language").children) node.classList.toggle("on", node.textContent.toLowerCase() === prefs.language);
 		setIcon(byId("theme"), `theme-${prefs.theme}`);
 		setAttribute(byId("theme"), "aria-label", `${t("set.theme")}: ${t(`set.${prefs.theme}`)}`);
-		this.#recording.show();
-		this.#ended.show();
+		this.#changed(this.shown);
+		this.#ownChanged();
+	}
+
+	/** Something of a room is another: its view, the strip, and whoever watches draw it anew. @param {Feed | null} feed */
+	#changed(feed) {
+		const now = performance.now();
 		this.#showSelf();
-		this.#showRoom(performance.now());
-		this.#showOwn();
+		this.#rooms.show();
+		if (feed === this.shown) {
+			setAttribute(root, "data-levels", this.model.realLevels ? "real" : "none");
+			this.#view.show(now);
+		}
+		this.#showAway();
+		this.#recording.show();
+		for (const watcher of this.#watchers) watcher(feed);
+	}
+
+	/** Who speaks may be another; the levels themselves are drawn at the meters' pace. @param {Feed} feed */
+	#spoken(feed) {
+		if (feed === this.shown) this.#view.show(performance.now());
+		for (const watcher of this.#watchers) watcher(feed);
 	}
 
 	#showSelf() {
-		const { you } = this.#model;
-		const { sign, initials } = this.#model.self() ?? you ?? {};
-		setText(byId("self-name"), you?.name ?? this.#address.name);
+		const { model } = this.#subject ?? this.feeds.list.find((feed) => feed.model.you) ?? { model: NOTHING };
+		const { sign, initials } = model.self() ?? model.you ?? {};
+		setText(byId("self-name"), model.you?.name ?? this.#keyring.address.name);
 		drawSign(this.#ownSign, { kind: "person", initials: initials ?? "", sign });
 	}
 
-	/** @param {number} now */
-	#showRoom(now) {
-		if (this.#ended.why) return;
-		const count = this.#model.here().length;
-		const title = this.#model.title || this.#address.room;
-		document.title = title ? `${title} · Kontor` : "Kontor";
-		setText(byId("title"), title);
-		this.#rooms.show(title, count);
-		this.#bar.show(now);
-		this.#members.show();
-		this.#device.show();
-		if (!this.#model.title) return;
-		setText(byId("count"), count ? t("here", { n: count }) : t("empty"));
-		setText(byId("door"), this.#device.door && `, ${this.#device.door}`);
+	#ownChanged() {
+		this.#ownKey.show(this.session.own);
+		setAttribute(byId("hand"), "aria-pressed", this.session.hand);
+		this.#rooms.show();
+		this.#showAway();
+		this.#recording.show();
+		for (const watcher of this.#watchers) watcher(this.#target);
 	}
 
-	#showOwn() {
-		this.#ownKey.show(this.#session.own);
-		setAttribute(byId("hand"), "aria-pressed", this.#session.hand);
-	}
-
-	/** Who speaks, for screen readers, only where it was asked for. */
-	#announce() {
-		const names = [...this.#model.speaking].map((id) => this.#model.members.get(id)?.name).join(", ");
-		if (prefs.announce && names && names !== this.#announced) say(t("speaks", { name: names }));
-		this.#announced = names;
+	/** In one room, and looking elsewhere: where one is, the way back, and the way in here. */
+	#showAway() {
+		const { stay, shown } = this;
+		const away = stay !== null && stay !== shown;
+		setAttribute(document.body, "data-stay", stay ? (away ? "away" : "here") : null);
+		byId("away").hidden = !away;
+		if (!away) return;
+		setText(byId("away-room"), stay.title);
+		setAttribute(byId("away-back"), "href", pathOf(stay.room));
+		byId("away-join").hidden = !shown || shown.ended !== "";
 	}
 
 	/** The meters' pace. @param {number} now */
 	#draw(now) {
-		const level = this.#microphone.level();
-		this.#bar.levels(now);
-		this.#rooms.level(Math.max(SILENCE, ...this.#model.levels.values()), now);
-		this.#device.level(now);
-		this.#ownKey.level(this.#session.live ? level : SILENCE, now);
-		this.#hint.update(["muted", "adminMuted", "asked", "guest"].includes(this.#session.own), level, now);
+		const level = this.microphone.level();
+		this.#view.level(now);
+		this.#rooms.level(now);
+		this.#ownKey.level(this.session.live ? level : SILENCE, now);
+		this.#hint.update(["muted", "adminMuted", "asked", "guest"].includes(this.session.own), level, now);
+		for (const draw of this.#drawers) draw(now);
 	}
 
 	/** @param {number} now */
 	#second(now) {
-		this.#model.tick(now);
-		if (!this.#ended.why) this.#bar.show(now);
+		for (const feed of this.feeds.list) feed.model.tick(now);
+		this.#view.second(now);
+		for (const watcher of this.#watchers) watcher(null);
 	}
 
 	/** The device stands beside the room where there is space for it, else it comes in a sheet. */
 	#deviceSheet() {
-		if (!wide.matches) sheet(t("device"), [this.#device.node], () => byId("aside").append(this.#device.node));
+		if (this.shown && !wide.matches) sheet(t("device"), [this.#view.device.node], () => byId("aside").append(this.#view.device.node));
 	}
 }
 

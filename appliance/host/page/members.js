@@ -1,6 +1,7 @@
-/** The list of all who are here, one tile each, and a tile's menu. Sites first, then by name; never by activity. */
+/** The list of all who are here, one tile each; a tile's menu is menu.js. Sites first, then by name; never by activity. */
 
-import { byId, checkField, h, icon, setAttribute, setText, volumeField } from "./dom.js";
+import { byId, h, icon, setAttribute, setText } from "./dom.js";
+import { lazy } from "./lazy.js";
 import { drawSign, makeSign } from "./signs.js";
 import { t } from "./words.js";
 
@@ -41,50 +42,40 @@ export class Members {
 	#list = byId("members");
 	/** @type {Map<string, Tile>} */
 	#tiles = new Map();
-	#model;
-	#playback;
-	#send;
-	/** @type {HTMLElement | null} */
+	#house;
+	/** @type {import("./menu.js").MemberMenu | null} */
 	#menu = null;
-	#menuOf = "";
+	/** Whose menu is on its way: the last press counts. */
+	#wanted = "";
 
-	/** @param {Model} model @param {import("./playback.js").Playback} playback @param {(message: object) => void} send to the host */
-	constructor(model, playback, send) {
-		this.#model = model;
-		this.#playback = playback;
-		this.#send = send;
+	/** @param {House} house */
+	constructor(house) {
+		this.#house = house;
 		this.#list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#walk(event));
 		this.#list.addEventListener("focusin", (/** @type {FocusEvent} */ event) => this.#rove(event.target));
-		document.addEventListener("pointerdown", (event) => {
-			if (!this.#menu?.parentElement?.contains(/** @type {Node} */ (event.target))) this.closeMenu();
-		});
 	}
 
 	/** Draw all anew from the model. A tile that is in its place already is not moved, so that it keeps the focus. */
 	show() {
-		const here = this.#model.here();
+		const here = this.#house.model.here();
 		for (const id of this.#tiles.keys()) if (!here.some((m) => m.id === id)) this.#drop(id);
 		for (const [n, member] of here.entries()) {
 			const tile = this.#tile(member.id);
-			tile.show(member, this.#model, this.#playback.volume(member.id).muted);
+			tile.show(member, this.#house.model, this.#house.playback.volume(member.id).muted);
 			if (this.#list.children[n] !== tile.node) this.#list.insertBefore(tile.node, this.#list.children[n] ?? null);
 		}
+		const member = here.find((m) => m.id === this.#menu?.id);
+		if (member) this.#menu?.show(member);
 		this.#list.classList.toggle("many", here.length > MANY);
 		if (!this.#list.querySelector('[tabindex="0"]')) this.#list.querySelector(".tile > button")?.setAttribute("tabindex", "0");
-		byId("nobody").hidden = here.length > 0 || !this.#model.welcomed;
+		byId("nobody").hidden = here.length > 0 || !this.#house.model.welcomed;
 	}
 
 	/** @returns {boolean} whether there was a menu to close */
 	closeMenu() {
 		const menu = this.#menu;
-		if (!menu) return false;
-		const button = this.#tile(this.#menuOf).button;
-		this.#menu = null;
-		this.#menuOf = "";
-		button.setAttribute("aria-expanded", "false");
-		if (menu.contains(document.activeElement)) button.focus();
-		menu.remove();
-		return true;
+		menu?.close();
+		return menu !== null;
 	}
 
 	/** @param {string} id */
@@ -94,67 +85,36 @@ export class Members {
 		return tile;
 	}
 
-	/** @param {string} id */
+	/** Whoever was at the tile of somebody who is gone finds the focus on its neighbour. @param {string} id */
 	#drop(id) {
-		if (this.#menuOf === id) this.closeMenu();
-		this.#tile(id).node.remove();
+		const { node } = this.#tile(id);
+		const inside = node.contains(document.activeElement);
+		if (this.#menu?.id === id) this.closeMenu();
+		const next = node.nextElementSibling ?? node.previousElementSibling;
+		node.remove();
 		this.#tiles.delete(id);
+		if (inside) /** @type {HTMLElement} */ (next?.querySelector(".tile > button") ?? byId("own")).focus();
 	}
 
 	/** @param {string} id */
 	#press(id) {
-		const again = this.#menuOf === id;
+		const again = this.#menu?.id === id;
+		const { model } = this.#house;
 		this.closeMenu();
-		const member = this.#model.members.get(id);
-		if (member === this.#model.self()) byId("own").focus(); // what one can do about oneself is done there
-		else if (member && !again) this.#openMenu(member);
+		if (id === model.self()?.id) byId("own").focus(); // what one can do about oneself is done there
+		else if (!again) this.#openMenu(id);
 	}
 
-	/** @param {Member} member */
-	#openMenu(member) {
-		const tile = this.#tile(member.id);
-		const menu = h("div", { class: "menu", role: "dialog", "aria-label": member.name }, ...this.#entries(member));
-		this.#menu = menu;
-		this.#menuOf = member.id;
-		tile.button.setAttribute("aria-expanded", "true");
-		tile.node.append(menu);
-		menu.scrollIntoView({ block: "nearest" });
-		menu.querySelector("input")?.focus();
-	}
-
-	/** @param {Member} member */
-	#entries(member) {
-		const { gain, muted } = this.#playback.volume(member.id);
-		/** @type {HTMLElement[]} */
-		const entries = [
-			volumeField("menu.volume", gain, (wanted) => this.#playback.setVolume(member.id, { gain: wanted })),
-			checkField("menu.muteForMe", muted, (wanted) => {
-				this.#playback.setVolume(member.id, { muted: wanted });
-				this.show();
-			}),
-		];
-		return member.kind === "site" ? entries : [...entries, ...this.#orders(member)];
-	}
-
-	/** What one may do about another person, a key each. @param {Member} member */
-	#orders(member) {
-		const mine = this.#model.self()?.role ?? this.#model.you?.role;
-		const order = (/** @type {string} */ word, /** @type {string} */ type) => {
-			const give = () => {
-				this.#send({ type, member: member.id });
-				this.closeMenu();
-			};
-			return h("button", { class: "key", type: "button", onclick: give }, t(word));
-		};
-		const orders = [];
-		if (member.role === "guest" && (mine === "speaker" || mine === "admin")) orders.push(order("menu.admit", "admit"));
-		if (mine !== "admin") return orders;
-		if (member.role === "listener") orders.push(order("menu.allow", "admit"));
-		else if (member.role !== "guest") orders.push(member.admin_muted ? order("menu.allow", "unmute") : order("menu.mute", "mute"));
-		// Nobody is sent out by one press too many: the second one has another word.
-		const sure = () => first.replaceWith(order("menu.removeSure", "remove"));
-		const first = h("button", { class: "key", type: "button", onclick: sure }, t("menu.remove"));
-		return [...orders, first];
+	/** @param {string} id */
+	async #openMenu(id) {
+		this.#wanted = id;
+		const loaded = await lazy("menu.js");
+		const member = this.#house.model.members.get(id);
+		const tile = this.#tiles.get(id);
+		if (!loaded || !member || !tile || this.#wanted !== id) return;
+		this.closeMenu();
+		const told = { changed: () => this.show(), closed: () => void (this.#menu = null) };
+		this.#menu = new loaded.MemberMenu(this.#house, tile, member, told);
 	}
 
 	/** One tile can be reached by Tab, the others by arrows. @param {EventTarget | null} target */

@@ -33,6 +33,12 @@ export class Model {
 	welcomed = false;
 	/** Whoever comes in anew is muted until an admin lets them speak. */
 	muteNew = false;
+	/** @type {Recorded | null} announced or running */
+	recording = null;
+	/** @type {LastSpoke | null} null unless the host keeps it */
+	lastSpoke = null;
+	/** Unix seconds of the host at `performance.now()` 0: this machine's own clock may be off by a day. */
+	#epoch = Date.now() / 1000 - performance.now() / 1000;
 	/** @type {Map<string, number>} when each was last heard, in milliseconds */
 	#spoke = new Map();
 	/** @type {Map<string, number>} 20 bits, the lowest is now */
@@ -42,11 +48,13 @@ export class Model {
 	/** @param {any} m of the host @param {number} now milliseconds @returns {boolean} whether it was one for the model */
 	apply(m, now) {
 		this.tick(now);
-		if (m.type === "welcome") this.#welcome(m);
+		if (m.type === "welcome") this.#welcome(m, now);
 		else if (m.type === "member") this.#member(m.member);
 		else if (m.type === "left") this.#left(m.id);
 		else if (m.type === "members") this.#several(m);
 		else if (m.type === "mute_new") this.muteNew = m.on;
+		else if (m.type === "title") this.title = m.title;
+		else if (m.type === "recording") this.recording = m.on ? m : null;
 		else if (m.type === "slots") this.slots = m.slots;
 		else if (m.type === "levels") this.#levels(m, now);
 		else return false;
@@ -121,8 +129,16 @@ export class Model {
 		return isOpen(member) ? "quiet" : "muted";
 	}
 
-	/** @param {any} m */
-	#welcome(m) {
+	/** The host's time. @param {number} now milliseconds of `performance.now()` @returns {number} Unix seconds */
+	time(now) {
+		return this.#epoch + now / 1000;
+	}
+
+	/** @param {any} m @param {number} now */
+	#welcome(m, now) {
+		if (m.now) this.#epoch = m.now - now / 1000;
+		this.recording = m.recording ?? null;
+		this.lastSpoke = m.last_spoke ?? null;
 		this.members = new Map(m.members.map((/** @type {Member} */ member) => [member.id, member]));
 		this.you = m.you;
 		this.title = m.room.title;

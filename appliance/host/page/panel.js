@@ -13,9 +13,10 @@ export class PanelLink {
 	/** @type {PanelState | null} null while the panel is away */
 	state = null;
 
-	/** @param {string} word @param {() => void} changed called when `state` is another one */
-	constructor(word, changed) {
+	/** @param {string} word @param {string} room that the device stands in @param {() => void} changed called when `state` is another one */
+	constructor(word, room, changed) {
 		this.word = word;
+		this.room = room;
 		this.changed = changed;
 	}
 

@@ -22,6 +22,32 @@ export const WORDS = {
 	noHttps2: ["By https one can speak too. Whoever runs the server can set it up.", "Mit https geht auch Sprechen. Einrichten können es die Betreiber des Servers."],
 	knocks: ["{name} knocks", "{name} klopft an"],
 	knocked: ["You knocked.", "Angeklopft."],
+
+	// main.js, rooms.js and overview.js: several rooms
+	places: ["Places", "Bereiche"],
+	more: ["More", "Mehr"],
+	widget: ["Floating window", "Schwebendes Fenster"],
+	knocksAt: ["{name} knocks: {room}", "{name} klopft an: {room}"],
+	"lazy.failed": ["This part of the page did not come. Try again.", "Dieser Teil der Seite kam nicht an. Bitte erneut versuchen."],
+	"rooms.in": ["you are in it", "dort dabei"],
+	"away.in": ["In the room:", "Im Raum:"],
+	"away.back": ["Go back", "Zurück"],
+	"away.join": ["Join here", "Hier beitreten"],
+	"overview.speaking": ["{n} are speaking, in {rooms} rooms", "{n} sprechen, in {rooms} Räumen"],
+	"overview.speakingOne": ["{n} are speaking, in 1 room", "{n} sprechen, in 1 Raum"],
+	"overview.oneSpeaks": ["1 is speaking, in 1 room", "1 spricht, in 1 Raum"],
+	"overview.none": ["No room is open here. Open the link that you were given.", "Hier ist kein Raum offen. Bitte den erhaltenen Link öffnen."],
+	"overview.also": ["Also here: {names}", "Auch hier: {names}"],
+	"overview.nobodyOpen": ["Nobody is here. The door is open.", "Niemand da. Die Tür ist offen."],
+	"overview.quiet": ["Quiet hours until {time}.", "Ruhezeit bis {time}."],
+	"overview.lastSpoke": ["Last spoke {time}", "Zuletzt gesprochen {time}"],
+	"overview.chime": ["A knock rings a chime there", "Anklopfen läutet dort"],
+	"overview.reconnecting": ["{name} is reconnecting", "{name} verbindet neu"],
+	"overview.in": ["You are in this room.", "In diesem Raum dabei."],
+	"overview.open": ["Open", "Öffnen"],
+	"ago.s": ["{n} s ago", "vor {n} s"],
+	"ago.min": ["{n} min ago", "vor {n} min"],
+	"ago.h": ["{n} h ago", "vor {n} h"],
 	minuteAgo: ["1 min ago", "vor 1 min"],
 	now: ["now", "jetzt"],
 	nobodySpeaks: ["Nobody speaks", "Niemand spricht"],
@@ -50,6 +76,12 @@ export const WORDS = {
 	"own.none2": ["You can listen. Check again", "Zuhören geht. Neu suchen"],
 	"own.blocked": ["Microphone is blocked", "Mikrofon gesperrt"],
 	"own.blocked2": ["Allow it in the browser", "Im Browser freigeben"],
+	"own.asking": ["Allow the microphone", "Mikrofon freigeben"],
+	"own.asking2": ["The browser asks for it", "Der Browser fragt danach"],
+	"own.busy": ["Microphone is in use", "Mikrofon ist belegt"],
+	"own.busy2": ["You can listen. Check again", "Zuhören geht. Neu suchen"],
+	"own.unable": ["No sound here", "Hier ohne Ton"],
+	"own.unable2": ["This browser lacks WebRTC", "Dem Browser fehlt WebRTC"],
 	"hint.title": ["You are muted", "Mikrofon ist stumm"],
 	"hint.text": ["Nobody hears this.", "Das hört gerade niemand."],
 	"said.muted": ["Muted.", "Stumm."],
@@ -217,6 +249,7 @@ export const WORDS = {
 	"devices.many": ["{n} devices", "{n} Geräte"],
 	"devices.none": ["No device reports a state yet.", "Noch meldet kein Gerät seinen Stand."],
 	"devices.gone": ["This device is not here.", "Dieses Gerät ist nicht hier."],
+	"devices.gone2": ["It may have been removed, or belong to a room without an admin’s link here.", "Es wurde entfernt oder gehört zu einem Raum, für den hier kein Link der Moderation ist."],
 	"devices.admins": ["This page is for admins.", "Diese Seite ist für die Moderation."],
 	"devices.admins2": ["With an admin's link the devices of a room stand here.", "Mit einem Link der Moderation stehen hier die Geräte eines Raums."],
 	"devices.back": ["All devices", "Alle Geräte"],
@@ -234,6 +267,7 @@ export const WORDS = {
 	"gate.open": ["Gate: open", "Mikrofon: offen"],
 	"gate.closed": ["Gate: closed", "Mikrofon: zu"],
 	"gate.clear": ["All clear. When each last held:", "Alles frei. Wann es zuletzt zu war:"],
+	"gate.clearOnly": ["All clear. It tells no times.", "Alles frei. Zeiten meldet es nicht."],
 	"gate.never": ["never", "nie"],
 	"gate.since": ["since {time}", "seit {time}"],
 	"gate.span": ["{from} to {to}", "{from} bis {to}"],
@@ -290,6 +324,49 @@ export const WORDS = {
 	"bundle.late": ["{name} has not sent it within two minutes.", "{name} hat es in zwei Minuten nicht geschickt."],
 	"bundle.again": ["Try again", "Erneut versuchen"],
 	"bundle.save": ["Save again", "Erneut speichern"],
+
+	// menu.js, admin.js, enrol.js, asks.js, recording.js
+	cancel: ["Cancel", "Abbrechen"],
+	"menu.listenOnly": ["Let listen only", "Nur zuhören lassen"],
+	"menu.removeAsk": ["Remove {name}? Every link to this name stops working until they are let in again.", "{name} entfernen? Alle Links auf diesen Namen gelten nicht mehr, bis wieder Einlass gewährt wird."],
+
+	admin: ["This room", "Dieser Raum"],
+	"admin.title": ["Title of the room", "Titel des Raums"],
+	"admin.count": ["{n} of {most}", "{n} von {most}"],
+	"admin.rename": ["Rename", "Umbenennen"],
+	"admin.renamed": ["The room has a new title.", "Der Raum hat einen neuen Titel."],
+	"admin.titleEmpty": ["A title has at least one character.", "Ein Titel hat mindestens ein Zeichen."],
+	"admin.tooLong": ["At most {most} characters.", "Höchstens {most} Zeichen."],
+	"admin.badTitle": ["The host does not take this title: only characters that can be read on one line.", "Der Server nimmt diesen Titel nicht: nur Zeichen, die auf einer Zeile lesbar sind."],
+	"admin.muteNew2": ["Whoever comes in from now on is muted until an admin lets them speak.", "Wer von jetzt an hereinkommt, ist stumm, bis die Moderation das Sprechen erlaubt."],
+	"admin.sentOut": ["Sent out", "Entfernt"],
+	"admin.nobodyOut": ["Nobody was sent out.", "Niemand wurde entfernt."],
+	"admin.by": ["by {name}", "von {name}"],
+	"admin.allow": ["Let in again", "Wieder hereinlassen"],
+	"admin.allowName": ["Let {name} in again", "{name} wieder hereinlassen"],
+	"admin.allowed": ["May come in again.", "Darf wieder herein."],
+
+	link: ["Make a link", "Link erstellen"],
+	"link.name": ["Name of whoever it is for", "Name der Person"],
+	"link.may": ["With this link one can", "Mit diesem Link geht"],
+	"link.speaker": ["Speak and listen", "Sprechen und Zuhören"],
+	"link.listener": ["Listen only", "Nur Zuhören"],
+	"link.good": ["Good for", "Gültig für"],
+	"link.day": ["1 day", "1 Tag"],
+	"link.days": ["{n} days", "{n} Tage"],
+	"link.make": ["Make the link", "Link erstellen"],
+	"link.for": ["Link for {name}", "Link für {name}"],
+	"link.until": ["until {time}", "bis {time}"],
+	"link.copy": ["Copy", "Kopieren"],
+	"link.byHand": ["Press Ctrl+C to copy.", "Mit Strg+C kopieren."],
+	"link.scan": ["Or scan this with a phone.", "Oder mit dem Telefon abscannen."],
+	"link.warning": ["Whoever has this link comes in as {name}.", "Wer diesen Link hat, kommt als {name} herein."],
+	"link.another": ["Another link", "Weiterer Link"],
+	"toast.linkCopied": ["Link copied.", "Link kopiert."],
+
+	"ask.hand": ["{name} wants to speak", "{name} meldet sich"],
+	"ask.later": ["Not now", "Jetzt nicht"],
+	"ask.more": ["and {n} more", "und {n} weitere"],
 };
 
 /** @type {"en" | "de"} */
@@ -303,6 +380,9 @@ export function setLanguage(wanted) {
 
 /** What is spoken here now, as a tag for `Intl`: the days of the English pages are written as 3 Nov. */
 export const tag = () => (current === "de" ? "de" : "en-GB");
+
+/** A name among other words: it keeps its own direction, and theirs. @param {string} text */
+export const isolated = (text) => `\u2068${text}\u2069`;
 
 /** The words for a key; `values` fill the places. An unknown key throws. @param {string} key @param {Record<string, any>} [values] */
 export function t(key, values = {}) {

@@ -7,10 +7,12 @@ answered by a browser page of the same test (:mod:`tests.host.page.answering`), 
 import asyncio
 import base64
 import json
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import segno
 from aiohttp import WSMsgType, web
 from multidict import CIMultiDict
 
@@ -83,6 +85,18 @@ class MockHost:
         """What a request for a new device is refused with."""
         self.devices_asked: list[Message] = []
         """What the page asked of devices."""
+        self.links_refuse = ""
+        """What a request for a link is refused with."""
+        self.links_asked: list[Message] = []
+        """What the page asked of links."""
+        self.removed: list[Message] = []
+        """Who was sent out."""
+        self.title = "Studio"
+        self.title_refuse = ""
+        """What a new title is refused with."""
+        self.recording: Message | None = None
+        self.clock = 0.0
+        """Seconds by which the host's clock is ahead of everybody's."""
         self.refuse: int | None = None
         """Close code that answers the next hellos,"""
         self.reason = ""
@@ -120,9 +134,13 @@ class MockHost:
         app.router.add_post("/rooms/studio/token", self._name)
         app.router.add_get("/rooms/studio/devices", self._devices)
         app.router.add_post("/rooms/studio/devices{rest:.*}", self._devices)
+        app.router.add_post("/rooms/studio/links", self._links)
+        app.router.add_get("/rooms/studio/removed", self._removed)
+        app.router.add_post("/rooms/studio/removed/{member}/allow", self._allow)
         app.router.add_get("/demo/panel", self._panel)
         app.router.add_get("/page/{name}", _file)
-        app.router.add_get("/studio", _index)
+        for path in ("/", "/{room}", "/devices/{device}"):
+            app.router.add_get(path, _index)
         app.on_response_prepare.append(_add_policy)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -201,7 +219,9 @@ class MockHost:
             "type": "welcome",
             "v": 1,
             "you": self.you,
-            "room": {"id": "studio", "title": "Studio"},
+            "room": {"id": "studio", "title": self.title},
+            "now": self.now,
+            "recording": self.recording,
             "members": self.members,
             "slots": self.slots,
             "capabilities": {"levels": self.levels, "hands": True, "admin_mute": True, "volumes": True},
@@ -209,6 +229,47 @@ class MockHost:
             "guest": self.you["role"] == "guest",
             "mute_new": False,
         }
+
+    @property
+    def now(self) -> float:
+        """Unix seconds by the host's clock."""
+        return time.time() + self.clock
+
+    async def record(self, seconds: float, **by: str) -> None:
+        """Tell that a recording begins in so many seconds, or has been going on for as many."""
+        starts = self.now + seconds
+        self.recording = {"since": starts - 5, "starts": starts, "by": by or None}
+        await self.push({"type": "recording", "on": True, **self.recording})
+
+    async def stop_recording(self) -> None:
+        """Tell that it is over."""
+        self.recording = None
+        await self.push({"type": "recording", "on": False})
+
+    def _is_admin(self, request: web.Request) -> bool:
+        return request.headers.get("Authorization") == f"Bearer {self.token}" and self.you["role"] == "admin"
+
+    async def _links(self, request: web.Request) -> web.Response:
+        if not self._is_admin(request):
+            return web.Response(status=403, text="Only an admin of the room may do this.\n")
+        self.links_asked.append(await request.json())
+        if self.links_refuse:
+            return web.Response(status=400, text=self.links_refuse + "\n")
+        url = f"https://kontor.example/studio#{token(name=self.links_asked[-1]['name'], room='studio')}"
+        rows = ["".join(str(module & 1) for module in row) for row in segno.make(url, micro=False).matrix]
+        return web.json_response({"url": url, "expires": int(self.now) + 86400 * 30, "qr": rows}, status=201)
+
+    async def _removed(self, request: web.Request) -> web.Response:
+        if not self._is_admin(request):
+            return web.Response(status=403, text="Only an admin of the room may do this.\n")
+        return web.json_response({"removed": self.removed})
+
+    async def _allow(self, request: web.Request) -> web.Response:
+        before = len(self.removed)
+        self.removed = [one for one in self.removed if one["id"] != request.match_info["member"]]
+        if not self._is_admin(request) or len(self.removed) == before:
+            return web.Response(status=404, text="Nobody with this id was sent out.\n")
+        return web.json_response({"allowed": request.match_info["member"]})
 
     async def _devices(self, request: web.Request) -> web.Response:
         if request.headers.get("Authorization") != f"Bearer {self.token}":
@@ -241,6 +302,8 @@ class MockHost:
 
     async def _obey(self, message: Message) -> None:
         """Tell what the page's own mute and hand have come to, as the host does."""
+        if message.get("type") == "title":
+            await self._retitle(message["title"])
         own = [m for m in self.members if m["id"] == self.you["id"]]
         if not own or message.get("type") not in ("muted", "hand"):
             return
@@ -248,6 +311,13 @@ class MockHost:
         hand = message.get("up", own[0]["hand"])
         state = "admin_muted" if own[0]["admin_muted"] else "hand" if hand else "muted" if muted else "listening"
         await self.change(own[0]["id"], muted=muted, hand=hand, state=state)
+
+    async def _retitle(self, title: str) -> None:
+        if self.title_refuse:
+            await self.push({"type": "error", "code": "bad_title", "text": self.title_refuse})
+        else:
+            self.title = title
+            await self.push({"type": "title", "title": title})
 
     async def _name(self, _request: web.Request) -> web.Response:
         if self.named is None:

@@ -1,0 +1,26 @@
+/** Asks the host over HTTP, as whoever holds the room's token. What it refuses is thrown as the sentence it gives. */
+
+import { t } from "./words.js";
+
+/** Milliseconds after which nobody waits any more. */
+const PATIENCE = 15_000;
+
+/**
+ * @param {{room: string, token: () => string}} place
+ * @param {string} path below the room's
+ * @param {object} [body] with one it is a POST
+ * @returns {Promise<any>}
+ */
+export async function ask({ room, token }, path, body) {
+	const response = await fetch(`/rooms/${encodeURIComponent(room)}/${path}`, {
+		method: body ? "POST" : "GET",
+		headers: { authorization: `Bearer ${token()}`, "content-type": "application/json" },
+		body: body && JSON.stringify(body),
+		signal: AbortSignal.timeout(PATIENCE),
+	}).catch(() => null);
+	if (!response?.ok) throw new Error((await response?.text().catch(() => ""))?.trim() || t("end.network"));
+	return response.json();
+}
+
+/** The sentence of whatever was thrown. @param {unknown} error */
+export const sentence = (error) => (error instanceof Error ? error.message : String(error));

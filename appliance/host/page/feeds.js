@@ -1,0 +1,126 @@
+/** One watched room each: its socket and what is known of it. All rooms of the keyring are watched, whichever is looked at. */
+
+import { askToken } from "./address.js";
+import { Model } from "./model.js";
+import { Presence } from "./presence.js";
+
+/** So many rooms are watched at once. */
+const MOST = 32;
+
+export class Feed {
+	model = new Model();
+	/** Why the room cannot be shown, a key of the `end.` words; "" while it can. */
+	ended = "";
+	/** The socket is gone, and comes back by itself. */
+	lost = false;
+	presence;
+	#token;
+	#keyring;
+	#asked = false;
+	/** Our token came from a proxy and was good: when it ends, there is another one. */
+	#renews = false;
+	#watcher;
+
+	/** @param {string} room @param {string} token "" asks a proxy @param {import("./keyring.js").Keyring} keyring @param {FeedWatcher} watcher */
+	constructor(room, token, keyring, watcher) {
+		this.room = room;
+		this.#token = token;
+		this.#keyring = keyring;
+		this.#watcher = watcher;
+		this.presence = new Presence(room, () => this.#token, {
+			message: (message) => this.#take(message),
+			lost: () => this.#lose(),
+			ended: (why) => this.end(why),
+		});
+	}
+
+	/** What it is called: by its host, or until that has answered by its address. */
+	get title() {
+		return this.model.title || this.room;
+	}
+
+	get token() {
+		return this.#token;
+	}
+
+	/** @param {object} message @returns {boolean} whether it was sent */
+	send(message) {
+		return this.presence.send(message);
+	}
+
+	/** Without a link one may still be signed in at a proxy in front of the host. */
+	async open() {
+		this.ended = "";
+		this.#renews = false;
+		this.#asked ||= !this.#token;
+		if (!this.#token) this.#token = await askToken(this.room);
+		if (this.#token) this.presence.open();
+		else this.end("invalid");
+	}
+
+	/** It cannot be shown any more. @param {string} why a key of the `end.` words */
+	end(why) {
+		if (why === "expired" || why === "invalid") {
+			if (this.#renews) {
+				this.#token = "";
+				this.open(); // whom a proxy names stays signed in there
+				return;
+			}
+			this.#keyring.drop(this.room);
+		}
+		this.presence.close();
+		this.model.silence();
+		this.ended = why;
+		this.#watcher.ended(this, why);
+	}
+
+	/** @param {any} message */
+	#take(message) {
+		const hand = this.model.self()?.hand ?? false;
+		const known = this.model.apply(message, performance.now());
+		if (message.type === "welcome") {
+			this.lost = false;
+			this.#renews = this.#asked;
+		}
+		this.#watcher.message(this, message, known, hand);
+	}
+
+	#lose() {
+		this.lost = true;
+		this.model.silence();
+		this.#watcher.lost(this);
+	}
+}
+
+export class Feeds {
+	/** By room, in the order of the keyring. @type {Map<string, Feed>} */
+	all = new Map();
+	#keyring;
+	#watcher;
+
+	/** @param {import("./keyring.js").Keyring} keyring @param {FeedWatcher} watcher */
+	constructor(keyring, watcher) {
+		this.#keyring = keyring;
+		this.#watcher = watcher;
+	}
+
+	/** In the order of the keyring, which never changes by what goes on in a room. */
+	get list() {
+		return [...this.all.values()];
+	}
+
+	/** Watch all rooms that there is a key for. */
+	open() {
+		for (const room of this.#keyring.rooms.slice(0, MOST)) this.get(room);
+	}
+
+	/** A room's feed; it is watched from now on. @param {string} room @param {string} [token] */
+	get(room, token = this.#keyring.token(room)) {
+		const there = this.all.get(room);
+		if (there) return there;
+		const feed = new Feed(room, token, this.#keyring, this.#watcher);
+		this.all.set(room, feed);
+		feed.open();
+		return feed;
+	}
+}

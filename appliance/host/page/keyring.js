@@ -1,0 +1,67 @@
+/**
+ * The links that this browser has been given: one token for each room.
+ *
+ * A tab keeps its own, so that two tabs may be two people; a new tab gets what the browser has. A newer link for a room takes
+ * the place of the older. Where nothing can be stored, the keys stay in the address.
+ */
+
+import { claims, readAddress } from "./address.js";
+
+const KEY = "kontor.keys";
+
+/** A browser that stores nothing throws at the mere mention. @param {"localStorage" | "sessionStorage"} where @returns {Record<string, string>} */
+function load(where) {
+	try {
+		const kept = Object.entries(JSON.parse(window[where].getItem(KEY) ?? "{}"));
+		return Object.fromEntries(kept.filter((pair) => typeof pair[1] === "string"));
+	} catch {
+		return {};
+	}
+}
+
+/** @param {"localStorage" | "sessionStorage"} where @param {Record<string, string>} keys @returns {boolean} whether it is kept now */
+function store(where, keys) {
+	try {
+		window[where].setItem(KEY, JSON.stringify(keys));
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+export class Keyring {
+	/** Tokens by room, in the order in which they came. @type {Record<string, string>} */
+	#keys = { ...load("localStorage"), ...load("sessionStorage") };
+	/** What the address said: its room, the tokens it brought, and the demo's word. */
+	address = readAddress(location);
+
+	constructor() {
+		const brought = this.address.tokens.map((token) => [String(claims(token).room ?? this.address.room), token]);
+		if (!brought.length) return;
+		Object.assign(this.#keys, Object.fromEntries(brought));
+		const tab = store("sessionStorage", this.#keys);
+		// The demo's word is good for one tab and stays where that tab can find it again.
+		const rest = this.address.panel ? `#panel=${encodeURIComponent(this.address.panel)}` : "";
+		if (store("localStorage", { ...load("localStorage"), ...Object.fromEntries(brought) }) || tab) {
+			history.replaceState(history.state, "", location.pathname + location.search + rest);
+		}
+	}
+
+	/** Rooms in the order in which their keys came. */
+	get rooms() {
+		return Object.keys(this.#keys);
+	}
+
+	/** @param {string} room @returns {string} "" when there is none */
+	token(room) {
+		return this.#keys[room] ?? "";
+	}
+
+	/** What the host says of a key ends its life in this browser; this tab goes on telling why. @param {string} room */
+	drop(room) {
+		const kept = load("localStorage");
+		if (kept[room] !== this.#keys[room]) return;
+		delete kept[room];
+		store("localStorage", kept);
+	}
+}

@@ -1,0 +1,83 @@
+/** The room that is looked at: its title and count, who speaks, who is here, its device; or why it cannot be shown. */
+
+import { Bar } from "./bar.js";
+import { Device } from "./device.js";
+import { byId, setText } from "./dom.js";
+import { Ended } from "./ended.js";
+import { Members } from "./members.js";
+import { prefs } from "./prefs.js";
+import { say } from "./say.js";
+import { isolated, t } from "./words.js";
+
+export class RoomView {
+	#house;
+	#ended;
+	device;
+	members;
+	#bar;
+	/** @type {Feed | null} */
+	#feed = null;
+	#announced = "";
+
+	/** @param {House} house @param {import("./panel.js").PanelLink | null} panel the demo's @param {(why: string) => void} again what the key of a refused room does */
+	constructor(house, panel, again) {
+		this.#house = house;
+		this.#ended = new Ended(again);
+		this.#bar = new Bar(house);
+		this.members = new Members(house);
+		this.device = new Device(house, panel);
+	}
+
+	/** Look at another room, or at none. @param {Feed | null} feed */
+	enter(feed) {
+		if (feed === this.#feed) return;
+		this.#feed = feed;
+		this.#announced = "";
+		this.members.closeMenu();
+		this.#bar.clear();
+		this.refuse(feed?.ended ?? "");
+		byId("members").parentElement.scrollTop = 0;
+	}
+
+	/** @param {string} why it cannot be shown; "" shows it again */
+	refuse(why) {
+		if (why !== this.#ended.why) this.#ended.begin(why);
+	}
+
+	/** @param {number} now */
+	show(now) {
+		const feed = this.#feed;
+		if (!feed) return;
+		this.#ended.show();
+		if (feed.ended) return;
+		const count = feed.model.here().length;
+		document.title = feed.title ? `${isolated(feed.title)} · Kontor` : "Kontor";
+		setText(byId("title"), feed.title);
+		this.#bar.show(now);
+		this.members.show();
+		this.device.show();
+		if (!feed.model.title) return;
+		setText(byId("count"), count ? t("here", { n: count }) : t("empty"));
+		setText(byId("door"), this.device.door && `, ${this.device.door}`);
+	}
+
+	/** The meters' pace. @param {number} now */
+	level(now) {
+		if (!this.#feed) return;
+		this.#bar.levels(now);
+		this.device.level(now);
+	}
+
+	/** Let the last minute go on. @param {number} now */
+	second(now) {
+		if (this.#feed && !this.#feed.ended) this.#bar.show(now);
+	}
+
+	/** Who speaks, for screen readers, only where it was asked for. */
+	announce() {
+		const { model } = this.#house;
+		const names = [...model.speaking].map((id) => model.members.get(id)?.name).join(", ");
+		if (prefs.announce && names && names !== this.#announced) say(t("speaks", { name: names }));
+		this.#announced = names;
+	}
+}
