@@ -6,8 +6,8 @@ PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo core dev judges acoustics speech system outside alsa test test-kernel pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements panel-pictures firmware hardware lock train-residual docs \
-	docs-check bench-audio bench-demo bench-call bench-fleet bench-idle bench-mouth-to-ear bench-panel bench-playout bench-recovery bench-room bench-start deb image image-verify image-lock image-packages sbom test-deb test-network test-image test-update test-systemd tools-livekit clean
+.PHONY: help demo core dev judges acoustics speech system outside alsa test test-kernel test-page pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements panel-pictures firmware hardware lock train-residual docs \
+	docs-check bench-audio bench-demo bench-call bench-fleet bench-idle bench-mouth-to-ear bench-page bench-panel bench-playout bench-recovery bench-room bench-start deb image image-verify image-lock image-packages sbom test-deb test-network test-image test-update test-systemd tools-livekit clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,8 +30,9 @@ speech: ## the demo's recorded speech, once more if it could not be had
 system: ## Debian's packages that the tests run beside ours, where they may be installed
 	@$(PYTHON) -m tools.system tests
 
-outside: ## WHIP and WHEP clients of others that the tests run, with npm where there is one
+outside: ## WHIP and WHEP clients of others that the tests run, and what checks the page, with npm where there is one
 	@$(PYTHON) -m tools.outside
+	@$(PYTHON) -m tools.page_tools
 
 alsa: dev system ## ALSA's library for Python, built where its headers are: for tests and benchmarks of the sound card
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/alsa.txt \
@@ -61,6 +62,11 @@ test-kernel: alsa ## sound cards and the panel under a Linux of their own in QEM
 	@$(PYTHON) -m tools.system kernel || true
 	@KONTOR_WITH=slow $(if $(ARGS),,KONTOR_MEASUREMENTS=docs/measurements) $(PYTEST) -s -m slow tests/kernel $(ARGS)
 
+test-page: dev system outside ## every state of the page at every width, in both themes and languages; the page in Firefox (ARGS="-k gallery" for some)
+	@$(PYTHON) -m tools.system page || true
+	@$(PYTHON) -m tools.page_tools geckodriver
+	@KONTOR_WITH=slow $(PYTEST) tests/page $(ARGS)
+
 test-network: alsa ## Wi-Fi, 802.1X and VLAN through the real NetworkManager under a Linux of their own in QEMU (ARGS="-k peap" for some)
 	@$(PYTHON) -m tools.system kernel network || true
 	@KONTOR_WITH=slow $(PYTEST) -s -m slow tests/network $(ARGS)
@@ -86,6 +92,7 @@ slow: alsa ## the slow suites (ARGS=tests/soak for some of them)
 	@case "$(ARGS)" in "" | *kernel*) $(PYTHON) -m tools.system kernel || true;; esac
 	@case "$(ARGS)" in "" | *firmware*) $(PYTHON) -m tools.system firmware boards; $(PYTHON) -m tools.bootstrap hardware || true;; esac
 	@case "$(ARGS)" in "" | *tools/hardware*) $(PYTHON) -m tools.system hardware; $(PYTHON) -m tools.bootstrap hardware || true;; esac
+	@case "$(ARGS)" in "" | *tests/page*) $(PYTHON) -m tools.system page || true; $(PYTHON) -m tools.page_tools geckodriver;; esac
 	@case "$(ARGS)" in "" | *tests/network*) $(PYTHON) -m tools.system kernel network || true;; esac
 	@case "$(ARGS)" in "" | *tests/image*) $(PYTHON) -m tools.system images || true;; esac
 	@case "$(ARGS)" in "" | *tests/update*) $(PYTHON) -m tools.system updates || true;; esac
@@ -192,6 +199,9 @@ bench-mouth-to-ear: alsa judges ## from one mouth to the other's ear, beside Chr
 
 bench-playout: judges ## the receive buffer: quality at losses and jitter against the codec's ceiling and aiortc
 	@$(BIN)/python -m tools.bench.playout $(ARGS)
+
+bench-page: dev system ## what the page weighs, how soon it draws a level, what two hundred members cost it (5 min)
+	@$(BIN)/python -m tools.bench.page $(ARGS)
 
 bench-panel: dev ## from a press to the gate and to the lamp, and what lamps and ring cost (8 min)
 	@$(BIN)/python -m tools.bench.panel $(ARGS)

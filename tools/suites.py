@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-WAITING = ("acme", "audio", "commands", "contract", "e2e", "host", "outside", "rooms")
+WAITING = ("acme", "audio", "commands", "contract", "e2e", "host", "outside", "page", "rooms")
 """Folders of tests/ in which sound or a browser runs in real time, and which mostly wait; everything else computes."""
 _COMPUTING = ("nice", "-n", "5")
 """What computes gives way to what has to be in time."""

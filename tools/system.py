@@ -26,6 +26,8 @@ SOUND = {
 
 TESTS = SOUND | {
     "chromium": "chromium",
+    "/usr/share/fonts/opentype/inter": "fonts-inter",  # of the page's pictures
+    "/usr/share/fonts/truetype/dejavu": "fonts-dejavu-core",
     "turnserver": "coturn",
     "nginx": "nginx-light",
     "caddy": "caddy",
@@ -76,6 +78,14 @@ BENCH = SOUND | {
     "/usr/lib/*/libspeexdsp.so.1": "libspeexdsp1",
 }
 """The same for benchmarks."""
+
+PAGE = {
+    "firefox-esr": "firefox-esr",
+    "node": "nodejs",
+    "npm": "npm",
+    "cc": "gcc",  # links Firefox's driver
+}
+"""What the page is tried in beside Chromium."""
 
 KERNEL = {
     "qemu-system-x86_64": "qemu-system-x86",
@@ -152,6 +162,7 @@ PACKAGES = PACKAGING | {
 SETS = {
     "tests": TESTS,
     "bench": BENCH,
+    "page": PAGE,
     "kernel": KERNEL,
     "network": NETWORK,
     "firmware": FIRMWARE,

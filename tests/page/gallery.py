@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,8 +72,13 @@ def environment() -> dict[str, str | float | bool]:
     return {**os.environ, "FONTCONFIG_FILE": str(FONTS)}
 
 
-async def draw(chrome: Chrome, scene: Scene, wanted: Iterable[Look]) -> dict[Look, Path]:
-    """Draw these pictures of a scene into build/page; the page must have broken nothing meanwhile."""
+async def draw(
+    chrome: Chrome, scene: Scene, wanted: Iterable[Look], look_into: Callable[[Visit], Awaitable[None]] | None = None
+) -> dict[Look, Path]:
+    """Draw these pictures of a scene into build/page; ``look_into`` looks at the page of each visit, at its last size.
+
+    Whatever the page does until it looks so, nothing may move by itself, break the page's policy or stick out to the side.
+    """
     BUILD.mkdir(parents=True, exist_ok=True)
     drawn: dict[Look, Path] = {}
     for group in _visits(scene, sorted(wanted, key=lambda look: (look.language, look.width))):
@@ -81,9 +86,13 @@ async def draw(chrome: Chrome, scene: Scene, wanted: Iterable[Look]) -> dict[Loo
         options = {"width": width, "height": HEIGHTS[width], "language": language, "script": MICROPHONE + scene.script}
         async with chrome.visit(**options, host=scene.host, **scene.context) as visit:
             await scene.play(visit)
+            assert await visit.shifts() == []
             for look in group:
                 drawn[look] = await _picture(visit, look)
+                assert await visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), look.name
             assert await visit.page.evaluate("seen.violations") == []
+            if look_into is not None:
+                await look_into(visit)
     return drawn
 
 
