@@ -22,6 +22,8 @@ _SILENT_AFTER = 0.2
 _RETRY = 0.1
 _STEP = 15
 """Degrees: the ring has a lamp every 30, and a voice that trembles is no news."""
+DIRECTION_ERROR = -(-_STEP // 2)
+"""Degrees by which the direction that the room is told is off for its steps alone."""
 _REPORT_EVERY = 10
 """Turns (10 ms) between two looks at whether sound says something new."""
 _LOUDEST = np.float32(32767)

@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from appliance.app import figures
-from appliance.app.about import About
-from appliance.app.answering import Answering, shown_direction
+from appliance.app.answering import Answering
 from appliance.app.desk import TRIAL_LASTS
 from appliance.app.engines import make_engine
 from appliance.app.mending import mending
-from appliance.app.neighbours import Neighbours
 from appliance.app.places import state_of
 from appliance.app.process import beat, make_folders, moved, tune, until_stopped
 from appliance.app.reload import Reload
+from appliance.app.site import Site
 from appliance.app.sound import EXCHANGE
 from appliance.core.controls import Reason, reasons_of
 from appliance.core.counters import Counters
 from appliance.core.events import EventName
-from appliance.core.lamps import LAMPS, LinkPhase, Sign
+from appliance.core.lamps import LinkPhase, Sign
 from appliance.core.roster import Member
 from appliance.core.state import Codec, LinkState
 from appliance.core.units import SILENCE, SLOTS
@@ -32,7 +31,7 @@ from appliance.media import opus
 from appliance.media.exchange import Speaker, Uplink
 from appliance.provisioning.files import Files
 from appliance.rooms import contract
-from appliance.rooms.contract import Engine, RoomRefused, SiteReport
+from appliance.rooms.contract import Engine, RoomRefused
 from appliance.settings import Settings
 
 STATUS = "link.status"
@@ -91,7 +90,7 @@ class Link:
         self._members: dict[str, Member] = {}
         self._levels: dict[str, float] = {}
         self._speaking: frozenset[str] = frozenset()
-        self._about = About(Neighbours(self._runtime), state_of(settings, "link"), self._about_changed)
+        self._site = Site(lambda: self._settings, files, lambda: self._engine, self._site_changed)
         self._violated, self._known = asyncio.Event(), asyncio.Event()
         """The proof of mute has found something, and sound has shown that it knows."""
         self._why = ""
@@ -120,7 +119,7 @@ class Link:
                 "room": self._room,
                 "proof": self._proof,
                 "reminder": self._remind,
-                "about": self._about.run,
+                "about": self._site.run,
                 **figures.of_device(self._settings, self._shown, self._journal),
                 "watchdog": lambda: beat(notifier, moved(lambda: self._answering.rounds), self._journal, self._words),
             }
@@ -167,6 +166,7 @@ class Link:
         :raises NotAllowed, SettingsError: there is no engine for them; nothing has changed then.
         """
         self._next = settings, self._make(settings)
+        self._site.leaves()
         self._report(contract.PhaseChanged(LinkPhase.CONNECTING))
         if self._stay is not None:
             self._stay.reschedule(self._loop.time())
@@ -273,6 +273,7 @@ class Link:
             self._levels.clear()
             self._speaking = frozenset()
         self._change(link=event.phase)
+        self._site.change(event.phase)
 
     def _change(self, **fields: Any) -> None:
         says = self._answering.says._replace(**fields)
@@ -319,22 +320,12 @@ class Link:
             reasons = before.reasons | 1 << Reason.AUDIO
             self._report_site(before._replace(reasons=reasons, lamps=_STOPPED, loudspeaker=round(SILENCE)))
 
-    def _about_changed(self) -> None:
+    def _site_changed(self) -> None:
         if self._heard is not None:
             self._report_site(self._heard)
 
     def _report_site(self, uplink: Uplink) -> None:
-        report = SiteReport(
-            gate_open=not uplink.reasons,
-            reasons=tuple(reason.word for reason in sorted(reasons_of(uplink.reasons))),
-            door=uplink.door,
-            lamps={name: sign.value for name, sign in zip(LAMPS, uplink.lamps, strict=True)},
-            loudspeaker=uplink.loudspeaker,
-            direction=None if uplink.reasons else shown_direction(uplink),
-            quiet_until=uplink.quiet_until or None,
-            extra=self._about.extra,
-        )
-        self._engine.report_site(report)
+        self._engine.report_site(self._site.report(uplink))
         self._engine.set_hand(uplink.hand)
 
     def state(self) -> LinkState:
@@ -361,7 +352,7 @@ class Link:
         return self.state().as_dict() | own_process() | digest
 
     async def _status(self, _request: Mapping[str, Any]) -> Mapping[str, object]:
-        return {**self._shown(), "key": self._about.key}
+        return {**self._shown(), "key": self._site.key}
 
 
 async def main(settings: Settings, stop: asyncio.Event, journal: Journal, files: Files | None = None) -> None:

@@ -67,6 +67,7 @@ class Rollout:
         return {
             "state": str(remembered.state),
             "versions": {kind_of(document.scope): document.version for document in documents},
+            "signed_by": {kind_of(document.scope): document.key for document in documents},
             "group": self._files.current.settings.provisioning.group,
             "digest": self._files.current.digest,
             "since": remembered.since,

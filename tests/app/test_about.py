@@ -1,4 +1,4 @@
-"""What a device tells its room of its settings and its health: short, coarse, and only when it changes."""
+"""What a device tells its room of itself: short, coarse, only when it changes, and nothing that the gate hides."""
 
 import asyncio
 from pathlib import Path
@@ -7,22 +7,26 @@ import pytest
 
 from appliance import __version__
 from appliance.app import about
-from appliance.app.about import About, extra_of
+from appliance.app.about import About, Own, details_of, extra_of
 from appliance.app.neighbours import Neighbours
 from appliance.core import protocol
 from appliance.core.controls import Door
 from appliance.core.enrolment import fingerprint
 from appliance.core.lamps import LAMPS
+from appliance.core.site_details import read_details
+from appliance.core.state import ProofState, WayState
 from appliance.health.machine import Machine
 from appliance.health.status import StatusServer
 from appliance.rooms.contract import SiteReport
 from appliance.rooms.device_key import DeviceKey
 from appliance.rooms.presence import site_message
+from appliance.settings.model import AudioSettings
 from tests.support import until
 
 CONFIG = {
     "state": "kept",
     "versions": {"all": 42, "group": 7, "device": 3},
+    "signed_by": {"all": "0123456789ABCDEF", "group": "0123456789ABCDEF", "device": "FEDCBA9876543210"},
     "group": "bonn",
     "digest": "ab12cd34",
     "since": 1.0,
@@ -57,6 +61,55 @@ def test_whatever_others_say_the_host_takes_it(said: dict[str, object]) -> None:
     assert parsed.site["extra"] == extra
 
 
+OWN = Own(
+    engine="hosted",
+    proof=ProofState(violations=1, looked=3_412_006),
+    way=WayState(rtt_ms=23.6, loss=0.00213, delay_ms=46.4),
+    audio=AudioSettings(array="respeaker_usb_4", direction=True),
+    since=1_794_000_000.5,
+    back_s=4,
+    bundle=True,
+)
+SOUND = {"proof": {"violations": 2}, "front_end": {"array": "respeaker_hat_4"}}
+
+
+def test_admins_are_told_proof_settings_way_and_array() -> None:
+    details = details_of(OWN, {"config": CONFIG}, SOUND, {"dropouts_day": 0, "temperature_c": 50})
+    assert details == {
+        "proof": {"violations": 3, "checked": 3_412_006, "since": 1_794_000_000, "engine": "hosted"},
+        "config": {"version": 3, "digest": "ab12cd34", "signed_by": "FEDCBA9876543210", "applied": 1, "back_s": 4},
+        "health": {
+            "round_trip_ms": 24,
+            "loss_percent": 0.2,
+            "playout_ms": 46,
+            "dropouts_day": 0,
+            "temperature_c": 50,
+        },
+        "array": {"mics": [[-0.032, 0.0], [0.0, -0.032], [0.032, 0.0], [0.0, 0.032]]},
+        "direction_error": 8,
+        "bundle": True,
+    }
+    assert read_details(details, gate_open=True) == details
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    bare = {"proof": {"violations": 0, "checked": 0, "since": 0, "engine": "hosted"}, "bundle": False}
+    assert details_of(Own("hosted"), {}, {}, {}) == bare
+    assert details_of(Own("hosted"), {"config": CONFIG | {"digest": ""}}, {}, {}) == bare, "the machine's own settings"
+    odd = {"config": {"digest": "x y", "versions": {"all": "1"}, "signed_by": 7, "since": "now"}}
+    assert details_of(Own("hosted"), odd, {"proof": 3, "front_end": "?"}, {"temperature_c": 1e9}) == bare
+
+
+def test_the_array_is_that_of_the_settings_or_the_one_that_the_front_end_knows() -> None:
+    def mics(audio: AudioSettings) -> int:
+        return len(details_of(Own(audio=audio), {}, SOUND, {}).get("array", {"mics": ()})["mics"])
+
+    assert mics(AudioSettings()) == 4, "as the front end found it"
+    assert mics(AudioSettings(array="mono")) == 0, "one microphone is no array"
+    assert mics(AudioSettings(geometry_mm="32,0; -32,0")) == 2
+    assert "direction_error" not in details_of(Own(audio=AudioSettings()), {}, SOUND, {}), "no direction is told"
+
+
 async def test_it_is_told_when_it_changes_and_not_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(about, "EVERY", 0.01)
     monkeypatch.setattr(about, "machine", lambda _: Machine(uptime=1.0))
@@ -72,7 +125,7 @@ async def test_it_is_told_when_it_changes_and_not_else(tmp_path: Path, monkeypat
     provision = StatusServer(tmp_path / "provision.status", {"status": status})
     await provision.start()
     told: list[object] = []
-    mind = About(Neighbours(tmp_path, lambda: clock[0]), tmp_path, lambda: told.append(dict(mind.extra)))
+    mind = About(Neighbours(tmp_path, lambda: clock[0]), tmp_path, Own, lambda: told.append(dict(mind.extra)))
     task = asyncio.create_task(mind.run())
     try:
         await until(lambda: len(told) == 1)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from appliance.app.link import Link
 from appliance.app.process import NotAllowed, VitalEnded
 from appliance.core.controls import Door, Reason
 from appliance.core.lamps import LinkPhase
+from appliance.core.protocol import Report, client_text, parse_client
 from appliance.core.roster import Member, sign_of
 from appliance.core.state import ProofState
 from appliance.health.notify import Notifier
@@ -21,6 +23,7 @@ from appliance.rooms import contract
 from appliance.rooms.contract import RoomRefused
 from appliance.rooms.hosted import HostedEngine
 from appliance.rooms.nowhere import Nowhere
+from appliance.rooms.presence import site_message
 from tests.app.parts import journal, settings
 from tests.support import until
 
@@ -164,22 +167,44 @@ async def test_what_sound_says_reaches_the_room(short_dir: Path) -> None:
         assert engine.hands[-1]
 
 
+async def test_admins_learn_when_reasons_held_and_how_link_stands(short_dir: Path) -> None:
+    world = World(short_dir)
+    async with running(world) as engine:
+        await world.ask(reasons=1 << Reason.SWITCH)
+        await until(lambda: engine.sites)
+        began = engine.sites[-1].details["link"]
+        assert began == {"phase": "starting", "since": began["since"]}  # type: ignore[index]
+        engine.report(contract.PhaseChanged(LinkPhase.IN_ROOM))
+        await until(lambda: engine.sites[-1].details["link"]["phase"] == "in_room")  # type: ignore[index]
+        assert list(engine.sites[-1].details["held"]["switch"])[1] is None  # type: ignore[index]
+        await world.ask(reasons=0)
+        await until(lambda: engine.sites[-1].gate_open)
+        site = engine.sites[-1]
+        began, ended = site.details["held"]["switch"]  # type: ignore[index]
+        assert abs(began - time.time()) < 60 and ended >= began
+        await until(lambda: "proof" in engine.sites[-1].details, what="what is looked at now and then is told")
+        parsed = parse_client(client_text(site_message(engine.sites[-1])))
+        assert isinstance(parsed, Report)
+        assert parsed.site["details"] == engine.sites[-1].details
+        world.listener.close()
+        await until(lambda: not engine.sites[-1].gate_open)
+        assert engine.sites[-1].details["held"]["no audio"][1] is None  # type: ignore[index]
+
+
 async def test_a_sound_that_is_gone_is_a_closed_gate_and_knocks_no_more(short_dir: Path) -> None:
     world = World(short_dir)
     async with running(world) as engine:
         await world.ask(reasons=0, knocks=5, loudspeaker=-20, door=Door.LISTENING)
-        await until(lambda: engine.sites)
+        await until(lambda: engine.sites and engine.sites[-1].gate_open)
         world.listener._drop()
-        await until(lambda: len(engine.sites) == 2)
+        await until(lambda: not engine.sites[-1].gate_open)
         site = engine.sites[-1]
         assert (site.gate_open, site.reasons, site.door) == (False, ("no audio",), Door.LISTENING)
         assert (site.lamps["mic"], site.lamps["fault"], site.loudspeaker) == ("steady", "steady", -127)
         await until(world.listener.poll)
         await world.ask(reasons=0, knocks=0)  # started anew
-        await until(lambda: len(engine.sites) == 3)
-        assert engine.sites[-1].gate_open
-        await until(lambda: len(engine.sites) == 4)  # it stalls
-        assert not engine.sites[-1].gate_open
+        await until(lambda: engine.sites[-1].gate_open)
+        await until(lambda: not engine.sites[-1].gate_open, what="it stalls")
         assert engine.knocked == 0
 
 

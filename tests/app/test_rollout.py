@@ -253,6 +253,7 @@ async def test_documents_lie_over_the_boot_file_and_the_narrower_over_the_wider(
         await device.round()
         said = await device.round()
         assert said["versions"] == {"all": 42, "group": 7, "device": 3}
+        assert said["signed_by"] == dict.fromkeys(("all", "group", "device"), "ABCD")
         audio = standing.settings.audio
         assert (audio.bitrate, audio.complexity, audio.frame_ms) == (30000, 4, 20)
         names = [source.name for source in sources(None, device.root)]

@@ -1,0 +1,44 @@
+"""When each reason for a closed gate last held, as link has seen it since its start. Nothing of it is stored."""
+
+import time
+from collections.abc import Callable
+
+from appliance.core.controls import reasons_of
+
+Spans = dict[str, list[int | None]]
+
+
+class ReasonsHeld:
+    """Told of every change of the gate's reasons.
+
+    :param now: Unix time in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._spans: dict[str, tuple[int, int | None]] = {}
+        self._openings, self._is_open = 0, False
+
+    def look(self, mask: int) -> None:
+        """What holds now, as sound tells it."""
+        now = int(self._now())
+        if mask == 0 and not self._is_open:
+            self._openings += 1
+        self._is_open = mask == 0
+        holding = {reason.word for reason in reasons_of(mask)}
+        for word in holding:
+            began, ended = self._spans.get(word, (now, now))
+            if ended is not None:
+                self._spans[word] = now, None
+        for word, (began, ended) in self._spans.items():
+            if ended is None and word not in holding:
+                self._spans[word] = began, max(began, now)  # the clock may have been set meanwhile
+
+    @property
+    def opening(self) -> int | None:
+        """Which opening of the gate this is, counted from 1; None: it is closed."""
+        return self._openings if self._is_open else None
+
+    def spans(self) -> Spans:
+        """Of each reason that has held: from when, and until when; None: it holds."""
+        return {word: [began, ended] for word, (began, ended) in self._spans.items()}
