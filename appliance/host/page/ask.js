@@ -5,8 +5,10 @@ import { t } from "./words.js";
 /** Milliseconds after which nobody waits any more. */
 const PATIENCE = 15_000;
 
+/** @typedef {{room: string, token: () => string}} Place a room, and who asks there */
+
 /**
- * @param {{room: string, token: () => string}} place
+ * @param {Place} place
  * @param {string} path below the room's
  * @param {object} [body] with one it is a POST
  * @returns {Promise<any>}

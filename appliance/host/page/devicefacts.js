@@ -85,11 +85,19 @@ export function gateRows(site, now) {
 	});
 }
 
-/** @typedef {{lost: boolean, connectingSince: number | null, now: number}} Seen what the page knows besides: whether its own way to the host is lost, Unix time since when the device connects, Unix time of the host */
+/**
+ * What the page knows of a device besides what that tells.
+ * @typedef {object} Seen
+ * @property {boolean} lost the page's own way to the host
+ * @property {boolean} gone it was here, and left
+ * @property {number | null} connectingSince Unix time; null: it does not connect
+ * @property {number} now Unix time of the host
+ */
 
 /** Where the device is, as its row and its title say it. @param {Member} member @param {Seen} seen */
 export function placeWords(member, seen) {
 	if (seen.lost) return t("devices.unknown");
+	if (seen.gone) return t("lamp.room.off");
 	if (member.state === "connecting") return t("devices.reconnecting", { time: duration(seen.now - (seen.connectingSince ?? seen.now)) });
 	if (!member.site) return t("own.connecting");
 	const { door, lamps } = member.site;
@@ -105,6 +113,7 @@ export function placeWords(member, seen) {
  */
 export function lampsOf(member, seen) {
 	if (seen.lost) return { mic: null, room: null };
+	if (seen.gone) return { mic: null, room: "off" };
 	const { mic, room } = member.site?.lamps ?? { mic: "steady", room: "off" };
 	return { mic: mic === "slow" ? "steady" : mic, room: member.state === "connecting" ? "slow" : room };
 }
@@ -112,7 +121,7 @@ export function lampsOf(member, seen) {
 /** The line beside the title. @param {Member} member @param {Seen} seen */
 export function stateWords(member, seen) {
 	const place = placeWords(member, seen);
-	if (seen.lost || !member.site) return place;
+	if (seen.lost || seen.gone || !member.site) return place;
 	return `${place}, ${t(member.site.gate === "open" ? "devices.micOpen" : "devices.micClosed")}`;
 }
 
@@ -122,9 +131,10 @@ export const figure = (n, digits = 0) => new Intl.NumberFormat(tag(), { maximumF
 /** @param {string} digest @returns {string} its first eight digits in groups of four, as far as one compares by eye */
 export const digestWords = (digest) => (digest.replace(/^\w+:/, "").slice(0, 8).match(/.{1,4}/g) ?? []).join(" ");
 
-/** @param {NonNullable<Details["proof"]>} proof @param {number} now */
-export function proofWords(proof, now) {
-	return t("proof.checked", { n: figure(proof.checked), date: date(proof.since, now, "long") });
+/** What the number of the proof means. @param {NonNullable<Details["proof"]>} proof @param {number} now */
+export function proofWords({ checked, since }, now) {
+	const known = checked !== undefined && since !== undefined;
+	return t("proof.frames") + (known ? ` ${t("proof.checked", { n: figure(checked), date: date(since, now, "long") })}` : "");
 }
 
 /** @typedef {{word: string, value: string, mono?: boolean, full?: string}} Fact */

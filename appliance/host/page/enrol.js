@@ -21,19 +21,21 @@ function download(text, name) {
 	setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-/** Open the dialog for the room that `house` is about. @param {House} house */
-export async function openEnrol(house) {
+/** Open the dialog for the room that `house` is about, or for another one. @param {House} house @param {import("./ask.js").Place} [place] */
+export async function openEnrol(house, place = house) {
 	await loadStyle("admin.css");
-	new Enrol(house).open();
+	new Enrol(house, place).open();
 }
 
 class Enrol {
 	#house;
+	#place;
 	#body = h("div", { class: "admin" });
 
-	/** @param {House} house */
-	constructor(house) {
+	/** @param {House} house @param {import("./ask.js").Place} place */
+	constructor(house, place) {
 		this.#house = house;
+		this.#place = place;
 	}
 
 	open() {
@@ -44,7 +46,7 @@ class Enrol {
 
 	/** Who asks to be let in stands below the form: nothing that is there already moves. */
 	async #look() {
-		const { asking } = await ask(this.#house, "devices").catch(() => ({ asking: [] }));
+		const { asking } = await ask(this.#place, "devices").catch(() => ({ asking: [] }));
 		if (!asking.length) return;
 		const rows = asking.map((/** @type {any} */ device) => this.#row(device));
 		const title = h("h3", { class: "label" }, t("enrol.asking"));
@@ -63,7 +65,7 @@ class Enrol {
 	/** @param {{id: string, name: string, key: string}} device @param {HTMLButtonElement} key */
 	async #letIn(device, key) {
 		key.disabled = true;
-		const words = await ask(this.#house, `devices/${encodeURIComponent(device.id)}/admit`, { key: device.key }).then(
+		const words = await ask(this.#place, `devices/${encodeURIComponent(device.id)}/admit`, { key: device.key }).then(
 			() => t("enrol.comes", { name: isolated(device.name) }),
 			sentence,
 		);
@@ -85,7 +87,7 @@ class Enrol {
 			make.disabled = true;
 			const wanted = name.input.value.trim();
 			try {
-				const made = await ask(this.#house, "devices", { name: wanted, url: location.origin });
+				const made = await ask(this.#place, "devices", { name: wanted, url: location.origin });
 				this.#done(made, wanted, made.toml + wifi(ssid.input.value, password.input.value));
 			} catch (error) {
 				setText(wrong, sentence(error));

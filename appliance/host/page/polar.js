@@ -206,7 +206,7 @@ export class Polar {
 		"svg",
 		{ viewBox: "-162 -146 324 292", "aria-hidden": true },
 		svg("path", { class: "sectors", d: LEDS.map((led) => sector(led, 116, 122, 0, 4)).join("") }),
-		svg("path", { class: "scale", d: grid() }),
+		svg("path", { class: "scale-lines", d: grid() }),
 		...[0, 90, 180, 270].map((angle) => degree(angle, 136, `${angle}°`)),
 		this.#beam,
 		this.#mics,

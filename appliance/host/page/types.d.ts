@@ -37,10 +37,10 @@ interface Details {
 	/** When each reason last held the gate closed: from, to; null while it still does. */
 	held?: Record<string, [number, number | null]>;
 	/** Frames that left while the gate was closed, and how many were looked at. */
-	proof?: { violations: number; checked: number; since: number; engine: string };
+	proof?: { violations?: number; checked?: number; since?: number; engine?: string };
 	config?: { version?: number; digest?: string; signed_by?: string; applied?: number; back_s?: number };
 	health?: Partial<Record<Measured, number>>;
-	link?: { phase: string; since: number };
+	link?: { phase?: string; since?: number };
 	/** x and y in metres; x is at 3 o'clock of the ring, y at 12. */
 	array?: { mics: number[][] };
 	/** Degrees. */
@@ -160,6 +160,12 @@ interface Recorded {
 interface LastSpoke {
 	room: number | null;
 	members: Record<string, number>;
+}
+
+/** How loud a member is for oneself; a gain of 1 is 100 %. */
+interface Volume {
+	gain: number;
+	muted: boolean;
 }
 
 /** What the parts of the page work with, also those that come later. */
