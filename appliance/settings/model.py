@@ -202,6 +202,12 @@ class RoomSettings:
         about="Whether sound goes through the server's relay (TURN): when no direct way is found, always, or never.",
         effect=Effect.REJOIN,
     )
+    support_bundle: bool = setting(
+        Flag(),
+        False,
+        about="Whether an admin of the room may fetch a support bundle over the server: no secrets, no sound, no names.",
+        effect=Effect.LIVE,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
