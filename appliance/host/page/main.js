@@ -1,6 +1,7 @@
 /** The house: keys, watched rooms, the own stay in one of them, and the views that show them. */
 
 import { askRooms } from "./address.js";
+import { Asks } from "./asks.js";
 import { byId, setAttribute, setIcon, setText } from "./dom.js";
 import { Feeds } from "./feeds.js";
 import { Hint } from "./hint.js";
@@ -23,7 +24,8 @@ import { closeToast, notice, say, toast } from "./say.js";
 import { Session } from "./session.js";
 import { closeSheet, sheet } from "./sheets.js";
 import { drawMark, drawSign, makeSign } from "./signs.js";
-import { setLanguage, t, translate } from "./words.js";
+import { onWake } from "./wake.js";
+import { isolated, setLanguage, t, translate } from "./words.js";
 
 const root = document.documentElement;
 const wide = matchMedia("(min-width: 68.75rem)");
@@ -53,8 +55,8 @@ class Page {
 	shown = null;
 	/** The room that the own stay is about. @type {Feed | null} */
 	#target = null;
-	playback = new Playback();
-	microphone = new Microphone(() => this.#microphoneChanged());
+	playback = new Playback((event, detail) => this.#played(event, detail));
+	microphone = new Microphone(() => this.session.microphoneChanged());
 	media = new Media(
 		() => this.#target?.room ?? "",
 		() => this.#target?.token ?? "",
@@ -82,6 +84,7 @@ class Page {
 	#drawers = new Set();
 	/** @type {Set<(code: string, text: string) => void>} */
 	#refusals = new Set();
+	#asks = new Asks(this);
 	#toldOfMute = false;
 	/** Join as soon as this room answers. */
 	#joins = "";
@@ -181,6 +184,7 @@ class Page {
 		listen(this.#actions());
 		pace((now) => this.#draw(now));
 		setInterval(() => this.#second(performance.now()), 1000);
+		onWake((slept) => this.#woke(slept));
 		addEventListener("pagehide", () => this.session.leave());
 		addEventListener("pageshow", (event) => event.persisted && location.reload());
 		addEventListener("hashchange", () => location.reload()); // another link for this room
@@ -317,10 +321,9 @@ class Page {
 			if (m.type === "welcome") this.#welcome(feed);
 			if (own && feed.model.isOwn(m)) this.#selfChanged(feed, hand);
 			if (own && (m.type === "welcome" || m.type === "slots")) this.playback.seat(feed.model.slots);
-			if (feed === this.shown && m.type === "levels") this.#view.announce();
-			if (m.type === "levels") this.#spoken(feed);
-			else this.#changed(feed);
-		} else if (m.type === "knock" && m.by.id !== feed.model.you?.id) this.#knocked(feed, m.by.name);
+			if (m.type !== "levels") this.#changed(feed);
+			else if (feed.turned) this.#spoken(feed);
+		} else if (m.type === "knock" && m.by.id !== feed.model.you?.id) this.#knocked(feed, m.by);
 		else if (feed === this.#target || feed === this.shown) this.#event(feed, m);
 	}
 
@@ -334,8 +337,10 @@ class Page {
 		else if (m.type === "device_asks") toast(t("toast.deviceAsks", { name: m.device.name }), "knock");
 	}
 
-	/** @param {Feed} feed @param {string} name */
-	#knocked(feed, name) {
+	/** Whom we may let in is asked about; whoever else knocks is told. @param {Feed} feed @param {{id: string, name: string}} by */
+	#knocked(feed, by) {
+		if (this.#asks.knocked(feed, by)) return;
+		const name = isolated(by.name);
 		const near = feed === this.#target || feed === this.shown;
 		toast(near ? t("knocks", { name }) : t("knocksAt", { name, room: feed.title }), "knock");
 	}
@@ -430,6 +435,7 @@ class Page {
 		if (event === "full") this.#waitForPlace(Math.ceil(detail));
 		else if (event === "ended") this.#target?.end(detail);
 		else if (event === "admitted") toast(t("toast.canSpeak"), "mic");
+		else if (event === "microphone") toast(t("toast.microphone", { name: detail }), "mic-off");
 		else if (event !== "network") say(t(`said.${event}`));
 		else if (detail) this.#noNetwork();
 		else this.#rest();
@@ -438,6 +444,7 @@ class Page {
 
 	/** Nothing is the matter, but for what holds as long as this page is open. */
 	#rest() {
+		if (this.playback.blocked) return notice(t("blocked"), t("blocked2"), () => this.playback.unblock(), "blocked.start");
 		const open = this.session.phase === "out" && this.#target?.model.listenOnly === "no_https";
 		notice(open ? t("noHttps") : "", open ? t("noHttps2") : "");
 	}
@@ -459,9 +466,15 @@ class Page {
 		this.#fullTimer = 0;
 	}
 
-	#microphoneChanged() {
-		this.session.mute();
-		this.#ownChanged();
+	/** @param {string} event of the playback @param {string} [name] of the device that plays now; "" is the system's */
+	#played(event, name) {
+		if (event === "blocked") this.#rest();
+		else toast(name ? t("toast.speaker", { name }) : t("toast.speakerGone"), "sound");
+	}
+
+	/** @param {number} slept milliseconds */
+	async #woke(slept) {
+		if (await this.session.woke(slept)) for (const feed of this.feeds.list) feed.presence.renew();
 	}
 
 	// ---- what is shown
@@ -492,9 +505,12 @@ class Page {
 		for (const watcher of this.#watchers) watcher(feed);
 	}
 
-	/** Who speaks may be another; the levels themselves are drawn at the meters' pace. @param {Feed} feed */
+	/** Others speak than before; the levels themselves are drawn at the meters' pace. @param {Feed} feed */
 	#spoken(feed) {
-		if (feed === this.shown) this.#view.show(performance.now());
+		if (feed === this.shown) {
+			this.#view.show(performance.now());
+			this.#view.announce();
+		}
 		for (const watcher of this.#watchers) watcher(feed);
 	}
 

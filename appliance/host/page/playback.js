@@ -6,7 +6,7 @@
  */
 
 import { devices } from "./microphone.js";
-import { prefs, setPrefs } from "./prefs.js";
+import { prefs, setPrefs, setVolumeOf, volumeOf } from "./prefs.js";
 
 /** Whether another output can be chosen than the system's. */
 export const CHOOSES = "setSinkId" in HTMLMediaElement.prototype;
@@ -17,8 +17,6 @@ export class Playback {
 	#elements = [...document.querySelectorAll("audio")];
 	/** @type {Array<string | null>} */
 	#slots = [null, null, null];
-	/** @type {Map<string, {gain: number, muted: boolean}>} */
-	#volumes = new Map();
 	#all = prefs.volume;
 	#storing = 0;
 	/** While the page itself plays something the room is this loud. */
@@ -74,12 +72,12 @@ export class Playback {
 
 	/** @param {string | null} id of a member */
 	volume(id) {
-		return this.#volumes.get(id ?? "") ?? { gain: 1, muted: false };
+		return volumeOf(id ?? "");
 	}
 
-	/** @param {string} id of a member @param {Partial<{gain: number, muted: boolean}>} change */
+	/** @param {string} id of a member @param {Partial<Volume>} change */
 	setVolume(id, change) {
-		this.#volumes.set(id, { ...this.volume(id), ...change });
+		setVolumeOf(id, { ...volumeOf(id), ...change });
 		this.#applyAll();
 	}
 

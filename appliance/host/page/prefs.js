@@ -1,4 +1,7 @@
-/** What this browser remembers: language, theme and a few habits. Nothing about who was here or who spoke. */
+/**
+ * What this browser remembers: language, theme and a few habits. Nothing about who was here or who spoke, but for those whom
+ * somebody made louder, quieter or mute for themselves.
+ */
 
 const KEY = "kontor";
 const known = navigator.languages.find((tag) => /^(de|en)\b/i.test(tag)) ?? "en";
@@ -26,7 +29,11 @@ export const prefs = {
 	/** Space talks while it is held, and milliseconds for which talking goes on after that. */
 	space: true,
 	release: 200,
+	/** How loud members are, by identity, where that is not as loud as all. @type {Record<string, Volume>} */
+	volumes: {},
 };
+/** So many members' volumes are remembered; the oldest is forgotten for a further one. */
+const MOST = 200;
 
 try {
 	Object.assign(prefs, JSON.parse(localStorage.getItem(KEY) ?? "{}"));
@@ -45,12 +52,30 @@ export function onPrefs(watcher) {
 /** @param {Partial<typeof prefs>} change */
 export function setPrefs(change) {
 	Object.assign(prefs, change);
+	store();
+	for (const watcher of watchers) watcher();
+}
+
+function store() {
 	try {
 		localStorage.setItem(KEY, JSON.stringify(prefs));
 	} catch {
 		// Storing is refused in some private windows: the choice then holds until the page is closed.
 	}
-	for (const watcher of watchers) watcher();
+}
+
+/** Whatever is stored: junk is as loud as all. @param {string} id of a member @returns {Volume} */
+export function volumeOf(id) {
+	const { gain, muted } = Object(Object(prefs.volumes)[id]);
+	return { gain: gain >= 0 && gain <= 2 ? Number(gain) : 1, muted: muted === true };
+}
+
+/** Nobody is told: a slider says it many times. @param {string} id of a member @param {Volume} volume */
+export function setVolumeOf(id, volume) {
+	const others = Object.entries(Object(prefs.volumes)).filter(([other]) => other !== id);
+	const own = volume.gain !== 1 || volume.muted ? [[id, volume]] : [];
+	prefs.volumes = Object.fromEntries([...others, ...own].slice(-MOST));
+	store();
 }
 
 const reduced = matchMedia("(prefers-reduced-motion: reduce)");

@@ -1,6 +1,7 @@
 /** What the page says: to screen readers, in one toast at a time, and in a notice that stays while its reason does. */
 
-import { byId, find, h, setIcon, setText } from "./dom.js";
+import { byId, find, h, setAttribute, setIcon, setText } from "./dom.js";
+import { t } from "./words.js";
 
 /** Milliseconds that a toast stays. */
 const STAYS = 6000;
@@ -43,8 +44,9 @@ const noticeNode = byId("notice");
  * @param {string} first
  * @param {string} [second]
  * @param {() => void} [again] what its key does; without it there is no key
+ * @param {string} [word] what the key says
  */
-export function notice(first, second = "", again) {
+export function notice(first, second = "", again, word = "end.again") {
 	const line = find(noticeNode, "b");
 	const news = noticeNode.hidden || line.textContent !== first;
 	noticeNode.hidden = !first;
@@ -53,5 +55,7 @@ export function notice(first, second = "", again) {
 	const key = find(noticeNode, ".key");
 	key.hidden = !again;
 	key.onclick = again;
+	setAttribute(key, "data-word", word);
+	setText(key, t(word));
 	if (first && news) say(`${first} ${second}`, "alert");
 }

@@ -1,9 +1,17 @@
 /** Sheets: one native dialog at a time; Esc closes it. */
 
-import { h, icon } from "./dom.js";
+import { byId, h, icon } from "./dom.js";
 import { t } from "./words.js";
 
 let closeCurrent = () => false;
+
+/** What speaks to people is dead outside of a modal dialog, for eyes and for readers: it goes into it. @param {HTMLElement | null} dialog */
+function carry(dialog) {
+	const [toast, notice] = [byId("toast"), byId("notice")];
+	(dialog ?? document.body).append(byId("status"), byId("alert"));
+	if (dialog) dialog.append(toast);
+	else notice.before(toast);
+}
 
 /** @param {string} title @param {Node[]} content @param {() => void} [closed] called when it is gone */
 export function sheet(title, content, closed) {
@@ -15,9 +23,11 @@ export function sheet(title, content, closed) {
 		const open = dialog.isConnected;
 		dialog.close();
 		if (open) closed?.();
+		carry(null);
 		dialog.remove();
 		return open;
 	};
+	carry(dialog);
 	dialog.onclick = (event) => void (event.target === dialog && closeSheet());
 	dialog.onclose = closeCurrent;
 	document.body.append(dialog);

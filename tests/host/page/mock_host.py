@@ -6,17 +6,18 @@ answered by a browser page of the same test (:mod:`tests.host.page.answering`), 
 
 import asyncio
 import base64
+import functools
 import json
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import segno
 from aiohttp import WSMsgType, web
 from multidict import CIMultiDict
 
-PAGE = Path(__file__).parents[3] / "appliance" / "host" / "page"
+from appliance.host.http import Refusal
+from appliance.host.pages import Pages
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; "
@@ -71,6 +72,7 @@ class MockHost:
     """One room, "studio", and its page on 127.0.0.1."""
 
     def __init__(self) -> None:
+        self.pages = _pages()
         self.you: Message = {"id": "mira", "name": "Mira Koch", "role": "speaker", "kind": "person"}
         self.sign = (0, 6)
         self.members = studio()
@@ -138,9 +140,8 @@ class MockHost:
         app.router.add_get("/rooms/studio/removed", self._removed)
         app.router.add_post("/rooms/studio/removed/{member}/allow", self._allow)
         app.router.add_get("/demo/panel", self._panel)
-        app.router.add_get("/page/{name}", _file)
-        for path in ("/", "/{room}", "/devices/{device}"):
-            app.router.add_get(path, _index)
+        for path in ("/page/{file:.+}", "/worker.js", "/", "/{room}", "/devices/{device}"):
+            app.router.add_get(path, self._page)
         app.on_response_prepare.append(_add_policy)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -353,23 +354,22 @@ class MockHost:
         await self._changed()
         return web.Response()
 
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        serve = self.pages.worker if request.path == "/worker.js" else self.pages.index
+        try:
+            return await (self.pages.file if "file" in request.match_info else serve)(request)
+        except Refusal as refusal:
+            return refusal.response()
+
     async def _changed(self) -> None:
         async with self._news:
             self._news.notify_all()
 
 
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-
-
-async def _file(request: web.Request) -> web.StreamResponse:
-    path = PAGE / request.match_info["name"]  # a name without a slash: it stays in the folder
-    if not path.is_file():
-        raise web.HTTPNotFound
-    return web.Response(body=path.read_bytes(), content_type=_TYPES[path.suffix])
-
-
-async def _index(_request: web.Request) -> web.StreamResponse:
-    return web.Response(body=(PAGE / "index.html").read_bytes(), content_type="text/html")
+@functools.cache
+def _pages() -> Pages:
+    """The page as it is served, made ready once for all tests."""
+    return Pages()
 
 
 async def _add_policy(_request: web.Request, response: web.StreamResponse) -> None:

@@ -1,0 +1,229 @@
+/** What an admin does in the room: its title, who is muted as they come in, who was sent out, and links for others. */
+
+import { ask, sentence } from "./ask.js";
+import { checkField, h, loadStyle, setText, svg } from "./dom.js";
+import { openEnrol } from "./enrol.js";
+import { choice, textField } from "./fields.js";
+import { isolated, t, timeWords } from "./words.js";
+
+/** Characters of a title or a name, as the host counts them. */
+const MOST = 64;
+/** For how many days a link may be good. */
+const DAYS = [1, 7, 30, 90, 365];
+/** Modules of quiet zone around a QR code (ISO/IEC 18004). */
+const QUIET = 4;
+/** Milliseconds after which a title was not taken by anybody. */
+const PATIENCE = 5000;
+
+/**
+ * Open the sheet of the room, at its title if that is wanted, or the one of links or of a new device.
+ * @param {House} house @param {"room" | "title" | "link" | "enrol"} [what]
+ */
+export async function openAdmin(house, what = "room") {
+	if (what === "enrol") return openEnrol(house);
+	await loadStyle("admin.css");
+	if (what === "link") new LinkSheet(house).open();
+	else new RoomSheet(house).open(what === "title");
+}
+
+/** Characters as people and the host count them, not the halves of an emoji. @param {string} text */
+export const count = (text) => [...text].length;
+
+/**
+ * The picture of a QR code; null when the host sent none that can be drawn.
+ * @param {unknown} rows each a text of 0 and 1, a 1 is dark; without the quiet zone
+ */
+export function qrPicture(rows) {
+	if (!Array.isArray(rows) || !rows.length || rows.length > 177) return null;
+	if (rows.some((row) => typeof row !== "string" || row.length !== rows.length || /[^01]/.test(row))) return null;
+	const side = rows.length + 2 * QUIET;
+	const runs = rows.flatMap((row, y) => [...row.matchAll(/1+/g)].map(({ 0: run, index }) => `M${index + QUIET} ${y + QUIET}h${run.length}v1h-${run.length}z`));
+	const paths = [svg("path", { class: "ground", d: `M0 0h${side}v${side}H0z` }), svg("path", { d: runs.join("") })];
+	return svg("svg", { class: "qr", viewBox: `0 0 ${side} ${side}`, "shape-rendering": "crispEdges", "aria-hidden": true }, ...paths);
+}
+
+/** Copy by the browser's way, or by the old one where the page came without encryption. @param {HTMLInputElement} input */
+async function copy(input) {
+	input.focus();
+	input.select();
+	try {
+		await navigator.clipboard.writeText(input.value);
+		return true;
+	} catch {
+		return document.execCommand("copy");
+	}
+}
+
+class LinkSheet {
+	#house;
+	#body = h("div", { class: "admin" });
+
+	/** @param {House} house */
+	constructor(house) {
+		this.#house = house;
+	}
+
+	open() {
+		this.#house.sheet(t("link"), [this.#body]);
+		this.#form();
+	}
+
+	#form() {
+		const name = textField("link.name", { required: "", maxlength: 2 * MOST });
+		let role = "speaker";
+		const may = /** @type {const} */ ([["speaker", t("link.speaker")], ["listener", t("link.listener")]]);
+		const roles = choice("link.may", may, "speaker", (wanted) => (role = wanted));
+		const days = h("select", {}, ...DAYS.map((n) => h("option", { value: n }, t(n === 1 ? "link.day" : "link.days", { n }))));
+		days.value = "30";
+		const wrong = h("p", { class: "wrong", role: "alert" });
+		const make = h("button", { class: "key" }, t("link.make"));
+		const good = h("label", { class: "entry" }, h("span", {}, t("link.good")), days);
+		const form = h("form", {}, name.node, roles, good, wrong, make);
+		form.onsubmit = async (event) => {
+			event.preventDefault();
+			make.disabled = true;
+			const wanted = { name: name.input.value.trim(), role, days: Number(days.value) };
+			try {
+				this.#made(await ask(this.#house, "links", wanted), wanted);
+			} catch (error) {
+				setText(wrong, sentence(error));
+				make.disabled = false;
+			}
+		};
+		this.#body.replaceChildren(form);
+		name.input.focus();
+	}
+
+	/** @param {{url: string, expires: number, qr?: string[]}} link @param {{name: string, role: string}} wanted */
+	#made(link, wanted) {
+		const { name, role } = wanted;
+		const time = timeWords(link.expires, this.#house.time());
+		const what = h("b", {}, t("link.for", { name: isolated(name) }));
+		const rights = h("p", { class: "second" }, `${t(`link.${role}`)}, ${t("link.until", { time })}`);
+		const url = h("input", { class: "text", readonly: "", value: link.url, "aria-label": t("link"), onfocus: () => url.select() });
+		const key = h("button", { class: "key", type: "button", onclick: () => this.#copy(url) }, t("link.copy"));
+		const another = h("button", { class: "key", type: "button", onclick: () => this.#form() }, t("link.another"));
+		const picture = qrPicture(link.qr);
+		const scan = picture ? [picture, h("p", { class: "second" }, t("link.scan"))] : [];
+		const warning = h("p", { class: "second" }, t("link.warning", { name: isolated(name) }));
+		this.#body.replaceChildren(h("div", {}, what, rights), h("div", { class: "copy" }, url, key), warning, ...scan, another);
+		key.focus();
+		this.#house.say(what.textContent ?? "");
+	}
+
+	/** @param {HTMLInputElement} url stays selected when it has to be copied by hand */
+	async #copy(url) {
+		const copied = await copy(url);
+		this.#house.toast(t(copied ? "toast.linkCopied" : "link.byHand"), "link");
+	}
+}
+
+class RoomSheet {
+	#house;
+	/** @type {Array<() => void>} what ends with the sheet */
+	#ends = [];
+
+	/** @param {House} house */
+	constructor(house) {
+		this.#house = house;
+	}
+
+	/** @param {boolean} atTitle */
+	open(atTitle) {
+		const house = this.#house;
+		const title = this.#title();
+		const muteNew = checkField("set.muteNew", house.model.muteNew, (on) => house.send({ type: "mute_new", on }));
+		const box = /** @type {HTMLInputElement} */ (muteNew.querySelector("input"));
+		this.#ends.push(house.onChange(() => (box.checked = house.model.muteNew)));
+		const link = h("button", { class: "key", type: "button", onclick: () => openAdmin(house, "link") }, t("link"));
+		const device = h("button", { class: "key", type: "button", onclick: () => openEnrol(house) }, t("enrol"));
+		const keys = h("div", { class: "pair" }, link, device);
+		const content = [title.node, muteNew, h("p", { class: "second" }, t("admin.muteNew2")), keys, this.#sentOut()];
+		house.sheet(t("admin"), [h("div", { class: "admin" }, ...content)], () => this.#ends.forEach((end) => end()));
+		if (atTitle) title.input.select();
+	}
+
+	/** The form of the title: a counter, and what is wrong with it beside it. */
+	#title() {
+		const { model } = this.#house;
+		const field = textField("admin.title", { value: model.title, "aria-describedby": "title-count" });
+		const counter = h("output", { class: "second", id: "title-count" });
+		const wrong = h("p", { class: "wrong", role: "alert" });
+		const key = h("button", { class: "key" }, t("admin.rename"));
+		const form = h("form", { class: "rename" }, field.node, counter, key, wrong);
+		const wanted = () => field.input.value.trim();
+		const show = () => {
+			const n = count(wanted());
+			setText(counter, t("admin.count", { n, most: MOST }));
+			counter.classList.toggle("over-much", n > MOST);
+			setText(wrong, n > MOST ? t("admin.tooLong", { most: MOST }) : "");
+		};
+		field.input.oninput = show;
+		show();
+		form.onsubmit = async (event) => {
+			event.preventDefault();
+			key.disabled = true;
+			const trouble = await this.#rename(wanted());
+			key.disabled = false;
+			setText(wrong, trouble);
+			if (trouble) field.input.focus();
+			else this.#house.toast(t("admin.renamed"), "check");
+		};
+		return { node: form, input: field.input };
+	}
+
+	/** @param {string} title @returns {Promise<string>} what is wrong with it, or "" once everybody knows it */
+	#rename(title) {
+		const house = this.#house;
+		if (!title) return Promise.resolve(t("admin.titleEmpty"));
+		if (count(title) > MOST) return Promise.resolve(t("admin.tooLong", { most: MOST }));
+		if (title === house.model.title) return Promise.resolve("");
+		return new Promise((resolve) => {
+			const done = (/** @type {string} */ trouble) => {
+				clearTimeout(timer);
+				off.forEach((end) => end());
+				resolve(trouble);
+			};
+			const timer = setTimeout(() => done(t("end.network")), PATIENCE);
+			const off = [
+				house.onChange(() => house.model.title === title && done("")),
+				house.onRefused((code, text) => done(code === "bad_title" ? t("admin.badTitle") : text)),
+			];
+			if (!house.send({ type: "title", title })) done(t("end.network"));
+		});
+	}
+
+	/** Who was sent out stands at the end: what comes late moves nothing. */
+	#sentOut() {
+		const list = h("ul");
+		const section = h("section", {}, h("h3", { class: "label" }, t("admin.sentOut")), list);
+		this.#look(list);
+		return section;
+	}
+
+	/** @param {HTMLElement} list */
+	async #look(list) {
+		try {
+			const { removed } = await ask(this.#house, "removed");
+			const rows = removed.map((/** @type {any} */ one) => this.#row(one));
+			list.replaceChildren(...(rows.length ? rows : [h("li", { class: "second" }, t("admin.nobodyOut"))]));
+		} catch (error) {
+			list.replaceChildren(h("li", { class: "wrong" }, sentence(error)));
+		}
+	}
+
+	/** @param {{id: string, name: string, by: string}} one */
+	#row({ id, name, by }) {
+		const words = h("div", {}, h("bdi", { class: "line" }, name), h("span", { class: "second line" }, t("admin.by", { name: isolated(by) })));
+		const key = h("button", { class: "key", type: "button", "aria-label": t("admin.allowName", { name }) }, t("admin.allow"));
+		key.onclick = async () => {
+			key.disabled = true;
+			const done = await ask(this.#house, `removed/${encodeURIComponent(id)}/allow`, {}).then(() => t("admin.allowed"), sentence);
+			const said = h("span", { class: "second", tabindex: -1 }, done);
+			key.replaceWith(said);
+			said.focus();
+			this.#house.say(`${name}: ${done}`);
+		};
+		return h("li", { class: "field" }, words, key);
+	}
+}
