@@ -82,6 +82,8 @@ class EventName(StrEnum):
     MEMBER_REMOVED = "member_removed"
     MEMBER_ALLOWED = "member_allowed"
     MUTE_NEW_CHANGED = "mute_new_changed"
+    TITLE_CHANGED = "title_changed"
+    LINK_MADE = "link_made"
     ROOM_ANNOUNCED = "room_announced"
     ANNOUNCEMENT_FAILED = "announcement_failed"
     DEVICE_INVITED = "device_invited"

@@ -3,9 +3,13 @@
 Changes of members are told on the next tick, all in one message whose text is made once: when hundreds come in at a time,
 each watcher gets 15 messages a second and not one for each of them. Whatever else is said flushes them first, so that nobody
 hears of somebody they do not know yet.
+
+What a device tells of its inside (``site.details``: health, settings, proof of mute) is for the room's admins alone. Each
+member is made text once for them and once for the others, who are not told at all when nothing else changed.
 """
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Any
 
 from appliance.core.protocol import CloseCode, dump, member_changed_text, member_left, members_changed, with_members
@@ -16,20 +20,27 @@ _MOST_AT_ONCE = 200
 """Members in one message: a device takes 1 MiB."""
 
 
+def for_everybody(member: Member) -> Member:
+    """``member`` without what is for admins alone."""
+    if member.site is None or "details" not in member.site:
+        return member
+    return replace(member, site={key: value for key, value in member.site.items() if key != "details"})
+
+
 class Texts:
     """The members of a roster as text, each made once for each change: hundreds of newcomers read them all."""
 
     def __init__(self, roster: Roster) -> None:
         self._roster = roster
-        self._made: dict[str, tuple[Member, str]] = {}
+        self._made: dict[str, tuple[Member, str, str]] = {}
 
-    def all(self) -> list[str]:
+    def all(self, *, for_admin: bool) -> list[str]:
         """Everybody, in the roster's order."""
-        return [self._of(member) for member in self._roster.members]
+        return [self._of(member, for_admin) for member in self._roster.members]
 
-    def news(self, changed: Collection[str]) -> list[str]:
+    def news(self, changed: Collection[str], *, for_admin: bool) -> list[str]:
         """The messages that bring somebody up to date about ``changed``: what they are now, or that they left."""
-        members = [self._of(member) for who in changed if (member := self._roster.get(who)) is not None]
+        members = [self._of(member, for_admin) for who in changed if (member := self._roster.get(who)) is not None]
         left = [who for who in changed if self._roster.get(who) is None]
         for who in left:
             self._made.pop(who, None)
@@ -41,11 +52,12 @@ class Texts:
             for i in many
         ]
 
-    def _of(self, member: Member) -> str:
+    def _of(self, member: Member, for_admin: bool) -> str:
         made = self._made.get(member.id)
         if made is None or made[0] is not member:
-            made = self._made[member.id] = (member, dump(member.as_dict()))
-        return made[1]
+            text, public = dump(member.as_dict()), for_everybody(member)
+            made = self._made[member.id] = (member, text if public is member else dump(public.as_dict()), text)
+        return made[2] if for_admin else made[1]
 
 
 class Audience:
@@ -56,6 +68,8 @@ class Audience:
         self._most = most
         self._watchers: dict[str, list[Watcher]] = {}
         self._changed: dict[str, None] = {}
+        self._changed_inside: dict[str, None] = {}
+        """Members of whom only what is for admins changed."""
 
     def __iter__(self) -> Iterator[Watcher]:
         for watchers in list(self._watchers.values()):
@@ -93,14 +107,22 @@ class Audience:
         """This member came, changed or left: told on the next tick, as it is then."""
         self._changed[identity] = None
 
+    def inside_changed(self, identity: str) -> None:
+        """The same of what is for admins alone."""
+        self._changed_inside[identity] = None
+
     def flush(self) -> None:
         """Tell which members changed."""
-        if not self._changed:
+        changed, inside = self._changed, {**self._changed_inside, **self._changed}
+        self._changed, self._changed_inside = {}, {}
+        if not inside:
             return
-        changed, self._changed = self._changed, {}
-        texts = self.texts.news(changed)
+        texts, of_admins = self.texts.news(changed, for_admin=False), self.texts.news(inside, for_admin=True)
         for watcher in self:
-            watcher.send_members(texts, changed)
+            if watcher.is_admin:
+                watcher.send_members(of_admins, inside)
+            elif changed:
+                watcher.send_members(texts, changed)
 
     def broadcast(self, message: dict[str, Any]) -> None:
         """Tell everybody."""
@@ -120,7 +142,7 @@ class Audience:
         """Tell the room's admins."""
         text = dump(message)
         for watcher in self:
-            if watcher.claims.role == "admin":
+            if watcher.is_admin:
                 watcher.send(text)
 
     def send_levels(self, levels: Levels) -> None:

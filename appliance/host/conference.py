@@ -10,50 +10,37 @@ from appliance.core.protocol import (
     ClientMessage,
     CloseCode,
     Terms,
-    TokenError,
-    TokenFault,
     Who,
     dump,
     error,
     muted_by_admin,
     slots_changed,
-    verify,
+    title_changed,
     welcome,
     with_members,
 )
-from appliance.core.roster import Kind, Member, Roster, new_member
+from appliance.core.roster import Member, Roster, new_member
 from appliance.core.sdp import Offer
 from appliance.core.state import RoomState
-from appliance.core.tokens import issue
-from appliance.core.units import SILENCE
-from appliance.host.approach import Approach
-from appliance.host.audience import Audience
+from appliance.host.admission import Admission
+from appliance.host.audience import Audience, for_everybody
 from appliance.host.config import RoomConfig
 from appliance.host.fan_out import Address
+from appliance.host.loudness import Loudness
 from appliance.host.port import Ended
+from appliance.host.recording import Recordings
 from appliance.host.requests import Requests
 from appliance.host.room_store import RoomStore
 from appliance.host.services import Services
 from appliance.host.session import Session
 from appliance.host.stage import Stage
-from appliance.host.watcher import Levels, Watcher
-
-_SILENT = round(SILENCE)
+from appliance.host.watcher import Watcher
 
 _SLOTS_EVERY = 0.1
 """Seconds between two messages of who has which slot: one member that mutes itself on and off could fill all queues by them."""
 
 _TELLING = 0.001
 """Seconds between two messages of changes and levels for each watcher: telling one costs a tenth of that."""
-
-_COUNTED: dict[TokenFault, str] = {
-    "malformed": "host_tokens_malformed",
-    "unknown_key": "host_tokens_revoked",
-    "bad_signature": "host_tokens_forged",
-    "expired": "host_tokens_expired",
-    "foreign_room": "host_tokens_foreign",
-    "removed": "host_tokens_removed",
-}
 
 
 class RoomFull(Exception):
@@ -65,17 +52,18 @@ class Conference:
 
     def __init__(self, config: RoomConfig, services: Services, store: RoomStore) -> None:
         self.id = config.id
-        self.title = config.title
         self.roster = Roster()
         self.store = store
         store.failed = self._not_written
         self.memory = store.memory
         self.audience = Audience(self.roster, services.limits.sockets_per_identity)
+        self.admission = Admission(config.id, services, store)
+        self.recordings = Recordings(config.id, services, self.audience)
         self._services = services
         self._stage = Stage(services.port.descriptor, services.counters, self._slots_changed, services.now())
         self._sessions: dict[str, Session] = {}
         self.requests = Requests(self, services, store)
-        self._speaking: frozenset[str] = frozenset()
+        self._loudness = Loudness(self._sessions, last_spoke=services.last_spoke)
         self._ping_due = self._tell_due = self._slots_due = services.now()
         self._slots_owed = False
 
@@ -86,43 +74,12 @@ class Conference:
         self._services.counters.add("host_store_failures")
         self._services.tell(EventName.ROOM_STORE_FAILED, room=self.id, why=error.strerror or str(error))
 
+    @property
+    def title(self) -> str:
+        """What people read."""
+        return self.memory.title
+
     # ---- entering and leaving
-
-    def verify(self, token: str, *, expiry: bool = True, approach: Approach | None = None) -> Claims:
-        """Who the holder of ``token`` is here, on the way that it came.
-
-        :param expiry: False lets an expired token, and one of somebody sent out, pass: leaving is always allowed.
-        :raises TokenError: it opens nothing in this room.
-        """
-        try:
-            claims = self._read(token, expiry=expiry)
-        except TokenError as fault:
-            self._services.counters.add(_COUNTED[fault.code])
-            if approach is not None and not self._services.gate.wrong_token(approach.address, self._services.now()):
-                raise TokenError("limited") from None
-            raise
-        claims = replace(claims, role=self.memory.role_of(claims.identity, claims.role))
-        return claims if approach is None else approach.limited(claims)
-
-    def _read(self, token: str, *, expiry: bool) -> Claims:
-        claims = verify(token, self.store.secrets, self._services.unix_now() if expiry else 0.0, self.id)
-        if claims.kind == "person" and self._is_device(claims.identity):
-            raise TokenError("unknown_key")  # a link that is older than the device: it would take its place
-        issued = claims.expires - self._services.times.token
-        if claims.kind == "site" and issued <= self.store.registry.ended(claims.identity):
-            raise TokenError("unknown_key")  # the key that it was given for was taken back meanwhile
-        if expiry and claims.identity in self.memory.removed:
-            raise TokenError("removed")
-        return claims
-
-    def _is_device(self, identity: str) -> bool:
-        return identity in self._services.devices or self.store.registry.device(identity) is not None
-
-    def issue(self, identity: str, name: str, kind: Kind, life: float) -> str:
-        """A token for a speaker, signed by the newest key, good for ``life`` seconds."""
-        key = self.store.keys[0]
-        expires = int(self._services.unix_now() + life)
-        return issue(Claims(self.id, identity, name, "speaker", kind, expires, key.id), key.secret)
 
     def join(self, claims: Claims, offer: Offer, address: Address, *, unmuted: bool = False) -> tuple[Session, str]:
         """Take a member in, connecting and muted; an older session of the same identity ends.
@@ -174,6 +131,7 @@ class Conference:
         self._drop_media(session)
         del self._sessions[session.who]
         self.roster.leave(session.who)
+        self._loudness.forget(session.who)
         self._services.counters.add("host_leaves")
         self._services.tell(EventName.MEMBER_LEFT, room=self.id, member=session.who, why=why)
         self.audience.member_changed(session.who)
@@ -243,20 +201,19 @@ class Conference:
         """No further presence socket is taken: there are as many again as may be in the room, and some."""
         return len(self.audience) >= 2 * self._services.max_members + 16
 
-    def bring_up_to_date(self, changed: Collection[str]) -> list[str]:
+    def bring_up_to_date(self, changed: Collection[str], *, for_admin: bool) -> list[str]:
         """The messages that tell what these members are now."""
-        return self.audience.texts.news(changed)
+        return self.audience.texts.news(changed, for_admin=for_admin)
 
     def attach(self, watcher: Watcher) -> None:
         """Let ``watcher`` see the room."""
         identity = watcher.claims.identity
         self.audience.add(watcher)
-        terms = Terms(self._services.ice_servers(identity), watcher.listen_only, self.memory.mute_new)
-        greeting = welcome(watcher.claims, self.title, None, self._stage.holders, terms=terms)
-        watcher.send(with_members(greeting, self.audience.texts.all()))
-        levels = {who: session.level for who, session in self._sessions.items() if session.level > _SILENT}
-        if levels:
-            watcher.send_levels(Levels(levels, self._speaking))
+        greeting = welcome(watcher.claims, self.title, None, self._stage.holders, terms=self._terms(watcher))
+        watcher.send(with_members(greeting, self.audience.texts.all(for_admin=watcher.is_admin)))
+        levels = self._loudness.all()
+        if levels.levels:
+            watcher.send_levels(levels)
         muted_by = self.memory.muted_by(identity)
         if muted_by is not None:  # it may not have been told while its socket was gone
             watcher.send(dump(muted_by_admin(muted_by)))
@@ -264,6 +221,16 @@ class Conference:
         if session is not None:
             session.had_presence = True
             self._refresh(session, self._services.now())
+
+    def _terms(self, watcher: Watcher) -> Terms:
+        return Terms(
+            ice_servers=self._services.ice_servers(watcher.claims.identity),
+            listen_only=watcher.listen_only,
+            mute_new=self.memory.mute_new,
+            recording=self.recordings.state,
+            now=round(self._services.unix_now(), 3),
+            last_spoke=self._loudness.last_spoke,
+        )
 
     def detach(self, watcher: Watcher) -> None:
         """``watcher`` is gone. Its member stays, shown as connecting when nobody else watches for it."""
@@ -284,6 +251,16 @@ class Conference:
         """Tell one member, on all its sockets."""
         self.audience.send_to(identity, message)
 
+    def claims_of(self, identity: str) -> Claims | None:
+        """By what a member came in."""
+        session = self._sessions.get(identity)
+        return None if session is None else session.claims
+
+    def call(self, title: str) -> None:
+        """The room has another title."""
+        self.memory.set_title(title)
+        self.broadcast(title_changed(title))
+
     def change(self, identity: str, **fields: Any) -> None:
         """Change a member, tell everybody if that is news, and let its media pass or not."""
         before = self.roster.get(identity)
@@ -292,8 +269,10 @@ class Conference:
             return
         member = self.roster.change(identity, **fields)
         self._let_pass(session, member)
-        if member != before:
+        if for_everybody(member) != for_everybody(before):
             self.audience.member_changed(identity)
+        elif member != before:
+            self.audience.inside_changed(identity)
 
     def _let_pass(self, session: Session, member: Member) -> None:
         """A session that came in as a listener's stays one: whoever may speak meanwhile joins anew, with a microphone."""
@@ -317,10 +296,13 @@ class Conference:
         if now >= self._tell_due:
             self._tell_due = now + len(self.audience) * _TELLING
             self.audience.flush()
-            self._publish_levels(now)
+            levels = self._loudness.news(now, self._services.unix_now())
+            if levels is not None:
+                self.audience.send_levels(levels)
         if now >= self._ping_due:
             self._ping_due = now + self._services.times.ping
             self.audience.ping(now, self._services.times.gone)
+            self.recordings.look(lambda who: who in self._sessions or bool(self.audience.of(who)))
             self._end_expired(self._services.unix_now())
 
     def _attend(self, session: Session, now: float) -> None:
@@ -364,21 +346,6 @@ class Conference:
         self._services.tell(EventName.MEMBER_TIMED_OUT, room=self.id, member=session.who, why=why)
         self.leave(session, why)
 
-    def _publish_levels(self, now: float) -> None:
-        changed: dict[str, float] = {}
-        speaking = set()
-        for who, session in self._sessions.items():
-            if session.rests and who not in self._speaking:
-                continue
-            level = session.meter.read(now)
-            if level != session.level:
-                changed[who] = session.level = level
-            if session.speaking.update(level, now):
-                speaking.add(who)
-        if changed or speaking != self._speaking:
-            self._speaking = frozenset(speaking)
-            self.audience.send_levels(Levels(changed, self._speaking))
-
     def _end_expired(self, now_unix: float) -> None:
         """A link lets in until its time, and lets stay no longer. A device gets a new token whenever it comes back."""
         self._end(lambda who: who.expires <= now_unix and who.kind == "person", CloseCode.BAD_TOKEN, "expired")
@@ -397,4 +364,4 @@ class Conference:
     def state(self) -> RoomState:
         """Counts, without names."""
         connected = sum(session.connected for session in self._sessions.values())
-        return RoomState(self.id, members=self.roster.count, connected=connected, speaking=len(self._speaking))
+        return RoomState(self.id, members=self.roster.count, connected=connected, speaking=len(self._loudness.speaking))

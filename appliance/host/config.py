@@ -152,6 +152,8 @@ class HostConfig:
     """The room that is told to the local network; "": none is."""
     page_url: str = ""
     """The address of the page where it is set; "": where the host listens."""
+    last_spoke: bool = False
+    """Whether whoever may enter a room is told when it was last spoken in, and by whom."""
     strangers: Strangers = "ask"
     """What becomes of a device that is not known and has no one-use token."""
     authority_pem: str = ""

@@ -103,7 +103,8 @@ class Devices:
         if device in conference.memory.removed:
             self._refusal("host_tokens_removed", device, "revoked")
             raise Refusal(403, "This device was revoked.")
-        return json_response({"token": conference.issue(config.id, config.name, "site", self._services.times.token)})
+        token = conference.admission.speaker(config.id, config.name, "site", self._services.times.token)
+        return json_response({"token": token})
 
     def _find(self, device: str, room: str) -> DeviceConfig | None:
         """A device of this room, or else of another one."""

@@ -11,11 +11,12 @@ from aiohttp import hdrs, web
 
 from appliance.core.enrolment import enrolment_text, fingerprint, is_enrolment
 from appliance.core.events import EventName
-from appliance.core.protocol import TokenError, Who, device_asks
+from appliance.core.protocol import Who, device_asks
 from appliance.core.wire import Fields, ProtocolError, identity, name
 from appliance.host.conference import Conference
 from appliance.host.config import DeviceConfig, Strangers
-from appliance.host.http import Refusal, bearer, json_response, read_json
+from appliance.host.for_admins import admin_of
+from appliance.host.http import Refusal, json_response, read_json
 from appliance.host.registry import MOST_DEVICES, Asking, Invitation, Registry, RegistryError, is_signed, read_key
 from appliance.host.services import Services
 from appliance.settings import identity_of
@@ -124,34 +125,25 @@ class Enrolment:
 
     async def list_devices(self, request: web.Request) -> web.Response:
         """``GET /rooms/{room}/devices``: who is known, who is awaited, who asks to be let in."""
-        conference = self._for_admin(request)
+        conference, _ = admin_of(request, self._conferences, self._services)
         return json_response(devices_of(conference, self._services.unix_now()))
 
     async def invite(self, request: web.Request) -> web.Response:
         """``POST /rooms/{room}/devices``: a one-use token for a new device, in a ``kontor.toml`` for its card."""
-        conference = self._for_admin(request)
-        fields = await read_json(request, self._services.times.body)
-        self._for_admin(request)  # its key may have been revoked meanwhile
+        conference, fields = await self._asked(request)
         return json_response(await self.card(conference, fields, by_keeper=False))
 
     async def admit(self, request: web.Request) -> web.Response:
         """``POST /rooms/{room}/devices/{device}/admit``: let one in that asks, by the fingerprint that the admin has read."""
-        conference = self._for_admin(request)
-        fields = await read_json(request, self._services.times.body)
-        self._for_admin(request)
+        conference, fields = await self._asked(request)
         return json_response(await self.let_in(conference, request.match_info["device"], fields.get("key")))
 
-    def _for_admin(self, request: web.Request) -> Conference:
-        conference = self._conferences.get(request.match_info["room"])
-        if conference is None:
-            raise Refusal(404, "There is no such room.")
-        try:
-            claims = conference.verify(bearer(request), approach=self._services.approach(request))
-        except TokenError as error:
-            raise Refusal(error.http_status, str(error)) from None
-        if claims.role != "admin":
-            raise Refusal(403, "Only an admin of the room may do this, and only by https.")
-        return conference
+    async def _asked(self, request: web.Request) -> tuple[Conference, Fields]:
+        """The room of an admin's request, and what it says."""
+        admin_of(request, self._conferences, self._services)
+        fields = await read_json(request, self._services.times.body)
+        conference, _ = admin_of(request, self._conferences, self._services)  # its key may have been revoked meanwhile
+        return conference, fields
 
     # ---- what both admins and the host's keeper do
 

@@ -7,6 +7,7 @@ has a UDP port of its own. While a shard is away, its rooms are told to try agai
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,10 +67,14 @@ class Front:
     """Hands requests on to shards.
 
     :param tls: whether whoever comes directly comes encrypted.
+    :param rooms: all ids, in the order in which they are listed.
     """
 
-    def __init__(self, shards: Sequence[Shard], proxy: Proxy, *, tls: Callable[[web.Request], bool]) -> None:
+    def __init__(
+        self, shards: Sequence[Shard], proxy: Proxy, *, tls: Callable[[web.Request], bool], rooms: Sequence[str] = ()
+    ) -> None:
         self._shards = shards
+        self._rooms = rooms
         self._proxy = proxy
         self._tls = tls
         self._by_room = {room: shard for shard in shards for room in shard.rooms}
@@ -79,6 +84,7 @@ class Front:
     def routes(self) -> list[web.RouteDef]:
         """What it serves."""
         return [
+            web.get("/rooms", self.rooms),
             web.route("*", "/rooms/{room}/{rest:.*}", self.room),
             web.post("/devices/{what}", self.device),
             web.get("/health", self.health),
@@ -111,6 +117,27 @@ class Front:
             return await self._converse(request, shard)
         body = await read_bounded(request, _SECONDS)
         return await self._pass_on(request, shard, body)
+
+    async def rooms(self, request: web.Request) -> web.Response:
+        """``/rooms``: what each shard lists. One that is away lists none: its rooms are seen when one comes again."""
+        asked = await asyncio.gather(*(self._ask_rooms(request, shard) for shard in self._shards))
+        found = [answer for answer in asked if answer is not None]
+        if not found:
+            raise Refusal(503, "The rooms are being restarted.", {hdrs.RETRY_AFTER: _AGAIN})
+        refused = next((answer for answer in found if answer.status != 200), None)
+        if refused is not None:
+            return refused
+        listed = {room["id"]: room for answer in found for room in json.loads(answer.text or "")["rooms"]}
+        return json_response({"rooms": [listed[room] for room in self._rooms if room in listed]})
+
+    async def _ask_rooms(self, request: web.Request, shard: Shard) -> web.Response | None:
+        """What a shard lists; None while it is away."""
+        try:
+            return await self._pass_on(request, shard, b"")
+        except Refusal as refusal:
+            if refusal.status == 503:
+                return None
+            raise
 
     async def device(self, request: web.Request) -> web.StreamResponse:
         """``/devices/…``: to the shard that holds the device's room. One that nobody knows is refused by any."""

@@ -30,7 +30,7 @@ class FrontServer:
         self._config = config
         self._on_event = on_event
         self._guard = Guard(self.counters, self._tell)
-        self._front = Front(shards, config.proxy, tls=_is_encrypted)
+        self._front = Front(shards, config.proxy, tls=_is_encrypted, rooms=[room.id for room in config.rooms])
         self._entrance: Entrance | None = None
         self._watching: asyncio.Task[NoReturn] | None = None
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from appliance.core.presence_client import GivenRole
 from appliance.core.presence_server import Who
 from appliance.core.roster import Role
+from appliance.core.tokens import Claims
 from appliance.core.wire import ProtocolError, array_of, flag, identity, inner, is_identity, name, number
 
 MOST = 4096
@@ -33,16 +34,18 @@ class RoomMemory:
     """The memory of one room.
 
     :param mute_new: what the settings say; it holds until an admin says otherwise, and when the settings have changed.
+    :param title: the same.
     :param changed: told after each change that has to outlive the host.
     """
 
-    def __init__(self, mute_new: bool, changed: Callable[[], None]) -> None:
+    def __init__(self, mute_new: bool, title: str, changed: Callable[[], None]) -> None:
         self._changed = changed
+        self._title_of_settings = self._title = title
         self._setting = self._mute_new = mute_new
         self._muted: OrderedDict[str, Who] = OrderedDict()
         self._removed: OrderedDict[str, Removed] = OrderedDict()
         self._known: OrderedDict[str, None] = OrderedDict()
-        self._roles: OrderedDict[str, GivenRole] = OrderedDict()
+        self._roles: OrderedDict[str, tuple[GivenRole, str]] = OrderedDict()
 
     # ---- muted by an admin
 
@@ -79,6 +82,18 @@ class RoomMemory:
         """Whether this identity is muted as it comes in."""
         return self._mute_new and who not in self._known
 
+    # ---- the title
+
+    @property
+    def title(self) -> str:
+        """What the room is called."""
+        return self._title
+
+    def set_title(self, title: str) -> None:
+        """It is called so from now on."""
+        self._title = title
+        self._changed()
+
     # ---- sent out
 
     @property
@@ -101,13 +116,19 @@ class RoomMemory:
 
     # ---- let speak, for as long as the host runs
 
-    def role_of(self, who: str, claimed: Role) -> Role:
-        """What this identity is here, when its token says ``claimed``: an admin stays one."""
-        return claimed if claimed == "admin" else self._roles.get(who, claimed)
+    def role_of(self, claims: Claims) -> Role:
+        """What the holder of a token is here: an admin stays one."""
+        said = claims.link_role or claims.role
+        role, link = self._roles.get(claims.identity, (said, ""))
+        return said if said == "admin" or link not in ("", _link(claims)) else role
 
-    def give_role(self, who: str, role: GivenRole) -> None:
-        """It is this from now on."""
-        _put(self._roles, who, role)
+    def give_role(self, claims: Claims, role: GivenRole) -> None:
+        """Whoever came by these claims is this from now on.
+
+        Who was let speak is so by the same link, a guest by all links for guests: who comes by another one that only lets
+        them listen, means to listen. Who may only listen may so by every link.
+        """
+        _put(self._roles, claims.identity, (role, _link(claims) if role == "speaker" else ""))
 
     # ---- outliving the host
 
@@ -117,6 +138,7 @@ class RoomMemory:
             "schema": _SCHEMA,
             "mute_new": self._mute_new,
             "setting": self._setting,
+            "title": {"now": self._title, "setting": self._title_of_settings},
             "muted": {who: by.as_dict() for who, by in self._muted.items()},
             "removed": {who: {"name": entry.name, "by": entry.by} for who, entry in self._removed.items()},
             "known": list(self._known),
@@ -130,6 +152,8 @@ class RoomMemory:
         number(stored, "schema", _SCHEMA, _SCHEMA)
         if flag(stored, "setting") == self._setting:  # else they were changed since, and hold
             self._mute_new = flag(stored, "mute_new")
+        if "title" in stored and inner(stored, "title").get("setting") == self._title_of_settings:
+            self._title = name(inner(stored, "title"), "now")
         for who in inner(stored, "muted"):
             by = inner(inner(stored, "muted"), _identity(who))
             self._muted[who] = Who(identity(by, "id"), name(by, "name"))
@@ -137,6 +161,12 @@ class RoomMemory:
             entry = inner(inner(stored, "removed"), _identity(who))
             self._removed[who] = Removed(name(entry, "name"), name(entry, "by"))
         self._known = OrderedDict.fromkeys(array_of(stored, "known", MOST, is_identity))
+
+
+def _link(claims: Claims) -> str:
+    """What tells the link that somebody came by from others of the same person."""
+    said = claims.link_role or claims.role
+    return said if said == "guest" else f"{said} {claims.key_id} {claims.expires}"
 
 
 def _identity(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 from collections import Counter
 from collections.abc import Callable, Mapping
 
@@ -94,7 +95,8 @@ class Presence:
             self._greeting += Counter()  # forgets who has none
         if claims is None:
             return
-        told = Told(conference.bring_up_to_date, self._services.counters, self._services.limits, self._turns)
+        tell = functools.partial(conference.bring_up_to_date, for_admin=claims.role == "admin")
+        told = Told(tell, self._services.counters, self._services.limits, self._turns)
         watcher = Watcher(socket, _abort_of(request), claims, told, approach.listen_only)
         writer = asyncio.create_task(watcher.run(), name=f"presence of {claims.identity}")
         conference.attach(watcher)
@@ -128,7 +130,7 @@ class Presence:
         hello = parse_client(message)
         if not isinstance(hello, Hello):
             raise ProtocolError("The first message has to be the hello.")
-        return conference.verify(hello.token, approach=approach)
+        return conference.admission.verify(hello.token, approach=approach)
 
     async def _listen(self, socket: web.WebSocketResponse, watcher: Watcher, conference: Conference) -> None:
         bound = self._bound()

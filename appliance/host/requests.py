@@ -14,6 +14,7 @@ from appliance.core.protocol import (
     AskDoor,
     AskedDoor,
     AskUnmute,
+    Claims,
     ClientMessage,
     GivenRole,
     Hello,
@@ -24,7 +25,9 @@ from appliance.core.protocol import (
     SetHand,
     SetMuted,
     SetMuteNew,
+    SetRecording,
     SetRole,
+    SetTitle,
     UnmuteMember,
     Who,
     admin_mute_lifted,
@@ -37,8 +40,10 @@ from appliance.core.protocol import (
     muted_by_admin,
 )
 from appliance.core.roster import Member, Role, Roster
+from appliance.core.wire import is_name
 from appliance.host.config import Rate
 from appliance.host.limits import Buckets
+from appliance.host.recording import Recordings
 from appliance.host.room_store import RoomStore
 from appliance.host.services import Services
 from appliance.host.watcher import Watcher
@@ -65,6 +70,17 @@ class Room(Protocol):
 
     id: str
     roster: Roster
+    recordings: Recordings
+
+    @property
+    def title(self) -> str:
+        """What people read."""
+
+    def call(self, title: str) -> None:
+        """The room has another title."""
+
+    def claims_of(self, identity: str) -> Claims | None:
+        """By what a member came in."""
 
     def change(self, identity: str, **fields: Any) -> None:
         """Change a member and tell everybody."""
@@ -112,6 +128,12 @@ class Requests:
             case SetMuteNew(on):
                 self._require_admin(watcher)
                 self.set_mute_new(on, watcher.who)
+            case SetTitle(title):
+                self._require_admin(watcher)
+                self.set_title(title, watcher.who)
+            case SetRecording(on):
+                self._require_admin(watcher)
+                self._room.recordings.set(watcher.claims.identity, watcher.who, on)
             case Hello():
                 raise Refused("late_hello", "There is one hello.")
             case _:
@@ -181,7 +203,7 @@ class Requests:
     def _may_admit(self, watcher: Watcher, target: Member) -> None:
         role = watcher.claims.role
         if watcher.listen_only is None:  # a guest that was let in is a member, whose socket is older than that
-            role = self._memory.role_of(watcher.claims.identity, role)
+            role = self._memory.role_of(watcher.claims)
         if role not in ("speaker", "admin"):
             raise Refused("forbidden", "Only a member who may speak lets a guest speak.")
         if target.role != "guest":
@@ -250,7 +272,9 @@ class Requests:
         """
         if target.role == "admin" or target.kind == "site":
             raise Refused("forbidden", "Admins and devices stay what they are.")
-        self._memory.give_role(target.id, role)
+        claims = self._room.claims_of(target.id)
+        if claims is not None:
+            self._memory.give_role(claims, role)
         if target.role == role:
             return
         self._services.tell(EventName.MEMBER_ADMITTED, room=self._room.id, member=target.id, role=role, by=by.id)
@@ -282,6 +306,17 @@ class Requests:
         self._memory.set_mute_new(on, [member.id for member in self._room.roster.members])
         self._services.tell(EventName.MUTE_NEW_CHANGED, room=self._room.id, on=on, by=by.id)
         self._room.broadcast(mute_new_changed(on))
+
+    def set_title(self, title: str, by: Who) -> None:
+        """The room is called ``title`` from now on.
+
+        :raises Refused: nobody could read it.
+        """
+        if not is_name(title):
+            raise Refused("bad_title", "A title has 1 to 64 printable characters.")
+        if title != self._room.title:
+            self._services.tell(EventName.TITLE_CHANGED, room=self._room.id, by=by.id)
+            self._room.call(title)
 
     def _ask_unmute(self, by: Who, target: Member) -> None:
         if not self._asking.take(f"{by.id} {target.id}", self._services.now()):

@@ -126,7 +126,7 @@ class RoomStore:
         """The key that was made because there was none."""
         self.failed: Callable[[OSError], None] = lambda _: None
         """Told when something could not be written."""
-        self.memory = RoomMemory(config.mute_new, self._changed)
+        self.memory = RoomMemory(config.mute_new, config.title, self._changed)
         self._folder = folder_of(state_dir, config.id) if state_dir is not None else None
         try:
             self.registry = Registry(config.id, self._folder, (each for each in devices if each.room == config.id))

@@ -20,6 +20,7 @@ from appliance.host.devices import Devices
 from appliance.host.dtls import server_context
 from appliance.host.enrolment import Enrolment
 from appliance.host.entrance import Entrance
+from appliance.host.for_admins import ForAdmins
 from appliance.host.guard import Guard
 from appliance.host.http import MOST_BODY, json_response
 from appliance.host.limits import Gate
@@ -191,6 +192,7 @@ class Host:
                 *devices.routes(),
                 *enrolment.routes(),
                 *named.routes(),
+                *ForAdmins(self._conferences, services, config.page_url).routes(),
                 web.get("/health", self._health),
                 *self._extra_routes,
                 *about,

@@ -45,6 +45,8 @@ class Services:
     """Identities of devices, by which no link lets anybody in."""
     turn: Turn | None = None
     proxy: Proxy = field(default_factory=Proxy)
+    last_spoke: bool = False
+    """Whether whoever may enter is told when who spoke last."""
     tls: bool = False
     """Whether the host serves https itself."""
     sites: set[str] = field(default_factory=set)

@@ -150,7 +150,8 @@ class Signalling:
 
     def _claims(self, request: web.Request, conference: Conference, *, expiry: bool = True) -> Claims:
         try:
-            return conference.verify(bearer(request), expiry=expiry, approach=self._services.approach(request))
+            approach = self._services.approach(request)
+            return conference.admission.verify(bearer(request), expiry=expiry, approach=approach)
         except TokenError as error:
             self._services.counters.add("host_refused")
             self._services.tell(EventName.MEMBER_REFUSED, room=conference.id, why=error.code)

@@ -93,6 +93,11 @@ class Watcher:
         return Who(self.claims.identity, self.claims.name)
 
     @property
+    def is_admin(self) -> bool:
+        """Whether it may know what is for admins alone."""
+        return self.claims.role == "admin"
+
+    @property
     def closing(self) -> bool:
         """It gets no messages any more."""
         return self._code is not None

@@ -47,7 +47,7 @@ class Hall:
         self.watchers: list[Watcher] = []
 
     def tell(self, changed: Collection[str]) -> list[str]:
-        return self.audience.texts.news(changed)
+        return self.audience.texts.news(changed, for_admin=False)
 
     def come(self, who: str) -> None:
         self.roster.join(new_member(who, who.title(), "person", "speaker"))

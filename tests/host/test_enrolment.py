@@ -224,10 +224,10 @@ async def test_what_was_let_in_before_a_key_was_taken_back_is_let_in_no_more(tmp
     async with house(tmp_path) as home:
         conference = home.host._conferences[ROOM]
         old = await come(home, key, (await Asked(home).card())["room"]["enrolment"])
-        assert conference.verify(old).identity == "room-3"
+        assert conference.admission.verify(old).identity == "room-3"
         await come(home, newer, (await Asked(home).card())["room"]["enrolment"])
         with pytest.raises(TokenError):
-            conference.verify(old)
+            conference.admission.verify(old)
         assert "has to let" in await refused(home, key)
         assert await conference.store.registry.forget("room-3", time.time() + 1)
         assert not await conference.store.registry.forget("room-3", time.time() + 1)

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from appliance.core.events import EventName
+from appliance.core.protocol import Claims
 from appliance.host.config import DeviceConfig, HostConfig, Limits, Proxy, Rate, RoomConfig
 from appliance.host.memory import MOST, RoomMemory
 from appliance.host.room_store import RoomKey, RoomStore, StoreError, folder_of, read_keys, write_keys
 from appliance.host.server import Host
-from tests.host.harness import KEY, OTHER_ROOM, ROOM, House, house
+from tests.host.harness import KEY, OTHER_ROOM, ROOM, House, house, token
 from tests.host.member import Member, Presence, inside, open_mic
 from tests.host.steady import tone_between
 from tests.support import until
@@ -91,6 +92,7 @@ async def test_a_listener_is_let_speak_by_an_admin_only_and_joins_anew(tmp_path:
         await leo.talk(0.2)
         assert not anna.heard, "it came in without a microphone"
         async with Member(home, "leo", role="listener") as again:
+            again.token = leo.token
             await again.connect()
             await until(lambda: leos.state("leo") == "muted")
             await open_mic(again, leos)
@@ -102,6 +104,26 @@ async def test_a_listener_is_let_speak_by_an_admin_only_and_joins_anew(tmp_path:
             await again.talk(0.2)
             assert not anna.heard
         assert await error_after(leos, type="muted", muted=False) == "forbidden"
+
+
+async def test_who_was_let_speak_and_comes_by_a_newer_listener_link_listens(tmp_path: Path) -> None:
+    async with house(tmp_path) as home, inside(home, "boss", role="admin") as ((_, boss),):
+        for said in ("guest", "listener"):
+            async with Member(home, "leo", role=said) as leo:
+                await leo.connect()
+                await boss.send(type="admit", member="leo")
+                await until(lambda: role(boss, "leo") == "speaker")
+                async with Member(home, "leo", role=said) as again:
+                    again.token = leo.token
+                    await again.connect()
+                    await until(lambda: role(boss, "leo") == "speaker", what="the same link lets them speak")
+            newer = int(time.time()) + 900
+            async with inside(home, "leo", role="listener", expires=newer) as ((_, leos),):
+                assert leos.messages[0]["you"]["role"] == "listener"
+                await until(lambda: role(boss, "leo") == "listener")
+                assert await error_after(leos, type="muted", muted=False) == "forbidden"
+            async with Presence(house=home, hello=token("leo", role="speaker", expires=newer)) as leos:
+                assert leos.messages[0]["you"]["role"] == "speaker", "and who was sent a link to speak speaks"
 
 
 # ---- sent out
@@ -367,10 +389,12 @@ async def test_nothing_of_who_spoke_is_told_to_strangers_or_written_down(tmp_pat
 
 
 def test_a_role_that_was_given_never_makes_or_unmakes_an_admin() -> None:
-    memory = RoomMemory(mute_new=False, changed=lambda: None)
-    memory.give_role("boss", "listener")
-    assert memory.role_of("boss", "admin") == "admin"
-    assert memory.role_of("boss", "speaker") == "listener"
+    memory = RoomMemory(mute_new=False, title="Studio", changed=lambda: None)
+    boss = Claims(ROOM, "boss", "Boss", "speaker", "person", 2**40, "k1")
+    memory.give_role(boss, "listener")
+    assert memory.role_of(replace(boss, role="admin")) == "admin"
+    assert memory.role_of(boss) == "listener"
+    assert memory.role_of(replace(boss, key_id="k2", expires=2**41)) == "listener", "a newer link is no way around it"
     for n in range(MOST + 10):
         memory.remove(f"m{n}", "M", "boss")
     assert len(memory.removed) == MOST
