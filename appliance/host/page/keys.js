@@ -4,12 +4,11 @@
  */
 
 import { byId } from "./dom.js";
+import { pressOrHold } from "./hold.js";
 import { prefs } from "./prefs.js";
 
 const TEXT = "input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable]";
 const CONTROL = `${TEXT}, button, a[href], input, summary, [role=switch]`;
-/** Milliseconds: a touch or mouse press this long on the own key is holding it, not pressing it. */
-const LONG = 350;
 
 const own = byId("own");
 
@@ -29,7 +28,7 @@ export function listen(actions) {
 	});
 	addEventListener("blur", () => actions.release(true));
 	document.addEventListener("visibilitychange", () => document.hidden && actions.release(true));
-	listenToOwnKey(actions);
+	pressOrHold(own, actions);
 }
 
 /** @param {KeyboardEvent} event @param {Actions} actions */
@@ -47,25 +46,4 @@ function press(event, actions) {
 		if (/^[1-9]$/.test(key)) actions.room(Number(key));
 		else actions.letters[key]?.();
 	}
-}
-
-/** Under a finger or the mouse a short press toggles, and a long one talks until it ends. @param {Actions} actions */
-function listenToOwnKey(actions) {
-	let timer = 0;
-	let held = false;
-	own.addEventListener("pointerdown", () => {
-		held = false;
-		timer = setTimeout(() => (held = actions.hold()), LONG);
-	});
-	for (const name of ["pointerup", "pointercancel", "pointerleave"]) {
-		own.addEventListener(name, () => {
-			clearTimeout(timer);
-			if (held) actions.release();
-		});
-	}
-	own.addEventListener("contextmenu", (/** @type {Event} */ event) => event.preventDefault());
-	own.addEventListener("click", () => {
-		if (!held) actions.press();
-		held = false;
-	});
 }

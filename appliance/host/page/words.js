@@ -337,7 +337,7 @@ export const WORDS = {
 
 	proof: ["Proof of mute", "Nachweis der Stummheit"],
 	"proof.frames": ["frames left while the gate was closed.", "Rahmen gingen hinaus, während das Mikrofon zu war."],
-	"proof.checked": ["{n} checked since {date}, every engine.", "{n} geprüft seit {date}, jede Technik."],
+	"proof.checked": ["{n} checked since {date}, every engine.", "{n} geprüft seit {date}, auf jedem Weg."],
 	"proof.broken": ["Something left a closed microphone. Unplug this device and send its support bundle.", "Aus dem geschlossenen Mikrofon kam etwas. Gerät vom Strom nehmen und das Diagnosepaket einsenden."],
 
 	config: ["Config", "Konfiguration"],

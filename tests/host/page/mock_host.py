@@ -69,16 +69,21 @@ def token(**claims: Any) -> str:
 
 
 class MockHost:
-    """One room, "studio", and its page on 127.0.0.1."""
+    """One room, by default "studio", and its page on 127.0.0.1. Further rooms of the same host are made by :meth:`add`."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: str = "studio", title: str = "Studio") -> None:
+        self.room = room
+        self.others: list[MockHost] = []
+        """Further rooms; each is spoken for like this one."""
+        self.host = self
+        """The one that has the port."""
         self.pages = _pages()
         self.you: Message = {"id": "mira", "name": "Mira Koch", "role": "speaker", "kind": "person"}
         self.sign = (0, 6)
         self.members = studio()
         self.slots: list[str | None] = [None, None, None]
         self.levels = "real"
-        self.token = token(name="Mira Koch", room="studio")
+        self.token = token(name="Mira Koch", room=room)
         self.silent = False
         """Answer no hello."""
         self.asking: list[Message] = []
@@ -93,7 +98,7 @@ class MockHost:
         """What the page asked of links."""
         self.removed: list[Message] = []
         """Who was sent out."""
-        self.title = "Studio"
+        self.title = title
         self.title_refuse = ""
         """What a new title is refused with."""
         self.recording: Message | None = None
@@ -108,6 +113,9 @@ class MockHost:
         self.media_status = 201
         self.relays: list[str] = []
         """Link headers of an answer."""
+        self.last_spoke: Message | None = None
+        self.rooms: list[Message] | None = None
+        """What whom a proxy names is told of all rooms."""
         self.listen_only: str | None = None
         self.answer: Answer | None = None
         self.received: list[Message] = []
@@ -125,20 +133,27 @@ class MockHost:
     @property
     def address(self) -> str:
         """The page's address, with a token that nobody checks."""
-        return f"http://localhost:{self.port}/studio#{self.token}"
+        return f"http://localhost:{self.host.port}/{self.room}#{self.token}"
+
+    @property
+    def overview(self) -> str:
+        """The address of the overview, with a token for every room."""
+        return f"http://localhost:{self.port}/#{'&'.join(one.token for one in (self, *self.others))}"
+
+    def add(self, room: str, title: str, members: list[Message] | None = None) -> "MockHost":
+        """Another room of this host; before :meth:`start`."""
+        other = MockHost(room, title)
+        other.members = members or []
+        other.host = self
+        self.others.append(other)
+        return other
 
     async def start(self) -> None:
         """Listen on any port."""
         app = web.Application()
-        app.router.add_get("/rooms/studio/presence", self._presence)
-        app.router.add_post("/rooms/studio/media", self._media)
-        app.router.add_delete("/rooms/studio/media/{session}", self._leave)
-        app.router.add_post("/rooms/studio/token", self._name)
-        app.router.add_get("/rooms/studio/devices", self._devices)
-        app.router.add_post("/rooms/studio/devices{rest:.*}", self._devices)
-        app.router.add_post("/rooms/studio/links", self._links)
-        app.router.add_get("/rooms/studio/removed", self._removed)
-        app.router.add_post("/rooms/studio/removed/{member}/allow", self._allow)
+        for one in (self, *self.others):
+            one._add_routes(app)
+        app.router.add_get("/rooms", self._rooms)
         app.router.add_get("/demo/panel", self._panel)
         for path in ("/page/{file:.+}", "/worker.js", "/", "/{room}", "/devices/{device}"):
             app.router.add_get(path, self._page)
@@ -149,9 +164,22 @@ class MockHost:
         await listener.start()
         self.port = self._runner.addresses[0][1]
 
+    def _add_routes(self, app: web.Application) -> None:
+        here = f"/rooms/{self.room}"
+        app.router.add_get(f"{here}/presence", self._presence)
+        app.router.add_post(f"{here}/media", self._media)
+        app.router.add_delete(f"{here}/media/{{session}}", self._leave)
+        app.router.add_post(f"{here}/token", self._name)
+        app.router.add_get(f"{here}/devices", self._devices)
+        app.router.add_post(f"{here}/devices{{rest:.*}}", self._devices)
+        app.router.add_post(f"{here}/links", self._links)
+        app.router.add_get(f"{here}/removed", self._removed)
+        app.router.add_post(f"{here}/removed/{{member}}/allow", self._allow)
+
     async def stop(self) -> None:
         """Close every socket and stop listening."""
-        await self.close(1001)
+        for one in (self, *self.others):
+            await one.close(1001)
         for panel in list(self._panels):
             await panel.close()
         if self._runner is not None:
@@ -220,9 +248,10 @@ class MockHost:
             "type": "welcome",
             "v": 1,
             "you": self.you,
-            "room": {"id": "studio", "title": self.title},
+            "room": {"id": self.room, "title": self.title},
             "now": self.now,
             "recording": self.recording,
+            "last_spoke": self.last_spoke,
             "members": self.members,
             "slots": self.slots,
             "capabilities": {"levels": self.levels, "hands": True, "admin_mute": True, "volumes": True},
@@ -326,15 +355,19 @@ class MockHost:
         self.token = self.named
         return web.json_response({"token": self.named})
 
+    async def _rooms(self, _request: web.Request) -> web.Response:
+        return web.Response(status=401) if self.rooms is None else web.json_response({"rooms": self.rooms})
+
     async def _media(self, request: web.Request) -> web.StreamResponse:
         assert request.headers["Authorization"] == f"Bearer {self.token}"
         assert request.content_type == "application/sdp"
         offer = await request.text()
-        if self.media_status != 201 or self.answer is None:
+        to_answer = self.host.answer
+        if self.media_status != 201 or to_answer is None:
             return web.Response(status=self.media_status, text="No.", headers={"Retry-After": "20"})
-        answer = await self.answer(offer)
+        answer = await to_answer(offer)
         await self._join()
-        headers = CIMultiDict({"Location": "/rooms/studio/media/1", "ETag": '"1"'})
+        headers = CIMultiDict({"Location": f"/rooms/{self.room}/media/1", "ETag": '"1"'})
         for relay in self.relays:
             headers.add("Link", relay)
         return web.Response(status=201, text=answer, content_type="application/sdp", headers=headers)
