@@ -11,6 +11,7 @@ from typing import TypeAlias, get_args
 from appliance.core.presence_client import VERSION, AskedDoor, read_site
 from appliance.core.presence_server import Capabilities, Who
 from appliance.core.roster import FIGURES, PLACES, Kind, Member, Role, Sign
+from appliance.core.site_details import is_bundle_word
 from appliance.core.units import SLOTS
 from appliance.core.wire import (
     Fields,
@@ -148,6 +149,13 @@ class TitleChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class BundleAsked:
+    """An admin asks this site for a support bundle, to be handed in by ``word``."""
+
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The last message did nothing."""
 
@@ -170,6 +178,7 @@ ServerMessage: TypeAlias = (
     | DoorAsked
     | Recording
     | TitleChanged
+    | BundleAsked
     | Refused
 )
 
@@ -199,6 +208,13 @@ def read_member(fields: Fields) -> Member:
         sign=Sign(number(sign, "hue", 0, len(FIGURES) - 1), number(sign, "place", 0, PLACES - 1)),
         site=None if fields.get("site") is None else read_site(inner(fields, "site")),
     )
+
+
+def _bundle_word(fields: Fields) -> str:
+    word = fields.get("word")
+    if not isinstance(word, str) or not is_bundle_word(word):
+        raise ProtocolError('The field "word" has to be that of a support bundle.')
+    return word
 
 
 def _member(value: object) -> Member:
@@ -262,6 +278,7 @@ _SERVER: Mapping[str, Callable[[Fields], ServerMessage]] = MappingProxyType(
         "door": lambda m: DoorAsked(choice(m, "door", get_args(AskedDoor)), _who(inner(m, "by"))),
         "recording": lambda m: Recording(flag(m, "on")),
         "title": lambda m: TitleChanged(name(m, "title", MOST_TITLE)),
+        "bundle_asked": lambda m: BundleAsked(_bundle_word(m)),
         "error": lambda m: Refused(name(m, "code", MOST_CODE), name(m, "text", MOST_TEXT)),
     }
 )

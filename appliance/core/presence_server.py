@@ -196,6 +196,11 @@ def title_changed(title: str) -> dict[str, Any]:
     return {"type": "title", "title": title}
 
 
+def bundle_asked(word: str) -> dict[str, Any]:
+    """The receiver, a site, is asked for a support bundle, which it hands in by ``word`` (docs/site-report.md)."""
+    return {"type": "bundle_asked", "word": word}
+
+
 def error(code: str, text: str) -> dict[str, Any]:
     """The receiver's last message did nothing; ``text`` is one sentence."""
     return {"type": "error", "code": code, "text": text}

@@ -27,6 +27,8 @@ _DIGITS = 3
 _REASON = re.compile(r"[a-z][a-z -]{0,23}")
 _WORD = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
+_BUNDLE_WORD = re.compile(r"[A-Za-z0-9_-]{22}")
+
 _PHASES = tuple(phase.name.lower() for phase in LinkPhase)
 
 Reader = Callable[[Fields, str], object]
@@ -34,6 +36,11 @@ Reader = Callable[[Fields, str], object]
 
 :raises ProtocolError: it is not of its type.
 """
+
+
+def is_bundle_word(value: object) -> bool:
+    """Whether this can be the word by which one support bundle is handed in and fetched: 16 bytes in base64url."""
+    return isinstance(value, str) and _BUNDLE_WORD.fullmatch(value) is not None
 
 
 def _refuse(key: str, allowed: str) -> NoReturn:

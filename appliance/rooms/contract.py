@@ -98,6 +98,13 @@ class Recording:
     on: bool
 
 
+@dataclass(frozen=True, slots=True)
+class BundleAsked:
+    """An admin asks for a support bundle; :meth:`Engine.hand_in` takes it with this word."""
+
+    word: str
+
+
 RoomEvent = (
     PhaseChanged
     | MemberChanged
@@ -109,6 +116,7 @@ RoomEvent = (
     | Knocked
     | DoorAsked
     | Recording
+    | BundleAsked
 )
 
 
@@ -196,6 +204,9 @@ class Engine(Protocol):
 
     def set_volume(self, member: str, gain: float) -> None:
         """Set how loud ``member`` is here: 0 to 2, 1 is as sent."""
+
+    async def hand_in(self, word: str, bundle: bytes, /) -> str:
+        """Give the room the support bundle that it asked for with ``word``; why it does not take it, or ""."""
 
     def report_site(self, report: SiteReport) -> None:
         """Tell the room how this site is. Muted is part of it: the member is muted when the gate is closed."""

@@ -186,6 +186,16 @@ class HostedEngine:
         self._outbox.put("muted", protocol.SetMuted(not report.gate_open))
         self._outbox.put("report", site_message(report), at_once=not only_louder)
 
+    async def hand_in(self, word: str, bundle: bytes, /) -> str:
+        """Give the host the support bundle that it asked for with ``word``."""
+        try:
+            async with self._reach.session() as http:
+                signalling = self._signalling(http)
+                await signalling.hand_in(await self._settings.credentials(signalling), word, bundle)
+        except Lost as lost:
+            return str(lost)
+        return ""
+
     def route_changed(self) -> None:
         """The network is another: try at once."""
         self._route_changed.set()

@@ -54,5 +54,9 @@ class Nowhere:
     def set_volume(self, member: str, gain: float) -> None:
         """There is no member."""
 
+    async def hand_in(self, _word: str, _bundle: bytes, /) -> str:
+        """Nobody asked."""
+        return self._why
+
     def report_site(self, report: SiteReport) -> None:
         """Nobody asks."""

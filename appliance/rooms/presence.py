@@ -34,6 +34,7 @@ _NOTICES: Mapping[type, Callable[[Any], RoomEvent]] = MappingProxyType(
         protocol.AdminMuteLifted: lambda _: contract.AdminMuteLifted(),
         protocol.AskedToUnmute: lambda message: contract.AskedToUnmute(message.by.name),
         protocol.Knocked: lambda message: contract.Knocked(message.by.name),
+        protocol.BundleAsked: lambda message: contract.BundleAsked(message.word),
         protocol.DoorAsked: lambda message: contract.DoorAsked(_DOORS[message.door]),
     }
 )

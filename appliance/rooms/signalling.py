@@ -19,6 +19,7 @@ from appliance.rooms.relays import relays_of
 
 _MOST_BODY = sdp.MOST_BYTES
 _TIMEOUT = aiohttp.ClientTimeout(total=4.0, sock_connect=1.5)
+_HANDING_IN = aiohttp.ClientTimeout(total=60.0, sock_connect=1.5)
 _LEAVING = aiohttp.ClientTimeout(total=0.8)
 
 _UNTRUSTED_AGAIN = 5.0
@@ -127,6 +128,17 @@ class Signalling:
             raise _odd()
         return Joined(answer, location, token, relays_of(answered.getall("Link", [])))
 
+    async def hand_in(self, token: str, word: str, bundle: bytes) -> None:
+        """Upload the support bundle that the host asked for with ``word``.
+
+        :raises Lost: it does not take it.
+        """
+        url = self._base / "rooms" / self.room / "bundles" / word
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/gzip"}
+        status, _, answered = await self._request(url, bundle, headers, method="PUT", patience=_HANDING_IN)
+        if status != 201:
+            raise _refused(status, answered)
+
     async def leave(self, joined: Joined) -> None:
         """Take our session out of the room. It does not matter if that fails: the host notices by itself."""
         headers = {"Authorization": f"Bearer {joined.token}"}
@@ -158,11 +170,17 @@ class Signalling:
         return Lost(Fault("untrusted", _UNTRUSTED_AGAIN), f"{clock} That may be why: {_small(why)}" if clock else why)
 
     async def _request(
-        self, url: URL, data: bytes, headers: Mapping[str, str]
+        self,
+        url: URL,
+        data: bytes,
+        headers: Mapping[str, str],
+        *,
+        method: str = "POST",
+        patience: aiohttp.ClientTimeout = _TIMEOUT,
     ) -> tuple[int, bytes, CIMultiDictProxy[str]]:
         try:
-            async with self._http.post(
-                url, data=data, headers=headers, timeout=_TIMEOUT, allow_redirects=False
+            async with self._http.request(
+                method, url, data=data, headers=headers, timeout=patience, allow_redirects=False
             ) as response:
                 body = await response.content.read(_MOST_BODY + 1)
                 while len(body) <= _MOST_BODY and (more := await response.content.read(_MOST_BODY + 1)):
