@@ -10,6 +10,13 @@ const [ON, OFF] = [-50, -56];
 /** Milliseconds: a pause within a sentence; talking until the hint comes; silence until it goes; until it is said again. */
 const [PAUSE, TALKED, QUIET, AGAIN] = [400, 600, 3000, 10_000];
 
+let hushed = false;
+
+/** Who tries the microphone knows that nobody hears it. @param {boolean} on */
+export function hush(on) {
+	hushed = on;
+}
+
 export class Hint {
 	#node = byId("hint");
 	#meter = new Meter(find(this.#node, ".meter"));
@@ -20,7 +27,7 @@ export class Hint {
 	/** @param {boolean} muted in the room, and the own microphone is closed @param {number} level dBov @param {number} now */
 	update(muted, level, now) {
 		const going = now - this.#heard < PAUSE;
-		if (!muted) this.#heard = -Infinity;
+		if (!muted || hushed) this.#heard = -Infinity;
 		else if (level >= (going ? OFF : ON)) {
 			if (!going) this.#began = now;
 			this.#heard = now;

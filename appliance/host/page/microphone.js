@@ -11,6 +11,9 @@ import { prefs } from "./prefs.js";
 /** What the browser can do to the sound. */
 const PROCESSING = /** @type {const} */ ([["echoCancellation", "echo"], ["noiseSuppression", "noise"], ["autoGainControl", "gain"]]);
 
+/** Ids that stand for another device of the list: the system's choice, and nothing told yet. */
+const ALIASES = ["", "default", "communications"];
+
 /** Why there is none, by the name of the error; any other is "none". @type {Record<string, "blocked" | "busy">} */
 const ERRORS = { NotAllowedError: "blocked", SecurityError: "blocked", NotReadableError: "busy", AbortError: "busy" };
 
@@ -174,7 +177,7 @@ async function obtain() {
  */
 export async function devices(kind) {
 	const all = (await navigator.mediaDevices?.enumerateDevices().catch(() => [])) ?? [];
-	return all.filter((device) => device.kind === kind && device.deviceId);
+	return all.filter((device) => device.kind === kind && !ALIASES.includes(device.deviceId));
 }
 
 /** @param {Float32Array} samples @returns {number} dBov, RMS */

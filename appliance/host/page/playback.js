@@ -17,7 +17,7 @@ export class Playback {
 	#elements = [...document.querySelectorAll("audio")];
 	/** @type {Array<string | null>} */
 	#slots = [null, null, null];
-	#all = prefs.volume;
+	#all = Math.min(2, Math.max(0, prefs.volume));
 	#storing = 0;
 	/** While the page itself plays something the room is this loud. */
 	#aside = 1;

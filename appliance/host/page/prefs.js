@@ -36,7 +36,8 @@ export const prefs = {
 const MOST = 200;
 
 try {
-	Object.assign(prefs, JSON.parse(localStorage.getItem(KEY) ?? "{}"));
+	const stored = Object.entries(JSON.parse(localStorage.getItem(KEY) ?? "{}"));
+	Object.assign(prefs, Object.fromEntries(stored.filter(([name, value]) => typeof value === typeof (/** @type {any} */ (prefs)[name]))));
 } catch {
 	// Junk, or a browser that stores nothing: the standard holds.
 }
