@@ -1,7 +1,8 @@
 """Puts ``kontor demo`` together: a host, and a whole device with a virtual sound card and panel, on this machine.
 
 The host runs here; sound and link are the real processes, watched as ``kontor run`` watches them. Everything lives in a
-private folder of this user, is on the loopback interface, and is gone with this process.
+private folder of this user, is reached on the loopback interface, and is gone with this process. Only sound takes this machine's own
+address, where it has one: Firefox sends none over loopback.
 """
 
 import asyncio
@@ -100,6 +101,16 @@ def ssh_address() -> str:
     return address if address and ":" not in address and _binds(address, 0, socket.SOCK_DGRAM) else ""
 
 
+def own_address() -> str:
+    """The IPv4 address that this machine sends from, or "" while it has no network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("198.51.100.1", 9))  # asks for a way only: nothing is sent, and the address is nobody's (RFC 5737)
+        except OSError:
+            return ""
+        return str(probe.getsockname()[0])
+
+
 async def prepare_speech(folder: Path, wish: str) -> tuple[str, str]:
     """The microphone setting for ``wish``, and the line that says what it plays."""
     if wish != "speech":
@@ -158,7 +169,7 @@ class Demo:
         self._public = ssh_address()
         self._listen = "127.0.0.1"
         # Over SSH the page's sound does not pass the tunnel: it takes the way to this machine's own address.
-        self._udp = "0.0.0.0" if self._public else self._listen  # noqa: S104 - said above
+        self._udp = "0.0.0.0" if self._public else own_address() or self._listen  # noqa: S104 - said above
         self.port = free_port(self._listen, wishes.port, self._udp)
         self.folder = demo_base() / str(self.port)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -242,7 +253,7 @@ class Demo:
             http_port=self.port,
             udp_host=self._udp,
             udp_port=self.port,
-            public_address=self._public or self._listen,
+            public_address=self._public or self._udp,
             max_members=50,
             rooms=(RoomConfig(ROOM, TITLE, {_KEY_ID: self._secret}),),
             devices=(DeviceConfig(DEVICE, DEVICE_NAME, ROOM, key.public),),

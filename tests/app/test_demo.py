@@ -16,7 +16,7 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from appliance.app import demo, places, speech
-from appliance.app.demo import Wishes, free_port, main, ssh_address
+from appliance.app.demo import Wishes, free_port, main, own_address, ssh_address
 from appliance.app.panel_route import PanelRoute
 from appliance.app.process import NotAllowed
 from appliance.audio.virtual import read_wav
@@ -161,6 +161,13 @@ def test_a_port_is_not_free_when_a_browser_or_a_packet_would_meet_another_there(
 def test_no_free_port_is_told() -> None:
     with pytest.raises(NotAllowed, match="--port"):
         free_port("203.0.113.7", 8080)
+
+
+def test_sound_takes_an_address_of_this_machine_where_it_has_one() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        address = own_address() or "127.0.0.1"
+        probe.bind((address, 0))  # it is ours
+        assert address.startswith("127.") == (own_address() == "")
 
 
 def test_the_address_over_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
