@@ -13,6 +13,8 @@ export class Feed {
 	ended = "";
 	/** The socket is gone, and comes back by itself. */
 	lost = false;
+	/** With the last message others began or ceased to speak. */
+	turned = false;
 	presence;
 	#token;
 	#keyring;
@@ -77,7 +79,9 @@ export class Feed {
 	/** @param {any} message */
 	#take(message) {
 		const hand = this.model.self()?.hand ?? false;
+		const { turns } = this.model;
 		const known = this.model.apply(message, performance.now());
+		this.turned = turns !== this.model.turns;
 		if (message.type === "welcome") {
 			this.lost = false;
 			this.#renews = this.#asked;

@@ -44,6 +44,9 @@ export class Model {
 	/** @type {Map<string, number>} 20 bits, the lowest is now */
 	#minutes = new Map();
 	#cell = 0;
+	#tick = 0;
+	/** Counts up whenever others speak than before. */
+	turns = 0;
 
 	/** @param {any} m of the host @param {number} now milliseconds @returns {boolean} whether it was one for the model */
 	apply(m, now) {
@@ -63,6 +66,7 @@ export class Model {
 
 	/** Let the last minute go on. @param {number} now milliseconds */
 	tick(now) {
+		this.#tick = now;
 		const cell = Math.floor(now / CELL);
 		const steps = Math.min(CELLS, cell - this.#cell);
 		this.#cell = cell;
@@ -70,6 +74,7 @@ export class Model {
 		for (const id of this.speaking) {
 			this.#minutes.set(id, this.minute(id) | 1);
 			this.#spoke.set(id, now);
+			if (this.lastSpoke) this.lastSpoke.members[id] = this.lastSpoke.room = this.time(now);
 		}
 	}
 
@@ -86,8 +91,13 @@ export class Model {
 		return [...this.members.values()].filter((m) => m.joined).sort((a, b) => order(a).localeCompare(order(b)));
 	}
 
+	/** The device of the room: also one whose door is closed, so that it is not in the room. */
 	site() {
-		return this.here().find((m) => m.kind === "site");
+		return this.sites().find((m) => m.joined) ?? this.sites().find((m) => m.site);
+	}
+
+	sites() {
+		return [...this.members.values()].filter((m) => m.kind === "site").sort((a, b) => a.name.localeCompare(b.name));
 	}
 
 	self() {
@@ -108,6 +118,13 @@ export class Model {
 	spokeAgo(id, now) {
 		const ago = now - (this.#spoke.get(id) ?? -Infinity);
 		return ago > 60_000 ? null : Math.max(1, Math.round(ago / 1000));
+	}
+
+	/** When a member was last heard: within the last minute, or ever where the host keeps it. @param {string} id @returns {number | null} Unix seconds */
+	heardAt(id) {
+		const spoke = this.#spoke.get(id);
+		const recent = spoke !== undefined && this.#tick - spoke <= 60_000 ? this.time(spoke) : null;
+		return recent ?? this.lastSpoke?.members[id] ?? null;
 	}
 
 	/** What a member is doing, a key of the `state.` words. @param {Member} member */
@@ -190,8 +207,9 @@ export class Model {
 	#levels(m, now) {
 		const heard = (/** @type {string} */ id) => isOpen(this.members.get(id));
 		for (const [id, level] of Object.entries(m.levels)) if (heard(id)) this.levels.set(id, level);
-		for (const id of this.speaking) if (!m.speaking.includes(id)) this.speaking.delete(id);
+		for (const id of this.speaking) if (!m.speaking.includes(id) && this.speaking.delete(id)) this.turns += 1;
 		for (const id of m.speaking.filter(heard)) {
+			if (!this.speaking.has(id)) this.turns += 1;
 			this.speaking.add(id);
 			this.#stand(id, true);
 		}

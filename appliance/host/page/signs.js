@@ -71,9 +71,9 @@ export function drawSign(node, member) {
 	setText(text, site ? "" : (member?.initials ?? ""));
 }
 
-/** The house's own mark: the ring of 12 with three lit segments; in the own key one that walks. @param {Element} mark */
+/** The house's own mark: the ring of 12 with one lit figure; in the own key one that walks. @param {Element} mark */
 export function drawMark(mark) {
-	const lit = mark.closest(".own") ? [] : [0, 1, 2];
+	const lit = mark.closest(".own") ? [] : [1, 2, 4];
 	mark.append(
 		svg("path", { class: "off", d: sectors(LEDS.filter((led) => !lit.includes(led)), 16, 23) }),
 		svg("path", lit.length ? { class: "lit", d: sectors(lit, 16, 23) } : { class: "walk", d: sector(0, 16, 23) }),

@@ -90,6 +90,10 @@ class MockHost:
         """Devices that ask to be let in."""
         self.devices_refuse = ""
         """What a request for a new device is refused with."""
+        self.bundle: bytes | None = None
+        """What the device has sent, once it has packed it."""
+        self.bundle_refuse = ""
+        """What a request for one is refused with."""
         self.devices_asked: list[Message] = []
         """What the page asked of devices."""
         self.links_refuse = ""
@@ -171,10 +175,12 @@ class MockHost:
         app.router.add_delete(f"{here}/media/{{session}}", self._leave)
         app.router.add_post(f"{here}/token", self._name)
         app.router.add_get(f"{here}/devices", self._devices)
+        app.router.add_post(f"{here}/devices/{{device}}/bundle", self._ask_bundle)
+        app.router.add_get(f"{here}/bundles/{{word}}", self._bundle)
         app.router.add_post(f"{here}/devices{{rest:.*}}", self._devices)
         app.router.add_post(f"{here}/links", self._links)
         app.router.add_get(f"{here}/removed", self._removed)
-        app.router.add_post(f"{here}/removed/{{member}}/allow", self._allow)
+        app.router.add_delete(f"{here}/removed/{{member}}", self._allow)
 
     async def stop(self) -> None:
         """Close every socket and stop listening."""
@@ -310,6 +316,21 @@ class MockHost:
         if self.devices_refuse:
             return web.Response(status=409, text=self.devices_refuse)
         return web.json_response({"id": "room-3", "expires": 1_900_000_000, "toml": "schema = 1\n"})
+
+    async def _ask_bundle(self, request: web.Request) -> web.Response:
+        if not self._is_admin(request):
+            return web.Response(status=403, text="Only an admin may.\n")
+        if self.bundle_refuse:
+            return web.Response(status=409, text=self.bundle_refuse)
+        return web.json_response({"bundle": f"of-{request.match_info['device']}"}, status=202)
+
+    async def _bundle(self, request: web.Request) -> web.Response:
+        assert self._is_admin(request)
+        if self.bundle_refuse:
+            return web.Response(status=404, text=self.bundle_refuse)
+        if self.bundle is None:
+            return web.Response(status=202)
+        return web.Response(body=self.bundle, content_type="application/gzip")
 
     async def _panel(self, request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse(compress=False)  # no thread for long messages
