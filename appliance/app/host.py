@@ -55,6 +55,7 @@ def host_config(settings: Settings) -> HostConfig:
         tls=(certificate, key.path) if certificate and key else None,
         announce=host.announce,
         page_url=host.url,
+        last_spoke=host.last_spoke,
         strangers=host.strangers.value,
         authority_pem=_authority_pem(state / "authority", certificate),
         turn=Turn(turn.urls, turn.secret_file.read(), turn.lifetime_s) if turn.urls and turn.secret_file else None,

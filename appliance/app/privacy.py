@@ -62,6 +62,8 @@ def _host(settings: Settings) -> Lines:
     host = settings.host
     yield "host", f"holds {len(host.rooms)} room(s): it ends the encryption of all members, and keeps no sound"
     yield "host keeps", "keys of rooms and devices; who was muted, sent out or let in by an admin, until that is lifted"
+    if host.last_spoke:
+        yield "last spoke", "when who spoke last is told to whoever may enter; kept in memory, of those who are here"
     if host.turn.urls:
         yield "relay", f"{', '.join(host.turn.urls)}: it sees addresses of members, and their sound encrypted only"
     if host.proxy.name_header:

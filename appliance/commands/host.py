@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 from appliance.commands import Subparsers
 from appliance.commands.host_certificate import register_certificate
 from appliance.commands.host_devices import register_device
-from appliance.commands.host_keeper import register_key, register_member, register_state
+from appliance.commands.host_keeper import (
+    register_key,
+    register_member,
+    register_recording,
+    register_state,
+    register_title,
+)
 from appliance.commands.host_link import register_link
 from appliance.commands.part import add_config, run_part
 from appliance.provisioning.files import Files
@@ -17,7 +23,16 @@ if TYPE_CHECKING:
 
     from appliance.health.journal import Journal
 
-_ACTIONS = (register_link, register_key, register_member, register_device, register_state, register_certificate)
+_ACTIONS = (
+    register_link,
+    register_key,
+    register_member,
+    register_title,
+    register_recording,
+    register_device,
+    register_state,
+    register_certificate,
+)
 
 
 def register(commands: Subparsers) -> None:

@@ -1,6 +1,7 @@
 """``kontor host key``, ``member`` and ``state``: looking after a host that runs. Devices: host_devices.py."""
 
 import argparse
+import time
 from datetime import UTC, datetime
 
 from appliance.commands import Subparsers
@@ -12,6 +13,7 @@ _ON_MEMBERS = {
     "mute": "mute a member until it is let speak",
     "unmute": "let a member speak again that was muted",
     "admit": "let a guest or a listener speak",
+    "listen": "let a member listen only, for as long as the host runs",
     "remove": "send a member out, for good until it is allowed again",
     "allow": "let somebody in again who was sent out",
 }
@@ -36,6 +38,23 @@ def register_member(actions: Subparsers) -> None:
     parser = action(doing, "mute-new", "mute whoever comes in from now on, or no longer", _mute_new, "room")
     parser.add_argument("switch", choices=("on", "off"))
     register_new_devices(doing)
+
+
+def register_title(actions: Subparsers) -> None:
+    """Add ``kontor host title``."""
+    parser = actions.add_parser("title", help="call a room otherwise, for everybody in it at once")
+    parser.add_argument("room", metavar="ROOM", help="the id of the room, which stays")
+    parser.add_argument("title", metavar="TITLE", help="what people read, 1 to 64 characters")
+    finish(parser, _title)
+
+
+def register_recording(actions: Subparsers) -> None:
+    """Add ``kontor host recording``."""
+    parser = actions.add_parser("recording", help="announce that a room is recorded, and wait until it may begin")
+    parser.add_argument("room", metavar="ROOM", help="the id of the room")
+    parser.add_argument("switch", choices=("on", "off"))
+    parser.add_argument("--name", help="who records, as everybody in the room reads it")
+    finish(parser, _recording)
 
 
 def register_state(actions: Subparsers) -> None:
@@ -92,6 +111,7 @@ def _member_act(hosts: Hosts, given: argparse.Namespace) -> None:
         "mute": "muted",
         "unmute": "may speak again",
         "admit": "may speak",
+        "listen": "only listens",
         "remove": "sent out",
         "allow": "allowed",
     }
@@ -102,6 +122,22 @@ def _mute_new(hosts: Hosts, given: argparse.Namespace) -> None:
     answer = hosts.ask_room("POST", given.room, "mute-new", given.switch)
     words = "Whoever comes in anew is muted." if answer["mute_new"] else "Whoever comes in may speak."
     show(answer, [words], as_json=given.json)
+
+
+# ---- the room
+
+
+def _title(hosts: Hosts, given: argparse.Namespace) -> None:
+    answer = hosts.ask_room("PUT", given.room, "title", body={"title": given.title})
+    show(answer, [f'{given.room} is called "{answer["title"]}".'], as_json=given.json)
+
+
+def _recording(hosts: Hosts, given: argparse.Namespace) -> None:
+    body = {"name": given.name} if given.name is not None else {}
+    answer = hosts.ask_room("POST", given.room, "recording", given.switch, body=body)
+    time.sleep(answer["begins_in"] if given.switch == "on" else 0.0)  # whoever starts the recorder next does so in time
+    others = "Somebody else still records." if answer["recording"] else "Nobody records any more: everybody is told."
+    show(answer, ["Everybody knows: record now." if given.switch == "on" else others], as_json=given.json)
 
 
 # ---- the whole

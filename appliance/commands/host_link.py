@@ -1,4 +1,4 @@
-"""``kontor host link``: a link that lets one person into a room."""
+"""``kontor host link``: a link that lets one person into a room, into several, or into all of them."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from appliance.commands import Subparsers
 from appliance.commands.host_control import only_here
@@ -25,8 +25,9 @@ _MOST_DAYS = 3_650
 
 def register_link(actions: Subparsers) -> None:
     """Add the action."""
-    parser = actions.add_parser("link", help="print a link that lets one person into a room")
-    parser.add_argument("room", metavar="ROOM", help="the id of the room")
+    parser = actions.add_parser("link", help="print a link that lets one person into a room, or into several")
+    parser.add_argument("rooms", metavar="ROOM", nargs="*", help="the id of a room")
+    parser.add_argument("--all", action="store_true", help="into every room that the settings name")
     parser.add_argument("--name", required=True, help="the person's name, as the others read it")
     parser.add_argument("--role", choices=get_args(Role), default="speaker", help="default: speaker")
     parser.add_argument("--days", type=_days, default=30, help="how long the link is good; default: 30")
@@ -68,34 +69,55 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _link(given: argparse.Namespace, settings: Settings, now: float) -> Mapping[str, str | int]:
-    from appliance.app.places import state_of
-
+def _link(given: argparse.Namespace, settings: Settings, now: float) -> Mapping[str, Any]:
     host = settings.host
-    room = _room(given.room, host)
+    rooms = _rooms(given, host)
     identity = given.id or identity_of(given.name)
+    expires = int(now) + given.days * _DAY
+    found = [_into(room, given, settings, identity, now) for room in rooms]
+    path = rooms[0].id if len(rooms) == 1 else ""  # with several the page begins with all of them side by side
+    about = {"identity": identity, "name": given.name, "role": given.role, "expires": expires}
+    told = [{key: each[key] for key in ("room", "title", "key_id")} for each in found]
+    return {
+        "link": f"{_page(given.url, host)}/{path}#{'&'.join(each['token'] for each in found)}",
+        **(told[0] if len(told) == 1 else {"rooms": told}),
+        **about,
+    }
+
+
+def _into(
+    room: HostedRoom, given: argparse.Namespace, settings: Settings, identity: str, now: float
+) -> Mapping[str, str]:
+    """A token for one room, and what to tell of it."""
+    from appliance.app.places import state_of
+    from appliance.host.room_store import folder_of, title_of
+
+    state = state_of(settings, "host")
     if identity in _devices(settings, room.id):
         raise _NoLink(f'"{identity}" is a device of this server, name another --id.')
-    keys = _keys(room, state_of(settings, "host"), now)
+    keys = _keys(room, state, now)
     key_id = given.key or next(iter(keys))
     if key_id not in keys:
-        raise _NoLink(f'the room has no key "{key_id}", it has: {", ".join(keys)}.')
-    expires = int(now) + given.days * _DAY
-    claims = Claims(room.id, identity, given.name, given.role, "person", expires, key_id)
+        raise _NoLink(f'the room "{room.id}" has no key "{key_id}", it has: {", ".join(keys)}.')
+    claims = Claims(room.id, identity, given.name, given.role, "person", int(now) + given.days * _DAY, key_id)
     try:
         token = issue(claims, keys[key_id])
     except ValueError as error:
         raise _NoLink(str(error)) from error
     return {
-        "link": f"{_page(given.url, host)}/{room.id}#{token}",
         "room": room.id,
-        "title": room.label,
-        "identity": identity,
-        "name": given.name,
-        "role": given.role,
+        "title": title_of(folder_of(state, room.id), room.label),
         "key_id": key_id,
-        "expires": expires,
+        "token": token,
     }
+
+
+def _rooms(given: argparse.Namespace, host: HostSettings) -> list[HostedRoom]:
+    """Those that are asked for, each once."""
+    if bool(given.rooms) is given.all:
+        raise _NoLink("name a room or several, or all of them with --all.")
+    wanted = [room.id for room in host.rooms] if given.all else dict.fromkeys(given.rooms)
+    return [_room(each, host) for each in wanted] or [_room("", host)]
 
 
 def _devices(settings: Settings, room: str) -> set[str]:
@@ -155,10 +177,11 @@ def _page(url: str | None, host: HostSettings) -> str:
     return page
 
 
-def _advice(given: argparse.Namespace, made: Mapping[str, str | int]) -> str:
+def _advice(given: argparse.Namespace, made: Mapping[str, Any]) -> str:
     until = datetime.fromtimestamp(int(made["expires"]), UTC).date().isoformat()
+    titles = [each["title"] for each in made.get("rooms", [made])]
     lines = [
-        f"For {given.name} as {given.role} in {made['title']}, good until {until}.",
+        f"For {given.name} as {given.role} in {', '.join(titles)}, good until {until}.",
         "Whoever has this link is let in under that name: send it to nobody else.",
     ]
     return "\n".join(filter(None, [*lines, only_here(str(made["link"]))]))

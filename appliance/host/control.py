@@ -18,11 +18,13 @@ from aiohttp import web
 from appliance.core.events import EventName
 from appliance.core.protocol import Who
 from appliance.core.roster import Member
-from appliance.core.wire import Fields
+from appliance.core.wire import Fields, ProtocolError, name
 from appliance.host.conference import Conference
 from appliance.host.enrolment import Enrolment, device_of, devices_of
+from appliance.host.for_admins import removed_of
 from appliance.host.http import Refusal, json_response, read_json
 from appliance.host.private_socket import listen_privately
+from appliance.host.recording import KEEPERS
 from appliance.host.requests import Refused
 from appliance.host.room_store import MOST_KEYS
 from appliance.host.services import Services
@@ -96,6 +98,8 @@ class Control:
             web.get("/rooms/{room}/members", self._list_members),
             web.post("/rooms/{room}/members/{member}/{action}", self._act),
             web.post("/rooms/{room}/mute-new/{on:on|off}", self._mute_new),
+            web.put("/rooms/{room}/title", self._set_title),
+            web.post("/rooms/{room}/recording/{on:on|off}", self._record),
             web.get("/devices", self._list_devices),
             web.post("/devices/{device}/{action:revoke|allow}", self._act_on_device),
             web.post("/rooms/{room}/devices/{how:add|invite}", self._new_device),
@@ -152,11 +156,11 @@ class Control:
 
     async def _list_members(self, request: web.Request) -> web.Response:
         conference = self._conference(request)
-        removed = [{"id": who, "name": it.name, "by": it.by} for who, it in conference.memory.removed.items()]
         return json_response(
             {
+                "title": conference.title,
                 "members": list(map(_member, conference.roster.members)),
-                "removed": removed,
+                "removed": removed_of(conference),
                 "mute_new": conference.memory.mute_new,
             }
         )
@@ -172,12 +176,14 @@ class Control:
                     requests.let_speak(requests.member(who).id, KEEPER)
                 case "admit":
                     requests.give_role(requests.member(who), "speaker", KEEPER)
+                case "listen":
+                    requests.give_role(requests.member(who), "listener", KEEPER)
                 case "remove":
                     requests.remove(who, requests.member(who).name, KEEPER)
                 case "allow":
                     requests.allow(who, KEEPER)
                 case _:
-                    raise Refusal(404, "A member can be muted, unmuted, admitted, removed and allowed.")
+                    raise Refusal(404, "A member can be muted, unmuted, admitted, made to listen, removed and allowed.")
         except Refused as refused:
             raise Refusal(404 if refused.code in ("unknown_member", "not_removed") else 409, str(refused)) from refused
         await conference.store.written()
@@ -188,6 +194,27 @@ class Control:
         conference.requests.set_mute_new(request.match_info["on"] == "on", KEEPER)
         await conference.store.written()
         return json_response({"mute_new": conference.memory.mute_new})
+
+    async def _set_title(self, request: web.Request) -> web.Response:
+        conference, fields = self._conference(request), await self._fields(request)
+        try:
+            conference.requests.set_title(str(fields.get("title")).strip(), KEEPER)
+        except Refused as refused:
+            raise Refusal(400, str(refused)) from refused
+        await conference.store.written()
+        return json_response({"title": conference.title})
+
+    async def _record(self, request: web.Request) -> web.Response:
+        """Announce a recording for a program that has no presence, or tell that it has ended."""
+        conference, fields = self._conference(request), await self._fields(request)
+        try:
+            who = Who(KEEPER.id, name(fields, "name")) if "name" in fields else None
+        except ProtocolError as error:
+            raise Refusal(400, str(error)) from None
+        conference.recordings.set(KEEPERS, who, request.match_info["on"] == "on")
+        state = conference.recordings.state
+        begins = max(0.0, state.starts - self._services.unix_now()) if state else 0.0
+        return json_response({"recording": state.as_dict() if state else None, "begins_in": round(begins, 3)})
 
     # ---- devices
 

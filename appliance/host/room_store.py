@@ -226,6 +226,16 @@ class RoomStore:
             await asyncio.shield(self._writing)
 
 
+def title_of(folder: Path, title: str) -> str:
+    """What the room is called whose folder this is: ``title``, of the settings, unless an admin changed it since."""
+    memory = RoomMemory(mute_new=False, title=title, changed=lambda: None)
+    try:
+        memory.restore(_read(folder / "members.json") or memory.as_dict())
+    except (StoreError, ProtocolError):
+        return title  # the host itself says what is wrong with it
+    return memory.title
+
+
 def open_stores(
     rooms: Sequence[RoomConfig], devices: Sequence[DeviceConfig], state_dir: Path | None, now: float
 ) -> dict[str, RoomStore]:

@@ -9,7 +9,9 @@ from appliance.settings.clash import Clash
 from appliance.settings.model import Settings
 from appliance.settings.problems import did_you_mean
 
-RESERVED = frozenset({"assets", "demo", "devices", "favicon.ico", "health", "metrics", "page", "robots.txt", "rooms"})
+RESERVED = frozenset(
+    {"assets", "certificate", "demo", "devices", "favicon.ico", "health", "metrics", "page", "robots.txt", "rooms"}
+)
 """First parts of addresses that the server needs for itself, so no room can have them."""
 
 LONGEST_RUNTIME_DIR = 80

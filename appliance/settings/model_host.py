@@ -210,6 +210,12 @@ class HostSettings:
         about="What becomes of a device that is not known: ask waits until an admin lets it in, let_in takes whoever comes.",
         effect=Effect.RESTART,
     )
+    last_spoke: bool = setting(
+        Flag(),
+        False,
+        about="Whether the page tells when who spoke last, beyond the last minute. It is kept in memory, of those who are here.",
+        effect=Effect.RESTART,
+    )
     announce: str = setting(
         identifier(optional=True),
         "",

@@ -70,12 +70,14 @@ def test_a_host_says_that_it_could_hear(tmp_path: Path) -> None:
     secret.chmod(0o600)
     host = told(
         tmp_path,
-        f'[host.turn]\nurls = ["turn:turn.example.org"]\nsecret_file = "{secret}"\n'
+        f'[host]\nlast_spoke = true\n[host.turn]\nurls = ["turn:turn.example.org"]\nsecret_file = "{secret}"\n'
         '[host.proxy]\ntrusted = ["127.0.0.1"]\nname_header = "X-User"\n[[host.rooms]]\nid = "kitchen"',
     )
     assert "ends the encryption of all members" in host["host"]
     assert "turn:turn.example.org" in host["relay"]
     assert "X-User" in host["sign-on"]
+    assert "told to whoever may enter" in host["last spoke"]
+    assert "last spoke" not in told(tmp_path, '[[host.rooms]]\nid = "kitchen"')
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

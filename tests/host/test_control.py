@@ -5,6 +5,7 @@ import base64
 import json
 import socket
 import stat
+import time
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -218,6 +219,57 @@ async def test_members_are_listed_muted_admitted_and_sent_out(config: Path, caps
             {"id": "studio", "members": 1, "connected": 0, "speaking": 0},
             {"id": "attic", "members": 0, "connected": 0, "speaking": 0},
         ]
+
+
+async def test_a_member_that_is_made_to_listen_is_not_heard_until_it_is_admitted(config: Path, capsys: Output) -> None:
+    async with running(config, capsys) as (keeper, home), Member(home, "ben") as ben:
+        ben.token = await keeper.link("Ben")
+        async with ben.presence() as bens:
+            await ben.connect()
+            await bens.send(type="muted", muted=False)
+            assert await keeper("member", "listen", "studio", "ben") == "ben: only listens.\n"
+            await until(
+                lambda: (member := bens.member("ben")) and (member["role"], member["muted"]) == ("listener", True)
+            )
+            await keeper("member", "admit", "studio", "ben")
+            await until(lambda: (member := bens.member("ben")) and member["role"] == "speaker")
+
+
+async def test_a_room_is_called_otherwise_for_everybody_at_once_and_after_a_restart(
+    config: Path, capsys: Output
+) -> None:
+    async with running(config, capsys) as (keeper, home), Presence(house=home, hello=await keeper.link("Ada")) as ada:
+        assert ada.messages[0]["room"]["title"] == "studio"
+        assert await keeper("title", "studio", " Küche & <b>Bad</b> ") == 'studio is called "Küche & <b>Bad</b>".\n'
+        await until(lambda: ada.of("title"))
+        assert ada.of("title") == [{"type": "title", "title": "Küche & <b>Bad</b>"}]
+        for wrong in ("", "  ", "x" * 65, "two\nlines", "\x1b[2J", "over\u202eride"):
+            assert "1 to 64 printable characters" in await keeper("title", "studio", wrong, code=64)
+        assert len(ada.of("title")) == 1
+        assert "no such room" in await keeper("title", "cellar", "New", code=64)
+    assert "in Küche & <b>Bad</b>, good until" in await Keeper(config, capsys)("link", "studio", "--name", "Ben")
+    async with running(config, capsys) as (keeper, home), Presence(house=home, hello=await keeper.link("Ada")) as ada:
+        assert ada.messages[0]["room"]["title"] == "Küche & <b>Bad</b>"
+    config.write_text(config.read_text().replace('id = "studio"\n[[', 'id = "studio"\ntitle = "Atelier"\n[['))
+    async with running(config, capsys) as (keeper, home), Presence(house=home, hello=await keeper.link("Ada")) as ada:
+        assert ada.messages[0]["room"]["title"] == "Atelier", "the settings were changed since, and hold"
+
+
+async def test_the_keeper_announces_for_a_program_and_is_answered_when_it_may_begin(
+    config: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.host.recording.ANNOUNCED", 0.5)
+    async with running(config, capsys) as (keeper, home), Presence(house=home, hello=await keeper.link("Ada")) as ada:
+        assert await keeper("recording", "studio", "on", "--name", "OBS") == "Everybody knows: record now.\n"
+        (told,) = ada.of("recording")
+        assert time.time() >= told["starts"], "it waits, so that a recorder can be started behind it"
+        assert (told["on"], told["by"]) == (True, {"id": "host", "name": "OBS"})
+        assert "printable" in await keeper("recording", "studio", "on", "--name", "\n", code=64)
+        await asyncio.sleep(1.5)
+        assert len(ada.of("recording")) == 1, "who has no presence is not missed: only the keeper ends it"
+        assert "Nobody records any more" in await keeper("recording", "studio", "off")
+        await until(lambda: ada.of("recording")[-1] == {"type": "recording", "on": False})
+        assert json.loads(await keeper("recording", "attic", "off", "--json")) == {"recording": None, "begins_in": 0.0}
 
 
 async def test_a_revoked_device_is_out_until_it_is_allowed(config: Path, capsys: Output) -> None:

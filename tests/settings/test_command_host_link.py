@@ -84,6 +84,51 @@ def test_the_link_is_as_it_was_asked_for(config: str, capsys: Output) -> None:
         verify(found["link"].split("#")[1], KEYS, time.time() + 86400, "lobby")
 
 
+def more_rooms(config: str) -> None:
+    path = Path(config)
+    rooms = "".join(f'[[host.rooms]]\nid = "{each}"\nkey_files = {{ k1 = "k1" }}\n' for each in ("attic", "cellar"))
+    path.write_text(path.read_text() + rooms)
+
+
+def entered(link: str) -> list[str]:
+    """The rooms that a link lets into, each proven by its token."""
+    opened = []
+    for token in link.split("#")[1].split("&"):
+        (room,) = [each for each in ("lobby", "attic", "cellar") if opens(token, each)]
+        opened.append(room)
+    return opened
+
+
+def opens(token: str, room: str) -> bool:
+    try:
+        return verify(token, KEYS, time.time(), room).identity == "ann"
+    except TokenError:
+        return False
+
+
+def test_one_link_for_several_rooms_and_for_all(config: str, capsys: Output) -> None:
+    more_rooms(config)
+    assert kontor("cellar", "lobby", "cellar", "--name", "Ann", "--config", config) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("http://localhost:8080/#"), "several rooms are seen side by side first"
+    assert entered(told.out.strip()) == ["cellar", "lobby"]
+    assert "in cellar, The lobby, good until" in told.err
+    assert kontor("--all", "--name", "Ann", "--config", config, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert entered(found["link"]) == ["lobby", "attic", "cellar"]
+    assert found["rooms"][0] == {"room": "lobby", "title": "The lobby", "key_id": "k1"}
+    assert (found["identity"], found["name"], found["role"]) == ("ann", "Ann", "speaker")
+
+
+def test_a_link_for_no_room_or_for_one_that_is_not_there_is_none(config: str, capsys: Output) -> None:
+    more_rooms(config)
+    for words in ((), ("lobby", "--all")):
+        assert "name a room or several" in refused(capsys, *words, "--name", "Ann", "--config", config)
+    assert "no such room" in refused(capsys, "lobby", "attik", "--name", "Ann", "--config", config)
+    only_there = refused(capsys, "--all", "--key", "k2", "--name", "Ann", "--config", config)
+    assert 'the room "attic" has no key "k2"' in only_there
+
+
 def test_a_public_address_works_elsewhere(config: str, capsys: Output) -> None:
     assert kontor("lobby", "--name", "Ann", "--url", "https://x.example", "--config", config) == 0
     assert "this machine only" not in capsys.readouterr().err
@@ -96,7 +141,7 @@ def test_refuses_what_makes_no_link(config: str, capsys: Output) -> None:
     assert refused(capsys, "lobby", *name, "--id", "box").endswith(
         '"box" is a device of this server, name another --id.'
     )
-    assert refused(capsys, "lobby", *name, "--key", "k3").endswith('the room has no key "k3", it has: k1, k2.')
+    assert refused(capsys, "lobby", *name, "--key", "k3").endswith('the room "lobby" has no key "k3", it has: k1, k2.')
     assert "--url must be like https://" in refused(capsys, "lobby", *name, "--url", "x")
     assert '"name"' in refused(capsys, "lobby", "--name", "a\nb", "--config", config)
     assert '"identity"' in refused(capsys, "lobby", *name, "--id", "A B")

@@ -88,6 +88,7 @@ TAKEN: list[tuple[str, str, Any]] = [
     ("host.proxy.trusted", '["127.0.0.1", "10.0.0.0/8", "::1"]', ("127.0.0.1/32", "10.0.0.0/8", "::1/128")),
     ("room.relay", '"always"', Relay.ALWAYS),
     ("room.support_bundle", "true", True),
+    ("host.last_spoke", "true", True),
     ("log.level", '"debug"', LogLevel.DEBUG),
 ]
 

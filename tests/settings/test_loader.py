@@ -136,7 +136,7 @@ def test_the_right_one_of_a_list_is_told_when_others_are_wrong_too() -> None:
     assert "host.devices[1].room" in told
 
 
-@pytest.mark.parametrize("name", ["health", "rooms", "devices", "page", "demo", "robots.txt"])
+@pytest.mark.parametrize("name", ["health", "rooms", "devices", "page", "certificate", "demo", "robots.txt"])
 def test_a_room_cannot_have_an_address_of_the_server(name: str) -> None:
     problem = only(room(FOLDER / "k", name))
     assert (problem.key, problem.allowed) == ("host.rooms[1].id", "is an address that the server needs for itself")
