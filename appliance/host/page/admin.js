@@ -218,7 +218,7 @@ class RoomSheet {
 		const key = h("button", { class: "key", type: "button", "aria-label": t("admin.allowName", { name }) }, t("admin.allow"));
 		key.onclick = async () => {
 			key.disabled = true;
-			const done = await ask(this.#house, `removed/${encodeURIComponent(id)}/allow`, {}).then(() => t("admin.allowed"), sentence);
+			const done = await ask(this.#house, `removed/${encodeURIComponent(id)}`, undefined, "DELETE").then(() => t("admin.allowed"), sentence);
 			const said = h("span", { class: "second", tabindex: -1 }, done);
 			key.replaceWith(said);
 			said.focus();

@@ -10,12 +10,13 @@ const PATIENCE = 15_000;
 /**
  * @param {Place} place
  * @param {string} path below the room's
- * @param {object} [body] with one it is a POST
+ * @param {object} [body] of a POST
+ * @param {string} [method]
  * @returns {Promise<any>}
  */
-export async function ask({ room, token }, path, body) {
+export async function ask({ room, token }, path, body, method = body ? "POST" : "GET") {
 	const response = await fetch(`/rooms/${encodeURIComponent(room)}/${path}`, {
-		method: body ? "POST" : "GET",
+		method,
 		headers: { authorization: `Bearer ${token()}`, "content-type": "application/json" },
 		body: body && JSON.stringify(body),
 		signal: AbortSignal.timeout(PATIENCE),

@@ -25,7 +25,7 @@ export class Asks {
 	#second = h("span", { class: "second" });
 	#answer = h("button", { class: "key", type: "button" });
 	#put = h("button", { class: "bare", type: "button" }, icon("close"));
-	#node = h("div", { class: "notice asks", hidden: "" }, this.#picture, h("div", {}, this.#first, this.#second), this.#answer, this.#put);
+	#node = h("div", { class: "asks", hidden: "" }, this.#picture, h("div", {}, this.#first, this.#second), this.#answer, this.#put);
 
 	/** @param {House} house */
 	constructor(house) {

@@ -11,6 +11,8 @@ import { isolated, t } from "./words.js";
 
 /** Milliseconds for which the end of a recording is shown. */
 const STAYS = 6000;
+/** Seconds that the announcement may have been on its way: five are five. */
+const WAY = 0.25;
 
 /** @param {number} seconds @returns {string} as on the face of a recorder: 12:40, 1:02:40 */
 export function runningTime(seconds) {
@@ -85,8 +87,7 @@ export class Recording {
 		setText(byId("recording-first"), this.#first);
 		setText(byId("recording-second"), this.#second);
 		byId("recording-leave").hidden = !state || this.#began || this.#feed !== this.#house.stay;
-		const next = state ? 1000 * (this.#left - Math.ceil(this.#left) + 1) : this.#endsAt - performance.now();
-		this.#timer = setTimeout(() => this.show(), next + 5);
+		this.#timer = setTimeout(() => this.show(), (state ? 1000 * this.#next : this.#endsAt - performance.now()) + 5);
 	}
 
 	/** Seconds until it begins. */
@@ -94,10 +95,17 @@ export class Recording {
 		return (this.#state?.starts ?? 0) - this.#house.time();
 	}
 
+	/** Seconds until another number is shown. */
+	get #next() {
+		const left = this.#left;
+		const counted = left > 0 ? left - WAY : left;
+		return left > 0 && counted <= 1 ? left : counted - Math.ceil(counted) + 1;
+	}
+
 	get #first() {
 		if (!this.#state) return t("rec.stopped");
 		const left = this.#left;
-		return left > 0 ? t("rec.starts", { n: Math.ceil(left) }) : t("rec.running", { time: runningTime(Math.floor(-left)) });
+		return left > 0 ? t("rec.starts", { n: Math.max(1, Math.ceil(left - WAY)) }) : t("rec.running", { time: runningTime(Math.floor(-left)) });
 	}
 
 	/** In which room, where that is not the one that is looked at; and by whom. */
