@@ -1,6 +1,8 @@
 """``kontor doctor --bundle``: one archive for whoever helps. No secrets, no sound, no levels, and nobody's name.
 
-Every file in it is made of what is meant to be told; nothing is copied as it lies on the disk.
+Every file in it is made of what is meant to be told; nothing is copied as it lies on the disk. Somebody far away, who may ask for
+one after the other (bundle_from_afar.py), is not told either what would let them follow what a closed microphone hears (UX.md,
+mute rule 9): counters and times of the processor that grow while somebody talks.
 """
 
 import io
@@ -9,7 +11,7 @@ import platform
 import re
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +21,7 @@ from appliance import __version__
 from appliance.health.machine import machine
 from appliance.settings.store import create
 
-README = """What `kontor doctor --bundle` collected. Look through it before you send it on.
+README = """What a Kontor device collected for a helper (`kontor doctor --bundle`). Look through it before you send it on.
 
 It has no secret, no sound, no level of any sound, and no name: names of devices, networks and accounts are left out of the
 settings, and the journal of Kontor has none of people.
@@ -32,6 +34,12 @@ _SENSITIVE_STATUS = {
     "link": {"speaking", "members", "why"},
     "provision": {"found", "network"},
 }
+_FOLLOWS_SOUND = {"sound": {"counters", "exchange", "exchange_ms"}}
+_OF_FRONT_END = ("array", "chain", "degraded")
+"""What of it does not follow sound."""
+_PROCESS = {"cpu_s", "rss_bytes"}
+_FOLLOWS_WORK = {"load", "memory_free", "temperature"}
+"""Of the machine: what changes with how much there is to compute."""
 _LINES = 3000
 _UNITS = ("kontor-sound", "kontor-link", "kontor-provision", "kontor-host", "kontor")
 
@@ -39,7 +47,12 @@ Run = Callable[[list[str]], str]
 
 
 def collect(
-    settings: str, status: Mapping[str, Mapping[str, Any]], folders: Iterable[Path], run: "Run | None" = None
+    settings: str,
+    status: Mapping[str, Mapping[str, Any]],
+    folders: Iterable[Path],
+    run: "Run | None" = None,
+    *,
+    afar: bool = False,
 ) -> dict[str, bytes]:
     """The files of the archive, by name.
 
@@ -47,14 +60,17 @@ def collect(
     :param status: what the parts that run say of themselves, by name.
     :param folders: whose files are listed, by name, size and rights.
     :param run: runs a command and gives what it prints; "" when it cannot.
+    :param afar: it goes to somebody who is not at the device.
     """
     run = run or output_of
     lists = list(folders)
     told = {
         "README.txt": README,
         "versions.json": _json(_versions()),
-        "machine.json": _json(asdict(machine(Path(lists[0]) if lists else Path("/")))),
-        "status.json": _json({part: _harmless(part, said) for part, said in status.items()}),
+        "machine.json": _json(
+            _without(asdict(machine(Path(lists[0]) if lists else Path("/"))), _FOLLOWS_WORK if afar else ())
+        ),
+        "status.json": _json({part: _harmless(part, said, afar=afar) for part, said in status.items()}),
         "settings.toml": without_names(settings),
         "files.txt": "".join(f"{line}\n" for folder in lists for line in _listing(folder)),
         "cards.txt": _read(Path("/proc/asound/cards")),
@@ -69,13 +85,18 @@ def write(path: Path, files: Mapping[str, bytes]) -> None:
 
     :raises OSError: it is there already, or cannot be written.
     """
+    create(path, pack(path.name.partition(".")[0], files))
+
+
+def pack(folder: str, files: Mapping[str, bytes]) -> bytes:
+    """The archive (tar, gzip): its files in one folder."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz") as archive:
         for name, data in files.items():
-            entry = tarfile.TarInfo(f"{path.name.partition('.')[0]}/{name}")
+            entry = tarfile.TarInfo(f"{folder}/{name}")
             entry.size, entry.mode = len(data), 0o644
             archive.addfile(entry, io.BytesIO(data))
-    create(path, content.getvalue())
+    return content.getvalue()
 
 
 def without_names(settings: str) -> str:
@@ -91,8 +112,16 @@ def without_names(settings: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _harmless(part: str, said: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {key: value for key, value in said.items() if key not in _SENSITIVE_STATUS.get(part, ())}
+def _harmless(part: str, said: Mapping[str, Any], *, afar: bool) -> Mapping[str, Any]:
+    follows = _FOLLOWS_SOUND.get(part, set()) | _PROCESS if afar else set()
+    kept = dict(_without(said, _SENSITIVE_STATUS.get(part, set()) | follows))
+    if afar and isinstance(front_end := kept.get("front_end"), Mapping):
+        kept["front_end"] = {key: front_end[key] for key in _OF_FRONT_END if key in front_end}
+    return kept
+
+
+def _without(said: Mapping[str, Any], keys: Collection[str]) -> Mapping[str, Any]:
+    return {key: value for key, value in said.items() if key not in keys}
 
 
 def _versions() -> Mapping[str, object]:

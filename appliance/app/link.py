@@ -8,6 +8,7 @@ from typing import Any
 
 from appliance.app import figures
 from appliance.app.answering import Answering
+from appliance.app.bundle_from_afar import BundleFromAfar
 from appliance.app.desk import TRIAL_LASTS
 from appliance.app.engines import make_engine
 from appliance.app.mending import mending
@@ -90,7 +91,8 @@ class Link:
         self._members: dict[str, Member] = {}
         self._levels: dict[str, float] = {}
         self._speaking: frozenset[str] = frozenset()
-        self._site = Site(lambda: self._settings, files, lambda: self._engine, self._site_changed)
+        self._bundle = BundleFromAfar(self._now, files, lambda: self._engine, self._shown, journal)
+        self._site = Site(self._now, files, lambda: self._engine, self._site_changed, lambda: self._bundle.offered)
         self._violated, self._known = asyncio.Event(), asyncio.Event()
         """The proof of mute has found something, and sound has shown that it knows."""
         self._why = ""
@@ -99,6 +101,9 @@ class Link:
         """What sound said last, or None: it says nothing."""
         self._last: Uplink | None = None
         """The same, kept while it says nothing."""
+
+    def _now(self) -> Settings:
+        return self._settings
 
     async def run(self, stop: asyncio.Event, notifier: Notifier) -> None:
         """Run until ``stop``; a vital part that ends raises."""
@@ -120,6 +125,7 @@ class Link:
                 "proof": self._proof,
                 "reminder": self._remind,
                 "about": self._site.run,
+                "bundle": self._bundle.run,
                 **figures.of_device(self._settings, self._shown, self._journal),
                 "watchdog": lambda: beat(notifier, moved(lambda: self._answering.rounds), self._journal, self._words),
             }
@@ -251,6 +257,8 @@ class Link:
                 self._change(door=door, door_commands=self._answering.says.door_commands + 1)
             case contract.Recording(on):
                 self._change(recording=on)
+            case contract.BundleAsked(word):
+                self._bundle.ask(word)
             case _:
                 self._tell_sound(event)
         self._change(speakers=self._speakers(), members=len(self._joined()), hands=self._hands())

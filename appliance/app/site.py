@@ -25,6 +25,7 @@ class Site:
     :param files: where it has them from; None: nobody changes them.
     :param engine: the one that it has now.
     :param told: called when something has changed that sound does not tell.
+    :param bundle: whether a support bundle may be asked for.
     """
 
     def __init__(
@@ -33,8 +34,10 @@ class Site:
         files: Files | None,
         engine: Callable[[], Engine],
         told: Callable[[], None],
+        bundle: Callable[[], bool] = bool,
     ) -> None:
         self._settings, self._files, self._engine, self._told = settings, files, engine, told
+        self._bundle = bundle
         self._began = time.time()
         self._held, self._standing = ReasonsHeld(), Standing()
         now = settings()
@@ -85,4 +88,5 @@ class Site:
             since=self._began,
             opening=self._held.opening,
             back_s=self._standing.back_s(self._digest),
+            bundle=self._bundle(),
         )

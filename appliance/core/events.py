@@ -66,6 +66,8 @@ class EventName(StrEnum):
     MEMBER_JOINED = "member_joined"
     MEMBER_LEFT = "member_left"
     KNOCKED = "knocked"
+    BUNDLE_HANDED_IN = "bundle_handed_in"
+    BUNDLE_REFUSED = "bundle_refused"
     HAND_CHANGED = "hand_changed"
     JOIN_PRESSED = "join_pressed"
     RESET_HELD = "reset_held"
@@ -196,6 +198,8 @@ _EXCEPTIONS = {
     EventName.LONG_COLLECTION: Rule(Severity.INFO, most=5),
     EventName.SOUND_STARTED: _NOTICE,
     EventName.LINK_STARTED: _NOTICE,
+    EventName.BUNDLE_HANDED_IN: _NOTICE,
+    EventName.BUNDLE_REFUSED: Rule(Severity.WARNING, most=5),
     EventName.HOST_STARTED: _NOTICE,
     EventName.MUTED_BY_ADMIN: _NOTICE,
     EventName.MEMBER_REMOVED: _NOTICE,
