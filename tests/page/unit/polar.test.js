@@ -15,11 +15,11 @@ test("the array's x axis is at 3 o'clock and its y axis at 12; the clock runs th
 
 test("a direction is told between the hours, and on an hour by that hour alone", () => {
 	setLanguage("en");
-	assert.equal(clockWords(42), "between 1 and 2 o’clock");
-	assert.equal(clockWords(30), "at 1 o’clock");
-	assert.equal(clockWords(0), "at 12 o’clock");
-	assert.equal(clockWords(345), "between 11 and 12 o’clock");
-	assert.equal(clockWords(15), "between 12 and 1 o’clock");
+	assert.equal(clockWords(42), "between 1 and 2 o'clock");
+	assert.equal(clockWords(30), "at 1 o'clock");
+	assert.equal(clockWords(0), "at 12 o'clock");
+	assert.equal(clockWords(345), "between 11 and 12 o'clock");
+	assert.equal(clockWords(15), "between 12 and 1 o'clock");
 	setLanguage("de");
 	assert.equal(clockWords(42), "zwischen 1 und 2 Uhr");
 });
