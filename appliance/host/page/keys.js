@@ -16,7 +16,7 @@ const own = byId("own");
 const within = (target, selector) => target instanceof Element && target.closest(selector) !== null;
 
 /** Whether space talks here. @param {EventTarget | null} target */
-const talks = (target) => target === own || !within(target, CONTROL);
+const talks = (target) => prefs.space && (target === own || !within(target, CONTROL));
 
 /** @param {Actions} actions */
 export function listen(actions) {

@@ -92,10 +92,9 @@ export class Microphone {
 	 */
 	async process() {
 		if (!this.track || !this.measured) return true;
-		const wanted = wish(false);
 		const tracks = [this.track, ...this.measured.getAudioTracks()];
-		await Promise.allSettled(tracks.map((track) => track.applyConstraints(wanted)));
-		return fits(this.settings(), wanted);
+		await Promise.allSettled(tracks.map((track) => track.applyConstraints(wish("ideal"))));
+		return tracks.every((track) => fits(track.getSettings()));
 	}
 
 	#drop() {
@@ -144,15 +143,18 @@ export class Microphone {
 	}
 }
 
-/** @param {boolean} choose the chosen device @returns {MediaTrackConstraints} */
-function wish(choose) {
-	const processing = Object.fromEntries(PROCESSING.map(([name, pref]) => [name, prefs[pref]]));
-	return { ...processing, channelCount: 1, ...(choose && prefs.microphone && { deviceId: { exact: prefs.microphone } }) };
+/**
+ * Processing must be asked for by force: else a browser that has the device open gives another copy of what it has.
+ * @param {"exact" | "ideal"} how @param {string} [device] @returns {MediaTrackConstraints}
+ */
+function wish(how, device) {
+	const processing = Object.fromEntries(PROCESSING.map(([name, pref]) => [name, { [how]: prefs[pref] }]));
+	return { ...processing, channelCount: 1, ...(device && { deviceId: { exact: device } }) };
 }
 
-/** @param {MediaTrackSettings} settings @param {MediaTrackConstraints} wanted */
-function fits(settings, wanted) {
-	return PROCESSING.every(([name]) => settings[name] === undefined || settings[name] === wanted[name]);
+/** @param {MediaTrackSettings} settings */
+function fits(settings) {
+	return PROCESSING.every(([name, pref]) => settings[name] === undefined || settings[name] === prefs[pref]);
 }
 
 /**
@@ -160,15 +162,17 @@ function fits(settings, wanted) {
  * @returns {Promise<readonly ["ready" | "none" | "blocked" | "busy", MediaStream | null]>}
  */
 async function obtain() {
-	for (const choose of prefs.microphone ? [true, false] : [false]) {
+	const wishes = [wish("exact", prefs.microphone), ...(prefs.microphone ? [wish("exact")] : []), wish("ideal")];
+	let name = "";
+	for (const audio of wishes) {
 		try {
-			return ["ready", await navigator.mediaDevices.getUserMedia({ audio: wish(choose) })];
+			return ["ready", await navigator.mediaDevices.getUserMedia({ audio })];
 		} catch (error) {
-			const name = error instanceof DOMException ? error.name : "";
-			if (!choose || name === "NotAllowedError") return [ERRORS[name] ?? "none", null];
+			name = error instanceof Error ? error.name : "";
+			if (name === "NotAllowedError") break;
 		}
 	}
-	return ["none", null];
+	return [ERRORS[name] ?? "none", null];
 }
 
 /**
