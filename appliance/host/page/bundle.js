@@ -35,20 +35,20 @@ async function request({ room, token }, path, how) {
  * Ask for a bundle and wait for it.
  * @param {Source} source
  * @param {AbortSignal} signal ends the wait
- * @param {{packing: (seconds: number) => void, every?: number, patience?: number}} watch called in every second of the wait
+ * @param {(seconds: number) => void} packing called in every second of the wait
  * @returns {Promise<Blob | null>} null: the wait was ended, or the patience; throws the host's sentence
  */
-export async function fetchBundle(source, signal, { packing, every = EVERY, patience = PATIENCE }) {
+async function fetchBundle(source, signal, packing) {
 	const device = encodeURIComponent(source.device);
 	const { bundle } = await (await request(source, `devices/${device}/bundle`, { method: "POST", signal })).json();
 	const began = performance.now();
 	for (;;) {
 		const waited = performance.now() - began;
-		if (signal.aborted || waited > patience) return null;
+		if (signal.aborted || waited > PATIENCE) return null;
 		packing(Math.floor(waited / 1000));
 		const response = await request(source, `bundles/${encodeURIComponent(bundle)}`, { signal });
 		if (response.status === 200) return response.blob();
-		await pause(every, signal);
+		await pause(EVERY, signal);
 	}
 }
 
@@ -81,7 +81,7 @@ export function openBundle(house, source, name) {
 		setText(key, t("bundle.again"));
 		tell(t("bundle.asking", { name }));
 		try {
-			const blob = await fetchBundle(source, stop.signal, { packing: (n) => n && tell(t("bundle.packing", { name, n })) });
+			const blob = await fetchBundle(source, stop.signal, (n) => n && tell(t("bundle.packing", { name, n })));
 			if (stop.signal.aborted) return;
 			const file = fileName(source.device);
 			tell(t(blob ? "bundle.saved" : "bundle.late", blob ? { file } : { name }));

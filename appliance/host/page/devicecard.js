@@ -11,7 +11,7 @@ import { t } from "./words.js";
 
 /** A cell of the sheet with its title. @param {string} name @param {...Node} content */
 function cell(name, ...content) {
-	const title = h("h2", { id: `card-${name}` }, t(name === "gate" ? "gate.closed" : name));
+	const title = h("h2", { id: `device-${name}-title` }, t(name === "gate" ? "gate.closed" : name));
 	return { title, node: h("section", { class: `cell cell-${name}`, "aria-labelledby": title.id }, title, ...content) };
 }
 
@@ -111,7 +111,7 @@ class Health {
 		for (const [n, row] of rows.entries()) {
 			const { picture, term, value, limit, said } = this.#rows[n];
 			setIcon(picture, row.good === false ? "warn" : "check");
-			setAttribute(picture, "class", row.good === null ? "icon none" : row.good ? "icon" : "icon bad");
+			setAttribute(picture, "class", row.good === null ? "icon unknown" : row.good ? "icon" : "icon bad");
 			setText(term, row.word);
 			setText(value, row.value);
 			setText(limit, row.limit);
@@ -138,7 +138,7 @@ export class DeviceCard {
 	#entry = null;
 	#title = h("h1", { tabindex: -1 });
 	#name = h("bdi");
-	#state = h("p", { class: "state" });
+	#state = h("p", { class: "device-state" });
 	#mute = this.#key("devices.mute", () => this.#send("mute"));
 	#ask = this.#key("device.ask", () => this.#askRoom());
 	#bundle = this.#key("bundle", () => this.#openBundle());
@@ -152,11 +152,11 @@ export class DeviceCard {
 	constructor(house, back) {
 		this.#house = house;
 		this.#title.append(this.#name);
-		const keys = h("div", { class: "card-keys" }, this.#mute, this.#ask, this.#bundle);
-		const head = h("div", { class: "card-head" }, h("div", { class: "card-names" }, this.#title, this.#state), keys);
+		const keys = h("div", { class: "device-keys" }, this.#mute, this.#ask, this.#bundle);
+		const head = h("div", { class: "device-head" }, h("div", { class: "device-names" }, this.#title, this.#state), keys);
 		const plot = cell("polar", h("p", { class: "second" }, t("polar.when")), this.#polar.node).node;
-		const facts = h("div", { class: "cells" }, this.#proof.node, this.#config.node, this.#proof.broken);
-		const sheet = h("div", { class: "card" }, this.#gate.node, plot, facts, this.#health.node);
+		const facts = h("div", { class: "device-facts" }, this.#proof.node, this.#config.node, this.#proof.broken);
+		const sheet = h("div", { class: "device-sheet" }, this.#gate.node, plot, facts, this.#health.node);
 		this.node = h("article", { class: "device-page" }, back, head, sheet);
 	}
 

@@ -38,7 +38,7 @@ function date(seconds, now, month = "short") {
 }
 
 /** A moment: by its time today, else by day and time. @param {number} seconds @param {number} now */
-export function moment(seconds, now) {
+function moment(seconds, now) {
 	return isSameDay(seconds, now) ? clock(seconds) : `${date(seconds, now)}, ${clock(seconds)}`;
 }
 
@@ -99,7 +99,7 @@ export function placeWords(member, seen) {
 	if (seen.lost) return t("devices.unknown");
 	if (seen.gone) return t("lamp.room.off");
 	if (member.state === "connecting") return t("devices.reconnecting", { time: duration(seen.now - (seen.connectingSince ?? seen.now)) });
-	if (!member.site) return t("own.connecting");
+	if (!member.site) return t("state.connecting");
 	const { door, lamps } = member.site;
 	if (door === "closed") return t("door.closed");
 	if (door === "listening" && lamps.room === "steady") return t("devices.listening");

@@ -81,7 +81,7 @@ function solve(matrix, b) {
 }
 
 /** Conjugate of `a` times `b`, summed. @param {Complex} a @param {Complex} b */
-function dot(a, b) {
+function inner(a, b) {
 	const sum = { re: 0, im: 0 };
 	for (const [n, re] of a.re.entries()) {
 		sum.re += re * b.re[n] + a.im[n] * b.im[n];
@@ -96,9 +96,9 @@ function superdirective(noise, wanted) {
 	for (const loading of LOADINGS) {
 		const matrix = noise.map((row, i) => row.map((value, j) => value + (i === j ? loading : 0)));
 		const raw = { re: solve(matrix, wanted.re), im: solve(matrix, wanted.im) };
-		const gain = dot(wanted, raw).re;
+		const gain = inner(wanted, raw).re;
 		weights = { re: raw.re.map((value) => value / gain), im: raw.im.map((value) => value / gain) };
-		if (1 / dot(weights, weights).re >= LEAST_GAIN) break;
+		if (1 / inner(weights, weights).re >= LEAST_GAIN) break;
 	}
 	return weights;
 }
@@ -123,7 +123,7 @@ export function beam(mics, angle) {
 	for (const hertz of HERTZ) {
 		const weights = superdirective(diffuse(at, hertz), steering(at, angle, hertz));
 		for (const corner of power.keys()) {
-			const { re, im } = dot(weights, steering(at, corner * CORNER, hertz));
+			const { re, im } = inner(weights, steering(at, corner * CORNER, hertz));
 			power[corner] += (re * re + im * im) / HERTZ.length;
 		}
 	}

@@ -22,7 +22,6 @@ setLanguage("en");
 /** Unix time, on this machine's clock face. */
 const at = (...parts) => new Date(...parts).getTime() / 1000;
 const NOW = at(2026, 10, 27, 14, 30);
-const DAY = 86400;
 
 const HELD = {
 	switch: [at(2026, 10, 27, 9, 12), at(2026, 10, 27, 9, 40)],
@@ -84,6 +83,7 @@ test("where a device is: one line each, and no lamp of what is not known", () =>
 	assert.equal(placeWords(member("muted", listening), seen()), "Listening only");
 	assert.equal(placeWords(member("on_hold", site("closed", ["door"], { door: "closed" })), seen()), "Door closed");
 	assert.equal(placeWords(member("connecting", site("closed")), seen({ connectingSince: NOW - 8 })), "Reconnecting, 8 s");
+	assert.equal(placeWords(member("muted", null), seen()), "Connecting", "it has not told anything yet");
 	assert.equal(placeWords(member("listening", site("open")), seen({ gone: true })), "Not in the room");
 	assert.deepEqual(lampsOf(member("connecting", site("closed")), seen()), { mic: "steady", room: "slow" });
 	assert.deepEqual(lampsOf(member("listening", site("open")), seen({ lost: true })), { mic: null, room: null });

@@ -1,0 +1,454 @@
+"""The devices page: what an admin sees of every device, what they may ask of it, and that nobody else sees any of it."""
+
+import asyncio
+from itertools import pairwise
+from typing import Any
+
+from tests.host.page.fleet import ADMIN, at, details, fleet, reported
+from tests.host.page.mock_host import MockHost, member, site
+from tests.host.page.visits import Visit, visiting
+
+NONE = "\N{EN DASH}"
+"""Stands where nothing was told."""
+HERE = {"timezone_id": "Europe/London"}
+
+
+async def look(visit: Visit, path: str = "/devices/hamburg", stage: str = "list") -> None:
+    """Open the page at ``path`` with a key for every room, and wait until it shows something."""
+    tokens = "&".join(one.token for one in (visit.host, *visit.host.others))
+    await visit.page.goto(f"http://localhost:{visit.host.port}{path}#{tokens}")
+    await visit.page.wait_for_selector(f'.devices[data-stage="{stage}"]', timeout=10_000)
+
+
+async def rows(visit: Visit) -> list[list[str]]:
+    """The list as it is read: name, place, MIC, ROOM."""
+    read: list[list[str]] = await visit.page.locator(".device-list tbody tr").evaluate_all(
+        """trs => trs.map(tr => [...tr.querySelectorAll("bdi, .second, td .reader")].map(n => n.textContent))"""
+    )
+    return read
+
+
+async def facts(visit: Visit, where: str) -> dict[str, str]:
+    """A list of terms and values."""
+    read: dict[str, str] = await visit.page.locator(f"{where} dl > div").evaluate_all(
+        """rows => Object.fromEntries(rows.filter(r => !r.hidden).map(r =>
+             [r.querySelector("dt").textContent, r.querySelector("dd").textContent]))"""
+    )
+    return read
+
+
+@visiting(host=fleet, **HERE)
+async def test_every_device_stands_in_the_list_with_its_lamps_in_words(visit: Visit) -> None:
+    await look(visit)
+    await visit.wait_text(".device-list th.label", "6 devices")
+    found = await rows(visit)
+    lisbon = found.pop(3)
+    assert found == [
+        ["Board room", "Door closed", "On", "Off"],
+        ["Hamburg", "In the room", "Off", "On"],
+        ["Kitchen", "In the room", "Off", "On"],
+        ["Support desk", "Listening only", "On", "On"],
+        ["Workshop", "In the room", "Off", "On"],
+    ]
+    assert lisbon[0] == "Lisbon"
+    assert lisbon[1].startswith("Reconnecting, ")
+    assert lisbon[2:] == ["On", "Pulses"]
+    headers = visit.page.get_by_role("table", name="Devices").get_by_role("columnheader")
+    assert await headers.all_inner_texts() == ["6 devices", "MIC", "ROOM"]
+
+
+@visiting(host=fleet, **HERE)
+async def test_seconds_of_reconnecting_go_on_and_nothing_moves(visit: Visit) -> None:
+    await look(visit)
+    await visit.wait_text(".device-list .second", "Reconnecting, 2 s")
+    await visit.wait_text(".device-list .second", "Reconnecting, 3 s")
+    lisbon = site("closed", ("switch",))
+    await visit.host.change("lisbon", state="muted", site=lisbon)
+    await visit.wait_text("tr:nth-child(4) .second", "In the room")
+    assert await visit.shifts() == []
+
+
+@visiting(host=fleet, **HERE)
+async def test_a_device_that_is_well_as_the_picture_shows_it(visit: Visit) -> None:
+    await look(visit)
+    assert await visit.text("#page h1") == "Hamburg"
+    assert await visit.text(".device-state") == "In the room, microphone open"
+    gate = await facts(visit, ".cell-gate")
+    assert await visit.text(".cell-gate h2") == "Gate: open"
+    assert gate == {
+        "Switch": "09:12 to 09:40",
+        "Button": "never",
+        "Admin": "3 Nov, 15:20",
+        "Door": "today, 08:01",
+        "Quiet hours": "18:00 to 08:00",
+        "Push-to-talk": "never",
+        "No audio": "12 Nov, 2 s",
+        "Panel lost": "never",
+        "Waits for a hand": "never",
+        "Settings on trial": "never",
+        "Recording": "never",
+        "Starting": "12 Nov, 4 s",
+        "Fault": "never",
+    }
+    assert await visit.text(".proof-number") == "0"
+    assert await visit.text(".cell-proof .second") == (
+        "frames left while the gate was closed. 3,412,006 checked since 12 November, every engine."
+    )
+    assert await facts(visit, ".cell-config") == {
+        "Version": "41",
+        "Digest": "7f3a 91c2",
+        "Signed by": "ops-2",
+        "Applied": "09:02",
+        "Back in the room": "after 4 s",
+    }
+    health = await visit.page.locator(".health > div").evaluate_all(
+        "rows => rows.map(r => [...r.querySelectorAll('dt, dd b, dd .second')].map(n => n.textContent).join(' '))"
+    )
+    assert health == [
+        "Round trip 24 ms max 150 ms",
+        "Packet loss 0.2 % max 5 %",
+        "Playout delay 46 ms 20 to 80 ms",
+        "Dropouts 0 in 24 h",
+        "Processor 31 % of one core",
+        "Temperature 52 °C max 80 °C",
+    ]
+    assert await visit.page.locator('.health use[href$="#check"]').count() == 6
+
+
+@visiting(host=fleet, language="de", **HERE)
+async def test_the_same_in_german_and_the_other_language_without_a_reload(visit: Visit) -> None:
+    await look(visit)
+    assert await visit.text(".cell-gate h2") == "Mikrofon: offen"
+    assert (await facts(visit, ".cell-gate"))["Moderation"] == "3. Nov., 15:20"
+    assert "3.412.006 geprüft seit 12. November" in await visit.text(".cell-proof .second")
+    await visit.page.click("#language")
+    await visit.wait_text(".cell-gate h2", "Gate: open")
+    assert (await facts(visit, ".cell-gate"))["Switch"] == "09:12 to 09:40"
+
+
+@visiting(host=fleet, script="Date.now = ((real) => () => real() - 9e7)(Date.now);", **HERE)
+async def test_times_are_told_by_the_hosts_clock(visit: Visit) -> None:
+    await look(visit)
+    assert (await facts(visit, ".cell-gate"))["Door"] == "today, 08:01"
+
+
+@visiting(host=fleet, **HERE)
+async def test_a_closed_gate_tells_its_reasons_first_and_hides_the_voice(visit: Visit) -> None:
+    await look(visit)
+    await visit.host.speak(hamburg=-20)
+    await visit.page.wait_for_selector(".polar circle[r='5']")
+    held = details()["held"] | {"switch": [at(11, 27, 14), None]}
+    closed = reported("closed", ("admin", "switch"), details=details(held=held), direction=48)
+    await visit.host.change("hamburg", site=closed, muted=True, state="muted")
+    await visit.wait_text(".cell-gate h2", "Gate: closed")
+    first = visit.page.locator(".cell-gate dl > div")
+    assert (await first.nth(0).inner_text()).split("\n")[0] == "Admin"
+    assert await first.nth(1).locator("dd").inner_text() == "since 14:00"
+    weights = await visit.page.locator(".cell-gate dt").evaluate_all("n => n.map(d => getComputedStyle(d).fontWeight)")
+    assert weights == ["600", "600"] + ["400"] * 11
+    lit = await visit.page.locator(".cell-gate .lamp").evaluate_all("n => n.map(l => l.dataset.lamp)")
+    assert lit == ["steady", "steady"] + ["off"] * 11
+    assert await visit.text(".device-state") == "In the room, microphone closed"
+    assert await visit.text(".polar-blank") == "Not drawn while muted"
+    assert not await visit.page.locator(".polar svg").is_visible()
+    assert await visit.text(".degrees") == ""
+    assert await visit.page.get_by_role("img", name="Not drawn while muted").count() == 1
+    await visit.host.change("hamburg", site=reported(), muted=False, state="listening")
+    await visit.wait_text(".cell-gate h2", "Gate: open")
+    assert await visit.page.locator(".polar circle:not([r='0'])").count() == 0, "what was heard before is forgotten"
+    assert await visit.shifts() == []
+
+
+@visiting(host=fleet, **HERE)
+async def test_it_can_be_muted_and_asked_and_never_unmuted_from_here(visit: Visit) -> None:
+    await look(visit)
+    mute = visit.page.get_by_role("button", name="Mute", exact=True)
+    await mute.focus()
+    await mute.press("Enter")
+    await visit.host.heard({"type": "mute", "member": "hamburg"})
+    await visit.host.change("hamburg", site=reported("closed", ("admin",)), muted=True, state="muted")
+    ask = visit.page.get_by_role("button", name="Ask the room to unmute")
+    await ask.wait_for()
+    assert await ask.evaluate("key => key === document.activeElement"), "the keyboard stays where it was"
+    assert await visit.text(".cell-gate .second") == "Only a hand in the room can unmute it."
+    await ask.press("Enter")
+    await visit.host.heard({"type": "ask_unmute", "member": "hamburg"})
+    await visit.wait_text("#toast span", "The room was asked to unmute.")
+    assert {m["type"] for m in visit.host.received} == {"mute", "ask_unmute"}
+    assert await visit.page.get_by_role("button", name="Unmute", exact=True).count() == 0
+    assert await visit.shifts() == []
+
+
+@visiting(host=fleet, **HERE)
+async def test_where_the_voice_comes_from_as_on_the_ring(visit: Visit) -> None:
+    await look(visit)
+    assert await visit.text(".polar-words") == "42°\nbetween 1 and 2 o'clock, ± 3°"
+    assert await visit.page.locator(".pointer").get_attribute("transform") == "rotate(42)"
+    assert (await visit.page.locator(".beam").get_attribute("d") or "").count("L") == 71
+    await visit.host.speak(hamburg=-20)
+    dot = visit.page.locator(".polar circle[r='5']")
+    await dot.wait_for()
+    # -20 dBov is two thirds of the way out; 42° clockwise from 12 o'clock is right and up.
+    assert await dot.evaluate("c => [c.cx.baseVal.value, c.cy.baseVal.value].map(Math.round)") == [50, -55]
+    await visit.host.change("hamburg", site=reported(direction=90))
+    await visit.wait_text(".degrees", "0°")
+    assert await visit.text(".polar-words .second") == "at 12 o'clock, ± 3°"
+    await visit.page.wait_for_function("() => document.querySelectorAll(\".polar circle[r='3']\").length > 0")
+    assert await visit.shifts() == []
+
+
+@visiting(host=fleet, **HERE)
+async def test_the_label_of_the_plot_changes_every_five_seconds_at_most(visit: Visit) -> None:
+    await look(visit)
+    image = visit.page.locator(".polar[role=img]")
+    assert await image.get_attribute("aria-label") == "Talker direction: 42°, between 1 and 2 o'clock, ± 3°"
+    await visit.page.evaluate(
+        """() => { window.labels = [];
+             new MutationObserver(() => labels.push(performance.now())).observe(
+               document.querySelector(".polar"), { attributes: true, attributeFilter: ["aria-label"] }); }"""
+    )
+    for turn in range(14):
+        await visit.host.change("hamburg", site=reported(direction=(48 + 15 * turn) % 360))
+        await asyncio.sleep(0.5)
+    labels: list[float] = await visit.page.evaluate("labels")
+    assert len(labels) in (1, 2)
+    assert all(later - earlier >= 4900 for earlier, later in pairwise(labels))
+
+
+@visiting(host=fleet, **HERE)
+async def test_an_older_device_is_shown_as_such_and_nothing_is_made_up(visit: Visit) -> None:
+    await look(visit, "/devices/workshop")
+    assert await visit.text(".cell-gate .second") == "All clear. It tells no times."
+    assert set((await facts(visit, ".cell-gate")).values()) == {""}
+    assert await visit.text(".proof-number") == NONE
+    older = "Not told: this device has older software."
+    assert await visit.texts(".cell-proof .second, .cell-config > .second, .cell-health > p") == [older] * 3
+    assert set((await facts(visit, ".cell-config")).values()) == {NONE}
+    assert await visit.texts(".health b") == [NONE] * 6
+    icons = await visit.page.locator(".health .icon").evaluate_all("n => n.map(i => getComputedStyle(i).visibility)")
+    assert icons == ["hidden"] * 6
+    assert await visit.text(".polar-words") == "This device tells no direction"
+    assert await visit.page.get_by_role("button", name="Support bundle").count() == 0
+
+
+@visiting(host=fleet, **HERE)
+async def test_beyond_a_limit_stands_a_triangle_and_the_way_out(visit: Visit) -> None:
+    await look(visit)
+    worse = details()["health"] | {"loss_percent": 7.25, "temperature_c": 84}
+    bad = details(
+        health=worse, proof={"violations": 3, "checked": 3_500_000, "since": at(11, 12, 9), "engine": "native"}
+    )
+    await visit.host.change("hamburg", site=reported(details=bad))
+    await visit.wait_text(".proof-number", "3")
+    assert await visit.page.locator('.health use[href$="#warn"]').count() == 2
+    assert await visit.texts(".cell-health .ways li") == [
+        "Packet loss: use a cable, or a Wi-Fi with less traffic.",
+        "Temperature: give it air or a heat sink, away from sun and heating.",
+    ]
+    assert "Beyond the limit" in (await facts(visit, ".cell-health"))["Packet loss"]
+    assert await visit.text(".device-facts > .ways") == (
+        "Something left a closed microphone. Unplug this device and send its support bundle."
+    )
+    await visit.host.change("hamburg", site=reported())
+    await visit.wait_text(".proof-number", "0")
+    assert await visit.page.locator(".ways:visible").count() == 0
+    assert await visit.shifts() == []
+
+
+@visiting(host=fleet, **HERE)
+async def test_a_support_bundle_is_packed_by_the_device_and_saved(visit: Visit) -> None:
+    await look(visit)
+    await visit.page.get_by_role("button", name="Support bundle").click()
+    sheet = visit.page.get_by_role("dialog", name="Support bundle")
+    await sheet.get_by_text("Hamburg packs it, 1 s").wait_for()
+    async with visit.page.expect_download() as coming:
+        visit.host.bundle = b"\x1f\x8bpacked"
+    saved = await coming.value
+    assert saved.suggested_filename == "kontor-hamburg.tar.gz"
+    assert (await saved.path()).read_bytes() == b"\x1f\x8bpacked"
+    await sheet.get_by_text("kontor-hamburg.tar.gz is saved.").wait_for()
+    async with visit.page.expect_download():
+        await sheet.get_by_role("button", name="Save again").click()
+
+
+@visiting(host=fleet, **HERE)
+async def test_why_there_is_no_support_bundle_is_said_and_it_can_be_tried_again(visit: Visit) -> None:
+    visit.host.bundle_refuse = "This device is not in the room.\n"
+    await look(visit)
+    await visit.page.get_by_role("button", name="Support bundle").click()
+    sheet = visit.page.get_by_role("dialog", name="Support bundle")
+    await sheet.get_by_text("This device is not in the room.").wait_for()
+    visit.host.bundle_refuse = ""
+    await sheet.get_by_role("button", name="Try again").click()
+    await sheet.get_by_text("Hamburg packs it, 1 s").wait_for()
+    visit.host.bundle_refuse = "The bundle is not kept any more."
+    await sheet.get_by_text("The bundle is not kept any more.").wait_for()
+    await visit.page.keyboard.press("Escape")
+    await sheet.wait_for(state="detached")
+
+
+@visiting(host=fleet, **HERE)
+async def test_a_device_is_added_to_the_room_of_the_one_that_is_looked_at(visit: Visit) -> None:
+    await look(visit)
+    await visit.page.get_by_role("button", name="Add a device").click()
+    sheet = visit.page.get_by_role("dialog", name="Add a device")
+    await sheet.get_by_label("Name of the device").fill("Attic")
+    await sheet.get_by_role("button", name="Make the file").click()
+    await visit.page.wait_for_timeout(300)
+    assert visit.host.devices_asked[0]["name"] == "Attic"
+
+
+def _two_rooms(host: MockHost) -> None:
+    fleet(host)
+    host.members = host.members[:1]
+    twin = host.add("annex", "Annex", [member("hamburg", "Hamburg two", 3, 3, kind="site", site=reported())])
+    twin.you = dict(ADMIN)
+    lobby = host.add("lobby", "Lobby", [member("desk", "Lobby desk", 3, 3, kind="site", site=site())])
+    lobby.you = {"id": "mira", "name": "Mira Koch", "role": "speaker", "kind": "person"}
+
+
+@visiting(host=_two_rooms, **HERE)
+async def test_devices_of_all_rooms_that_one_is_an_admin_of_and_of_no_other(visit: Visit) -> None:
+    await look(visit, "/devices")
+    await visit.wait_text(".device-list th.label", "2 devices")
+    names = [name for name, *_ in await rows(visit)]
+    assert sorted(names) == ["Hamburg", "Hamburg two"]
+    await visit.page.get_by_role("link", name="Hamburg two").click()
+    assert visit.page.url.split("#")[0].endswith("/devices/annex%3Ahamburg")
+    await visit.wait_text("h1 bdi", "Hamburg two")
+    await visit.page.get_by_role("button", name="Mute", exact=True).click()
+    await visit.host.others[0].heard({"type": "mute", "member": "hamburg"})
+    assert visit.host.received == []
+
+
+@visiting(**HERE)
+async def test_for_others_the_page_says_that_it_is_for_admins(visit: Visit) -> None:
+    await look(visit, "/devices", stage="admins")
+    assert await visit.text("#page h1") == "This page is for admins."
+    assert "Hamburg" not in await visit.text("#page")
+    await look(visit, "/devices/hamburg", stage="admins")
+    assert await visit.page.locator(".device-page").count() == 0
+
+
+def _empty(host: MockHost) -> None:
+    fleet(host)
+    host.members = []
+
+
+@visiting(host=_empty, **HERE)
+async def test_without_a_device_one_can_be_added(visit: Visit) -> None:
+    await look(visit, "/devices", stage="none")
+    await visit.wait_text(".devices-notice p", "No device reports a state yet.")
+    assert await visit.page.get_by_role("button", name="Add a device").is_visible()
+    await visit.host.push({"type": "member", "member": member("attic", "Attic", 1, 1, kind="site", site=reported())})
+    await visit.page.wait_for_selector('.devices[data-stage="list"]')
+    await visit.wait_text("h1 bdi", "Attic")
+
+
+@visiting(host=fleet, **HERE)
+async def test_what_the_page_cannot_know_it_does_not_show(visit: Visit) -> None:
+    await look(visit)
+    visit.host.silent = True
+    await visit.host.close(1011)
+    await visit.wait_text(".device-state", "Not known: no network")
+    assert {tuple(row[1:]) for row in await rows(visit)} == {("Not known: no network",) * 3}
+    assert await visit.page.locator('.device-list .lamp[data-lamp="none"]').count() == 12
+
+
+@visiting(host=fleet, **HERE)
+async def test_who_leaves_keeps_the_place_and_who_comes_stands_below(visit: Visit) -> None:
+    await look(visit)
+    await visit.host.push({"type": "left", "id": "kitchen"})
+    await visit.host.push({"type": "member", "member": member("attic", "Attic", 1, 1, kind="site", site=site())})
+    await visit.wait_text("tr:nth-child(3) .second", "Not in the room")
+    assert [name for name, *_ in await rows(visit)][2:] == ["Kitchen", "Lisbon", "Support desk", "Workshop", "Attic"]
+
+
+@visiting(host=fleet, **HERE)
+async def test_an_address_of_no_device_says_so(visit: Visit) -> None:
+    await look(visit, "/devices/nobody")
+    assert await visit.text(".device-page h1") == "This device is not here."
+
+
+@visiting(host=fleet, width=320, height=640, **HERE)
+async def test_on_a_phone_the_list_leads_to_the_device_and_back(visit: Visit) -> None:
+    await look(visit, "/devices")
+    assert not await visit.page.locator(".device-page").is_visible()
+    await visit.page.get_by_role("link", name="Kitchen").press("Enter")
+    await visit.wait_text("h1 bdi", "Kitchen")
+    assert await visit.page.evaluate("document.activeElement.textContent") == "Kitchen"
+    assert not await visit.page.locator(".device-list").is_visible()
+    await visit.page.get_by_role("link", name="All devices").click()
+    assert await visit.page.locator(".device-list").is_visible()
+    assert "Kitchen" in await visit.page.evaluate("document.activeElement.textContent")
+    await visit.page.go_back()
+    await visit.wait_text("h1 bdi", "Kitchen")
+
+
+def _long_names(host: MockHost) -> None:
+    fleet(host)
+    host.members[0]["name"] = "W" * 64
+    host.members[1]["name"] = "<b>Lisboa</b>"
+    host.members[2]["name"] = "مكتب הקטן 🏢"
+    host.members[0]["site"]["reasons"] = ["tide <i>high</i>"]
+    host.members[0]["site"]["gate"] = "closed"
+
+
+async def _widest(visit: Visit) -> Any:
+    return await visit.page.evaluate(
+        "[document.scrollingElement.scrollWidth, document.querySelector('#page').scrollWidth]"
+    )
+
+
+@visiting(host=_long_names, width=320, height=640, **HERE)
+async def test_names_are_text_and_move_nothing_on_a_phone(visit: Visit) -> None:
+    await look(visit)
+    assert await _widest(visit) == [320, 320]
+    assert (await visit.page.locator(".cell-gate dl > div").first.inner_text()).startswith("tide <i>high</i>")
+    await visit.page.get_by_role("link", name="All devices").click()
+    assert await _widest(visit) == [320, 320]
+    assert "<b>Lisboa</b>" in await visit.texts(".device-list bdi")
+
+
+@visiting(host=_long_names, **HERE)
+async def test_a_long_name_leaves_the_keys_where_they_are(visit: Visit) -> None:
+    await look(visit)
+    box = await visit.page.get_by_role("button", name="Support bundle").bounding_box()
+    assert box is not None
+    assert round(box["x"] + box["width"]) == 1248
+    assert await _widest(visit) == [1280, 1280]
+
+
+@visiting(host=fleet, **HERE)
+async def test_by_keyboard_alone(visit: Visit) -> None:
+    await look(visit)
+    await visit.page.get_by_role("link", name="Hamburg").focus()
+    await visit.page.keyboard.press("ArrowDown")
+    await visit.page.keyboard.press("ArrowDown")
+    await visit.page.keyboard.press("ArrowUp")
+    await visit.page.keyboard.press("Enter")
+    await visit.wait_text("h1 bdi", "Kitchen")
+    assert await visit.page.locator('.device-link[aria-current="true"]').inner_text() == "Kitchen\nIn the room"
+    seen: list[str] = []
+    for _ in range(6):
+        await visit.page.keyboard.press("Tab")
+        seen.append(await visit.page.evaluate("document.activeElement.textContent"))
+    assert seen[-3:] == ["Add a device", "Mute", "Support bundle"]
+
+
+@visiting(host=fleet, width=1280, height=800, **HERE)
+async def test_places_and_sizes_of_the_picture(visit: Visit) -> None:
+    await look(visit)
+    boxes: dict[str, list[int]] = await visit.page.evaluate(
+        """() => Object.fromEntries([".device-list", ".device-list tbody tr", ".device-sheet", ".cell-gate", ".cell-polar",
+             ".device-keys .key:last-child", ".proof-number"].map(s => {
+               const { x, y, width, height } = document.querySelector(s).getBoundingClientRect();
+               return [s, [x, y, width, height].map(Math.round)]; }))"""
+    )
+    assert boxes[".device-list"][2] == 249
+    assert boxes[".device-list tbody tr"][1:4:2] == [101, 52]
+    assert boxes[".device-sheet"][:3] == [281, 137, 967]
+    assert boxes[".cell-gate"][0] + boxes[".cell-gate"][2] == 583
+    assert boxes[".cell-polar"][0] + boxes[".cell-polar"][2] == 947
+    assert boxes[".device-keys .key:last-child"][1::2] == [81, 36]
+    assert await visit.page.locator(".proof-number").evaluate("n => getComputedStyle(n).fontSize") == "56px"
