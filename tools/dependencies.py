@@ -47,6 +47,8 @@ DEBIAN = """
 | libopus0 | BSD-3-Clause | the codec; where it is missing, the copy inside the wheel of PyAV serves |
 | asterisk-core-sounds-en-g722 | CC BY-SA 3.0, by Allison Smith | the demo's voice; fetched, never committed |
 | chromium | BSD-3-Clause and others | the browser tests |
+| firefox-esr | MPL-2.0 | the page in another browser, `make test-page` |
+| fonts-inter, fonts-dejavu-core | OFL-1.1, Bitstream Vera | the fonts of the page's pictures |
 | coturn | BSD-3-Clause | the relay in the tests of members behind firewalls; the relay we advise |
 | caddy, nginx | Apache-2.0, BSD-2-Clause | the reverse proxies that the examples are tested with |
 | iproute2, nftables | GPL-2.0 | networks with address translation, made and removed by the tests |

@@ -1,0 +1,287 @@
+"""What the page weighs, how soon it draws a level, and what a full room costs it: ``make bench-page``, five minutes.
+
+Weight and first level are of a visit to the demo, a real host with a real device that makes a tone. Two hundred members and an hour
+of updates come from a stand-in host (page_stage.py); the hour is the browser's own, its clock is turned by hand.
+"""
+
+import argparse
+import asyncio
+import gzip
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tools.bench.page_stage import TALKERS, Stage
+from tools.measurements import ROOT, Figure, table, write
+from tools.page_tools import MODULES
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page, Response
+
+PAGE = ROOT / "appliance" / "host" / "page"
+PEER = MODULES / "livekit-client" / "dist" / "livekit-client.umd.js"
+PEER_NAME = "the library livekit-client alone, without a page"
+VISITS = 15
+MEMBERS, RATE, SECONDS = 200, 30, 30.0
+WARM, HOUR = 300, 3600
+"""Virtual seconds before the first look at the heap, and between both."""
+MIB = 1024 * 1024
+ARGUMENTS = ("--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+
+FIRST_LEVEL = """
+addEventListener("DOMContentLoaded", () => {
+  const look = () => {
+    if (window.firstLevel || !document.querySelector('#bar .meter[data-n]:not([data-n="0"])')) return;
+    requestAnimationFrame(() => { window.firstLevel ||= performance.now(); });
+  };
+  new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-n"] });
+});
+"""
+"""Milliseconds from the beginning of the navigation to the frame that draws the first level."""
+SHIFTS = """
+window.cls = 0;
+new PerformanceObserver((list) => {
+  for (const shift of list.getEntries()) if (!shift.hadRecentInput) window.cls += shift.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What one visit fetched."""
+
+    unpacked: int
+    packed: int
+    """Bytes, each answer packed by gzip; the host itself does not pack."""
+    elsewhere: int
+    """Requests to other origins."""
+
+
+@asynccontextmanager
+async def demo() -> AsyncIterator[str]:
+    """``kontor demo`` whose device makes a tone; gives the page's address."""
+    with tempfile.TemporaryDirectory(prefix="k") as folder:
+        command = [sys.executable, "-m", "appliance", "demo", "--port", "8480", "--microphone", "tone:440"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_RUNTIME_DIR": folder}
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environment)
+        assert process.stdout is not None
+        try:
+            text = ""
+            async with asyncio.timeout(60):
+                while not (found := re.search(r"http://localhost:\d+/\S+", text)):
+                    line = await process.stdout.readline()
+                    if not line:
+                        raise RuntimeError(f"the demo ended: {text}")
+                    text += line.decode()
+            yield found.group()
+        finally:
+            process.send_signal(signal.SIGINT)
+            await process.communicate()
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator["Browser"]:
+    """Debian's Chromium, headless."""
+    from playwright.async_api import async_playwright  # noqa: PLC0415  # of the tests alone
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS))
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+async def weigh(browser: "Browser", address: str) -> Weight:
+    """Visit a room for the first time, and add up what came."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    page = await context.new_page()
+    answers: list[Response] = []
+    context.on("response", lambda answer: answers.append(answer))
+    await page.goto(address)
+    await page.wait_for_function("() => document.querySelector('#count').textContent")
+    await page.wait_for_timeout(3000)
+    bodies = [await answer.body() for answer in answers]
+    origin = address.split("/", 3)[2]
+    elsewhere = sum(answer.url.split("/", 3)[2] != origin for answer in answers)
+    await context.close()
+    return Weight(sum(map(len, bodies)), sum(len(gzip.compress(body, 9)) for body in bodies), elsewhere)
+
+
+async def first_levels(browser: "Browser", address: str, times: int) -> list[float]:
+    """Milliseconds to the first level of so many visits, each with nothing kept from the one before."""
+    seen = []
+    for _ in range(times):
+        context = await browser.new_context(viewport={"width": 1280, "height": 800})
+        page = await context.new_page()
+        await page.add_init_script(FIRST_LEVEL)
+        await page.goto(address)
+        seen.append(float(await (await page.wait_for_function("() => window.firstLevel")).json_value()))
+        await context.close()
+    return seen
+
+
+async def shifts(browser: "Browser", address: str) -> float:
+    """Cumulative layout shift of a visit: look on, join, speak, mute, open and close the sound sheet, leave."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 800}, permissions=["microphone"])
+    page = await context.new_page()
+    await page.add_init_script(SHIFTS)
+    await page.goto(address)
+    await page.wait_for_function("() => document.querySelector('#count').textContent")
+    await page.wait_for_timeout(3000)
+    for selector, state in (("#own", "muted"), ("#own", "live"), ("#own", "muted"), ("#leave", "join")):
+        await page.locator(selector).click()
+        await page.wait_for_selector(f'#dock[data-own="{state}"]')
+        await page.wait_for_timeout(2000)
+    total = float(await page.evaluate("window.cls"))
+    await context.close()
+    return total
+
+
+async def busy(browser: "Browser") -> tuple[float, float]:
+    """Share of the time that the page's main thread is in tasks, with many members and levels: by the clock, and of a core."""
+    stage = Stage(MEMBERS)
+    await stage.start()
+    try:
+        page = await (await browser.new_context(viewport={"width": 1280, "height": 800})).new_page()
+        await page.goto(stage.address)
+        await page.wait_for_function("n => document.querySelectorAll('#members .tile').length === n", arg=MEMBERS)
+        await stage.at_rate(RATE, 3)  # everything has been drawn once
+        await browser.start_tracing(page=page, categories=["toplevel", "disabled-by-default-devtools.timeline", "__metadata"])
+        await stage.at_rate(RATE, SECONDS)
+        events = json.loads(await browser.stop_tracing())["traceEvents"]
+        await page.context.close()
+    finally:
+        await stage.stop()
+    return shares(events)
+
+
+def shares(events: Sequence[dict[str, Any]]) -> tuple[float, float]:
+    """Time in tasks of the busiest renderer's main thread, by the time that was traced; and the processor time of them.
+
+    :raises ValueError: no renderer's main thread was traced.
+    """
+    mains = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event.get("name") == "thread_name" and event["args"].get("name") == "CrRendererMain"
+    }
+    spans = [event for event in events if event.get("ph") == "X" and "dur" in event]
+    tasks = [event for event in spans if event["name"] == "RunTask" and (event["pid"], event["tid"]) in mains]
+    if not tasks:
+        raise ValueError("The trace holds no task of a page's main thread.")
+    wall = max(event["ts"] + event["dur"] for event in spans) - min(event["ts"] for event in spans)
+    by_thread = {main: [t for t in tasks if (t["pid"], t["tid"]) == main] for main in mains}
+    busiest = max(by_thread.values(), key=lambda own: sum(task["dur"] for task in own))
+    return sum(t["dur"] for t in busiest) / wall, sum(t.get("tdur", 0) for t in busiest) / wall
+
+
+async def heap_growth(browser: "Browser") -> tuple[float, int]:
+    """MiB by which the heap grows in an hour of the page's time, and how many level updates that were."""
+    stage = Stage(MEMBERS)
+    await stage.start()
+    try:
+        page = await (await browser.new_context(viewport={"width": 1280, "height": 800})).new_page()
+        await page.clock.install()
+        await page.goto(stage.address)
+        async with asyncio.timeout(20):
+            await stage.watched.wait()
+        await page.clock.run_for(1000)
+        await pass_time(stage, page, WARM)
+        before, sent = await heap(page), stage.sent
+        await pass_time(stage, page, HOUR)
+        grown, updates = await heap(page) - before, stage.sent - sent
+        await page.context.close()
+    finally:
+        await stage.stop()
+    return grown / MIB, updates
+
+
+async def pass_time(stage: Stage, page: "Page", seconds: int) -> None:
+    """Let the page live through so many seconds, each with its levels."""
+    for second in range(seconds):
+        await stage.levels(RATE)
+        if second % 60 == 30:
+            await stage.happenings()
+        await page.clock.run_for(1000)
+
+
+async def heap(page: "Page") -> int:
+    """Bytes of the page's heap that are in use after everything unused was collected."""
+    session = await page.context.new_cdp_session(page)
+    for _ in range(3):
+        await session.send("HeapProfiler.collectGarbage")
+    used = int((await session.send("Runtime.getHeapUsage"))["usedSize"])
+    await session.detach()
+    return used
+
+
+async def figures(visits: int, hour: bool) -> list[Figure]:
+    """All of them, in the order of the goals."""
+    peer = PEER.read_bytes() if PEER.exists() else b""
+    async with chromium() as browser:
+        async with demo() as address:
+            weight = await weigh(browser, address)
+            first = await first_levels(browser, address, visits)
+            cls = await shifts(browser, address)
+        share, processor = await busy(browser)
+        growth = await heap_growth(browser) if hour else None
+    everything = sum(path.stat().st_size for path in PAGE.iterdir())
+    rows = [
+        _beside("bytes_unpacked", weight.unpacked, "<= 150000", peer, f"first visit to a room; all files as they lie there: {everything}"),
+        _beside("bytes_gzip", weight.packed, "", gzip.compress(peer, 9) if peer else b"", "the same, if something in front of the host packed it"),
+        Figure("page.requests_third_party", weight.elsewhere, "requests", "<= 0"),
+        Figure("page.first_meter_ms", round(statistics.median(first)), "ms", "<= 500", note=_spread(first)),
+        Figure("page.cls", round(cls, 4), "", "<= 0", note="look on, join, speak, mute, leave"),
+        Figure(
+            "page.busy_200_members",
+            round(processor, 4),
+            "of a core",
+            "<= 0.1",
+            note=f"{RATE} updates a second of {TALKERS} levels; the tasks' own time. By the clock, waiting for a core included: {share:.3f}",
+        ),
+    ]
+    if growth is not None:
+        note = f"{growth[1]} updates, {HOUR // 60} comings and goings"
+        rows.append(Figure("page.heap_growth_1h_mib", round(growth[0], 3), "MiB", "<= 1", note=note))
+    return rows
+
+
+def _beside(name: str, value: int, goal: str, peer: bytes, note: str) -> Figure:
+    """A weight beside that of the peer, where there is one."""
+    if not peer:
+        return Figure(f"page.{name}", value, "bytes", goal, note=f"{note}; no peer: make outside installs it")
+    return Figure(f"page.{name}", value, "bytes", goal, PEER_NAME, len(peer), note)
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"median of {len(values)} first visits, {min(values):.0f} to {max(values):.0f}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, and write the file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--visits", type=int, default=VISITS)
+    parser.add_argument("--no-hour", action="store_true", help="leave out the hour of updates")
+    parser.add_argument("--dry", action="store_true", help="print the figures, write nothing")
+    given = parser.parse_args(arguments)
+    rows = asyncio.run(figures(given.visits, not given.no_hour))
+    if given.dry:
+        print(table(rows))
+    else:
+        write("page", rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
