@@ -84,6 +84,7 @@ HELP: Mapping[str, str] = MappingProxyType(
         "host_challenges_limited": "requests of devices refused because too many came from one address",
         "host_presence_limited": "presence sockets refused because too many were open or came from one address",
         "host_keys_revoked": "keys of rooms that were revoked",
+        "host_bundles": "support bundles that devices handed in",
         "host_removed": "members that were sent out",
         "host_ended_tokens": "members whose key was revoked or whose token ended while they were in",
         "host_updates_merged": "changes of members that a slow reader was told together with later ones",

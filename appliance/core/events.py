@@ -88,6 +88,7 @@ class EventName(StrEnum):
     LINK_MADE = "link_made"
     ROOM_ANNOUNCED = "room_announced"
     ANNOUNCEMENT_FAILED = "announcement_failed"
+    BUNDLE_ASKED = "bundle_asked"
     DEVICE_INVITED = "device_invited"
     DEVICE_ASKS = "device_asks"
     DEVICE_ENROLLED = "device_enrolled"
@@ -208,6 +209,7 @@ _EXCEPTIONS = {
     EventName.RESET_HELD: _WARNING,
     EventName.NEARBY_JOINED: _NOTICE,
     EventName.NEARBY_NOT_JOINED: _WARNING,
+    EventName.BUNDLE_ASKED: _NOTICE,
     EventName.DEVICE_INVITED: _NOTICE,
     EventName.DEVICE_ASKS: _FROM_OUTSIDE,
     EventName.DEVICE_ENROLLED: _NOTICE,

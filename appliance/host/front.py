@@ -38,6 +38,9 @@ _AGAIN = "1"
 _SECONDS = 20.0
 """For a body to come, and for a shard to answer."""
 _TIMEOUT = aiohttp.ClientTimeout(total=_SECONDS, sock_connect=2.0)
+_HANDING_IN = aiohttp.ClientTimeout(total=70.0, sock_connect=2.0)
+"""For a support bundle, of which a shard waits 60 s."""
+_CHUNK = 64 * 1024
 _HEALTH = aiohttp.ClientTimeout(total=1.0)
 _FRAME = 8 * 1024 * 1024
 """Bytes of a shard's WebSocket message,"""
@@ -115,6 +118,9 @@ class Front:
             raise Refusal(404, "There is no such room.")
         if request.headers.get(hdrs.UPGRADE, "").lower() == "websocket":
             return await self._converse(request, shard)
+        if request.method == hdrs.METH_PUT and request.match_info["rest"].startswith("bundles/"):
+            # Handed on as it comes: the shard reads it only from a device that it has asked, and ends it when it is too big.
+            return await self._pass_on(request, shard, request.content.iter_chunked(_CHUNK), _HANDING_IN)
         body = await read_bounded(request, _SECONDS)
         return await self._pass_on(request, shard, body)
 
@@ -168,14 +174,20 @@ class Front:
 
     # ---- one request
 
-    async def _pass_on(self, request: web.Request, shard: Shard, body: bytes) -> web.Response:
+    async def _pass_on(
+        self,
+        request: web.Request,
+        shard: Shard,
+        body: bytes | AsyncIterator[bytes],
+        patience: aiohttp.ClientTimeout = _TIMEOUT,
+    ) -> web.Response:
         try:
             async with self._sessions[shard.path].request(
                 request.method,
                 _inner(request),
                 headers=self._headers(request),
                 data=body,
-                timeout=_TIMEOUT,
+                timeout=patience,
                 allow_redirects=False,
             ) as answer:
                 content = await answer.read()

@@ -13,7 +13,7 @@ MOST_BODY = 64 * 1024
 """Bytes of any request's body."""
 _MOST_JSON = 4096
 
-_MOST_TYPE = 128
+MOST_TYPE = 128
 """Characters of the type of a body, with its parameters."""
 
 
@@ -47,7 +47,7 @@ async def read_body(request: web.Request, content_type: str, seconds: float) -> 
     :raises Refusal: 415 it is of another type, 413 it is too big, 408 it does not come.
     """
     # aiohttp reads parameters of the type by the parser for mail: 8 KiB of them take it 150 ms.
-    if len(request.headers.get(hdrs.CONTENT_TYPE, "")) > _MOST_TYPE or request.content_type != content_type:
+    if len(request.headers.get(hdrs.CONTENT_TYPE, "")) > MOST_TYPE or request.content_type != content_type:
         raise Refusal(415, f"The body has to be {content_type}.")
     return await read_bounded(request, seconds)
 

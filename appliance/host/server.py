@@ -12,6 +12,7 @@ from appliance.core.events import Event, EventName
 from appliance.core.state import HostState
 from appliance.host import authority
 from appliance.host.authority_page import AuthorityPage
+from appliance.host.bundles import Bundles
 from appliance.host.certificate import Certificate, load_or_make
 from appliance.host.conference import Conference
 from appliance.host.config import HostConfig
@@ -193,6 +194,7 @@ class Host:
                 *enrolment.routes(),
                 *named.routes(),
                 *ForAdmins(self._conferences, services, config.page_url).routes(),
+                *Bundles(self._conferences, services).routes(),
                 web.get("/health", self._health),
                 *self._extra_routes,
                 *about,

@@ -1,6 +1,7 @@
 """The hosted room's HTTP: a token for a device, joining (POST of an offer) and leaving (DELETE), as WHIP does (RFC 9725)."""
 
 import base64
+import io
 import math
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -135,7 +136,7 @@ class Signalling:
         """
         url = self._base / "rooms" / self.room / "bundles" / word
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/gzip"}
-        status, _, answered = await self._request(url, bundle, headers, method="PUT", patience=_HANDING_IN)
+        status, _, answered = await self._request(url, io.BytesIO(bundle), headers, method="PUT", patience=_HANDING_IN)
         if status != 201:
             raise _refused(status, answered)
 
@@ -172,7 +173,7 @@ class Signalling:
     async def _request(
         self,
         url: URL,
-        data: bytes,
+        data: bytes | io.BytesIO,
         headers: Mapping[str, str],
         *,
         method: str = "POST",

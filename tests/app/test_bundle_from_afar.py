@@ -156,9 +156,7 @@ async def test_wrong_settings_are_in_it_with_what_is_wrong(short_dir: Path) -> N
     config.write_text("schema = 1\n[audio]\nfrane_ms = 10\n")
     async with world(short_dir) as here:
         here.bundle._files = Files(config)
-        here.bundle._files.current = here.bundle._files.current.__class__(
-            settings(short_dir, "[room]\nsupport_bundle = true")
-        )
+        here.bundle._files.current = Loaded(settings(short_dir, "[room]\nsupport_bundle = true"))
         here.bundle.ask("w" * 22)
         await until(lambda: here.room.taken)
     assert 'Did you mean "frame_ms"?' in unpacked(here.room.taken[0][1])["settings.toml"]
