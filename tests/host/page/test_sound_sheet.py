@@ -308,12 +308,12 @@ LOSSY = """
 const stats = RTCPeerConnection.prototype.getStats;
 const counted = { type: "inbound-rtp", packetsReceived: 0, packetsLost: 0, jitter: 0.012 };
 RTCPeerConnection.prototype.getStats = async function () {
-  counted.packetsLost += window.bad ? 10 : 0;
-  counted.packetsReceived += window.bad ? 40 : 50;
+  counted.packetsLost += window.bad ? 60 : 0;
+  counted.packetsReceived += window.bad ? 20 : 80;
   return new Map([...(await stats.call(this)), ["x", { ...counted }]]);
 };
 """
-"""One more stream, of which each fifth packet is lost while ``window.bad``."""
+"""One more stream, of which most packets are lost while ``window.bad``."""
 
 
 @visiting(script=LOSSY)
