@@ -79,7 +79,6 @@ class ForAdmins:
         self._admin(request)  # its key may have been revoked meanwhile
         claims = self._wanted(conference, fields)
         url = f"{self._address(request)}/{conference.id}#{conference.admission.issue(claims)}"
-        self._services.counters.add("host_links_made")
         self._services.tell(EventName.LINK_MADE, room=conference.id, role=claims.role, by=admin.identity)
         qr = await asyncio.to_thread(_rows, url)
         response = json_response({"url": url, "expires": claims.expires, "qr": qr})

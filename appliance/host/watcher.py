@@ -81,7 +81,7 @@ class Watcher:
         self._owed: dict[str, None] = {}
         """Members whose news waits until the socket takes it."""
         self._levels: Levels | None = None
-        self._is_writing = False
+        self._is_writing = self._is_greeted = False
         self._wake = asyncio.Event()
         self._code: int | None = None
         self._why = ""
@@ -175,6 +175,10 @@ class Watcher:
         self._is_writing = True
         try:
             while self._owed or self._waiting:
+                if not self._is_greeted and self._waiting:
+                    self._is_greeted = True  # the welcome comes first, whoever changes before it is written
+                    await self._write_one(self._waiting.popleft())
+                    continue
                 # What members are now is true for whatever was said since; the other way round it need not be.
                 owed, self._owed = self._owed, {}
                 for text in self._tell(owed) if owed else ():

@@ -124,6 +124,16 @@ def _requests() -> tuple[bytes, ...]:
             Content_Type="application/json",
         ),
         _request(f"GET /rooms/{ROOM}/devices", Authorization=admin),
+        _request(
+            f"POST /rooms/{ROOM}/links",
+            '{"name":"Ada","role":"listener","days":30}',
+            Authorization=admin,
+            Content_Type="application/json",
+            Origin="https://rooms.example.org",
+        ),
+        _request(f"GET /rooms/{ROOM}/removed", Authorization=admin),
+        _request(f"DELETE /rooms/{ROOM}/removed/eve", Authorization=admin),
+        _request("GET /rooms", X_Forwarded_For="192.0.2.1", X_Forwarded_Proto="https", X_User="Anna"),
         _request(f"POST /rooms/{ROOM}/token", X_Forwarded_For="192.0.2.1", X_Forwarded_Proto="https", X_User="Anna"),
         _request(
             f"GET /rooms/{ROOM}/presence",

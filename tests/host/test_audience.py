@@ -7,7 +7,7 @@ from typing import Any
 
 from appliance.core.counters import Counters
 from appliance.core.protocol import Claims, slots_changed
-from appliance.core.roster import Roster, new_member
+from appliance.core.roster import Role, Roster, new_member
 from appliance.host.audience import Audience
 from appliance.host.config import Limits
 from appliance.host.turns import Turns
@@ -49,6 +49,9 @@ class Hall:
     def tell(self, changed: Collection[str]) -> list[str]:
         return self.audience.texts.news(changed, for_admin=False)
 
+    def tell_admin(self, changed: Collection[str]) -> list[str]:
+        return self.audience.texts.news(changed, for_admin=True)
+
     def come(self, who: str) -> None:
         self.roster.join(new_member(who, who.title(), "person", "speaker"))
         self.audience.member_changed(who)
@@ -57,10 +60,11 @@ class Hall:
         self.roster.leave(who)
         self.audience.member_changed(who)
 
-    def listen(self, who: str) -> Socket:
+    def listen(self, who: str, role: Role = "speaker") -> Socket:
         socket = Socket()
-        claims = Claims("studio", who, who.title(), "speaker", "person", 2**40, "k1")
-        told = Told(self.tell, self.counters, self._limits, self._turns)
+        claims = Claims("studio", who, who.title(), role, "person", 2**40, "k1")
+        tell = self.tell_admin if role == "admin" else self.tell
+        told = Told(tell, self.counters, self._limits, self._turns)
         watcher = Watcher(socket, lambda: None, claims, told)  # type: ignore[arg-type]  # what of it is used
         self._tasks.append(asyncio.create_task(watcher.run()))
         self.watchers.append(watcher)
@@ -153,6 +157,51 @@ def known(socket: Socket) -> set[str]:
                 here |= {member["id"] for member in message["members"]}
                 here -= set(message["left"])
     return here
+
+
+async def test_the_welcome_comes_first_whoever_changes_before_it_is_written() -> None:
+    hall = Hall()
+    hall.come("anna")
+    socket = hall.listen("ben")
+    (watcher,) = hall.watchers
+    watcher.send('{"type":"welcome"}')
+    hall.audience.flush()
+    await hall.settle()
+    assert [message["type"] for message in socket.read] == ["welcome", "member"]
+    await hall.close()
+
+
+async def test_what_is_for_admins_is_told_to_them_alone_also_when_they_read_slowly() -> None:
+    def report(name: str, details: int) -> None:
+        hall.roster.change(name, site={"gate": "open", "details": details})
+        hall.audience.inside_changed(name)
+
+    hall = Hall()
+    for name in ("attic", "cellar"):
+        hall.come(name)
+        hall.roster.change(name, kind="site", site={"gate": "open", "details": 0})
+    person, admin, slow = hall.listen("person"), hall.listen("admin", "admin"), hall.listen("slow", "admin")
+    await hall.settle()
+    slow.open.clear()
+    for turn in range(5):
+        report("attic", turn)
+        report("cellar", turn)
+        await hall.settle()
+    assert len(person.read) == 1, "nothing that is for everybody has changed since they came"
+    assert [member["site"] for member in person.read[0]["members"]] == [{"gate": "open"}] * 2
+    slow.open.set()
+    report("attic", 7)
+    hall.come("ben")
+    await hall.settle()
+    for socket in (admin, slow):
+        told = {member["id"]: member["site"] for message in socket.read for member in message["members"]}
+        assert told == {"attic": {"gate": "open", "details": 7}, "cellar": {"gate": "open", "details": 4}, "ben": None}
+    assert len(slow.read) < len(admin.read)
+    assert [message["member"]["id"] for message in person.read[1:]] == ["ben"]
+    hall.go("ben")
+    await hall.settle()
+    assert [socket.read[-1] for socket in (person, admin, slow)] == [{"type": "left", "id": "ben"}] * 3
+    await hall.close()
 
 
 async def test_other_messages_are_bounded_by_number_and_by_size() -> None:

@@ -122,6 +122,36 @@ async def test_a_page_and_the_health_of_all(short_dir: Path) -> None:
             assert (answer.status, await answer.json()) == (200, {"status": "ok"})
 
 
+async def test_the_rooms_of_all_shards_are_listed_in_the_order_of_the_settings(short_dir: Path) -> None:
+    named = {"X-Forwarded-Proto": "https", "X-Forwarded-User": "Ada"}
+    async with street(short_dir, Proxy(("127.0.0.1",), "X-Forwarded-User")) as home:
+
+        async def rooms(**headers: str) -> tuple[int, list[str]]:
+            async with home.http.get(home.url("/rooms"), headers=headers) as answer:
+                return answer.status, [room["id"] for room in (await answer.json())["rooms"]] if answer.ok else []
+
+        assert await rooms(**named) == (200, [ROOM, OTHER_ROOM])
+        assert await rooms() == (401, [])
+        await home.hosts[0].stop()
+        assert await rooms(**named) == (200, [OTHER_ROOM]), "what a shard that is away holds is left out"
+        await home.hosts[1].stop()
+        assert await rooms(**named) == (503, [])
+    async with street(short_dir) as home, home.http.get(home.url("/rooms"), headers=named) as answer:
+        assert answer.status == 401
+
+
+async def test_an_admin_makes_a_link_through_the_front(short_dir: Path) -> None:
+    async with street(short_dir) as home:
+        headers = {"Authorization": f"Bearer {token('boss', 'admin')}"}
+        body = {"name": "Ada", "role": "listener", "days": 1}
+        async with home.http.post(home.url(f"/rooms/{ROOM}/links"), json=body, headers=headers) as answer:
+            assert answer.status == 201, await answer.text()
+            link = (await answer.json())["url"]
+        assert link.startswith(f"{home.base}/{ROOM}#"), "the address of the front, and not of what is behind it"
+        async with Presence(house=home, hello=link.split("#")[1]) as ada:
+            assert ada.messages[0]["you"]["role"] == "listener"
+
+
 async def test_while_a_shard_is_away_its_room_is_told_to_come_again_and_the_other_goes_on(short_dir: Path) -> None:
     async with street(short_dir) as home, inside(home, "cem", "dan", room=OTHER_ROOM) as ((cem, _), (dan, _)):
         async with Member(home, "ada") as ada, ada.presence() as presence:
