@@ -69,8 +69,8 @@ class Speaker {
 		this.node.append(this.#sign, h("span", { class: "line name" }, this.#name, " ", this.#state), this.#meter.node);
 	}
 
-	/** @param {Model} model @param {string} id "" is nobody @param {string} empty said then */
-	show(model, id, empty) {
+	/** @param {Model} model @param {string} id "" is nobody @param {string} empty said then @param {number} now */
+	show(model, id, empty, now) {
 		const member = model.members.get(id);
 		const sign = member ? model.signOf(member) : null;
 		this.#audible = sign !== null && sign !== "muted";
@@ -82,6 +82,7 @@ class Speaker {
 		setAttribute(this.node, "data-of", member ? "somebody" : "nobody");
 		setText(this.#name, member?.name ?? empty);
 		setText(this.#state, member ? t(`state.${model.stateOf(member)}`) : "");
+		if (!this.#audible) this.#meter.show(SILENCE, now);
 	}
 
 	/** @param {Model} model @param {number} now */
@@ -220,6 +221,7 @@ class Widget {
 	/** @param {Document} page */
 	#build(page) {
 		page.body.className = "widget";
+		setAttribute(page.body, "data-view", "room"); // its dock is the room's
 		const head = h("header", {}, h("h1", { class: "line" }, this.#room), this.#count);
 		const list = h("ol", { "aria-label": t("who") }, ...this.#speakers.map((speaker) => speaker.node));
 		page.body.append(head, list, this.#key.node);
@@ -260,7 +262,7 @@ class Widget {
 		if (!this.#feed) return;
 		const { model } = this.#feed;
 		const two = this.#loudest.pick(model, now);
-		for (const [n, speaker] of this.#speakers.entries()) speaker.show(model, two[n], n ? "" : t("nobodySpeaks"));
+		for (const [n, speaker] of this.#speakers.entries()) speaker.show(model, two[n], n ? "" : t("nobodySpeaks"), now);
 	}
 
 	/** @param {number} now */
