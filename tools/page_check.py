@@ -153,7 +153,9 @@ def twice(code: Mapping[str, str]) -> Iterator[str]:
 
 def variables(code: Mapping[str, str]) -> Iterator[str]:
     """Custom properties that nobody reads, and those that nobody sets."""
-    css = "\n".join(_COMMENT.sub("", text) for name, text in code.items() if name.endswith(".css") and name not in ALONE)
+    css = "\n".join(
+        _COMMENT.sub("", text) for name, text in code.items() if name.endswith(".css") and name not in ALONE
+    )
     declared = set(re.findall(r"(?<![\w-])(--[\w-]+)\s*:", css)) | set(re.findall(r"@property (--[\w-]+)", css))
     read = set(re.findall(r"var\((--[\w-]+)", css))
     yield from (f"nobody reads {name}" for name in sorted(declared - read))

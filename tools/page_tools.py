@@ -1,8 +1,9 @@
 """What checks the page: ``python3 -m tools.page_tools [geckodriver]``.
 
-npm puts what tests/page/package-lock.json names into .cache/page, checked by the hashes in it: a type checker, a linter, and rules
-of accessibility. With ``geckodriver`` cargo builds Firefox's driver into .cache/geckodriver (minutes, once). Nothing of it is part
-of the product. What cannot be had is said; what needs it skips, and fails in CI.
+npm puts what tests/page/package-lock.json names into .cache/page, checked by the hashes in it: a type checker, a linter, rules
+of accessibility, and what the page's size is compared with. With ``geckodriver`` cargo builds Firefox's driver into
+.cache/geckodriver (minutes, once). Nothing of it is part of the product. What cannot be had is said; what needs it skips,
+and fails in CI.
 """
 
 from __future__ import annotations

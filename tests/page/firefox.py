@@ -83,7 +83,7 @@ class Firefox:
 
 @contextmanager
 def firefox(folder: Path) -> Iterator[Firefox]:
-    """A window of 1280 × 900; its driver writes its log into ``folder``."""
+    """A window of 1280 by 900; its driver writes its log into ``folder``."""
     need("module:selenium", "selenium drives Firefox: pip install -e .[dev]")
     program = need("firefox-esr", "this test needs Firefox: apt-get install firefox-esr")
     need(GECKODRIVER, "`python3 -m tools.page_tools geckodriver` builds Firefox's driver")

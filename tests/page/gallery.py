@@ -13,17 +13,18 @@ import zlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from tests.host.page.visits import Chrome, Visit
+from tests.host.page.visits import Chrome
 from tests.page import scenes_devices, scenes_overview, scenes_room, scenes_sheets
 from tests.page.scenes import HEIGHTS, MICROPHONE, SCENES, Scene
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from playwright.async_api import Page
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build" / "page"
@@ -35,7 +36,7 @@ MODULES = (scenes_room, scenes_sheets, scenes_overview, scenes_devices)
 
 COLOURS = 24
 FAR = 72
-"""From this difference of a channel on (of 255) a pixel is another one: the edge of a letter that lies half a pixel aside is not."""
+"""From this difference of a channel on (of 255) a pixel is another one; the edge of a letter half a pixel aside is not."""
 TOLERANCE = 0.004
 """Share of the pixels that may be others: a meter's segment, a cell of the last minute, a clock."""
 MOST_BYTES = 8_000_000
@@ -58,7 +59,7 @@ class Look:
 
 def looks(scene: Scene) -> list[Look]:
     """All pictures of a scene."""
-    return [Look(scene.name, w, theme, lang) for lang in LANGUAGES for w in scene.widths for theme in THEMES]
+    return [Look(scene.name, w, theme, lang) for lang in LANGUAGES for w in scene.heights for theme in THEMES]
 
 
 def stored_looks(scene: Scene) -> list[Look]:
@@ -73,7 +74,7 @@ def environment() -> dict[str, str | float | bool]:
 
 
 async def draw(
-    chrome: Chrome, scene: Scene, wanted: Iterable[Look], look_into: Callable[[Visit], Awaitable[None]] | None = None
+    chrome: Chrome, scene: Scene, wanted: Iterable[Look], look_into: Callable[["Page"], Awaitable[None]] | None = None
 ) -> dict[Look, Path]:
     """Draw these pictures of a scene into build/page; ``look_into`` looks at the page of each visit, at its last size.
 
@@ -82,17 +83,22 @@ async def draw(
     BUILD.mkdir(parents=True, exist_ok=True)
     drawn: dict[Look, Path] = {}
     for group in _visits(scene, sorted(wanted, key=lambda look: (look.language, look.width))):
-        width, language = group[0].width, group[0].language
-        options = {"width": width, "height": HEIGHTS[width], "language": language, "script": MICROPHONE + scene.script}
+        width, language = (1280 if scene.floats else group[0].width), group[0].language
+        options: dict[str, Any] = {
+            "width": width,
+            "height": HEIGHTS[width],
+            "language": language,
+            "script": MICROPHONE + scene.script,
+        }
         async with chrome.visit(**options, host=scene.host, **scene.context) as visit:
-            await scene.play(visit)
+            page = await scene.play(visit) or visit.page
             assert await visit.shifts() == []
             for look in group:
-                drawn[look] = await _picture(visit, look)
-                assert await visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), look.name
+                drawn[look] = await _picture(page, look, scene.heights[look.width])
+                assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), look.name
             assert await visit.page.evaluate("seen.violations") == []
             if look_into is not None:
-                await look_into(visit)
+                await look_into(page)
     return drawn
 
 
@@ -104,13 +110,13 @@ def _visits(scene: Scene, wanted: list[Look]) -> Iterator[list[Look]]:
     yield from groups.values()
 
 
-async def _picture(visit: Visit, look: Look) -> Path:
-    if visit.page.viewport_size != {"width": look.width, "height": HEIGHTS[look.width]}:
-        await visit.page.set_viewport_size({"width": look.width, "height": HEIGHTS[look.width]})
-    await visit.page.emulate_media(color_scheme="dark" if look.theme == "dark" else "light")
-    await visit.page.wait_for_timeout(180)  # signs swell for 80 ms, hints fade for 120
+async def _picture(page: "Page", look: Look, height: int) -> Path:
+    if page.viewport_size != {"width": look.width, "height": height}:
+        await page.set_viewport_size({"width": look.width, "height": height})
+    await page.emulate_media(color_scheme="dark" if look.theme == "dark" else "light")
+    await page.wait_for_timeout(180)  # signs swell for 80 ms, hints fade for 120
     path = BUILD / f"{look.name}.png"
-    await visit.page.screenshot(path=path, caret="hide")
+    await page.screenshot(path=path, caret="hide")
     return path
 
 
@@ -156,7 +162,7 @@ async def _all(chrome: Chrome, scenes: list[Scene], keep: bool) -> int:
             async with asyncio.timeout(300):
                 drawn = await draw(chrome, scene, stored_looks(scene) if keep else looks(scene))
         except Exception as error:  # noqa: BLE001  # one scene that cannot be played is told, the others are drawn
-            print(f"{scene.name}: {type(error).__name__}: {str(error).splitlines()[0]}", flush=True)
+            print(f"{scene.name}: {type(error).__name__}: {' '.join(str(error).split())[:300]}", flush=True)
             failed += 1
             continue
         for look, path in drawn.items() if keep else ():

@@ -5,16 +5,23 @@ The same scenes are drawn (:mod:`tests.page.gallery`) and searched for barriers 
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.host.page.mock_host import MockHost
 from tests.host.page.visits import Visit
 
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
 HEIGHTS = {320: 640, 360: 740, 768: 1024, 1280: 800, 1920: 1080}
 """The widths of the design, and how high their windows are."""
-WIDTHS = tuple(HEIGHTS)
+WIDGET = {240: 120, 320: 180}
+"""The same of the floating window."""
 NARROW = (320, 360, 768)
 """Where the device comes in a sheet."""
+
+Play = Callable[[Visit], Awaitable["Page | None"]]
+"""Brings the page into the state; gives the window to look at, where that is another one."""
 
 MICROPHONE = """
 navigator.mediaDevices.getUserMedia = async () => {
@@ -38,29 +45,47 @@ def nothing(_host: MockHost) -> None:
 class Scene:
     """One state.
 
-    ``resizes``: the state stays when the window changes its width, so that one visit draws all widths. ``drawn``: the pictures
-    of it are compared in ``make test`` too, not only in ``make test-page``.
+    ``resizes``: the state stays when the window changes its width, so that one visit draws all widths. ``drawn``: a picture
+    of it is compared in ``make test`` too, not only in ``make test-page``. ``floats``: it is the widget's, which has its own
+    sizes.
     """
 
     name: str
-    play: Callable[[Visit], Awaitable[None]]
+    play: Play
     host: Callable[[MockHost], None] = nothing
     script: str = ""
-    widths: tuple[int, ...] = WIDTHS
+    widths: tuple[int, ...] = tuple(HEIGHTS)
     resizes: bool = True
     drawn: bool = False
+    floats: bool = False
     context: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def heights(self) -> dict[int, int]:
+        """Of the windows, by their widths."""
+        return WIDGET if self.floats else {width: HEIGHTS[width] for width in self.widths}
 
 
 SCENES: dict[str, Scene] = {}
 
 
-def scene(name: str, **options: Any) -> Callable[[Callable[[Visit], Awaitable[None]]], Callable[[Visit], Awaitable[None]]]:
+def scene(name: str, **options: Any) -> Callable[[Play], Play]:
     """Make a scene of a coroutine function; the options are those of :class:`Scene`."""
 
-    def keep(play: Callable[[Visit], Awaitable[None]]) -> Callable[[Visit], Awaitable[None]]:
+    def keep(play: Play) -> Play:
         assert name not in SCENES
         SCENES[name] = Scene(name, play, **options)
         return play
 
     return keep
+
+
+async def press(visit: Visit, identity: str) -> None:
+    """Press a key of the page, wherever it stands at this width: some are in a menu on narrow screens."""
+    await visit.page.evaluate("id => document.getElementById(id).click()", identity)
+
+
+async def open_sheet(visit: Visit, identity: str) -> None:
+    """Press a key, and wait for the sheet that it opens."""
+    await press(visit, identity)
+    await visit.page.locator("dialog[open]").wait_for()

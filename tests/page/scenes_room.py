@@ -4,7 +4,7 @@ import asyncio
 
 from tests.host.page.mock_host import MockHost, member, site
 from tests.host.page.visits import Visit
-from tests.page.scenes import scene
+from tests.page.scenes import press, scene
 
 
 async def talk(visit: Visit, **levels: int) -> None:
@@ -66,6 +66,7 @@ async def _admin_muted(visit: Visit) -> None:
 async def _asked(visit: Visit) -> None:
     await _admin_muted(visit)
     await visit.page.locator("#toast").click()
+    await visit.page.locator("#toast").wait_for(state="hidden")
     await visit.own.click()
     await visit.own_is("asked")
 
@@ -135,7 +136,6 @@ async def _talking_while_muted(visit: Visit) -> None:
     await visit.open()
     await visit.join()
     await visit.page.evaluate("talk(0.1)")
-    await visit.wait_text(".hint b", await visit.page.evaluate("document.querySelector('.hint b').textContent"))
     await visit.page.locator(".hint").wait_for(state="visible")
 
 
@@ -143,7 +143,7 @@ async def _talking_while_muted(visit: Visit) -> None:
 async def _hand(visit: Visit) -> None:
     await visit.open()
     await visit.join()
-    await visit.page.locator("#hand").click()
+    await press(visit, "hand")
     await visit.host.heard({"type": "hand", "up": True})
 
 
@@ -170,13 +170,38 @@ async def _device_closed(visit: Visit) -> None:
 @scene("room-device-fault")
 async def _device_fault(visit: Visit) -> None:
     await visit.open()
-    await visit.host.change("hamburg", muted=True, state="muted", site=site("closed", ("fault",), mic="fast", fault="fast"))
+    await visit.host.change(
+        "hamburg", muted=True, state="muted", site=site("closed", ("fault",), mic="fast", fault="fast")
+    )
 
 
 @scene("room-no-levels", host=lambda host: setattr(host, "levels", "none"))
 async def _no_levels(visit: Visit) -> None:
     await visit.open()
     await visit.host.push({"type": "levels", "levels": {}, "speaking": ["ben"]})
+
+
+@scene("recording-countdown", resizes=False, drawn=True)
+async def _countdown(visit: Visit) -> None:
+    await visit.open()
+    await visit.join()
+    await visit.host.record(4.9, id="lena", name="Lena Brandt")
+    await visit.page.locator("#recording:visible").wait_for()
+
+
+@scene("recording")
+async def _recording(visit: Visit) -> None:
+    await visit.open()
+    await visit.join()
+    await visit.host.record(-760, id="lena", name="Lena Brandt")
+    await visit.page.locator("#recording:visible").wait_for()
+
+
+@scene("recording-stopped", resizes=False)
+async def _recording_stopped(visit: Visit) -> None:
+    await _recording(visit)
+    await visit.host.stop_recording()
+    await visit.page.wait_for_timeout(300)
 
 
 # ---- refused and errors
@@ -268,6 +293,30 @@ async def _autoplay(visit: Visit) -> None:
 
 
 _TOMORROW = "{ const real = Date.now; Date.now = () => real() + 86_400_000; }"
+
+
+async def without_rtc(visit: Visit) -> None:
+    """Press the own key where no sound can come."""
+    await visit.open()
+    await visit.own.click()
+    await visit.page.wait_for_timeout(500)
+
+
+scene("bad-no-webrtc", script="delete window.RTCPeerConnection;")(without_rtc)
+
+
+@scene("bad-no-https", host=lambda host: setattr(host, "listen_only", "no_https"))
+async def _no_https(visit: Visit) -> None:
+    await visit.open()
+    await visit.page.locator(".notice:visible").wait_for()
+
+
+@scene("bad-part-missing")
+async def _part_missing(visit: Visit) -> None:
+    await visit.page.route("**/page/settings.js", lambda route: route.abort())
+    await visit.open()
+    await press(visit, "settings")
+    await visit.page.locator(".toast:visible").wait_for()
 
 
 @scene("bad-clock", script=_TOMORROW)

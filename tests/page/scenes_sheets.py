@@ -2,12 +2,27 @@
 
 from tests.host.page.mock_host import MockHost
 from tests.host.page.visits import Visit
-from tests.page.scenes import NARROW, scene
+from tests.page.scenes import NARROW, open_sheet, scene
 
 
 def admin(host: MockHost) -> None:
     """The visitor may do what admins may."""
     host.you["role"] = "admin"
+
+
+def _busy_admin(host: MockHost) -> None:
+    admin(host)
+    host.removed = [{"id": "gus", "name": "Gus Gast", "since": 1_795_780_000}]
+
+
+def _no_links(host: MockHost) -> None:
+    admin(host)
+    host.links_refuse = "The host has no address that others could open."
+
+
+def _asked(host: MockHost) -> None:
+    _busy_admin(host)
+    host.asking = [{"id": "attic", "name": "Attic", "fingerprint": "7f3a 91c2 0b44 d0e1", "since": 1_795_780_000}]
 
 
 async def menu_of(visit: Visit, name: str) -> None:
@@ -27,19 +42,33 @@ async def _menu_admin(visit: Visit) -> None:
     await menu_of(visit, "Ben Adeyemi")
 
 
-@scene("sheet-sound", resizes=False, drawn=True)
-async def _sound(visit: Visit) -> None:
+async def sound(visit: Visit) -> None:
+    """The sound sheet of somebody who is in the room."""
     await visit.open()
     await visit.join()
-    await visit.page.locator("#sound").click()
-    await visit.page.locator("dialog[open]").wait_for()
+    await open_sheet(visit, "sound")
+
+
+scene("sheet-sound", resizes=False, drawn=True)(sound)
+
+
+@scene("sheet-sound-echo-test", resizes=False)
+async def _echo(visit: Visit) -> None:
+    await sound(visit)
+    await visit.page.locator("dialog .echo button, dialog button.echo").first.click()
+    await visit.page.wait_for_timeout(300)
+
+
+@scene("sheet-more", widths=(320, 360), resizes=False)
+async def _more(visit: Visit) -> None:
+    await visit.open()
+    await open_sheet(visit, "more")
 
 
 @scene("sheet-settings", resizes=False, drawn=True)
 async def _settings(visit: Visit) -> None:
     await visit.open()
-    await visit.page.locator("#settings").click()
-    await visit.page.locator("dialog[open]").wait_for()
+    await open_sheet(visit, "settings")
 
 
 @scene("sheet-settings-admin", host=admin, resizes=False)
@@ -57,12 +86,49 @@ async def _keyboard(visit: Visit) -> None:
 @scene("sheet-device", widths=NARROW, resizes=False)
 async def _device(visit: Visit) -> None:
     await visit.open()
-    await visit.page.locator("#lamp-strip").click()
-    await visit.page.locator("dialog[open]").wait_for()
+    await open_sheet(visit, "lamp-strip")
 
 
-@scene("sheet-add-device", host=admin, widths=(320, 360, 768, 1280, 1920), resizes=False)
-async def _add_device(visit: Visit) -> None:
+@scene("admin-room", host=_busy_admin, resizes=False, drawn=True)
+async def _room(visit: Visit) -> None:
     await _settings(visit)
-    await visit.page.locator("dialog[open] button.key").last.click()
-    await visit.page.locator("dialog[open] input[type=text], dialog[open] .text").first.wait_for()
+    await visit.page.locator("dialog[open] .sheet-body > button.key").first.click()
+    await visit.page.locator("dialog[open] .admin").wait_for()
+    await visit.page.wait_for_timeout(200)
+
+
+@scene("admin-link", host=admin, resizes=False)
+async def _link(visit: Visit) -> None:
+    await visit.open()
+    await open_sheet(visit, "link")
+
+
+@scene("admin-link-made", host=admin, resizes=False, drawn=True)
+async def _link_made(visit: Visit) -> None:
+    await _link(visit)
+    await visit.page.locator("dialog[open] input.text").first.fill("Priya Nair")
+    await visit.page.locator("dialog[open] form button.key").last.click()
+    await visit.page.locator("dialog[open] .qr").wait_for()
+
+
+@scene("admin-link-refused", host=_no_links, resizes=False)
+async def _link_refused(visit: Visit) -> None:
+    await _link(visit)
+    await visit.page.locator("dialog[open] input.text").first.fill("Priya Nair")
+    await visit.page.locator("dialog[open] form button.key").last.click()
+    await visit.page.locator("dialog[open] .wrong:visible").wait_for()
+
+
+@scene("admin-remove", host=admin, resizes=False)
+async def _remove(visit: Visit) -> None:
+    await visit.open()
+    await menu_of(visit, "Ben Adeyemi")
+    await visit.page.locator(".menu button.key").last.click()
+    await visit.page.locator(".menu p").wait_for()
+
+
+@scene("admin-add-device", host=_asked, resizes=False)
+async def _add_device(visit: Visit) -> None:
+    await _room(visit)
+    await visit.page.locator("dialog[open] .pair button").last.click()
+    await visit.page.locator("dialog[open] li").first.wait_for()

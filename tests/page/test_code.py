@@ -1,4 +1,4 @@
-"""The page's code: its types hold, the linter has nothing to say, nothing is there that nobody uses, and its units do what they say."""
+"""The page's code: its types hold, the linter has nothing to say, all of it is used, and its units do what they say."""
 
 import shutil
 import subprocess

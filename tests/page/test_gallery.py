@@ -5,21 +5,25 @@ A drawn part of the scenes, one picture each, is part of ``make test``; all pict
 
 import asyncio
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.host.page.visits import Chrome, Visit
+from tests.host.page.visits import Chrome
 from tests.page import axe, gallery
 from tests.page.gallery import Look, looks, stored_looks
-from tests.page.scenes import HEIGHTS, SCENES, Scene
+from tests.page.scenes import SCENES, Scene
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
 
 pytestmark = pytest.mark.browser
 
 
-async def look_into(visit: Visit) -> None:
+async def look_into(page: "Page") -> None:
     """What holds in every state."""
-    assert await axe.violations(visit.page) == []
-    assert await visit.page.evaluate("document.querySelectorAll('[style]').length") == 0
+    assert await axe.violations(page) == []
+    assert await page.evaluate("document.querySelectorAll('[style]').length") == 0
 
 
 def draw_and_compare(chrome: Chrome, scene: Scene, wanted: Iterable[Look]) -> None:
@@ -55,5 +59,5 @@ def test_what_is_stored_is_what_is_compared_and_stays_small() -> None:
     files = list(gallery.STORED.glob("*.png"))
     assert {path.stem for path in files} == {look.name for look in wanted}
     assert sum(path.stat().st_size for path in files) <= gallery.MOST_BYTES
-    seen = {(look.width, look.theme, look.language) for look in wanted}
-    assert len(seen) == len(HEIGHTS) * len(gallery.THEMES) * len(gallery.LANGUAGES), "each kind is among them"
+    every = {(look.width, look.theme, look.language) for scene in SCENES.values() for look in looks(scene)}
+    assert {(look.width, look.theme, look.language) for look in wanted} == every, "each kind is among them"

@@ -1,7 +1,7 @@
 """What the page weighs, how soon it draws a level, and what a full room costs it: ``make bench-page``, five minutes.
 
-Weight and first level are of a visit to the demo, a real host with a real device that makes a tone. Two hundred members and an hour
-of updates come from a stand-in host (page_stage.py); the hour is the browser's own, its clock is turned by hand.
+Weight and first level are of a visit to the demo, a real host with a real device that makes a tone. Two hundred members and an
+hour of updates come from a stand-in host (page_stage.py); the hour is the browser's own, its clock is turned by hand.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from tools.bench.page_stage import TALKERS, Stage
@@ -44,7 +44,7 @@ addEventListener("DOMContentLoaded", () => {
     if (window.firstLevel || !document.querySelector('#bar .meter[data-n]:not([data-n="0"])')) return;
     requestAnimationFrame(() => { window.firstLevel ||= performance.now(); });
   };
-  new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-n"] });
+  new MutationObserver(look).observe(document.body, { subtree: true, attributes: true, attributeFilter: ["data-n"] });
 });
 """
 """Milliseconds from the beginning of the navigation to the frame that draws the first level."""
@@ -74,12 +74,11 @@ async def demo() -> AsyncIterator[str]:
         command = [sys.executable, "-m", "appliance", "demo", "--port", "8480", "--microphone", "tone:440"]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_RUNTIME_DIR": folder}
         process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environment)
-        assert process.stdout is not None
         try:
             text = ""
             async with asyncio.timeout(60):
                 while not (found := re.search(r"http://localhost:\d+/\S+", text)):
-                    line = await process.stdout.readline()
+                    line = await process.stdout.readline() if process.stdout else b""
                     if not line:
                         raise RuntimeError(f"the demo ended: {text}")
                     text += line.decode()
@@ -107,11 +106,11 @@ async def weigh(browser: "Browser", address: str) -> Weight:
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
     page = await context.new_page()
     answers: list[Response] = []
-    context.on("response", lambda answer: answers.append(answer))
+    context.on("response", lambda answer: answers.append(answer))  # noqa: PLW0108  # Playwright marks what it calls
     await page.goto(address)
     await page.wait_for_function("() => document.querySelector('#count').textContent")
     await page.wait_for_timeout(3000)
-    bodies = [await answer.body() for answer in answers]
+    bodies = [await answer.body() for answer in answers if answer.status == HTTPStatus.OK]
     origin = address.split("/", 3)[2]
     elsewhere = sum(answer.url.split("/", 3)[2] != origin for answer in answers)
     await context.close()
@@ -157,7 +156,9 @@ async def busy(browser: "Browser") -> tuple[float, float]:
         await page.goto(stage.address)
         await page.wait_for_function("n => document.querySelectorAll('#members .tile').length === n", arg=MEMBERS)
         await stage.at_rate(RATE, 3)  # everything has been drawn once
-        await browser.start_tracing(page=page, categories=["toplevel", "disabled-by-default-devtools.timeline", "__metadata"])
+        await browser.start_tracing(
+            page=page, categories=["toplevel", "disabled-by-default-devtools.timeline", "__metadata"]
+        )
         await stage.at_rate(RATE, SECONDS)
         events = json.loads(await browser.stop_tracing())["traceEvents"]
         await page.context.close()
@@ -238,8 +239,20 @@ async def figures(visits: int, hour: bool) -> list[Figure]:
         growth = await heap_growth(browser) if hour else None
     everything = sum(path.stat().st_size for path in PAGE.iterdir())
     rows = [
-        _beside("bytes_unpacked", weight.unpacked, "<= 150000", peer, f"first visit to a room; all files as they lie there: {everything}"),
-        _beside("bytes_gzip", weight.packed, "", gzip.compress(peer, 9) if peer else b"", "the same, if something in front of the host packed it"),
+        _beside(
+            "bytes_unpacked",
+            weight.unpacked,
+            "<= 150000",
+            peer,
+            f"first visit to a room; all files: {everything}",
+        ),
+        _beside(
+            "bytes_gzip",
+            weight.packed,
+            "",
+            gzip.compress(peer, 9) if peer else b"",
+            "the same, if something in front of the host packed it",
+        ),
         Figure("page.requests_third_party", weight.elsewhere, "requests", "<= 0"),
         Figure("page.first_meter_ms", round(statistics.median(first)), "ms", "<= 500", note=_spread(first)),
         Figure("page.cls", round(cls, 4), "", "<= 0", note="look on, join, speak, mute, leave"),

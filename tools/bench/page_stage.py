@@ -1,6 +1,6 @@
 """A stand-in host for the page alone: as many members as one likes, and levels as often as one likes.
 
-The page is served as the real host serves it. What presence says here obeys docs/presence.md, and means nothing: no sound is behind it.
+The page is served as the real host serves it. What presence says here means nothing: no sound is behind it.
 """
 
 import asyncio
@@ -86,27 +86,30 @@ class Stage:
 
     async def levels(self, times: int = 1) -> None:
         """Say levels, so many times."""
-        assert self._socket is not None, "nobody watches"
         for _ in range(times):
             turn = self.sent // TURN
             shift = [f"m{(turn * AT_ONCE + n) % len(self.members)}" for n in range(TALKERS)]
             said = {who: self._random.randint(-45, -10) if n < AT_ONCE else -127 for n, who in enumerate(shift)}
-            await self._socket.send_json({"type": "levels", "levels": said, "speaking": shift[:AT_ONCE]})
+            await self._say(type="levels", levels=said, speaking=shift[:AT_ONCE])
             self.sent += 1
 
     async def happenings(self) -> None:
         """What else happens in a room in a minute: somebody leaves and somebody comes, mutes, raises a hand, is seated."""
-        assert self._socket is not None, "nobody watches"
         going = self.members.pop(self._random.randrange(len(self.members)))
-        await self._socket.send_json({"type": "left", "id": going["id"]})
-        await self._socket.send_json({"type": "member", "member": going})
+        await self._say(type="left", id=going["id"])
+        await self._say(type="member", member=going)
         self.members.append(going)
         for one in self._random.sample(self.members, 4):
             one["muted"] = not one["muted"]
             one["state"] = "muted" if one["muted"] else "listening"
-            await self._socket.send_json({"type": "member", "member": one})
+            await self._say(type="member", member=one)
         slots = [one["id"] for one in self._random.sample(self.members, 3)]
-        await self._socket.send_json({"type": "slots", "slots": slots})
+        await self._say(type="slots", slots=slots)
+
+    async def _say(self, **message: Any) -> None:
+        if self._socket is None:
+            raise RuntimeError("Nobody watches.")
+        await self._socket.send_json(message)
 
     async def at_rate(self, rate: int, seconds: float) -> None:
         """Say levels ``rate`` times a second."""
