@@ -82,12 +82,17 @@ class Page {
 	#watchers = new Set();
 	/** @type {Set<(now: number) => void>} */
 	#drawers = new Set();
+	/** @type {Set<(feed: Feed, m: any) => void>} */
+	#hearers = new Set();
+	/** What is started after the first joining has been asked for. */
+	#settled = false;
 	/** @type {Set<(code: string, text: string) => void>} */
 	#refusals = new Set();
 	#asks = new Asks(this);
 	#toldOfMute = false;
 	/** Join as soon as this room answers. */
 	#joins = "";
+	#offline = false;
 	#fullTimer = 0;
 	#lostTimer = 0;
 
@@ -140,14 +145,16 @@ class Page {
 		if (this.stay === feed) return;
 		if (this.stay) this.session.leave();
 		this.#turnTo(feed);
-		this.#joins = feed.model.welcomed ? "" : room;
-		if (feed.model.welcomed) this.session.join();
+		this.#joins = feed.model.you && !feed.ended ? "" : room; // what we may do there is not known yet
+		if (!this.#joins) this.session.join();
 		else if (feed.ended) feed.open();
+		this.#ownChanged();
 	}
 
 	leave() {
 		this.#joins = "";
 		this.session.leave();
+		this.#ownChanged();
 	}
 
 	knock(room = this.room) {
@@ -164,6 +171,12 @@ class Page {
 	onRefused(refused) {
 		this.#refusals.add(refused);
 		return () => void this.#refusals.delete(refused);
+	}
+
+	/** @param {(feed: Feed, m: any) => void} heard */
+	onMessage(heard) {
+		this.#hearers.add(heard);
+		return () => void this.#hearers.delete(heard);
 	}
 
 	/** @param {(now: number) => void} draw */
@@ -186,6 +199,7 @@ class Page {
 		setInterval(() => this.#second(performance.now()), 1000);
 		onWake((slept) => this.#woke(slept));
 		addEventListener("pagehide", () => this.session.leave());
+		if (matchMedia("(display-mode: standalone)").matches) this.#settleIn();
 		addEventListener("pageshow", (event) => event.persisted && location.reload());
 		addEventListener("hashchange", () => location.reload()); // another link for this room
 		this.#enter();
@@ -251,6 +265,7 @@ class Page {
 		this.#stopWaiting();
 		clearTimeout(this.#lostTimer);
 		this.#lostTimer = 0;
+		this.#offline = false;
 		notice("");
 		const self = feed?.model.self();
 		if (feed?.model.welcomed) this.#settle(feed);
@@ -325,6 +340,7 @@ class Page {
 			else if (feed.turned) this.#spoken(feed);
 		} else if (m.type === "knock" && m.by.id !== feed.model.you?.id) this.#knocked(feed, m.by);
 		else if (feed === this.#target || feed === this.shown) this.#event(feed, m);
+		if (m.type !== "levels") for (const hear of this.#hearers) hear(feed, m);
 	}
 
 	/** @param {Feed} feed @param {any} m that says something happened */
@@ -352,8 +368,12 @@ class Page {
 		clearTimeout(this.#lostTimer);
 		this.#lostTimer = 0;
 		this.#settle(feed);
-		if (this.#joins === feed.room) this.session.join();
+		if (this.#joins === feed.room) this.#joinNow();
+	}
+
+	#joinNow() {
 		this.#joins = "";
+		this.session.join();
 	}
 
 	/** The host has answered: what we may do there, and what of our stay it still has. @param {Feed} feed */
@@ -397,12 +417,15 @@ class Page {
 	}
 
 	#noNetwork() {
+		this.#offline = true;
 		notice(t("end.network"), t("end.network2"));
 	}
 
 	/** @param {Feed} feed @param {string} why */
 	#ended(feed, why) {
 		if (feed === this.#target) {
+			this.#joins = "";
+			this.#offline = false;
 			notice("");
 			this.#stopWaiting();
 			clearTimeout(this.#lostTimer);
@@ -444,6 +467,7 @@ class Page {
 
 	/** Nothing is the matter, but for what holds as long as this page is open. */
 	#rest() {
+		this.#offline = false;
 		if (this.playback.blocked) return notice(t("blocked"), t("blocked2"), () => this.playback.unblock(), "blocked.start");
 		const open = this.session.phase === "out" && this.#target?.model.listenOnly === "no_https";
 		notice(open ? t("noHttps") : "", open ? t("noHttps2") : "");
@@ -480,6 +504,7 @@ class Page {
 	// ---- what is shown
 
 	#prefsChanged() {
+		const reworded = root.lang !== prefs.language;
 		setLanguage(prefs.language);
 		setAttribute(root, "data-theme", prefs.theme);
 		root.toggleAttribute("data-still", prefs.still);
@@ -489,6 +514,14 @@ class Page {
 		setAttribute(byId("theme"), "aria-label", `${t("set.theme")}: ${t(`set.${prefs.theme}`)}`);
 		this.#changed(this.shown);
 		this.#ownChanged();
+		if (reworded) this.#reword();
+	}
+
+	/** What stands for a while does so in the language of now; a toast has been read. */
+	#reword() {
+		closeToast();
+		if (this.#offline) this.#noNetwork();
+		else if (!this.#fullTimer) this.#rest();
 	}
 
 	/** Something of a room is another: its view, the strip, and whoever watches draw it anew. @param {Feed | null} feed */
@@ -522,12 +555,20 @@ class Page {
 	}
 
 	#ownChanged() {
-		this.#ownKey.show(this.session.own);
+		this.#ownKey.show(this.#joins ? "connecting" : this.session.own);
 		setAttribute(byId("hand"), "aria-pressed", this.session.hand);
 		this.#rooms.show();
 		this.#showAway();
 		this.#recording.show();
 		for (const watcher of this.#watchers) watcher(this.#target);
+		if (this.session.phase === "in") this.#settleIn();
+	}
+
+	/** Media keys, notifications, the worker: nobody misses them before the first stay, but an installed page has them at once. */
+	async #settleIn() {
+		if (this.#settled) return;
+		this.#settled = true;
+		(await lazy("later.js"))?.start(this);
 	}
 
 	/** In one room, and looking elsewhere: where one is, the way back, and the way in here. */
@@ -536,6 +577,7 @@ class Page {
 		const away = stay !== null && stay !== shown;
 		setAttribute(document.body, "data-stay", stay ? (away ? "away" : "here") : null);
 		byId("away").hidden = !away;
+		setAttribute(document.body, "data-dock", stay || (shown && !shown.ended) ? null : "none");
 		if (!away) return;
 		setText(byId("away-room"), stay.title);
 		setAttribute(byId("away-back"), "href", pathOf(stay.room));

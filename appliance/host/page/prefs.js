@@ -15,6 +15,8 @@ export const prefs = {
 	still: false,
 	/** Single-letter keys work. */
 	letters: true,
+	/** A knock or a hand is notified of while the page is out of sight. */
+	notify: false,
 	/** Who speaks is said to screen readers. */
 	announce: false,
 	/** Ids of the chosen devices; "" is whatever the system prefers. */

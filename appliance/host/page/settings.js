@@ -3,6 +3,7 @@
 import { byId, checkField, h, icon } from "./dom.js";
 import { choice } from "./fields.js";
 import { lazy } from "./lazy.js";
+import { notifyField } from "./notify.js";
 import { prefs, setPrefs } from "./prefs.js";
 import { t } from "./words.js";
 
@@ -22,6 +23,7 @@ export function openSettings(house) {
 		checkField("set.still", prefs.still, (still) => setPrefs({ still })),
 		checkField("set.letters", prefs.letters, (letters) => setPrefs({ letters })),
 		checkField("set.announce", prefs.announce, (announce) => setPrefs({ announce })),
+		...notifyField(),
 		...(house.room && house.model.you?.role === "admin" ? [key("admin", () => openRoom(house))] : []),
 		key("keyboard", () => openKeyboard(house)),
 	]);
@@ -53,7 +55,7 @@ export function openKeyboard(house) {
 
 /** What stands at the title where there is space for it. @param {House} house */
 export function openMore(house) {
-	const entries = [["knock", "key.k"], ["link", "link"], ["widget", "widget"], ["sound", "sound"], ["settings", "settings"]].map(([id, word]) => {
+	const entries = [["knock", "key.k"], ["link", "link"], ["widget", "widget"], ["sound", "sound"], ["settings", "settings"]].filter(([id]) => !byId(id).hidden).map(([id, word]) => {
 		const press = () => {
 			byId("more").focus();
 			byId(id).click();

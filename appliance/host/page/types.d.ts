@@ -203,6 +203,8 @@ interface House {
 	onChange(changed: (feed: Feed | null) => void): () => void;
 	/** Called when the host does not do what was asked of it over presence. Returns what ends it. */
 	onRefused(refused: (code: string, text: string) => void): () => void;
+	/** Called with each message of a room but levels, once the model has taken it. Returns what ends it. */
+	onMessage(heard: (feed: Feed, m: any) => void): () => void;
 	/** Called at the meters' pace. Returns what ends it. */
 	onPace(draw: (now: number) => void): () => void;
 }

@@ -10,7 +10,7 @@ import { Meter } from "./meters.js";
 import { SILENCE } from "./model.js";
 import { isStill, prefs } from "./prefs.js";
 import { drawMark, drawSign, makeSign } from "./signs.js";
-import { t } from "./words.js";
+import { isolated, t } from "./words.js";
 
 const SIZE = { width: 320, height: 180 };
 /** Milliseconds between two looks at the levels; a hidden page's own clock goes slower, so the window's is used. */
@@ -206,7 +206,7 @@ class Widget {
 		this.#wasIn = stay !== null;
 		const page = this.#win.document;
 		const { title, model } = this.#feed;
-		page.title = `${title} · Kontor`;
+		page.title = `${isolated(title)} · Kontor`;
 		setAttribute(page.documentElement, "lang", prefs.language);
 		setAttribute(page.documentElement, "data-theme", prefs.theme);
 		setAttribute(page.documentElement, "data-levels", model.realLevels ? "real" : "none");

@@ -55,6 +55,11 @@ export const WORDS = {
 	"widget.noRoom": ["The floating window is for a room. Open one first.", "Das schwebende Fenster zeigt einen Raum. Bitte erst einen öffnen."],
 	"widget.blocked": ["The browser does not let the window open. Allow pop-ups for this page.", "Der Browser lässt das Fenster nicht zu. Bitte Pop-ups für diese Seite erlauben."],
 
+	// notify.js
+	notify: ["Notify me of knocks and hands", "Klopfen und Wortmeldungen melden"],
+	"notify.when": ["While this page is out of sight.", "Solange die Seite nicht zu sehen ist."],
+	"notify.blocked": ["The browser blocks notifications. Allow them there.", "Der Browser sperrt Mitteilungen. Dort freigeben."],
+
 	minuteAgo: ["1 min ago", "vor 1 min"],
 	now: ["now", "jetzt"],
 	nobodySpeaks: ["Nobody speaks", "Niemand spricht"],

@@ -76,7 +76,7 @@ def test_muting_in_the_window_mutes_here(script: str, chrome: object) -> None:
         await visit.open()
         await visit.join()
         window = await opened(visit, lambda: visit.page.click("#widget"))
-        assert await window.title() == "Studio · Kontor"
+        assert await window.title() == "\u2068Studio\u2069 · Kontor"
         assert await window.get_by_role("button", name="Unmute").count() == 1
         await window.click(".own")
         await visit.own_is("live")

@@ -209,7 +209,7 @@ class Chrome:
         if host is not None:
             host(mock)
         await mock.start()
-        options = {"viewport": {"width": width, "height": height}, "locale": language} | context
+        options = {"viewport": {"width": width, "height": height}, "locale": language, "service_workers": "block"} | context
         window: BrowserContext = await self._browser.new_context(**options)
         try:
             await window.grant_permissions(["microphone"], origin=f"http://localhost:{mock.port}")
@@ -227,7 +227,9 @@ class Chrome:
 
 def _note(visit: Visit, kind: str, text: str) -> None:
     # A refused POST and a lost socket are told by the browser itself; they are what some tests are about.
-    if kind in ("error", "warning") and "Failed to load resource" not in text and "WebSocket connection" not in text:
+    # The page's worker is kept out of all tests but its own.
+    expected = ("Failed to load resource", "WebSocket connection", "Service Worker registration blocked")
+    if kind in ("error", "warning") and not any(part in text for part in expected):
         visit.complaints.append(f"{kind}: {text}")
 
 
