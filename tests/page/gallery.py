@@ -92,11 +92,14 @@ async def draw(
         }
         async with chrome.visit(**options, host=scene.host, **scene.context) as visit:
             page = await scene.play(visit) or visit.page
-            assert await visit.shifts() == []
+            moved = await visit.shifts()
+            assert not moved, f"{scene.name}: something moved by itself: {moved}"
             for look in group:
                 drawn[look] = await _picture(page, look, scene.heights[look.width])
-                assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), look.name
-            assert await visit.page.evaluate("seen.violations") == []
+                fits = await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+                assert fits, f"{look.name}: something sticks out to the side"
+            broken = await visit.page.evaluate("seen.violations")
+            assert not broken, f"{scene.name}: the policy was broken: {broken}"
             if look_into is not None:
                 await look_into(page)
     return drawn
