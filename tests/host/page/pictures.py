@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.host.page.fleet import fleet
 from tests.host.page.mock_host import site
 from tests.host.page.visits import Chrome, Visit
 
@@ -33,8 +34,20 @@ async def talk(visit: Visit) -> None:
     await asyncio.sleep(0.5)
 
 
+async def locate(visit: Visit) -> None:
+    """Somebody talks in Hamburg, and an admin looks at its device."""
+    await visit.page.goto(f"http://localhost:{visit.host.port}/devices/hamburg#{visit.host.token}")
+    await visit.page.wait_for_selector('.devices[data-stage="list"]')
+    for level in (-30, -24, -12):
+        await visit.host.speak(hamburg=level)
+        await asyncio.sleep(0.6)
+
+
 async def draw(chrome: Chrome, folder: Path) -> None:
     """Draw every scene."""
+    async with chrome.visit(host=fleet, height=824, color_scheme="light", timezone_id="Europe/London") as visit:
+        await locate(visit)
+        await visit.page.screenshot(path=folder / "devices-1280.png")
     for name, options in SCENES.items():
         async with chrome.visit(**options) as visit:
             await visit.open()
