@@ -169,6 +169,8 @@ class About:
         self._dropouts, self._processor = Dropouts(), Processor()
         self.extra: Extra = {"version": __version__}
         self.details: Mapping[str, Any] = {}
+        self.held: Mapping[str, list[int | None]] = {}
+        """When reasons held, as sound saw it; not told by itself, as link knows first."""
         self.key = ""
         """The fingerprint of the device's key, as its host shows it; "" until it is known."""
 
@@ -181,6 +183,7 @@ class About:
             how = await asyncio.to_thread(machine, self._state)
             own = self._own()
             extra = extra_of(provision, sound, how)
+            self.held = fitting({"held": sound.get("held")}).get("held", {})
             details = details_of(own, provision, sound, self._figures(own, provision, sound, how))
             if (extra, details) != (self.extra, self.details):
                 self.extra, self.details = extra, details

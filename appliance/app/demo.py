@@ -1,8 +1,8 @@
 """Puts ``kontor demo`` together: a host, and a whole device with a virtual sound card and panel, on this machine.
 
 The host runs here; sound and link are the real processes, watched as ``kontor run`` watches them. Everything lives in a
-private folder of this user, is reached on the loopback interface, and is gone with this process. Only sound takes this machine's own
-address, where it has one: Firefox sends none over loopback.
+private folder of this user, is reached on the loopback interface, and is gone with this process. Only sound takes this machine's
+own address, where it has one: Firefox sends none over loopback.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from appliance.app.panel_route import PanelRoute
 from appliance.app.panels import VIRTUAL_PANEL
@@ -105,7 +106,9 @@ def own_address() -> str:
     """The IPv4 address that this machine sends from, or "" while it has no network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("198.51.100.1", 9))  # asks for a way only: nothing is sent, and the address is nobody's (RFC 5737)
+            probe.connect(
+                ("198.51.100.1", 9)
+            )  # asks for a way only: nothing is sent, and the address is nobody's (RFC 5737)
         except OSError:
             return ""
         return str(probe.getsockname()[0])
@@ -142,9 +145,12 @@ runtime_dir = {toml_value(str(folder))}
 [room]
 url = "http://127.0.0.1:{port}"
 id = "{ROOM}"
+support_bundle = true
 
 [audio]
 backend = "virtual"
+array = "respeaker_usb_4"
+direction = true
 microphone = {toml_value(microphone)}
 {f"record = {toml_value(str(record.absolute()))}" if record else ""}
 
@@ -221,6 +227,9 @@ class Demo:
             "",
             f"  {self.address()}",
             "",
+            "  The same room for an admin, who mutes, makes links and looks after the device:",
+            f"  {self.address('admin')}",
+            "",
             f"  host    pid {os.getpid():<8} room “{TITLE}”, port {self.port} (TCP and UDP)",
             f"  sound   pid {pids['sound']:<8} virtual microphone, loudspeaker{record} and panel",
             f"  link    pid {pids['link']:<8} {'in the room' if joined else 'not in the room yet'}, as “{DEVICE_NAME}”",
@@ -233,18 +242,19 @@ class Demo:
             lines += ["  and open the address there: a browser gives the microphone on localhost only."]
         return [*lines, "", "  Ctrl-C ends everything.", ""]
 
-    def address(self) -> str:
-        """The page's address, with a link for one guest and the panel's one-time token behind the #."""
+    def address(self, role: Literal["speaker", "admin"] = "speaker") -> str:
+        """The page's address, with a link for one guest and the panel's one-time token behind the #; for an admin without it."""
         claims = Claims(
             room=ROOM,
-            identity="guest",
-            name="Guest",
-            role="speaker",
+            identity="guest" if role == "speaker" else "admin",
+            name="Guest" if role == "speaker" else "Admin",
+            role=role,
             kind="person",
             expires=int(time.time()) + _A_WEEK,
             key_id=_KEY_ID,
         )
-        return f"http://localhost:{self.port}/{ROOM}#{issue(claims, self._secret)}&panel={self._panel.token}"
+        panel = f"&panel={self._panel.token}" if role == "speaker" else ""
+        return f"http://localhost:{self.port}/{ROOM}#{issue(claims, self._secret)}{panel}"
 
     def _host_config(self) -> HostConfig:
         key = DeviceKey.load_or_make(self.folder / "state" / "link")

@@ -100,6 +100,7 @@ class Facts:
     knocks: int = 0
     lamps: LampSigns = (Sign.STEADY, Sign.SLOW, Sign.OFF, Sign.OFF)
     quiet_until: int = 0
+    recording: bool = False
 
 
 class Duplex:
@@ -134,6 +135,8 @@ class Duplex:
         """Where who is heard talks, degrees, 0 to 359; None: nobody is heard, or it is not known."""
         self.tells_direction = True
         """Whether the room is told of it."""
+        self.talker: Callable[[], int | None] = lambda: None
+        """Where somebody talks, of a card that knows it without a front end; must not block."""
         self._open_epoch, self._voiced, self._found_at = -1, 0.0, 0.0
         self._runs = True
         self.loudspeaker = SILENCE
@@ -211,18 +214,19 @@ class Duplex:
         self.microphone, self.talking, self.direction = SILENCE, False, None
 
     def _find(self, now: float, *, speech: bool) -> None:
-        """Where the voice comes from, once all that the front end knows of it was heard by an open gate (mute rule 9).
+        """Where the voice comes from, once all that is known of it was heard by an open gate (mute rule 9).
 
         What it heard of a voice is replaced by more voice, and not by time that passes in silence.
         """
-        if self._front_end is None or not self._gate.is_open:
+        if not self._gate.is_open:
             self.direction = None
             return
         if speech:
             self._voiced += min(now - self._found_at, _LOOK_EVERY * BLOCK_SECONDS)
         self._found_at = now
         known = self.talking and self._voiced >= FOUND_AFTER
-        self.direction = self._front_end.direction if known else None
+        found = self.talker() if self._front_end is None else self._front_end.direction
+        self.direction = found if known else None
 
     def played(self, position: int, time: float) -> None:
         """When the block of the last :meth:`wanted` is heard."""
@@ -362,5 +366,6 @@ class Duplex:
                 lamps=facts.lamps,
                 loudspeaker=round(self.loudspeaker),
                 quiet_until=facts.quiet_until,
+                recording=facts.recording,
             )
         )

@@ -1,7 +1,7 @@
-"""When each reason for a closed gate last held, as link has seen it since its start. Nothing of it is stored."""
+"""When each reason for a closed gate last held, as sound or link has seen it since its start. Nothing of it is stored."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from appliance.core.controls import reasons_of
 
@@ -42,3 +42,16 @@ class ReasonsHeld:
     def spans(self) -> Spans:
         """Of each reason that has held: from when, and until when; None: it holds."""
         return {word: [began, ended] for word, (began, ended) in self._spans.items()}
+
+
+def together(sound: Mapping[str, Sequence[int | None]], link: Spans) -> Spans:
+    """What both have seen. Sound was there from the start, and is asked now and then; link may be new, and knows at once.
+
+    :param sound: as its status had it, which may be some seconds old.
+    """
+    spans = {word: list(span) for word, span in sound.items()} | link
+    for word in sound.keys() & link.keys():
+        (earlier, ended), (began, until) = sound[word], link[word]
+        if earlier is not None and began is not None and (ended is None or began <= ended):
+            spans[word] = [min(earlier, began), until]
+    return spans

@@ -8,7 +8,7 @@ from appliance.app.about import About, Own
 from appliance.app.answering import shown_direction
 from appliance.app.neighbours import Neighbours
 from appliance.app.places import state_of
-from appliance.app.reasons_held import ReasonsHeld
+from appliance.app.reasons_held import ReasonsHeld, together
 from appliance.app.standing import Standing
 from appliance.core.controls import reasons_of
 from appliance.core.lamps import LAMPS, LinkPhase
@@ -69,8 +69,13 @@ class Site:
             loudspeaker=uplink.loudspeaker,
             direction=None if uplink.reasons else shown_direction(uplink),
             quiet_until=uplink.quiet_until or None,
+            recording=uplink.recording,
             extra=self._about.extra,
-            details={**self._about.details, "held": self._held.spans(), "link": self._standing.as_dict()},
+            details={
+                **self._about.details,
+                "held": together(self._about.held, self._held.spans()),
+                "link": self._standing.as_dict(),
+            },
         )
 
     @property

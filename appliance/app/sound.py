@@ -31,6 +31,7 @@ from appliance.app.process import (
     tune,
     until_stopped,
 )
+from appliance.app.reasons_held import ReasonsHeld
 from appliance.app.recording import Recordings
 from appliance.app.reload import Advice, Reload
 from appliance.app.rules import take_up
@@ -124,8 +125,12 @@ class Sound:
             chimes=loudness.chimes,
         )
         self.duplex.tells_direction = settings.audio.direction
+        if isinstance(card, VirtualCard):
+            self.duplex.talker = lambda: card.talker
         self._recordings = Recordings(self.desk, self.gate, card, self._runtime, self.duplex.tapped)
         self._muted_since: float | None = time.time()
+        self._held = ReasonsHeld()
+        self._held.look(self.desk.controls.mask)
         self._files, self._advice = files, Advice(time.monotonic)
         self._news = asyncio.Event()
         self._linked = False
@@ -269,12 +274,14 @@ class Sound:
             night=self.quiet.night,
         )
         controls = self.desk.controls
+        self._held.look(controls.mask)
         if controls.open:
             self._muted_since = None
         elif self._muted_since is None:
             self._muted_since = time.time()
         signs, until = lamps.from_afar().signs, self.quiet.until or 0
-        facts = Facts(controls.mask, controls.door, self.desk.hand, self.desk.knocks, signs, until)
+        desk = self.desk
+        facts = Facts(controls.mask, controls.door, desk.hand, desk.knocks, signs, until, desk.records)
         if facts != self.duplex.facts:
             self.duplex.facts = facts
 
@@ -298,6 +305,7 @@ class Sound:
             lamps=self.desk.shown,
             backends=Backends(self._card.name, self._card.name, self._panel.name),
             muted_since=self._muted_since,
+            held=self._held.spans(),
             microphone=self.duplex.microphone,
             direction=self.duplex.direction,
             loudspeaker=self.duplex.loudspeaker,

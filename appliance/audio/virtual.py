@@ -26,6 +26,10 @@ _WRITTEN_EVERY = 10
 """Blocks after which a recording is readable up to here."""
 _PAUSE = 1.5
 """Seconds of silence before a recording starts again."""
+_SEATS = (40, 130, 265)
+"""Degrees at which those sit who talk in a recording, as somebody sees it who has an array,"""
+_TURN = 6 * RATE
+"""and samples for which one of them talks, with that voice."""
 
 
 class Microphone(Protocol):
@@ -69,6 +73,11 @@ class Recording:
     def read(self, out: Block) -> None:
         out[:] = self._samples[self._at : self._at + BLOCK]
         self._at = (self._at + BLOCK) % len(self._samples)
+
+    @property
+    def talker(self) -> int:
+        """Where the one sits who has the word, degrees."""
+        return _SEATS[self._at // _TURN % len(_SEATS)]
 
 
 def read_wav(path: Path) -> Block:
@@ -162,6 +171,11 @@ class VirtualCard:
     @property
     def counts(self) -> Mapping[str, int]:
         return {"playback_underruns": self.late}
+
+    @property
+    def talker(self) -> int | None:
+        """From where somebody talks, as an array tells that finds it by itself; None: it is no voice that is played."""
+        return self._source.talker if isinstance(self._source, Recording) else None
 
     @property
     def facts(self) -> CardFacts:

@@ -4,7 +4,7 @@
 level, direction and "talking" of the room stay on the device.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 
@@ -158,6 +158,8 @@ class SoundState:
     """None: there are no quiet hours."""
     proof: ProofState = field(default_factory=ProofState)
     """What sound's own check of the closed gate has seen."""
+    held: Mapping[str, Sequence[int | None]] = field(default_factory=dict)
+    """When each reason for a closed gate last held since the start: from and to, Unix time; to None: it holds."""
     panel_problem: str = ""
     """Why the panel is lost, or works less well than it should; empty: all of it works."""
     front_end: FrontEndState | None = None
@@ -180,6 +182,7 @@ class SoundState:
             "gate": "open" if self.controls.open else "closed",
             "reasons": [reason.word for reason in sorted(self.controls.reasons)],
             "muted_since": self.muted_since,
+            "held": {reason: list(span) for reason, span in self.held.items()},
             "door": self.controls.door.name.lower(),
             "mute_control": self.controls.kind.value,
             "push_to_talk": self.controls.push_to_talk,

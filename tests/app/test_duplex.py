@@ -344,6 +344,17 @@ def test_a_direction_that_the_settings_keep_here_is_known_and_not_told(fronted: 
     assert fronted.duplex.direction == 70
 
 
+def test_a_card_that_finds_directions_by_itself_tells_them_as_a_front_end_would(world: World) -> None:
+    world.duplex.talker = lambda: 130
+    assert [world.exchange()[0].direction for _ in range(250)][-1] is None, "the gate is closed"
+    world.gate.open()
+    directions = [world.exchange()[0].direction for _ in range(250)]
+    assert set(directions[:150]) == {None}, "what was said before it opened is not told"
+    assert directions[-1] == 130
+    world.gate.close()
+    assert [world.exchange()[0].direction for _ in range(12)] == [None] * 12
+
+
 def test_a_closed_gate_tells_no_direction_and_forgets_when_it_opened(fronted: World) -> None:
     fronted.gate.open()
     for _ in range(250):

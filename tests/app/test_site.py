@@ -3,7 +3,7 @@
 import pytest
 
 from appliance.app.measures import DAY, Dropouts, Processor, processor_seconds
-from appliance.app.reasons_held import ReasonsHeld
+from appliance.app.reasons_held import ReasonsHeld, Spans, together
 from appliance.app.standing import Standing
 from appliance.core.controls import Reason
 from appliance.core.lamps import LinkPhase
@@ -55,6 +55,19 @@ def test_a_clock_that_is_set_back_makes_no_span_that_ends_before_it_begins() -> 
     clock.at = 100
     held.look(0)
     assert held.spans() == {"switch": [5000, 5000]}
+
+
+def test_sound_has_seen_the_start_and_link_knows_at_once() -> None:
+    sound: Spans = {"starting": [10, 14], "switch": [20, 30], "admin": [40, None], "door": [50, 60]}
+    link: Spans = {"switch": [70, None], "admin": [45, 65], "door": [58, 62], "no audio": [80, None]}
+    assert together(sound, link) == {
+        "starting": [10, 14],
+        "switch": [70, None],
+        "admin": [40, 65],
+        "door": [50, 62],
+        "no audio": [80, None],
+    }
+    assert together({}, link) == link
 
 
 # ---- how link stands

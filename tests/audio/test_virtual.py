@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from appliance.audio.virtual import Recorder, Silence, Tone, VirtualCard, microphone, read_wav
+from appliance.audio.virtual import Recorder, Recording, Silence, Tone, VirtualCard, microphone, read_wav
 from appliance.core.levels import dbov
 from appliance.core.units import BLOCK, RATE, Block
 from tools.bench.card_user import Calls
@@ -50,6 +50,20 @@ def test_recording_repeats_after_a_pause(tmp_path: Path) -> None:
     assert set(sound[: RATE // 2]) == {0.25}
     assert not sound[RATE // 2 : 2 * RATE].any()
     assert set(sound[2 * RATE : 2 * RATE + RATE // 2]) == {0.25}
+
+
+def test_in_a_recording_three_talk_in_turn_and_a_tone_is_nobody() -> None:
+    recording = Recording(np.full(30 * RATE, 0.1, np.float32))
+    card, block, talkers = VirtualCard(recording), np.zeros(BLOCK, np.float32), []
+    for _ in range(30 * RATE // BLOCK):
+        talkers.append(card.talker)
+        recording.read(block)
+    turns = [talker for talker, before in zip(talkers, [None, *talkers], strict=False) if talker != before]
+    assert len(set(turns)) == 3
+    assert turns == [*turns[:3], *turns[:2]], "each has the word for six seconds"
+    assert all(talker is not None and 0 <= talker < 360 for talker in turns)
+    assert VirtualCard(Tone(440)).talker is None
+    assert VirtualCard(Silence()).talker is None
 
 
 def test_first_channel_of_a_stereo_file(tmp_path: Path) -> None:

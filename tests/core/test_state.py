@@ -39,6 +39,7 @@ def sound(controls: Controls, *, talking: bool = False) -> SoundState:
         exchange_connected=True,
         under_runs=2,
         hand=True,
+        held={"switch": [1000, 1010], "door": [1020, None]},
         uptime=12.34,
         counters={"gate_closings": 1},
     )
@@ -49,6 +50,7 @@ def test_an_open_gate_tells_level_and_direction() -> None:
         "gate": "open",
         "reasons": [],
         "muted_since": None,
+        "held": {"switch": [1000, 1010], "door": [1020, None]},
         "door": "open",
         "mute_control": "momentary",
         "push_to_talk": False,
