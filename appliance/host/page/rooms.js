@@ -11,7 +11,7 @@ class Row {
 	#node = h("span", { class: "meter five", "aria-hidden": true });
 	#meter = new Meter(this.#node, 5);
 	#count = h("span", { class: "n" });
-	#link = h("a", { class: "room" }, this.#name, this.#node, this.#count);
+	#link = h("a", { class: "room" }, this.#name, " ", this.#node, this.#count);
 	node = h("li", {}, this.#link);
 
 	/** @param {Feed} feed @param {House} house */
