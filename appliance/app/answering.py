@@ -172,6 +172,7 @@ class Answering:
             uplink.lamps,
             uplink.loudspeaker // 3,
             uplink.quiet_until,
+            uplink.recording,
             shown_direction(uplink),
         )
         if says != self._said:

@@ -108,6 +108,11 @@ class Desk:
         return self._announced_at is not None or self._recording or self._recording_here
 
     @property
+    def records(self) -> bool:
+        """Whether somebody at this device records, or has announced it: the room is told, as its voices may be in it too."""
+        return self._recording_here
+
+    @property
     def reset_held(self) -> bool:
         """Whether a hand has just asked for all data to be wiped. It is provision that does it."""
         return self._clock() < self._reset_until
@@ -338,7 +343,7 @@ class Desk:
         if told.recording != self._recording:
             self._recording = told.recording
             self._journal.tell(EventName.RECORDING, on=told.recording)
-            if told.recording:
+            if told.recording and not self._recording_here:  # else it is our own that comes back, and was announced here
                 self._announced_at = self._clock() + ANNOUNCEMENT
                 self.apply(Event.RECORDING_BEGAN)
         if told.violation and not (before is not None and before.violation):

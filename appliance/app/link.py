@@ -326,7 +326,8 @@ class Link:
                 self._engine.knock()
         elif before is not None:
             reasons = before.reasons | 1 << Reason.AUDIO
-            self._report_site(before._replace(reasons=reasons, lamps=_STOPPED, loudspeaker=round(SILENCE)))
+            gone = before._replace(reasons=reasons, lamps=_STOPPED, loudspeaker=round(SILENCE), recording=False)
+            self._report_site(gone)
 
     def _site_changed(self) -> None:
         if self._heard is not None:

@@ -125,19 +125,26 @@ class Requests:
                 self._knock(watcher.who)
             case Report(site):
                 self._report(self._own(watcher), dict(site))
-            case SetMuteNew(on):
-                self._require_admin(watcher)
-                self.set_mute_new(on, watcher.who)
-            case SetTitle(title):
-                self._require_admin(watcher)
-                self.set_title(title, watcher.who)
-            case SetRecording(on):
-                self._require_admin(watcher)
-                self._room.recordings.set(watcher.claims.identity, watcher.who, on)
+            case SetMuteNew() | SetTitle() | SetRecording():
+                self._about_the_room(watcher, message)
             case Hello():
                 raise Refused("late_hello", "There is one hello.")
             case _:
                 self._about_another(watcher, message, self.member(message.member))
+
+    def _about_the_room(self, watcher: Watcher, message: SetMuteNew | SetTitle | SetRecording) -> None:
+        # Whoever records at a device need not be anybody whom the room knows; it is told all the same.
+        if not (isinstance(message, SetRecording) and watcher.claims.kind == "site"):
+            self._require_admin(watcher)
+        match message:
+            case SetMuteNew(on):
+                self.set_mute_new(on, watcher.who)
+            case SetTitle(title):
+                self.set_title(title, watcher.who)
+            case SetRecording(on):
+                self._room.recordings.set(watcher.claims.identity, watcher.who, on)
+            case _:
+                assert_never(message)
 
     def _about_another(
         self,

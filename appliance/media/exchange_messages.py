@@ -39,7 +39,7 @@ MAX_MESSAGE = _DOWNLINK.size + BLOCK_BYTES
 CLOSED_BYTES = _UPLINK.size
 """Bytes of an uplink without a block."""
 
-_BLOCK_FLAG, _HAND_FLAG = 1, 2
+_BLOCK_FLAG, _HAND_FLAG, _RECORDS_FLAG = 1, 2, 4
 _RECORDING_FLAG, _TRIAL_FLAG, _VIOLATION_FLAG = 2, 4, 8
 _NO_DIRECTION = 0xFFFF
 _QUIETEST = -127
@@ -82,6 +82,8 @@ class Uplink(NamedTuple):
     """dBov of what the loudspeaker played last, -127 to 0."""
     quiet_until: int = 0
     """When quiet hours end, Unix time in seconds; 0: they do not hold, or nobody knows."""
+    recording: bool = False
+    """Somebody at this device records what it hears, or has announced that: the room has to know."""
 
 
 class Speaker(NamedTuple):
@@ -156,7 +158,7 @@ def encode_uplink(message: Uplink, buffer: bytearray) -> int:
         0,
         _UPLINK_MAGIC,
         _VERSION,
-        (not closed) * _BLOCK_FLAG | message.hand * _HAND_FLAG,
+        (not closed) * _BLOCK_FLAG | message.hand * _HAND_FLAG | message.recording * _RECORDS_FLAG,
         message.seq & _U32,
         message.epoch & _U32,
         message.knocks & _U32,
@@ -201,7 +203,7 @@ def decode_uplink(data: bytes | bytearray | memoryview) -> Uplink:
     :raises ExchangeJunk: anything in it is not as it must be.
     """
     view = memoryview(data)
-    flags = _check_head(view, _UPLINK, _UPLINK_MAGIC, _BLOCK_FLAG | _HAND_FLAG)
+    flags = _check_head(view, _UPLINK, _UPLINK_MAGIC, _BLOCK_FLAG | _HAND_FLAG | _RECORDS_FLAG)
     (_, _, _, seq, epoch, knocks, until, reasons, direction, level, loudspeaker, door, *lamps, zero) = (
         _UPLINK.unpack_from(view)
     )
@@ -227,6 +229,7 @@ def decode_uplink(data: bytes | bytearray | memoryview) -> Uplink:
         lamps=(mic, room, speak, fault),
         loudspeaker=loudspeaker,
         quiet_until=until,
+        recording=bool(flags & _RECORDS_FLAG),
     )
 
 

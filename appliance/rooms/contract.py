@@ -135,6 +135,8 @@ class SiteReport:
     extra: Mapping[str, object] = field(default_factory=dict)
     quiet_until: int | None = None
     """When quiet hours end, Unix time in seconds; None: they do not hold, or nobody knows."""
+    recording: bool = False
+    """Somebody at this device records what it hears, or has announced it."""
     details: Mapping[str, object] = field(default_factory=dict)
     """What the admins of the room are told besides (core/site_details.py): only what fits it."""
 

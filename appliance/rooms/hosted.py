@@ -185,6 +185,8 @@ class HostedEngine:
         only_louder = before is not None and replace(before, loudspeaker=report.loudspeaker) == report
         self._outbox.put("muted", protocol.SetMuted(not report.gate_open))
         self._outbox.put("report", site_message(report), at_once=not only_louder)
+        if report.recording or (before is not None and before.recording):
+            self._outbox.put("recording", protocol.SetRecording(report.recording))
 
     async def hand_in(self, word: str, bundle: bytes, /) -> str:
         """Give the host the support bundle that it asked for with ``word``."""

@@ -326,6 +326,26 @@ def test_a_recording_here_is_announced_closed_and_told(desk: Desk) -> None:
     assert desk.words("recording") == ["on=yes", "on=no"]
 
 
+def test_a_recording_here_comes_back_from_the_room_and_is_not_announced_twice(desk: Desk) -> None:
+    desk.told()
+    assert not desk.desk.records
+    desk.desk.announce()
+    assert desk.desk.records, "the room is told"
+    desk.now = 101.0
+    desk.told(recording=True)
+    desk.now = 100.0 + ANNOUNCEMENT
+    desk.desk.refresh(ANSWER._replace(recording=True), False)
+    assert desk.gate.is_open, "five seconds are five, and the room's answer makes no second announcement"
+    assert desk.chimes == [Chime.RECORDING]
+    desk.desk.recorded()
+    assert not desk.desk.records
+    assert desk.desk.recording, "until the room has taken that it is over"
+    desk.told()
+    assert not desk.desk.recording
+    desk.told(recording=True)
+    assert desk.chimes == [Chime.RECORDING] * 2, "what somebody else begins is announced"
+
+
 # ---- what is stored
 
 

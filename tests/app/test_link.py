@@ -160,8 +160,10 @@ async def test_what_sound_says_reaches_the_room(short_dir: Path) -> None:
         assert (site.gate_open, site.reasons, site.door) == (False, ("door", "quiet hours"), Door.CLOSED)
         assert site.quiet_until == 1_811_912_400
         assert engine.knocked == 0, "the first count is the base"
-        await world.ask(reasons=0, hand=True, knocks=5)
+        assert not site.recording
+        await world.ask(reasons=0, hand=True, knocks=5, recording=True)
         await until(lambda: engine.knocked == 1)
+        assert engine.sites[-1].recording
         assert engine.sites[-1].gate_open
         assert engine.sites[-1].quiet_until is None
         assert engine.hands[-1]

@@ -120,6 +120,7 @@ class Rig:
         loudspeaker: float = -127.0,
         door: Door = Door.OPEN,
         direction: int | None = None,
+        recording: bool = False,
     ) -> None:
         self.engine.report_site(
             SiteReport(
@@ -129,6 +130,7 @@ class Rig:
                 lamps={"mic": "off" if gate_open else "steady", "room": "steady", "speak": "off", "fault": "off"},
                 loudspeaker=loudspeaker,
                 direction=direction,
+                recording=recording,
             )
         )
 

@@ -25,6 +25,7 @@ from appliance.rooms.contract import (
     MemberLeft,
     MutedByAdmin,
     PhaseChanged,
+    Recording,
 )
 from tests.contract.harness import EXPECTED, SERVERS, Room, Server, serving, together
 from tests.contract.rig import Rig, loudness, power, silence, tone
@@ -250,6 +251,19 @@ async def test_hands_and_knocks(room: Room) -> None:
         assert site.told(Knocked) == [Knocked("Friend")]
         site.engine.set_hand(False)
         await friend.until(lambda: (member := member_of(friend, site.identity)) and not member.hand)
+
+
+async def test_who_records_is_known_to_all_who_are_there_and_who_come(room: Room) -> None:
+    site, friend, late = room.site(), room.person("friend"), room.person("late")
+    async with together(site, friend):
+        site.report(gate_open=False, recording=True)
+        await friend.until(lambda: friend.told(Recording))
+        assert friend.told(Recording) == site.told(Recording) == [Recording(True)]
+        async with together(late):
+            await late.until(lambda: late.told(Recording))
+        site.report(gate_open=True)
+        await friend.until(lambda: len(friend.told(Recording)) == 2)
+        assert friend.told(Recording) == [Recording(True), Recording(False)]
 
 
 async def test_a_members_volume_is_for_this_site_alone(room: Room) -> None:

@@ -156,7 +156,7 @@ def _down(message: Downlink) -> bytes:
     return bytes(buffer[: encode_downlink(message, buffer)])
 
 
-_UPLINKS = (_up(Uplink(1)), _up(Uplink(2, block=bytes(960), level=-20, direction=90, hand=True)))
+_UPLINKS = (_up(Uplink(1)), _up(Uplink(2, block=bytes(960), level=-20, direction=90, hand=True, recording=True)))
 _DOWNLINKS = (
     _down(Downlink(1)),
     _down(Downlink(2, block=bytes(960), speakers=(Speaker(1, 2, -30, site=True), Speaker(0, 0, -40, site=False)))),

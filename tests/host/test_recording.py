@@ -63,6 +63,20 @@ async def test_only_an_admin_announces_and_ends(tmp_path: Path) -> None:
         assert len(rec.of("recording")) == 1
 
 
+async def test_a_device_announces_what_is_recorded_at_it(tmp_path: Path) -> None:
+    async with (
+        house(tmp_path) as home,
+        watching(home, "ada") as (ada,),
+        watching(home, "room-7", kind="site") as (site,),
+    ):
+        await site.send(type="recording", on=True)
+        await until(lambda: ada.of("recording"))
+        assert ada.of("recording")[0]["by"] == {"id": "room-7", "name": "Room-7"}
+        await site.send(type="title", title="Mine")
+        await until(lambda: site.of("error"))
+        assert site.of("error")[0]["code"] == "forbidden", "and that is all that it may"
+
+
 async def test_said_twice_it_is_announced_once_and_answered_to_who_says_it(tmp_path: Path) -> None:
     async with house(tmp_path) as home, watching(home, "ada") as (ada,), watching(home, "rec", role="admin") as (rec,):
         await rec.send(type="recording", on=False)

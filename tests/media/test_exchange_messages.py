@@ -38,6 +38,7 @@ OPEN_UPLINKS = st.builds(
     reasons=st.integers(0, 2**13 - 1),
     door=st.sampled_from(Door),
     hand=st.booleans(),
+    recording=st.booleans(),
     knocks=U32,
     lamps=st.tuples(st.sampled_from([Sign.OFF, Sign.STEADY, Sign.FAST]), SIGN, SIGN, SIGN),
     loudspeaker=LEVEL,
