@@ -31,6 +31,7 @@ async def server(**handlers: Handler) -> AsyncIterator[Signalling]:
             for name, path in (
                 ("media", "/rooms/main/media"),
                 ("session", "/rooms/main/media/7"),
+                ("bundles", "/rooms/main/bundles/{word}"),
                 ("challenge", "/devices/challenge"),
                 ("token", "/devices/token"),
             )
@@ -47,6 +48,21 @@ def answering(text: str = ANSWER, location: str | None = "/rooms/main/media/7", 
         return web.Response(status=status, text=text, content_type="application/sdp", headers=headers)
 
     return handler
+
+
+async def test_a_support_bundle_is_handed_in() -> None:
+    seen: list[tuple[str, str, str, str, bytes]] = []
+
+    async def bundles(request: web.Request) -> web.Response:
+        word, who = request.match_info["word"], request.headers["Authorization"]
+        seen.append((request.method, word, who, request.content_type, await request.read()))
+        return web.Response(status=201 if word == "w" * 22 else 404)
+
+    async with server(bundles=bundles) as signalling:
+        await signalling.hand_in("TOKEN", "w" * 22, b"\x1f\x8bpacked")
+        with pytest.raises(Lost, match="no such room"):
+            await signalling.hand_in("TOKEN", "v" * 22, b"\x1f\x8bpacked")
+    assert seen[0] == ("PUT", "w" * 22, "Bearer TOKEN", "application/gzip", b"\x1f\x8bpacked")
 
 
 async def test_joining_and_leaving() -> None:
