@@ -6,7 +6,7 @@ import { LAMP_NAMES, lampWords, makeLamp, makeLamps, reasonWords, showLamps } fr
 import { FLOOR, Meter } from "./meters.js";
 import { SILENCE } from "./model.js";
 import { say } from "./say.js";
-import { t, timeWords } from "./words.js";
+import { isolated, t, timeWords } from "./words.js";
 
 /** What is shown of a device that has not told anything yet: unknown means muted. @type {Site} */
 const UNKNOWN = {
@@ -16,14 +16,14 @@ const UNKNOWN = {
 	lamps: { mic: "steady", room: "off", speak: "off", fault: "steady" },
 };
 
-/** Who reads this wants to know until when, on a clock of their own. @param {Site} site */
-function quietWords(site) {
-	return site.quiet_until ? t("door.quietUntil", { time: timeWords(site.quiet_until, Date.now() / 1000) }) : t("reason.quiet hours");
+/** Who reads this wants to know until when, on a clock of their own. @param {Site} site @param {number} now Unix seconds, by the host */
+function quietWords(site, now) {
+	return site.quiet_until ? t("door.quietUntil", { time: timeWords(site.quiet_until, now) }) : t("reason.quiet hours");
 }
 
-/** @param {Site} site */
-function doorWords(site) {
-	return site.door === "closed" && site.reasons.includes("quiet hours") ? quietWords(site) : t(`door.${site.door}`);
+/** @param {Site} site @param {number} now Unix seconds, by the host */
+function doorWords(site, now) {
+	return site.door === "closed" && site.reasons.includes("quiet hours") ? quietWords(site, now) : t(`door.${site.door}`);
 }
 
 export class Device {
@@ -71,7 +71,7 @@ export class Device {
 	/** The door in words, or "". */
 	get door() {
 		const site = this.#site;
-		return site ? doorWords(site) : "";
+		return site ? doorWords(site, this.#house.time()) : "";
 	}
 
 	show() {
@@ -82,7 +82,7 @@ export class Device {
 		byId("device-none").hidden = Boolean(site);
 		const admin = this.#house.model.you?.role === "admin";
 		byId("device-add").hidden = Boolean(site) || !admin;
-		setText(byId("device-title"), member ? t("device.in", { name: member.name }) : t("device"));
+		setText(byId("device-title"), member ? t("device.in", { name: isolated(member.name) }) : t("device"));
 		const words = lampWords(site ?? UNKNOWN, this.#house.model);
 		setText(this.#stripWords, site ? `${words.mic}. ${words.room}` : t("device.none"));
 		showLamps(this.#strip, site?.lamps ?? { mic: "off", room: "off", speak: "off", fault: "off" });
@@ -125,7 +125,7 @@ export class Device {
 	#showReasons(site) {
 		const words = site.gate === "open" ? [] : reasonWords(site.reasons);
 		const quiet = site.reasons.indexOf("quiet hours");
-		if (words[quiet]) words[quiet] = quietWords(site);
+		if (words[quiet]) words[quiet] = quietWords(site, this.#house.time());
 		if (this.#panel?.state?.talking_while_closed) words.push(t("device.talking"));
 		const key = words.join("|");
 		if (this.#reasons.getAttribute("data-of") === key) return;

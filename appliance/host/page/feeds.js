@@ -13,6 +13,7 @@ export class Feed {
 	ended = "";
 	/** The socket is gone, and comes back by itself. */
 	lost = false;
+	opened = false;
 	/** With the last message others began or ceased to speak. */
 	turned = false;
 	presence;
@@ -52,6 +53,7 @@ export class Feed {
 
 	/** Without a link one may still be signed in at a proxy in front of the host. */
 	async open() {
+		this.opened = true;
 		this.ended = "";
 		this.#renews = false;
 		this.#asked ||= !this.#token;
@@ -106,6 +108,7 @@ export class Feeds {
 	constructor(keyring, watcher) {
 		this.#keyring = keyring;
 		this.#watcher = watcher;
+		for (const room of keyring.rooms.slice(0, MOST)) this.#add(room, keyring.token(room));
 	}
 
 	/** In the order of the keyring, which never changes by what goes on in a room. */
@@ -115,16 +118,20 @@ export class Feeds {
 
 	/** Watch all rooms that there is a key for. */
 	open() {
-		for (const room of this.#keyring.rooms.slice(0, MOST)) this.get(room);
+		for (const room of this.all.keys()) this.get(room);
 	}
 
 	/** A room's feed; it is watched from now on. @param {string} room @param {string} [token] */
 	get(room, token = this.#keyring.token(room)) {
-		const there = this.all.get(room);
-		if (there) return there;
+		const feed = this.all.get(room) ?? this.#add(room, token);
+		if (!feed.opened) feed.open();
+		return feed;
+	}
+
+	/** @param {string} room @param {string} token */
+	#add(room, token) {
 		const feed = new Feed(room, token, this.#keyring, this.#watcher);
 		this.all.set(room, feed);
-		feed.open();
 		return feed;
 	}
 }

@@ -199,7 +199,7 @@ class Page {
 		setInterval(() => this.#second(performance.now()), 1000);
 		onWake((slept) => this.#woke(slept));
 		addEventListener("pagehide", () => this.session.leave());
-		if (matchMedia("(display-mode: standalone)").matches) this.#settleIn();
+		if (matchMedia("(display-mode: standalone)").matches || navigator.serviceWorker?.controller) this.#settleIn();
 		addEventListener("pageshow", (event) => event.persisted && location.reload());
 		addEventListener("hashchange", () => location.reload()); // another link for this room
 		this.#enter();
@@ -433,7 +433,7 @@ class Page {
 			this.playback.stop();
 		}
 		if (feed === this.shown) this.#view.refuse(why);
-		else if (feed === this.#target) toast(`${feed.title}: ${t(`end.${why}`)}`, "warn", "alert");
+		else if (feed === this.#target) toast(`${isolated(feed.title)}: ${t(`end.${why}`)}`, "warn", "alert");
 		this.#changed(feed);
 	}
 
@@ -564,7 +564,7 @@ class Page {
 		if (this.session.phase === "in") this.#settleIn();
 	}
 
-	/** Media keys, notifications, the worker: nobody misses them before the first stay, but an installed page has them at once. */
+	/** Media keys, notifications, the worker: nobody misses them before the first stay; whoever comes again has them at once. */
 	async #settleIn() {
 		if (this.#settled) return;
 		this.#settled = true;

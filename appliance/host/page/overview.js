@@ -21,8 +21,9 @@ class Row {
 	#name = h("bdi", { class: "line name" });
 	#bars = h("span", { class: "meter", "aria-hidden": true });
 	#meter = new Meter(this.#bars);
+	#said = h("span", { class: "reader" });
 	#word = h("span", { class: "second line" });
-	node = h("li", { class: "row" }, this.#sign, this.#name, this.#word, this.#bars);
+	node = h("li", { class: "row" }, this.#sign, this.#name, this.#said, this.#word, this.#bars);
 	#shown = "";
 	#speaks = false;
 
@@ -37,8 +38,9 @@ class Row {
 		drawSign(this.#sign, member ?? null);
 		setAttribute(this.#sign, "data-state", member ? model.signOf(member) : null);
 		setText(this.#name, member?.name ?? "");
-		setText(this.#word, member ? this.#words(member, model, now) : "");
-		setAttribute(this.#word, "class", loud ? "reader" : "second line");
+		const words = member ? this.#words(member, model, now) : "";
+		setText(this.#word, loud ? "" : words);
+		setText(this.#said, loud ? words : "");
 		this.#bars.hidden = !loud;
 	}
 
@@ -70,7 +72,7 @@ class Card {
 	#second = h("span", { class: "second" });
 	#body = h("p", { class: "card-body" }, this.#first, this.#second);
 	#also = h("p", { class: "second also" });
-	#key = h("button", { class: "key", type: "button", onclick: () => this.#press() });
+	#key = h("button");
 	/** @type {"join" | "open" | "knock" | "take" | ""} what its key does */
 	#does = "";
 	/** @type {Array<string | null>} who stands in which row */
@@ -157,15 +159,19 @@ class Card {
 		return shut ? "knock" : "join";
 	}
 
+	/** A key that does something else is another key: nothing moves, and no press meant for the old one reaches it. */
 	#nameKey() {
 		const does = this.#does;
 		const listens = this.#feed.model.you?.role === "listener" || this.#feed.model.listenOnly !== null;
 		const word = t({ join: listens ? "own.listen" : "own.join", open: "overview.open", knock: "knock", take: "end.take", "": "own.join" }[does]);
-		this.#key.hidden = !does;
-		setAttribute(this.#key, "aria-label", `${word}: ${this.#feed.title}`);
-		if (this.#key.getAttribute("data-does") === does + word) return;
-		setAttribute(this.#key, "data-does", does + word);
-		this.#key.replaceChildren(...(does === "knock" ? [icon("knock")] : []), word);
+		const name = `${word}: ${this.#feed.title}`;
+		if (this.#key.getAttribute("data-does") === does + name) return;
+		const focused = this.#key === document.activeElement;
+		const key = h("button", { class: "key", type: "button", "data-does": does + name, "aria-label": name, onclick: () => this.#press() }, ...(does === "knock" ? [icon("knock")] : []), word);
+		key.hidden = !does;
+		this.#key.replaceWith(key);
+		this.#key = key;
+		if (focused) key.focus();
 	}
 
 	/** Join and knock without going there first; whoever joins stands in the room, at the own key. */

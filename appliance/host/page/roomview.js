@@ -52,13 +52,22 @@ export class RoomView {
 		if (feed.ended) return;
 		const count = feed.model.here().length;
 		document.title = feed.title ? `${isolated(feed.title)} · Kontor` : "Kontor";
-		setText(byId("title"), feed.title);
+		this.#showTitle(feed.title);
+		byId("link").hidden = feed.model.you?.role !== "admin";
 		this.#bar.show(now);
 		this.members.show();
 		this.device.show();
 		if (!feed.model.title) return;
 		setText(byId("count"), count ? t("here", { n: count }) : t("empty"));
 		setText(byId("door"), this.device.door && `, ${this.device.door}`);
+	}
+
+	/** Another title may be longer: what stands beside it is put there anew, and so does not move. @param {string} title */
+	#showTitle(title) {
+		const node = byId("title");
+		if (node.textContent === title) return;
+		setText(node, title);
+		node.nextElementSibling.replaceWith(node.nextElementSibling.cloneNode(true));
 	}
 
 	/** The meters' pace. @param {number} now */
