@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from appliance.app import bundle
 from appliance.app.neighbours import Neighbours
 from appliance.core.events import EventName
 from appliance.health.journal import Journal
@@ -82,6 +81,8 @@ class BundleFromAfar:
         return await self._engine().hand_in(word, packed)
 
     def _pack(self, said: Mapping[str, Mapping[str, Any]]) -> bytes:
+        from appliance.app import bundle  # noqa: PLC0415 - it takes memory, and few want it
+
         device = self._settings().device
         folders = [Path(device.state_dir), Path("/etc/kontor"), Path(device.runtime_dir)]
         files = bundle.collect(self._in_force(), said, folders, afar=True)

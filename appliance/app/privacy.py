@@ -12,6 +12,7 @@ _SHOWN = (
     "whether it is muted and why, its door, its lamps, how its settings and the machine are; while the microphone is open also "
     "how loud it is"
 )
+_BUNDLE = "an admin of the room may fetch one: settings, versions, state and journal; no secrets, no sound, no names"
 _NO_RECORDING = 'none is announced in the room; "kontor record", for support, refuses while the room is muted'
 
 Lines = Iterator[tuple[str, str]]
@@ -41,6 +42,7 @@ def _device(settings: Settings, found: Mapping[str, Any]) -> Lines:
     yield "goes to", _server(settings)
     yield "shown there", f'the name "{settings.device.name}", {_SHOWN}'
     yield "direction", "told to the room while the microphone is open" if settings.audio.direction else "not told"
+    yield "bundle", _BUNDLE if settings.room.support_bundle else "not handed out: kontor doctor --bundle makes one here"
     recorded = sound is not None and sound["recording"]
     yield "recording", "somebody in the room records it, and has announced it" if recorded else _NO_RECORDING
     yield "kept here", _KEPT

@@ -47,6 +47,9 @@ def test_who_could_hear_the_room(tmp_path: Path) -> None:
 def test_what_is_off_by_default_and_what_was_switched_on(tmp_path: Path) -> None:
     off = told(tmp_path, sound=SOUND)
     assert off["direction"] == "not told"
+    assert off["bundle"].startswith("not handed out")
+    handed = told(tmp_path, "[room]\nsupport_bundle = true")["bundle"]
+    assert handed.startswith("an admin of the room may fetch one")
     assert off["recording"].startswith("none is announced")
     assert off["metrics"] == "off"
     assert off["settings"] == "from this machine alone"

@@ -134,6 +134,15 @@ async def test_a_refusal_is_no_end_when_somebody_changes_their_mind(certificate:
         assert await members(host) == 1
 
 
+async def test_a_support_bundle_that_nobody_takes_ends_no_stay(certificate: Path, free_port: int) -> None:
+    async with hosting(certificate) as host, staying(url_of(host), fixed_credentials(token())) as stay:
+        await stay.reach(LinkPhase.IN_ROOM)
+        assert await stay.engine.hand_in("w" * 22, b"\x1f\x8b") == "The server has no such room.", "nor such a bundle"
+        assert stay.phases[-1] is LinkPhase.IN_ROOM
+    nobody = HostedEngine(HostedSettings(f"http://127.0.0.1:{free_port}", "main", "anna", fixed_credentials(token())))
+    assert await nobody.hand_in("w" * 22, b"\x1f\x8b") == "The server does not answer."
+
+
 async def test_it_tries_until_a_server_is_there_and_says_why_not(free_port: int) -> None:
     async with staying(f"http://127.0.0.1:{free_port}", fixed_credentials(token())) as stay:
         await stay.reach(LinkPhase.RECONNECTING)
