@@ -210,17 +210,18 @@ class Page {
 		const { address } = this.#keyring;
 		const spot = spotOf(location.pathname);
 		if (spot.view === "overview" && address.room) history.replaceState(null, "", pathOf(address.room) + location.hash);
-		else if (spot.view === "overview" && this.#keyring.rooms.length === 1) this.feeds.open();
 		this.#arrive(this.#place.spot);
-		if (!this.#keyring.rooms.length) for (const { id, token } of await askRooms()) this.feeds.get(id, token);
 		this.feeds.open();
-		this.#changed(null);
+		if (this.#keyring.rooms.length) return this.#changed(null);
+		for (const { id, token } of await askRooms()) this.feeds.get(id, token);
+		if (this.#spot.view === "overview") this.#arrive(this.#place.spot);
+		else this.#changed(null);
 	}
 
 	/** @param {Spot} spot */
 	async #arrive(spot) {
-		const only = this.#keyring.rooms.length === 1 ? this.#keyring.rooms[0] : "";
-		this.#spot = spot.view === "overview" && only ? { ...spot, view: "room", room: only } : spot;
+		const { list } = this.feeds;
+		this.#spot = spot.view === "overview" && list.length === 1 ? { ...spot, view: "room", room: list[0].room } : spot;
 		const { view, room } = this.#spot;
 		setAttribute(document.body, "data-view", view);
 		this.#rooms.close();

@@ -78,6 +78,8 @@ class MockHost:
         self.host = self
         """The one that has the port."""
         self.pages = _pages()
+        self.away = False
+        """There is only a proxy, which says so."""
         self.you: Message = {"id": "mira", "name": "Mira Koch", "role": "speaker", "kind": "person"}
         self.sign = (0, 6)
         self.members = studio()
@@ -152,8 +154,8 @@ class MockHost:
         self.others.append(other)
         return other
 
-    async def start(self) -> None:
-        """Listen on any port."""
+    async def start(self, port: int = 0) -> None:
+        """Listen, by default on any port."""
         app = web.Application()
         for one in (self, *self.others):
             one._add_routes(app)
@@ -164,7 +166,7 @@ class MockHost:
         app.on_response_prepare.append(_add_policy)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        listener = web.TCPSite(self._runner, "127.0.0.1", 0)
+        listener = web.TCPSite(self._runner, "127.0.0.1", port)
         await listener.start()
         self.port = self._runner.addresses[0][1]
 
@@ -409,6 +411,8 @@ class MockHost:
         return web.Response()
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
+        if self.away:
+            return web.Response(status=502, text="Bad gateway")
         serve = self.pages.worker if request.path == "/worker.js" else self.pages.index
         try:
             return await (self.pages.file if "file" in request.match_info else serve)(request)

@@ -210,7 +210,7 @@ async def test_language_theme_and_levels_follow(visit: Visit) -> None:
     assert await window.evaluate("document.documentElement.lang") == "de"
     await visit.page.click("#theme")
     await visit.page.click("#theme")
-    await window.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    await window.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
     assert await window.evaluate("getComputedStyle(document.body).backgroundColor") != light
 
 
