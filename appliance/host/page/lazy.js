@@ -13,7 +13,7 @@ let tries = 0;
 export async function lazy(module, style) {
 	try {
 		const again = tries ? `?${tries}` : ""; // a browser may remember that it failed
-		const [loaded] = await Promise.all([import(`./${module}${again}`), style && loadStyle(style)]);
+		const [loaded] = await Promise.all([import(`./${module}${again}`), import("./morewords.js"), style && loadStyle(style)]);
 		return loaded;
 	} catch (error) {
 		tries += 1;

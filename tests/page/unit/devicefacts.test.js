@@ -14,6 +14,7 @@ import {
 	proofWords,
 	stateWords,
 } from "../../../appliance/host/page/devicefacts.js";
+import "../../../appliance/host/page/morewords.js";
 import { setLanguage } from "../../../appliance/host/page/words.js";
 
 globalThis.document = { documentElement: {} };
@@ -111,6 +112,7 @@ test("settings and proof, as one compares them by eye", () => {
 	assert.deepEqual(new Set(configFacts({}, NOW).map((fact) => fact.value)), new Set(["–"]), "no invented numbers");
 	const proof = { violations: 0, checked: 3412006, since: at(2026, 10, 12), engine: "builtin" };
 	assert.equal(proofWords(proof, NOW), "frames left while the gate was closed. 3,412,006 checked since 12 November, every engine.");
+	assert.equal(proofWords({ ...proof, violations: 2 }, NOW), "frames left while the gate was closed. Unplug this device and send its support bundle.");
 	assert.equal(proofWords({ violations: 0 }, NOW), "frames left while the gate was closed.");
 });
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Trail, beam, clockAngle, clockWords, radiusOf } from "../../../appliance/host/page/polar.js";
+import "../../../appliance/host/page/morewords.js";
 import { setLanguage } from "../../../appliance/host/page/words.js";
 
 globalThis.document = { documentElement: {} };
