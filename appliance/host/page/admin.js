@@ -1,17 +1,16 @@
 /** What an admin does in the room: its title, who is muted as they come in, who was sent out, and links for others. */
 
-import { ask, sentence } from "./ask.js";
-import { checkField, h, loadStyle, setText, svg } from "./dom.js";
+import { ask, sentence, shortly } from "./ask.js";
+import { checkField, h, loadStyle, setText } from "./dom.js";
 import { openEnrol } from "./enrol.js";
 import { choice, textField } from "./fields.js";
+import { qrPicture } from "./qr.js";
 import { isolated, t, timeWords } from "./words.js";
 
 /** Characters of a title or a name, as the host counts them. */
 const MOST = 64;
 /** For how many days a link may be good. */
 const DAYS = [1, 7, 30, 90, 365];
-/** Modules of quiet zone around a QR code (ISO/IEC 18004). */
-const QUIET = 4;
 /** Milliseconds after which a title was not taken by anybody. */
 const PATIENCE = 5000;
 
@@ -27,30 +26,20 @@ export async function openAdmin(house, what = "room") {
 }
 
 /** Characters as people and the host count them, not the halves of an emoji. @param {string} text */
-export const count = (text) => [...text].length;
-
-/**
- * The picture of a QR code; null when the host sent none that can be drawn.
- * @param {unknown} rows each a text of 0 and 1, a 1 is dark; without the quiet zone
- */
-export function qrPicture(rows) {
-	if (!Array.isArray(rows) || !rows.length || rows.length > 177) return null;
-	if (rows.some((row) => typeof row !== "string" || row.length !== rows.length || /[^01]/.test(row))) return null;
-	const side = rows.length + 2 * QUIET;
-	const runs = rows.flatMap((row, y) => [...row.matchAll(/1+/g)].map(({ 0: run, index }) => `M${index + QUIET} ${y + QUIET}h${run.length}v1h-${run.length}z`));
-	const paths = [svg("path", { class: "ground", d: `M0 0h${side}v${side}H0z` }), svg("path", { d: runs.join("") })];
-	return svg("svg", { class: "qr", viewBox: `0 0 ${side} ${side}`, "shape-rendering": "crispEdges", "aria-hidden": true }, ...paths);
-}
+const count = (text) => [...text].length;
 
 /** Copy by the browser's way, or by the old one where the page came without encryption. @param {HTMLInputElement} input */
 async function copy(input) {
-	input.focus();
-	input.select();
 	try {
 		await navigator.clipboard.writeText(input.value);
 		return true;
 	} catch {
-		return document.execCommand("copy");
+		const before = /** @type {HTMLElement} */ (document.activeElement);
+		input.focus();
+		input.select();
+		const copied = document.execCommand("copy");
+		if (copied) before.focus();
+		return copied; // else it stays marked, for the hand
 	}
 }
 
@@ -111,7 +100,7 @@ class LinkSheet {
 		this.#house.say(what.textContent ?? "");
 	}
 
-	/** @param {HTMLInputElement} url stays selected when it has to be copied by hand */
+	/** @param {HTMLInputElement} url */
 	async #copy(url) {
 		const copied = await copy(url);
 		this.#house.toast(t(copied ? "toast.linkCopied" : "link.byHand"), "link");
@@ -129,8 +118,10 @@ class RoomSheet {
 	}
 
 	/** @param {boolean} atTitle */
-	open(atTitle) {
+	async open(atTitle) {
 		const house = this.#house;
+		const list = h("ul");
+		await shortly(this.#look(list));
 		const title = this.#title();
 		const muteNew = checkField("set.muteNew", house.model.muteNew, (on) => house.send({ type: "mute_new", on }));
 		const box = /** @type {HTMLInputElement} */ (muteNew.querySelector("input"));
@@ -138,7 +129,8 @@ class RoomSheet {
 		const link = h("button", { class: "key", type: "button", onclick: () => openAdmin(house, "link") }, t("link"));
 		const device = h("button", { class: "key", type: "button", onclick: () => openEnrol(house) }, t("enrol"));
 		const keys = h("div", { class: "pair" }, link, device);
-		const content = [title.node, muteNew, h("p", { class: "second" }, t("admin.muteNew2")), keys, this.#sentOut()];
+		const sentOut = h("section", {}, h("h3", { class: "label" }, t("admin.sentOut")), list);
+		const content = [title.node, muteNew, h("p", { class: "second" }, t("admin.muteNew2")), keys, sentOut];
 		house.sheet(t("admin"), [h("div", { class: "admin" }, ...content)], () => this.#ends.forEach((end) => end()));
 		if (atTitle) title.input.select();
 	}
@@ -193,15 +185,7 @@ class RoomSheet {
 		});
 	}
 
-	/** Who was sent out stands at the end: what comes late moves nothing. */
-	#sentOut() {
-		const list = h("ul");
-		const section = h("section", {}, h("h3", { class: "label" }, t("admin.sentOut")), list);
-		this.#look(list);
-		return section;
-	}
-
-	/** @param {HTMLElement} list */
+	/** @param {HTMLElement} list of those who were sent out */
 	async #look(list) {
 		try {
 			const { removed } = await ask(this.#house, "removed");

@@ -4,6 +4,8 @@ import { t } from "./words.js";
 
 /** Milliseconds after which nobody waits any more. */
 const PATIENCE = 15_000;
+/** Milliseconds for which a press may seem to do nothing. */
+const SHORTLY = 500;
 
 /** @typedef {{room: string, token: () => string}} Place a room, and who asks there */
 
@@ -23,6 +25,11 @@ export async function ask({ room, token }, path, body, method = body ? "POST" : 
 	}).catch(() => null);
 	if (!response?.ok) throw new Error((await response?.text().catch(() => ""))?.trim() || t("end.network"));
 	return response.json();
+}
+
+/** Wait for what belongs into a dialog, so that it opens whole and nothing in it moves; but not for long. @param {Promise<void>} coming */
+export function shortly(coming) {
+	return Promise.race([coming, new Promise((resolve) => setTimeout(resolve, SHORTLY))]);
 }
 
 /** The sentence of whatever was thrown. @param {unknown} error */

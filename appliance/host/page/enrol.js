@@ -1,6 +1,6 @@
 /** A new device comes into the room: one that asks is let in, or a file for its card is made. For admins. */
 
-import { ask, sentence } from "./ask.js";
+import { ask, sentence, shortly } from "./ask.js";
 import { h, loadStyle, setText } from "./dom.js";
 import { textField } from "./fields.js";
 import { isolated, t, timeWords } from "./words.js";
@@ -38,19 +38,21 @@ class Enrol {
 		this.#place = place;
 	}
 
-	open() {
-		this.#house.sheet(t("enrol"), [this.#body]);
+	async open() {
+		const asking = h("section", { class: "admin", hidden: "" });
+		await shortly(this.#look(asking));
+		this.#house.sheet(t("enrol"), [this.#body, asking]);
 		this.#form();
-		this.#look();
 	}
 
-	/** Who asks to be let in stands below the form: nothing that is there already moves. */
-	async #look() {
+	/** Who asks to be let in stands below the form. @param {HTMLElement} section */
+	async #look(section) {
 		const { asking } = await ask(this.#place, "devices").catch(() => ({ asking: [] }));
 		if (!asking.length) return;
 		const rows = asking.map((/** @type {any} */ device) => this.#row(device));
 		const title = h("h3", { class: "label" }, t("enrol.asking"));
-		this.#body.after(h("section", { class: "admin" }, title, h("ul", {}, ...rows), h("p", { class: "second" }, t("enrol.compare"))));
+		section.append(title, h("ul", {}, ...rows), h("p", { class: "second" }, t("enrol.compare")));
+		section.hidden = false;
 	}
 
 	/** @param {{id: string, name: string, key: string, replaces: boolean}} device */

@@ -15,7 +15,7 @@ const STAYS = 6000;
 const WAY = 0.25;
 
 /** @param {number} seconds @returns {string} as on the face of a recorder: 12:40, 1:02:40 */
-export function runningTime(seconds) {
+function runningTime(seconds) {
 	const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
 	const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60)];
 	return hours ? `${hours}:${two(minutes % 60)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;

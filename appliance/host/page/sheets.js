@@ -22,16 +22,17 @@ export function sheet(title, content, closed) {
 	closeCurrent = () => {
 		const open = dialog.isConnected;
 		dialog.close();
-		if (open) closed?.();
+		if (!open) return false;
+		closed?.();
 		carry(null);
 		dialog.remove();
-		return open;
+		return true;
 	};
-	carry(dialog);
 	dialog.onclick = (event) => void (event.target === dialog && closeSheet());
 	dialog.onclose = closeCurrent;
 	document.body.append(dialog);
 	dialog.showModal();
+	carry(dialog);
 }
 
 /** @returns {boolean} whether one was open */

@@ -21,6 +21,7 @@ def _asking(host: MockHost) -> None:
 
 async def open_dialog(visit: Visit) -> None:
     await visit.page.locator("#settings").click()
+    await visit.page.locator("dialog .key", has_text="This room").click()
     await visit.page.locator("dialog .key", has_text="Add a device").click()
     await visit.wait_text("dialog h2", "Add a device")
 
@@ -46,9 +47,9 @@ async def test_a_file_is_made_and_the_host_is_not_told_the_password(visit: Visit
     assert visit.host.devices_asked == [
         {"path": "/rooms/studio/devices", "name": "Room 3", "url": f"http://localhost:{visit.host.port}"}
     ]
-    await visit.wait_text("dialog b", "kontor.toml for Room 3 is made.")
+    await visit.wait_text("dialog b", "kontor.toml for \u2068Room 3\u2069 is made.")
     assert "Copy it onto the boot partition of the card. It lets one device in, until" in await visit.text(
-        "dialog .enrol p"
+        "dialog .admin p"
     )
     assert await made(visit, "Download again") == text
     await visit.page.get_by_role("button", name="Another device").click()
@@ -85,15 +86,16 @@ async def test_what_the_host_refuses_is_said_and_the_devices_key_is_shown(visit:
 async def test_who_asks_is_let_in_by_its_key(visit: Visit) -> None:
     await visit.open()
     await visit.host.push({"type": "device_asks", "device": {"id": "attic", "name": "Attic"}})
-    await visit.wait_text("#toast span", "Attic bittet um Einlass: Einstellungen, Gerät hinzufügen.")
+    await visit.wait_text("#toast span", "Attic bittet um Einlass: Einstellungen, Dieser Raum, Gerät hinzufügen.")
     await visit.page.locator("#settings").click()
+    await visit.page.locator("dialog .key", has_text="Dieser Raum").click()
     await visit.page.locator("dialog .key", has_text="Gerät hinzufügen").click()
     await visit.wait_text("dialog li code", KEY)
     assert await visit.text("dialog li .second") == "Tritt an die Stelle von attic."
     await visit.page.get_by_role("button", name="Hereinlassen").click()
-    await visit.wait_text("dialog li > .second", "Attic kommt in einer halben Minute.")
+    await visit.wait_text("dialog li > .second", "\u2068Attic\u2069 kommt in einer halben Minute.")
     assert visit.host.devices_asked == [{"path": "/rooms/studio/devices/attic/admit", "key": KEY}]
-    assert await visit.text("#status") == "Attic kommt in einer halben Minute."
+    assert await visit.text("#status") == "\u2068Attic\u2069 kommt in einer halben Minute."
 
 
 @visiting()
@@ -101,6 +103,7 @@ async def test_others_see_nothing_of_it(visit: Visit) -> None:
     await visit.open()
     await visit.host.change("hamburg", site=site() | {"key": "1a2b 3c4d"})
     await visit.page.locator("#settings").click()
-    assert await visit.page.locator("dialog .key", has_text="Add a device").count() == 0
+    await visit.page.get_by_role("dialog", name="Settings").wait_for()
+    assert await visit.page.locator("dialog .key", has_text="This room").count() == 0
     assert not await visit.page.locator("#device-add").is_visible()
     assert not await visit.page.locator(".print").is_visible()

@@ -132,7 +132,14 @@ async def test_german_words(visit: Visit) -> None:
     await visit.wait_text("#recording b", "Aufnahme beendet.")
 
 
-NAMES = ["<b>Bold</b><script>alert(1)</script>", "Left \u202eright", "\u05d3\u05d5\u05d3", "x" * 64, "Bell\x07\nline", "\U0001f3f3\ufe0f\u200d\U0001f308" * 8]
+NAMES = [
+    "<b>Bold</b><script>alert(1)</script>",
+    "Left \u202eright",
+    "\u05d3\u05d5\u05d3",
+    "x" * 64,
+    "Bell\x07\nline",
+    "\U0001f3f3\ufe0f\u200d\U0001f308" * 8,
+]
 
 
 @pytest.mark.parametrize("width", [320, 360, 768, 1280])
@@ -144,7 +151,9 @@ async def test_bad_names_are_text_and_its_size_stays(visit: Visit, width: int) -
     tall = 44 if width >= 620 else 56
     for name in NAMES:
         await visit.host.record(5, id="x", name=name)
-        await visit.eventually(lambda: visit.page.locator("#recording .second").evaluate("n => n.textContent"), "gestartet")
+        await visit.eventually(
+            lambda: visit.page.locator("#recording .second").evaluate("n => n.textContent"), "gestartet"
+        )
         assert await height(visit) == tall
         key = await visit.page.locator("#recording").get_by_role("button", name="Gehen").bounding_box()
         first = visit.page.locator("#recording b")

@@ -1,7 +1,5 @@
 """The room as everybody sees it who has its link: bar, count, members."""
 
-import pytest
-
 from tests.host.page.mock_host import MockHost, member
 from tests.host.page.visits import Visit, visiting
 
@@ -137,58 +135,6 @@ async def test_without_real_levels_no_meter_is_invented(visit: Visit) -> None:
     await visit.host.speak(ben=-20)
     await visit.wait_text("#bar li:nth-child(2) .second", "Speaking")
     assert not await visit.page.locator("#bar .meter").first.is_visible()
-
-
-@visiting()
-async def test_a_members_menu_by_keyboard(visit: Visit) -> None:
-    await visit.open()
-    first = visit.page.locator("#members .tile > button").first
-    await first.focus()
-    for key, name in (
-        ("ArrowRight", "Ben Adeyemi"),
-        ("ArrowDown", "Tomás Ruiz"),
-        ("Home", "Hamburg"),
-        ("End", "Yuki Tanaka"),
-        ("ArrowUp", "Lena Brandt"),
-    ):
-        await visit.page.keyboard.press(key)
-        assert await visit.page.evaluate("document.activeElement.querySelector('bdi').textContent") == name
-    await visit.page.keyboard.press("Enter")
-    menu = visit.page.get_by_role("dialog", name="Lena Brandt")
-    volume = menu.get_by_role("slider", name="Volume")
-    assert await volume.evaluate("v => v === document.activeElement && v.value === '100' && v.max === '200'")
-    await visit.page.keyboard.press("ArrowRight")
-    assert await menu.locator("output").inner_text() == "105 %"
-    await menu.get_by_role("checkbox", name="Mute for me").check()
-    await visit.wait_text("#members .tile:nth-child(3) .second", "Muted for me")
-    await visit.page.keyboard.press("Escape")
-    assert await menu.count() == 0
-    assert await visit.page.evaluate("document.activeElement.querySelector('bdi').textContent") == "Lena Brandt"
-    tabbable = await visit.page.locator('#members .tile > button[tabindex="0"]').count()
-    assert tabbable == 1, "the list is one stop"
-
-
-def _admin(host: MockHost) -> None:
-    host.you["role"] = "admin"
-
-
-@pytest.mark.parametrize(
-    ("muted", "name", "type_"), [(False, "Mute for everyone", "mute"), (True, "Allow to speak", "unmute")]
-)
-@visiting(host=_admin)
-async def test_an_admin_mutes_and_lifts(visit: Visit, muted: bool, name: str, type_: str) -> None:
-    await visit.open()
-    await visit.host.change("ben", admin_muted=muted)
-    await visit.page.locator("#members .tile:nth-child(2) > button").click()
-    await visit.page.get_by_role("button", name=name).click()
-    await visit.host.heard({"type": type_, "member": "ben"})
-
-
-@visiting()
-async def test_only_an_admin_is_offered_to_mute_people(visit: Visit) -> None:
-    await visit.open()
-    await visit.page.locator("#members .tile:nth-child(2) > button").click()
-    assert await visit.page.get_by_role("button", name="Mute for everyone").count() == 0
 
 
 @visiting()
