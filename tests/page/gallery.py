@@ -7,7 +7,6 @@ picture has few colours, so that all of them together stay small; fonts are thos
 import argparse
 import asyncio
 import os
-import re
 import shutil
 import sys
 import zlib
@@ -21,7 +20,7 @@ from PIL import Image
 
 from tests.host.page.visits import Chrome
 from tests.page import scenes_devices, scenes_overview, scenes_room, scenes_sheets
-from tests.page.scenes import HEIGHTS, MICROPHONE, SCENES, Scene
+from tests.page.scenes import HEIGHTS, MICROPHONE, SCENES, Scene, moved_by_itself
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,8 +40,6 @@ FAR = 72
 TOLERANCE = 0.004
 """Share of the pixels that may be others: a meter's segment, a cell of the last minute, a clock."""
 MOST_BYTES = 8_000_000
-_MAY_MOVE = re.compile(r'class="tile"|<button class="key (?:own|side)"')
-"""Tiles, when somebody comes; and in a narrow dock the own key, which is wider in states that have no hand (picture 6)."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -96,9 +93,7 @@ async def draw(
         }
         async with chrome.visit(**options, host=scene.host, **scene.context) as visit:
             page = await scene.play(visit) or visit.page
-            moved = [
-                shift for shift in await visit.shifts() if not all(_MAY_MOVE.search(str(part)) for part in shift[1:])
-            ]
+            moved = moved_by_itself(await visit.shifts())
             assert not moved, f"{scene.name}: something moved by itself: {moved}"
             for look in group:
                 drawn[look] = await _picture(page, look, scene.heights[look.width])

@@ -35,9 +35,10 @@ INSIDE = (
 SMALL = """() => {
   const more = (style, ...sides) => style.content === "none" || style.position !== "absolute" ? 0
     : sides.reduce((sum, side) => sum - (parseFloat(style[side]) || 0), 0);
-  return [...document.querySelectorAll("button, a, input, select")].filter((n) => n.checkVisibility()).map((n) => {
+  const targets = [...document.querySelectorAll("button, a, input, select")].filter((n) => n.checkVisibility());
+  return targets.map((n) => {
     const box = n.getBoundingClientRect(), after = getComputedStyle(n, "::after");
-    return [n.id || n.textContent, box.width, box.width + more(after, "left", "right"), box.height + more(after, "top", "bottom")];
+    return [n.id || n.innerText, box.width, box.width + more(after, "left", "right"), box.height + more(after, "top", "bottom")];
   }).filter(([, shown, width, height]) => shown > 1 && (width < 43.9 || height < 43.9));
 }"""
 """Targets below 44 px, with what an ::after adds to them."""
