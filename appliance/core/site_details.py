@@ -159,6 +159,31 @@ def read_details(details: Fields, *, gate_open: bool) -> dict[str, Any]:
     return found
 
 
+_TIMES = (("proof", "since"), ("config", "applied"), ("link", "since"))
+
+
+def by_the_host(details: Fields, ahead: int) -> dict[str, Any]:
+    """``details`` in the host's time, which is the one that pages go by.
+
+    :param details: as :func:`fitting` gives them.
+    :param ahead: seconds that our clock is before the host's.
+    """
+    told = dict(details)
+    for part, field in _TIMES:
+        if field in told.get(part, {}):
+            told[part] = {**told[part], field: _earlier(told[part][field], ahead)}
+    if "held" in told:
+        told["held"] = {
+            reason: [None if at is None else _earlier(at, ahead) for at in span]
+            for reason, span in told["held"].items()
+        }
+    return told
+
+
+def _earlier(second: int, seconds: int) -> int:
+    return min(LAST_SECOND, max(0, second - seconds))
+
+
 def fitting(details: Fields) -> dict[str, Any]:
     """As much of ``details`` as :func:`read_details` takes: each value that it would refuse is left out, and empty parts are."""
     tried = {key: _one_by_one(key, value) if key in _PARTS else value for key, value in details.items()}

@@ -42,6 +42,8 @@ _UNNOTICED = 2.0
 _ABSENT = 5.0
 """Seconds without a presence socket that are somebody's concern, though sound flows."""
 _ROUTE_EVERY = 0.5
+_MOMENT = 5
+"""Seconds by which clocks differ that are set: a host tells its own in whole seconds."""
 _LEAVE_SECONDS = 1.0
 _GIVES_UP: frozenset[FaultKind] = frozenset({"replaced", "refused", "gone"})
 """Faults after which the media connection is not held."""
@@ -103,6 +105,8 @@ class HostedEngine:
         """When presence was lost while sound went on."""
         self._refused = False
         self._told_of_site: SiteReport | None = None
+        self._ahead = 0
+        """Seconds that our clock is before the host's, when that is more than a moment."""
         self._leaving = asyncio.Event()
         self._route_changed = asyncio.Event()
 
@@ -184,7 +188,7 @@ class HostedEngine:
         before, self._told_of_site = self._told_of_site, report
         only_louder = before is not None and replace(before, loudspeaker=report.loudspeaker) == report
         self._outbox.put("muted", protocol.SetMuted(not report.gate_open))
-        self._outbox.put("report", site_message(report), at_once=not only_louder)
+        self._outbox.put("report", site_message(report, self._ahead), at_once=not only_louder)
         if report.recording or (before is not None and before.recording):
             self._outbox.put("recording", protocol.SetRecording(report.recording))
 
@@ -345,6 +349,7 @@ class HostedEngine:
         if not (there and await self._media.resume()):
             await self._media.join(signalling, token)
             self._counters.add("joins")
+        self._go_by(signalling.skew)
         self._outbox.open()
         self._refused = False
         self._reconnect.connected(asyncio.get_running_loop().time())
@@ -354,6 +359,13 @@ class HostedEngine:
             unheard = _NOT_HEARD if said.open_network else ""
             self._tell(contract.PhaseChanged(LinkPhase.IN_ROOM, unheard or trust.clock_words(signalling.skew)))
         await self._media.watch()
+
+    def _go_by(self, skew: float | None) -> None:
+        """What a device tells of times is in the host's: its own clock may be anything until it was set."""
+        if skew is not None:
+            self._ahead = round(skew) if abs(skew) > _MOMENT else 0
+        if self._told_of_site is not None:
+            self._outbox.put("report", site_message(self._told_of_site, self._ahead))
 
     def _take(self, message: ServerMessage) -> None:
         match message:

@@ -12,6 +12,7 @@ from appliance.core.controls import Door
 from appliance.core.protocol import ClientMessage, CloseCode, ServerMessage
 from appliance.core.reconnect import Fault, FaultKind
 from appliance.core.roster import Member
+from appliance.core.site_details import by_the_host
 from appliance.core.units import SILENCE
 from appliance.rooms import contract
 from appliance.rooms.contract import RoomEvent, SiteReport
@@ -109,9 +110,10 @@ class Outbox:
         return list(pending.values())
 
 
-def site_message(report: SiteReport) -> protocol.Report:
+def site_message(report: SiteReport, ahead: int = 0) -> protocol.Report:
     """A report as the host takes it.
 
+    :param ahead: seconds that our clock is before the host's.
     :raises ProtocolError: it says something that may not be said, or in another form.
     """
     site: dict[str, Any] = {
@@ -127,7 +129,7 @@ def site_message(report: SiteReport) -> protocol.Report:
     if report.quiet_until is not None:
         site["quiet_until"] = report.quiet_until
     if report.details:
-        site["details"] = dict(report.details)
+        site["details"] = by_the_host(report.details, ahead)
     return protocol.Report(protocol.read_site(site))
 
 

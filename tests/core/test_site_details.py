@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from appliance.core.arrays import ARRAYS, MOST_MICROPHONES
 from appliance.core.controls import Reason
 from appliance.core.protocol import MOST_CLIENT_BYTES, ProtocolError, Report, client_text, parse_client
-from appliance.core.site_details import LAST_SECOND, MOST_COUNT, fitting, read_details
+from appliance.core.site_details import LAST_SECOND, MOST_COUNT, by_the_host, fitting, read_details
 from tests.core.presence import SITE, json_values, wire
 
 DETAILS: dict[str, Any] = {
@@ -131,6 +131,18 @@ def test_what_is_out_of_bounds_is_refused_by_one_and_left_out_by_the_other(detai
 def test_one_bad_figure_does_not_cost_the_others() -> None:
     found = fitting({"health": {**DETAILS["health"], "temperature_c": -274}, "bundle": False, "link": {"since": "now"}})
     assert found == {"health": {k: v for k, v in DETAILS["health"].items() if k != "temperature_c"}, "bundle": False}
+
+
+def test_times_are_told_by_the_clock_of_the_host() -> None:
+    told_by_host = by_the_host(DETAILS, 1_000)
+    assert told_by_host["held"] == {"switch": [1_794_999_000, 1_795_000_680], "quiet hours": [1_795_001_000, None]}
+    assert told_by_host["proof"] == {**DETAILS["proof"], "since": 1_793_999_000}
+    assert told_by_host["config"] == {**DETAILS["config"], "applied": 1_794_999_120}
+    assert told_by_host["link"]["since"] == 1_794_999_124
+    assert by_the_host(DETAILS, 0) == DETAILS
+    assert by_the_host({"bundle": True}, 1_000) == {"bundle": True}
+    for ahead in (2**40, -(2**40)):
+        assert read_details(by_the_host(DETAILS, ahead), gate_open=True), "whatever a clock says, it is a time"
 
 
 def test_fractions_are_rounded_to_what_can_be_shown() -> None:

@@ -2,32 +2,36 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from aiohttp import web
 
 from appliance.core import protocol
+from appliance.core.controls import Door
 from appliance.core.lamps import LinkPhase
 from appliance.core.reconnect import Fault
+from appliance.core.roster import Kind
 from appliance.core.state import WayState
 from appliance.host.approach import Approach
 from appliance.host.config import HostConfig, RoomConfig
 from appliance.host.server import Host
-from appliance.rooms.contract import PhaseChanged, RoomEvent, RoomRefused
+from appliance.rooms.contract import PhaseChanged, RoomEvent, RoomRefused, SiteReport
 from appliance.rooms.hosted import HostedEngine, HostedSettings, _first_of
 from appliance.rooms.signalling import Credentials, Lost, Signalling, fixed_credentials
+from tests.support import until
 
 KEY = bytes(range(32))
 ASKED = web.AppKey("asked", list[str])
 
 
-def token(identity: str = "anna", room: str = "main") -> str:
-    claims = protocol.Claims(room, identity, identity.capitalize(), "speaker", "person", int(time.time()) + 600, "k1")
+def token(identity: str = "anna", room: str = "main", kind: Kind = "person") -> str:
+    claims = protocol.Claims(room, identity, identity.capitalize(), "speaker", kind, int(time.time()) + 600, "k1")
     return protocol.issue(claims, KEY)
 
 
@@ -233,6 +237,27 @@ async def test_a_clock_that_is_a_day_off_is_told_and_keeps_nobody_out(
     async with hosting(certificate) as host, staying(url_of(host), fixed_credentials(token())) as stay:
         await stay.reach(LinkPhase.IN_ROOM)
         assert stay.reasons[-1] == f"This device's clock is about a day {words} the server's."
+
+
+async def test_times_that_a_device_tells_are_the_hosts_whatever_its_own_clock_says(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = SimpleNamespace(time=lambda: time.time() + 86_400)
+    monkeypatch.setattr("appliance.rooms.trust.time", wrong)
+    now = int(time.time())
+    details = {"link": {"phase": "in_room", "since": now + 86_400}, "held": {"switch": [now + 86_390, None]}}
+    lamps = dict.fromkeys(("mic", "room", "speak", "fault"), "off")
+    async with hosting(certificate) as host, staying(url_of(host), fixed_credentials(token(kind="site"))) as stay:
+        stay.engine.report_site(SiteReport(False, ("switch",), Door.OPEN, lamps, -90.0, details=details))
+        await stay.reach(LinkPhase.IN_ROOM)
+
+        def told() -> Mapping[str, Any]:
+            member = host._conferences["main"].roster.get("anna")
+            return {} if member is None or member.site is None else member.site.get("details", {})
+
+        await until(told)
+        assert abs(told()["link"]["since"] - now) < 10
+        assert abs(told()["held"]["switch"][0] - (now - 10)) < 10
 
 
 async def test_what_ends_first_ends_the_others() -> None:
