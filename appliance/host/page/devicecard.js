@@ -49,26 +49,23 @@ class Gate {
 			setText(value, row.words);
 			setAttribute(this.#lamps[n], "data-lamp", row.holds ? "steady" : "off");
 			node.classList.toggle("holds", row.holds);
+			node.classList.toggle("brief", row.words.length < 6);
 		}
 	}
 }
 
 class Proof {
-	#number = h("b", { class: "proof-number" });
+	#number = h("b");
+	#sign = icon("warn");
 	#words = h("p", { class: "second" });
-	/** Stands below all that is there already. */
-	broken = h("p", { class: "ways second" });
-	node = cell("proof", this.#number, this.#words).node;
+	node = cell("proof", h("p", { class: "proof-number" }, this.#number, this.#sign), this.#words).node;
 
 	/** @param {Site} site @param {number} now */
 	show(site, now) {
 		const proof = site.details?.proof;
 		setText(this.#number, proof?.violations === undefined ? "–" : figure(proof.violations));
 		setText(this.#words, proof ? proofWords(proof, now) : t("devices.older"));
-		if (this.broken.hidden !== !proof?.violations || !this.broken.firstChild) {
-			this.broken.hidden = !proof?.violations;
-			this.broken.replaceChildren(icon("warn"), t("proof.broken"));
-		}
+		setAttribute(this.#sign, "class", proof?.violations ? "icon bad" : "icon unknown");
 	}
 }
 
@@ -155,7 +152,7 @@ export class DeviceCard {
 		const keys = h("div", { class: "device-keys" }, this.#mute, this.#ask, this.#bundle);
 		const head = h("div", { class: "device-head" }, h("div", { class: "device-names" }, this.#title, this.#state), keys);
 		const plot = cell("polar", h("p", { class: "second" }, t("polar.when")), this.#polar.node).node;
-		const facts = h("div", { class: "device-facts" }, this.#proof.node, this.#config.node, this.#proof.broken);
+		const facts = h("div", { class: "device-facts" }, this.#proof.node, this.#config.node);
 		const sheet = h("div", { class: "device-sheet" }, this.#gate.node, plot, facts, this.#health.node);
 		this.node = h("article", { class: "device-page" }, back, head, sheet);
 	}

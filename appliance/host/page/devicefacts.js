@@ -131,10 +131,12 @@ export const figure = (n, digits = 0) => new Intl.NumberFormat(tag(), { maximumF
 /** @param {string} digest @returns {string} its first eight digits in groups of four, as far as one compares by eye */
 export const digestWords = (digest) => (digest.replace(/^\w+:/, "").slice(0, 8).match(/.{1,4}/g) ?? []).join(" ");
 
-/** What the number of the proof means. @param {NonNullable<Details["proof"]>} proof @param {number} now */
-export function proofWords({ checked, since }, now) {
-	const known = checked !== undefined && since !== undefined;
-	return t("proof.frames") + (known ? ` ${t("proof.checked", { n: figure(checked), date: date(since, now, "long") })}` : "");
+/** What the number of the proof means, and what to do if it is not 0. @param {NonNullable<Details["proof"]>} proof @param {number} now */
+export function proofWords({ violations, checked, since }, now) {
+	const frames = t("proof.frames");
+	if (violations) return `${frames} ${t("proof.broken")}`;
+	if (checked === undefined || since === undefined) return frames;
+	return `${frames} ${t("proof.checked", { n: figure(checked), date: date(since, now, "long") })}`;
 }
 
 /** @typedef {{word: string, value: string, mono?: boolean, full?: string}} Fact */

@@ -223,7 +223,7 @@ class DevicesPage {
 		const heads = ["MIC", "ROOM"].map((word) => h("th", { scope: "col", class: "label" }, word));
 		const head = h("thead", {}, h("tr", {}, this.#count, ...heads));
 		const table = h("table", { onkeydown: walk, "aria-label": t("devices") }, head, this.#body);
-		return h("nav", { class: "device-list", "aria-label": t("devices") }, backTo("/", "rooms"), table, this.#adder());
+		return h("nav", { class: "device-list", "aria-label": t("devices") }, h("h1", {}, t("devices")), table, this.#adder());
 	}
 
 	#adder() {
@@ -257,9 +257,9 @@ class DevicesPage {
 		if (!this.#card || this.#shown !== entry?.key) {
 			this.#card = null;
 			this.#shown = entry?.key ?? "";
-			if (entry) this.#card = new DeviceCard(this.#house, backTo("/devices", "devices.back"));
+			if (entry) this.#card = new DeviceCard(this.#house, back());
 			this.node.querySelector(".device-page")?.remove();
-			this.node.append(this.#card?.node ?? h("div", { class: "device-page" }, backTo("/devices", "devices.back"), notice("devices.gone", "devices.gone2")));
+			this.node.append(this.#card?.node ?? h("div", { class: "device-page" }, back(), notice("devices.gone", "devices.gone2")));
 		}
 		if (entry) this.#card?.show(entry, now);
 	}
@@ -272,14 +272,14 @@ class DevicesPage {
 	}
 }
 
-/** The way back, on narrow pages. @param {string} path @param {string} word */
-function backTo(path, word) {
-	return h("a", { class: "device-back", href: path }, icon("back"), t(word));
+/** The way back to the list, on narrow pages. */
+function back() {
+	return h("a", { class: "device-back", href: "/devices" }, icon("back"), t("devices.back"));
 }
 
 /** @param {string} first @param {string} second @param {...Node} more */
 function notice(first, second, ...more) {
-	return h("div", { class: "devices-notice" }, backTo("/", "rooms"), h("h1", { tabindex: -1 }, t(first)), h("p", {}, t(second)), ...more);
+	return h("div", { class: "devices-notice" }, h("h1", { tabindex: -1 }, t(first)), h("p", {}, t(second)), ...more);
 }
 
 /** @param {House} house @param {string} [device] the id in the address @returns {View} */

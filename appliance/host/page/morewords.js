@@ -148,7 +148,7 @@ const MORE = {
 	proof: ["Proof of mute", "Nachweis der Stummheit"],
 	"proof.frames": ["frames left while the gate was closed.", "Rahmen gingen hinaus, während das Mikrofon zu war."],
 	"proof.checked": ["{n} checked since {date}, every engine.", "{n} geprüft seit {date}, auf jedem Weg."],
-	"proof.broken": ["Unplug this device and send its support bundle.", "Gerät vom Strom nehmen und das Diagnosepaket einsenden."],
+	"proof.broken": ["Unplug this device and send its support bundle.", "Gerät ausstecken, Diagnosepaket einsenden."],
 
 	config: ["Config", "Konfiguration"],
 	"config.version": ["Version", "Version"],
