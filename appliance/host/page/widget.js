@@ -224,7 +224,7 @@ class Widget {
 		setAttribute(page.body, "data-view", "room"); // its dock is the room's
 		const head = h("header", {}, h("h1", { class: "line" }, this.#room), this.#count);
 		const list = h("ol", { "aria-label": t("who") }, ...this.#speakers.map((speaker) => speaker.node));
-		page.body.append(head, list, this.#key.node);
+		page.body.append(head, h("main", {}, list), this.#key.node);
 	}
 
 	/** @param {Window} win */
