@@ -55,8 +55,6 @@ async def test_it_is_still_said_after_the_network_came_back(visit: Visit) -> Non
     await visit.page.wait_for_selector("#notice", state="hidden")
 
 
-
-
 UNTOUCHED = """
 addEventListener("DOMContentLoaded", () => {
   const look = setInterval(() => {

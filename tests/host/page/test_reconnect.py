@@ -32,6 +32,10 @@ RTCPeerConnection.prototype.getStats = async function () {
 """``deaf = last``: from now on nothing comes over that connection, and the browser has not noticed."""
 
 
+EVENTS = ["dispatchEvent(new Event('online'))", "navigator.connection.dispatchEvent(new Event('change'))"]
+"""How a browser tells of another network."""
+
+
 async def live(visit: Visit) -> None:
     await visit.own.click()
     await visit.own_is("live")
@@ -73,7 +77,7 @@ async def test_a_busy_moment_is_no_sleep(visit: Visit) -> None:
     assert "reconnecting" not in await visit.page.evaluate("seen.own")
 
 
-@pytest.mark.parametrize("event", ["dispatchEvent(new Event('online'))", "navigator.connection.dispatchEvent(new Event('change'))"])
+@pytest.mark.parametrize("event", EVENTS)
 @visiting(script=DEAF)
 async def test_in_another_network_the_broken_connection_is_noticed_within_two_seconds(visit: Visit, event: str) -> None:
     await visit.open()
@@ -93,7 +97,7 @@ async def test_another_network_that_carries_is_not_noticed(visit: Visit) -> None
     await visit.open()
     await visit.join()
     await live(visit)
-    await visit.page.evaluate("dispatchEvent(new Event('online')), navigator.connection.dispatchEvent(new Event('change'))")
+    await visit.page.evaluate(", ".join(EVENTS))
     await asyncio.sleep(2)
     await visit.own_is("live")
     assert await visit.page.evaluate("seen.own") == ["connecting", "muted", "live"]
@@ -119,7 +123,9 @@ async def test_a_browser_without_webrtc_says_so_and_shows_the_room(visit: Visit)
     await _cannot(visit)
 
 
-@visiting(script="window.RTCPeerConnection = class { constructor() { throw new DOMException('', 'NotSupportedError'); } };")
+@visiting(
+    script="window.RTCPeerConnection = class { constructor() { throw new DOMException('', 'NotSupportedError'); } };"
+)
 async def test_a_browser_whose_webrtc_is_switched_off_says_so(visit: Visit) -> None:
     await visit.open()
     await visit.own.click()

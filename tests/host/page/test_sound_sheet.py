@@ -98,7 +98,11 @@ async def test_a_mute_while_the_microphone_is_changed_holds(visit: Visit) -> Non
 
 @pytest.mark.parametrize(
     ("words", "setting"),
-    [("Suppress noise", "noiseSuppression"), ("Cancel echo", "echoCancellation"), ("Automatic level", "autoGainControl")],
+    [
+        ("Suppress noise", "noiseSuppression"),
+        ("Cancel echo", "echoCancellation"),
+        ("Automatic level", "autoGainControl"),
+    ],
 )
 @visiting(script=KEEP)
 async def test_processing_changes_while_live(visit: Visit, words: str, setting: str) -> None:
@@ -358,7 +362,9 @@ async def test_a_sheet_that_does_not_come_can_be_tried_again(visit: Visit) -> No
     await open_sheet(visit)
 
 
-JUNK = 'localStorage.setItem("kontor", JSON.stringify({ volume: "loud", release: null, microphone: "gone", noise: 7 }));'
+JUNK = (
+    'localStorage.setItem("kontor", JSON.stringify({ volume: "loud", release: null, microphone: "gone", noise: 7 }));'
+)
 
 
 @visiting(script=JUNK)
