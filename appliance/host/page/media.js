@@ -253,7 +253,7 @@ async function received(connection) {
 /** What has come in; Firefox counts it by pair and not by transport. @param {any[]} reports @returns {number | undefined} */
 export function bytes(reports) {
 	const counts = (/** @type {string} */ type) => reports.filter((report) => report.type === type && Number.isFinite(report.bytesReceived));
-	const [found] = [counts("transport"), counts("candidate-pair")].filter((some) => some.length);
+	const found = [counts("transport"), counts("candidate-pair")].find((some) => some.length);
 	return found?.reduce((sum, report) => sum + report.bytesReceived, 0);
 }
 
