@@ -9,7 +9,7 @@ import { hush } from "./hint.js";
 import { SILENCE } from "./model.js";
 
 /** Milliseconds. */
-export const LENGTH = 5000;
+const LENGTH = 5000;
 /** dBov below which nobody spoke. */
 const HEARD = -55;
 

@@ -9,7 +9,7 @@
 /** @typedef {{loss: number | null, jitter: number | null, roundTrip: number | null}} Figures percent, milliseconds, milliseconds; null: not counted here */
 
 /** What is still good, and what is still uneven. @type {Record<keyof Figures, readonly [number, number]>} */
-export const LIMITS = { loss: [2, 8], jitter: [30, 80], roundTrip: [250, 600] };
+const LIMITS = { loss: [2, 8], jitter: [30, 80], roundTrip: [250, 600] };
 /** Milliseconds over which loss is taken, and packets without which it says nothing. */
 const [WINDOW, FEW] = [10_000, 50];
 /** Reports in a row until the word gets worse, and until it gets better. */
