@@ -30,7 +30,8 @@ export class MemberMenu {
 		this.#tile = tile;
 		this.#closed = closed;
 		this.id = member.id;
-		this.node = h("div", { class: "menu", role: "dialog", "aria-label": member.name }, ...this.#volume(changed), this.#orders);
+		const name = h("b", { class: "line" }, h("bdi", {}, member.name)); // for where the tile is scrolled away
+		this.node = h("div", { class: "menu", role: "dialog", "aria-label": member.name }, name, ...this.#volume(changed), this.#orders);
 		this.show(member);
 		tile.button.setAttribute("aria-expanded", "true");
 		tile.node.append(this.node);

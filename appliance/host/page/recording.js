@@ -41,11 +41,12 @@ export class Recording {
 	/** Draw what is so now: after every change of a room, in another language, and by itself with every second. */
 	show() {
 		const feed = this.#concerned();
+		if (!this.#isOurs(this.#feed)) this.#forget();
 		const state = feed?.model.recording ?? null;
-		if (!state && this.#state && this.#isOurs(this.#feed)) this.#end();
+		if (!state && this.#state) this.#end();
 		else if (state && (feed !== this.#feed || state.starts !== this.#state?.starts)) this.#announce(feed, state);
 		else if (state) this.#state = state;
-		else if (performance.now() >= this.#endsAt) this.#state = this.#feed = null;
+		else if (performance.now() >= this.#endsAt) this.#forget();
 		this.#draw();
 	}
 
@@ -58,6 +59,12 @@ export class Recording {
 	/** @param {Feed | null} feed */
 	#isOurs(feed) {
 		return feed !== null && !feed.ended && (feed === this.#house.stay || feed === this.#house.shown);
+	}
+
+	/** Of a room that one is no longer at, nothing is said. */
+	#forget() {
+		this.#feed = this.#state = null;
+		this.#endsAt = 0;
 	}
 
 	/** @param {Feed | null} feed @param {Recorded} state */

@@ -16,6 +16,7 @@ from appliance.rooms.device_key import DeviceKey
 from appliance.rooms.enrolment import enrolling_credentials
 from appliance.rooms.signalling import Lost, Signalling
 from tests.host.harness import House, house, token
+from tests.host.member import Presence
 from tests.host.page.visits import ARGUMENTS, WATCH
 from tests.support import need
 
@@ -190,3 +191,68 @@ async def test_an_admin_makes_a_card_and_lets_in_who_asks(tmp_path: Path) -> Non
         assert card["room"]["url"] == f"http://localhost:{home.host.address[1]}"
         credentials = enrolling_credentials(card["device"]["id"], "Room 3", key, card["room"]["enrolment"])
         assert await credentials(signalling)
+
+
+@pytest.mark.browser
+async def test_an_admin_s_link_lets_somebody_in_and_out_and_in_again(tmp_path: Path) -> None:
+    async with windows(tmp_path) as (home, browser):
+        boss = await window(home, browser, "boss", "admin")
+        await boss.locator("#link").click()
+        await boss.get_by_role("textbox", name="Name of whoever it is for").fill("Sam Okafor")
+        await boss.keyboard.press("Enter")
+        await boss.get_by_role("button", name="Copy").wait_for()
+        assert await boss.locator("dialog .qr").is_visible()
+        link = await boss.locator("dialog .copy input").input_value()
+        await boss.keyboard.press("Escape")
+        sam = await (await browser.new_context(viewport={"width": 1280, "height": 800}, locale="en")).new_page()
+        await sam.goto(link)
+        await sam.get_by_role("heading", name="Studio").wait_for()
+        assert await sam.locator("#self-name").inner_text() == "Sam Okafor"
+        assert not await sam.locator("#link").is_visible()
+        await join(sam)
+        await boss.locator("#members .tile", has_text="Sam Okafor").get_by_role("button").first.click()
+        await boss.get_by_role("button", name="Remove").click()
+        await boss.get_by_role("button", name="Remove for good").click()
+        await sam.locator("#end", has_text="You were removed from this room.").wait_for()
+        await boss.locator("#settings").click()
+        await boss.get_by_role("button", name="This room").click()
+        await boss.get_by_role("button", name="Let Sam Okafor in again").click()
+        await boss.get_by_text("May come in again.").wait_for()
+        await sam.get_by_role("button", name="Try again").click()
+        await own_is(sam, "join")
+
+
+@pytest.mark.browser
+async def test_a_title_that_an_admin_gives_is_read_by_all_and_a_bad_one_is_refused(tmp_path: Path) -> None:
+    async with windows(tmp_path) as (home, browser):
+        anna = await window(home, browser, "anna")
+        boss = await window(home, browser, "boss", "admin")
+        await boss.locator("#settings").click()
+        await boss.get_by_role("button", name="This room").click()
+        title = boss.get_by_role("textbox", name="Title of the room")
+        await title.fill("Left \u202eright")
+        await boss.get_by_role("button", name="Rename").click()
+        await boss.locator("dialog .wrong", has_text="The host does not take this title").wait_for()
+        await title.fill("  Radio <b>Kontor</b> ")
+        await boss.get_by_role("button", name="Rename").click()
+        await anna.get_by_role("heading", name="Radio <b>Kontor</b>").wait_for()
+        await boss.locator("#toast", has_text="The room has a new title.").wait_for()
+
+
+@pytest.mark.browser
+async def test_a_recording_is_counted_down_for_all(tmp_path: Path) -> None:
+    async with (
+        windows(tmp_path) as (home, browser),
+        Presence(house=home, hello=token("rec", "admin")) as recorder,
+    ):
+        anna = await window(home, browser, "anna")
+        await join(anna)
+        await recorder.send(type="recording", on=True)
+        await anna.locator("#recording b", has_text="Recording starts in 5 s").wait_for()
+        assert "started by \u2068Rec\u2069" in await anna.locator("#recording").inner_text()
+        await anna.locator("#recording b", has_text="Recording, 0:00").wait_for()
+        late = await window(home, browser, "late")
+        await late.locator("#recording b", has_text="Recording, 0:0").wait_for()
+        await recorder.send(type="recording", on=False)
+        for page in (anna, late):
+            await page.locator("#recording b", has_text="Recording stopped.").wait_for()
