@@ -5,11 +5,9 @@ answered by a browser page of the same test (:mod:`tests.host.page.answering`), 
 """
 
 import asyncio
-import base64
 import functools
 import json
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import segno
@@ -18,60 +16,21 @@ from multidict import CIMultiDict
 
 from appliance.host.http import Refusal
 from appliance.host.pages import Pages
+from tests.host.page.mock_state import Message, RoomState, member, site, studio, token
+
+__all__ = ["Message", "MockHost", "member", "site", "studio", "token"]
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; "
     "worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-Message = dict[str, Any]
-Answer = Callable[[str], Awaitable[str]]
 
-
-def member(identity: str, name: str, hue: int, place: int, **fields: Any) -> Message:
-    """A member as presence carries it: listening and unmuted unless ``fields`` say otherwise."""
-    return {
-        "id": identity,
-        "name": name,
-        "initials": "".join(word[0] for word in name.split())[:2].upper() if " " in name else name[:2].upper(),
-        "kind": "person",
-        "role": "speaker",
-        "state": "listening",
-        "joined": True,
-        "muted": False,
-        "admin_muted": False,
-        "hand": False,
-        "sign": {"hue": hue, "place": place},
-        "site": None,
-    } | fields
-
-
-def site(gate: str = "open", reasons: tuple[str, ...] = (), **lamps: str) -> Message:
-    """What a device reports of itself."""
-    lit = {"mic": "off" if gate == "open" else "steady", "room": "steady", "speak": "off", "fault": "off"}
-    return {"gate": gate, "reasons": list(reasons), "door": "open", "lamps": lit | lamps, "loudspeaker": -127}
-
-
-def studio() -> list[Message]:
-    """The five who are in the design's pictures."""
-    return [
-        member("hamburg", "Hamburg", 1, 11, kind="site", site=site()),
-        member("ben", "Ben Adeyemi", 5, 1),
-        member("lena", "Lena Brandt", 2, 8, state="muted", muted=True),
-        member("tomas", "Tomás Ruiz", 4, 3, state="hand", hand=True),
-        member("yuki", "Yuki Tanaka", 7, 7),
-    ]
-
-
-def token(**claims: Any) -> str:
-    """A token with these claims and a signature that nobody checks."""
-    return f"{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.signature"
-
-
-class MockHost:
+class MockHost(RoomState):
     """One room, by default "studio", and its page on 127.0.0.1. Further rooms of the same host are made by :meth:`add`."""
 
     def __init__(self, room: str = "studio", title: str = "Studio") -> None:
+        super().__init__(room, title)
         self.room = room
         self.others: list[MockHost] = []
         """Further rooms; each is spoken for like this one."""
@@ -80,56 +39,6 @@ class MockHost:
         self.pages = _pages()
         self.away = False
         """There is only a proxy, which says so."""
-        self.you: Message = {"id": "mira", "name": "Mira Koch", "role": "speaker", "kind": "person"}
-        self.sign = (0, 6)
-        self.members = studio()
-        self.slots: list[str | None] = [None, None, None]
-        self.levels = "real"
-        self.token = token(name="Mira Koch", room=room)
-        self.silent = False
-        """Answer no hello."""
-        self.asking: list[Message] = []
-        """Devices that ask to be let in."""
-        self.devices_refuse = ""
-        """What a request for a new device is refused with."""
-        self.bundle: bytes | None = None
-        """What the device has sent, once it has packed it."""
-        self.bundle_refuse = ""
-        """What a request for one is refused with."""
-        self.devices_asked: list[Message] = []
-        """What the page asked of devices."""
-        self.links_refuse = ""
-        """What a request for a link is refused with."""
-        self.links_asked: list[Message] = []
-        """What the page asked of links."""
-        self.removed: list[Message] = []
-        """Who was sent out."""
-        self.title = title
-        self.title_refuse = ""
-        """What a new title is refused with."""
-        self.recording: Message | None = None
-        self.clock = 0.0
-        """Seconds by which the host's clock is ahead of everybody's."""
-        self.refuse: int | None = None
-        """Close code that answers the next hellos,"""
-        self.reason = ""
-        """and the reason given with it."""
-        self.named: str | None = None
-        """The token that a proxy's word gets."""
-        self.media_status = 201
-        self.relays: list[str] = []
-        """Link headers of an answer."""
-        self.last_spoke: Message | None = None
-        self.rooms: list[Message] | None = None
-        """What whom a proxy names is told of all rooms."""
-        self.listen_only: str | None = None
-        self.answer: Answer | None = None
-        self.received: list[Message] = []
-        """What the page said after its hello."""
-        self.panel_received: list[Message] = []
-        self.deleted: list[str] = []
-        self.panel_state: Message | None = None
-        self.violations: list[Any] = []
         self._sockets: set[web.WebSocketResponse] = set()
         self._panels: set[web.WebSocketResponse] = set()
         self._news = asyncio.Condition()
@@ -255,7 +164,7 @@ class MockHost:
         return {
             "type": "welcome",
             "v": 1,
-            "you": self.you,
+            "you": self.own,
             "room": {"id": self.room, "title": self.title},
             "now": self.now,
             "recording": self.recording,

@@ -29,7 +29,6 @@ async def test_links_add_up(visit: Visit) -> None:
     await visit.page.goto(visit.host.address)
     await visit.wait_text("#count", "5 here")
     assert await visit.texts("#rooms-list .name") == ["Studio"]
-    await visit.page.goto("about:blank")
     await visit.page.goto(visit.host.others[0].address)
     await visit.wait_text("#title", "Workshop")
     assert await visit.texts("#rooms-list .name") == ["Studio", "Workshop"]

@@ -150,7 +150,7 @@ class Visit:
 
     async def check(self) -> None:
         """What holds at the end of every visit."""
-        assert not self.complaints
+        assert self.complaints == [], self.complaints
         assert await self.page.evaluate("seen.violations") == []
         assert await self.page.evaluate("document.querySelectorAll('[style]').length") == 0
 
