@@ -93,7 +93,7 @@ async def draw(
         }
         async with chrome.visit(**options, host=scene.host, **scene.context) as visit:
             page = await scene.play(visit) or visit.page
-            moved = moved_by_itself(await visit.shifts())
+            moved = moved_by_itself(await visit.shifts(), scene.moves)
             assert not moved, f"{scene.name}: something moved by itself: {moved}"
             for look in group:
                 drawn[look] = await _picture(page, look, scene.heights[look.width])

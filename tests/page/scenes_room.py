@@ -181,7 +181,11 @@ async def _no_levels(visit: Visit) -> None:
     await visit.host.push({"type": "levels", "levels": {}, "speaking": ["ben"]})
 
 
-@scene("recording-countdown", resizes=False, drawn=True)
+_STRIP = '<main id="room"|id="aside"|class="rooms"'
+"""The strip takes its place at the announcement, and what is below it moves, once."""
+
+
+@scene("recording-countdown", resizes=False, drawn=True, moves=_STRIP)
 async def _countdown(visit: Visit) -> None:
     await visit.open()
     await visit.join()
@@ -189,7 +193,7 @@ async def _countdown(visit: Visit) -> None:
     await visit.page.locator("#recording:visible").wait_for()
 
 
-@scene("recording")
+@scene("recording", moves=_STRIP)
 async def _recording(visit: Visit) -> None:
     await visit.open()
     await visit.join()
@@ -197,7 +201,7 @@ async def _recording(visit: Visit) -> None:
     await visit.page.locator("#recording:visible").wait_for()
 
 
-@scene("recording-stopped", resizes=False)
+@scene("recording-stopped", resizes=False, moves=_STRIP)
 async def _recording_stopped(visit: Visit) -> None:
     await _recording(visit)
     await visit.host.stop_recording()
@@ -207,11 +211,15 @@ async def _recording_stopped(visit: Visit) -> None:
 # ---- refused and errors
 
 
+_TITLE = 'class="names"|id="rooms-button"'
+"""Beside the title stands less once there is no room."""
+
+
 def _refused(name: str, code: int, reason: str = "", **options: bool) -> None:
     def prepare(host: MockHost) -> None:
         host.refuse, host.reason = code, reason
 
-    @scene(f"refused-{name}", host=prepare, **options)
+    @scene(f"refused-{name}", host=prepare, moves=_TITLE, **options)
     async def _show(visit: Visit) -> None:
         await visit.page.goto(visit.host.address)
         await visit.page.locator("#end-first:visible").wait_for()
@@ -295,14 +303,10 @@ async def _autoplay(visit: Visit) -> None:
 _TOMORROW = "{ const real = Date.now; Date.now = () => real() + 86_400_000; }"
 
 
-async def without_rtc(visit: Visit) -> None:
-    """Press the own key where no sound can come."""
+@scene("bad-no-webrtc", script="delete window.RTCPeerConnection;")
+async def _without_rtc(visit: Visit) -> None:
     await visit.open()
-    await visit.own.click()
-    await visit.page.wait_for_timeout(500)
-
-
-scene("bad-no-webrtc", script="delete window.RTCPeerConnection;")(without_rtc)
+    await visit.page.locator('#own[aria-disabled="true"]').wait_for()
 
 
 @scene("bad-no-https", host=lambda host: setattr(host, "listen_only", "no_https"))
