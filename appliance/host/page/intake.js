@@ -33,8 +33,8 @@ function whole(value, what, below) {
 	if (!Number.isInteger(value) || value < 0 || value >= below) throw new Flaw(`${what} is no number below ${below}`);
 }
 
-/** @template {string} T @param {any} value @param {string[]} known @param {T} otherwise @returns {any} */
-const known = (value, known, otherwise) => (known.includes(value) ? value : otherwise);
+/** @template {string} T @param {any} value @param {string[]} words @param {T} otherwise @returns {any} */
+const known = (value, words, otherwise) => (words.includes(value) ? value : otherwise);
 
 /** @param {any} value @returns {number | null} */
 const number = (value) => (Number.isFinite(value) ? value : null);
