@@ -75,7 +75,7 @@ async def test_seconds_of_reconnecting_go_on_and_nothing_moves(visit: Visit) -> 
 @visiting(host=fleet, **HERE)
 async def test_a_device_that_is_well_as_the_picture_shows_it(visit: Visit) -> None:
     await look(visit)
-    assert await visit.text("#page h1") == "Hamburg"
+    assert await visit.text(".device-page h1") == "Hamburg"
     assert await visit.text(".device-state") == "In the room, microphone open"
     gate = await facts(visit, ".cell-gate")
     assert await visit.text(".cell-gate h2") == "Gate: open"
