@@ -83,19 +83,25 @@ class Bundles:
         return _pending(word)
 
     def _waited_for(self, room: str, device: str) -> str:
-        """Under which word this device has been asked already; "" for none. Two admins may want the same."""
-        waiting = (
-            word for word, it in self._bundles.items() if (it.room, it.device) == (room, device) and not it.content
-        )
-        return next(waiting, "")
+        """Under which word this device has been asked and is still waited for; "" for none. Two admins may want the same."""
+        asked = [word for word, it in self._bundles.items() if (it.room, it.device) == (room, device)]
+        for word in asked:
+            if self._is_late(self._bundles[word]):  # it may never have heard of it
+                del self._bundles[word]
+            elif not self._bundles[word].content:
+                return word
+        return ""
+
+    def _is_late(self, bundle: _Bundle) -> bool:
+        return not bundle.content and not bundle.coming and self._services.now() - bundle.asked > PATIENCE
 
     def _make_room(self) -> None:
-        """What was fetched gives way first.
+        """What was fetched, and what does not come, gives way.
 
         :raises Refusal: there is no place for one more.
         """
-        fetched = [word for word, it in self._bundles.items() if it.fetched]
-        for word in fetched[: max(0, len(self._bundles) + 1 - MOST)]:
+        over = [word for word, it in self._bundles.items() if it.fetched or self._is_late(it)]
+        for word in over[: max(0, len(self._bundles) + 1 - MOST)]:
             del self._bundles[word]
         if len(self._bundles) >= MOST:
             raise Refusal(503, "Too many support bundles are on their way; try again later.", {hdrs.RETRY_AFTER: "60"})
@@ -167,7 +173,7 @@ class Bundles:
                     hdrs.CACHE_CONTROL: "no-store",
                 },
             )
-        if not found.coming and self._services.now() - found.asked > PATIENCE:
+        if self._is_late(found):
             del self._bundles[word]
             raise Refusal(504, "The device has not handed in a support bundle.")
         return _pending(word)

@@ -191,9 +191,14 @@ async def test_a_device_that_never_answers_is_waited_for_two_minutes_and_no_long
         assert (status, text) == (504, b"The device has not handed in a support bundle.\n")
         assert (await fetch(home, word))[0] == 404
         assert await hand_in(home, word) == 404, "too late"
+        monkeypatch.undo()
         again = await ask(home)
         assert again != word
-        await until(lambda: len(box.of("bundle_asked")) == 2)
+        assert await ask(home) == again
+        monkeypatch.setattr(bundles, "PATIENCE", 0.0)
+        third = await ask(home)
+        assert third != again, "nor does somebody who asks anew wait for what never comes"
+        await until(lambda: len(box.of("bundle_asked")) == 3)
 
 
 async def test_it_is_forgotten_after_ten_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +209,9 @@ async def test_it_is_forgotten_after_ten_minutes(tmp_path: Path, monkeypatch: py
         assert (await fetch(home, word))[0] == 404
 
 
-async def test_four_are_kept_and_what_was_fetched_gives_way(tmp_path: Path) -> None:
+async def test_four_are_kept_and_what_was_fetched_or_does_not_come_gives_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names = [f"box{n}" for n in range(MOST + 2)]
     async with house(tmp_path) as home, boxes(home, *names):
         words = [await ask(home, name, admin(f"boss{name}")) for name in names[:MOST]]
@@ -217,6 +224,8 @@ async def test_four_are_kept_and_what_was_fetched_gives_way(tmp_path: Path) -> N
         assert (await fetch(home, words[0]))[0] == 404
         assert {(await fetch(home, word))[0] for word in (*words[1:], new)} == {202}
         assert (await call(home, "POST", f"/rooms/{ROOM}/devices/{names[-1]}/bundle", admin()))[0] == 503
+        monkeypatch.setattr(bundles, "PATIENCE", 0.0)
+        assert is_bundle_word(await ask(home, names[-1]))
 
 
 async def test_two_admins_wait_for_the_same_and_nobody_asks_without_end(tmp_path: Path) -> None:
