@@ -278,7 +278,7 @@ class Page {
 	#buttons() {
 		/** @type {Record<string, () => void>} */
 		const presses = {
-			skip: () => byId("own").focus(),
+			skip: () => byId(document.body.dataset.dock ? "page" : "own").focus(),
 			language: () => setPrefs({ language: prefs.language === "de" ? "en" : "de" }),
 			theme: () => setPrefs({ theme: THEMES[(THEMES.indexOf(prefs.theme) + 1) % 3] }),
 			settings: () => this.#open("settings.js", "openSettings"),
