@@ -549,7 +549,7 @@ class Page {
 	}
 
 	#showSelf() {
-		const { model } = this.#subject ?? this.feeds.list.find((feed) => feed.model.you) ?? { model: NOTHING };
+		const { model } = [this.shown, this.stay, ...this.feeds.list].find((feed) => feed?.model.you) ?? { model: NOTHING };
 		const { sign, initials } = model.self() ?? model.you ?? {};
 		setText(byId("self-name"), model.you?.name ?? this.#keyring.address.name);
 		drawSign(this.#ownSign, { kind: "person", initials: initials ?? "", sign });
