@@ -64,6 +64,20 @@ DEBIAN = """
 | python3-venv | PSF-2.0 | makes the environment that everything is installed into |
 """
 
+PAGE_TOOLS = """
+## What checks the page
+
+With npm (tests/page/package-lock.json, with hashes) and cargo; nothing of it is part of the page.
+
+| package | version | released | licence | what for |
+|---|---|---|---|---|
+| axe-core | 4.14.1 | 2026-11-16 | MPL-2.0 | what keeps somebody out, in every state |
+| oxlint | 1.94.0 | 2026-11-16 | MIT | lint |
+| typescript | 7.0.2 | 2026-07-08 | Apache-2.0 | checks the types in JSDoc |
+| livekit-client | 2.23.0 | 2026-10-16 | Apache-2.0 | what the page's size is compared with, `make bench-page` |
+| geckodriver | 0.37.1 | not told | MPL-2.0 | drives Firefox for selenium |
+"""
+
 
 def purposes() -> dict[str, dict[str, str]]:
     """Group → package → what it is for; and what is known of licences that packages keep to themselves."""
@@ -83,7 +97,7 @@ def render() -> str:
     parts.append(f"\n## Brought along by these\n\n{HEADING}")
     ours = {name for group in named.values() for name in group}
     parts += [_row(name, fact, "for " + ", ".join(fact["by"])) for name, fact in facts.items() if name not in ours]
-    return "".join([*parts, DEBIAN])
+    return "".join([*parts, DEBIAN, PAGE_TOOLS])
 
 
 def _row(name: str, fact: dict[str, Any], what: str) -> str:
