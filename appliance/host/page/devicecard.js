@@ -24,6 +24,9 @@ function lines(className, n) {
 	return { rows, node: h("dl", { class: className }, ...rows.map((row) => row.node)) };
 }
 
+/** Why a part of the details is not there. @param {Site} site @param {string} [word] for a device that tells others */
+const missing = (site, word = "devices.untold") => t(site.details ? word : "devices.older");
+
 class Gate {
 	#note = h("p", { class: "second" });
 	#lines = lines("facts", REASONS.length);
@@ -64,7 +67,7 @@ class Proof {
 	show(site, now) {
 		const proof = site.details?.proof;
 		setText(this.#number, proof?.violations === undefined ? "–" : figure(proof.violations));
-		setText(this.#words, proof ? proofWords(proof, now) : t("devices.older"));
+		setText(this.#words, proof ? proofWords(proof, now) : missing(site));
 		setAttribute(this.#sign, "class", proof?.violations ? "icon bad" : "icon unknown");
 	}
 }
@@ -77,7 +80,7 @@ class Config {
 	/** @param {Site} site @param {number} now */
 	show(site, now) {
 		const config = site.details?.config;
-		setText(this.#older, config ? "" : t("devices.older"));
+		setText(this.#older, config ? "" : missing(site, "config.none"));
 		this.#older.hidden = Boolean(config);
 		for (const [n, fact] of configFacts(config ?? {}, now).entries()) {
 			const { term, value } = this.#lines.rows[n];
@@ -102,7 +105,7 @@ class Health {
 	/** @param {Site} site */
 	show(site) {
 		const told = site.details?.health;
-		setText(this.#older, told ? "" : t("devices.older"));
+		setText(this.#older, told ? "" : missing(site));
 		this.#older.hidden = Boolean(told);
 		const rows = healthRows(told);
 		for (const [n, row] of rows.entries()) {

@@ -122,6 +122,7 @@ const MORE = {
 	"devices.micClosed": ["microphone closed", "Mikrofon zu"],
 	"devices.mute": ["Mute", "Stummschalten"],
 	"devices.older": ["Not told: this device has older software.", "Nicht gemeldet: Dieses Gerät hat ältere Software."],
+	"devices.untold": ["This device does not tell it yet.", "Dieses Gerät meldet das noch nicht."],
 	"devices.seconds": ["{n} s", "{n} s"],
 	"devices.minutes": ["{n} min", "{n} min"],
 	"devices.hours": ["{n} h", "{n} h"],
@@ -151,6 +152,7 @@ const MORE = {
 	"proof.broken": ["Unplug this device and send its support bundle.", "Gerät ausstecken, Diagnosepaket einsenden."],
 
 	config: ["Config", "Konfiguration"],
+	"config.none": ["This device follows no published settings.", "Dieses Gerät folgt keinen veröffentlichten Einstellungen."],
 	"config.version": ["Version", "Version"],
 	"config.digest": ["Digest", "Prüfsumme"],
 	"config.signed": ["Signed by", "Signiert von"],

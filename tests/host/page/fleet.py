@@ -5,6 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.host.page.mock_host import Message, MockHost, member, site
+from tests.host.page.visits import Visit
+
+HERE = {"timezone_id": "Europe/London"}
+"""What a visit needs for the browser to stand at Greenwich."""
 
 NOON = datetime(2026, 11, 27, 14, 30, tzinfo=UTC).timestamp()
 """The host's time when a visit begins; the browser is told that it stands at Greenwich."""
@@ -70,3 +74,27 @@ def fleet(host: MockHost) -> None:
     host.you = dict(ADMIN)
     host.members = devices()
     host.clock = NOON - time.time()
+
+
+async def look(visit: Visit, path: str = "/devices/hamburg", stage: str = "list") -> None:
+    """Open the page at ``path`` with a key for every room, and wait until it shows something."""
+    tokens = "&".join(one.token for one in (visit.host, *visit.host.others))
+    await visit.page.goto(f"http://localhost:{visit.host.port}{path}#{tokens}")
+    await visit.page.wait_for_selector(f'.devices[data-stage="{stage}"]', timeout=10_000)
+
+
+async def rows(visit: Visit) -> list[list[str]]:
+    """The list as it is read: name, place, MIC, ROOM."""
+    read: list[list[str]] = await visit.page.locator(".device-list tbody tr").evaluate_all(
+        """trs => trs.map(tr => [...tr.querySelectorAll("bdi, .second, td .reader")].map(n => n.textContent))"""
+    )
+    return read
+
+
+async def facts(visit: Visit, where: str) -> dict[str, str]:
+    """A list of terms and values."""
+    read: dict[str, str] = await visit.page.locator(f"{where} dl > div").evaluate_all(
+        """rows => Object.fromEntries(rows.filter(r => !r.hidden).map(r =>
+             [r.querySelector("dt").textContent, r.querySelector("dd").textContent]))"""
+    )
+    return read
