@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.core.events import EventName
-from appliance.host.config import Proxy, RoomConfig
+from appliance.host.config import Proxy, RoomConfig, Times
 from appliance.host.named import identity_of_name
 from tests.core.test_site_details import DETAILS
 from tests.host.harness import KEY, OTHER_ROOM, ROOM, House, house, token
@@ -20,6 +20,9 @@ from tests.support import until
 SHUT = {key: value for key, value in DETAILS.items() if key != "direction_error"}
 """What a device tells while its gate is closed."""
 
+PATIENT = Times(pong=60, site=60, person=60, gone=120)
+"""On a busy machine nobody is shown as connecting meanwhile."""
+
 
 def details(presence: Presence) -> Any:
     member = presence.member("room-7")
@@ -28,7 +31,7 @@ def details(presence: Presence) -> Any:
 
 async def test_details_of_a_device_are_told_to_admins_alone_on_every_way(tmp_path: Path) -> None:
     async with (
-        house(tmp_path) as home,
+        house(tmp_path, times=PATIENT) as home,
         inside(home, "boss", role="admin") as ((_, boss),),
         inside(home, "ada") as ((_, ada),),
         inside(home, "room-7", kind="site") as ((_, sites),),
