@@ -6,7 +6,7 @@ import { LAMP_NAMES, lampWords, makeLamp, makeLamps, reasonWords, showLamps } fr
 import { FLOOR, Meter } from "./meters.js";
 import { SILENCE } from "./model.js";
 import { say } from "./say.js";
-import { isolated, t, timeWords } from "./words.js";
+import { isolated, t, timeWords, translate } from "./words.js";
 
 /** What is shown of a device that has not told anything yet: unknown means muted. @type {Site} */
 const UNKNOWN = {
@@ -58,7 +58,10 @@ export class Device {
 	/** Of the demo's device the front can be used, of any other it is a picture. */
 	get #face() {
 		const face = (this.#panel && this.#faces.demo) ?? this.#faces.picture;
-		if (!face.node.isConnected) byId("plate").replaceChildren(face.node);
+		if (!face.node.isConnected) {
+			byId("plate").replaceChildren(face.node);
+			translate(face.node); // it was not there when the page was last translated
+		}
 		return face;
 	}
 

@@ -246,7 +246,7 @@ class Page {
 		this.#otherView = view;
 		byId("page").replaceChildren();
 		if (view === "room") return;
-		document.title = `${t(view === "devices" ? "devices" : "rooms")} · Kontor`;
+		this.#nameWindow();
 		const [module, style, open] = VIEWS[view];
 		const loaded = await lazy(module, style);
 		if (view !== this.#otherView) return;
@@ -259,10 +259,17 @@ class Page {
 		byId("page").replaceChildren(/** @type {View} */ (this.#other).node);
 	}
 
+	/** A room names it by itself. */
+	#nameWindow() {
+		const { view } = this.#spot;
+		if (view !== "room") document.title = `${t(view === "devices" ? "devices" : "rooms")} · Kontor`;
+	}
+
 	/** From now on the own stay is about this room. @param {Feed | null} feed */
 	#turnTo(feed) {
 		if (feed === this.#target) return;
 		this.#target = feed;
+		this.#toldOfMute = false;
 		this.#stopWaiting();
 		clearTimeout(this.#lostTimer);
 		this.#lostTimer = 0;
@@ -515,6 +522,7 @@ class Page {
 		setAttribute(byId("theme"), "aria-label", `${t("set.theme")}: ${t(`set.${prefs.theme}`)}`);
 		this.#changed(this.shown);
 		this.#ownChanged();
+		this.#nameWindow();
 		if (reworded) this.#reword();
 	}
 

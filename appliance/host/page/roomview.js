@@ -49,9 +49,9 @@ export class RoomView {
 		const feed = this.#feed;
 		if (!feed) return;
 		this.#ended.show();
+		document.title = feed.title && !feed.ended ? `${isolated(feed.title)} · Kontor` : "Kontor";
 		if (feed.ended) return;
 		const count = feed.model.here().length;
-		document.title = feed.title ? `${isolated(feed.title)} · Kontor` : "Kontor";
 		this.#showTitle(feed.title);
 		byId("link").hidden = feed.model.you?.role !== "admin";
 		this.#bar.show(now);

@@ -259,7 +259,7 @@ export function timeWords(seconds, now) {
 
 /**
  * Fill every element that names its words: `data-word` its text, `data-label` its accessible name.
- * @param {Document | DocumentFragment} root
+ * @param {ParentNode} root
  */
 export function translate(root) {
 	for (const node of root.querySelectorAll("[data-word]")) node.textContent = t(node.getAttribute("data-word") ?? "");
