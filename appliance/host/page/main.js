@@ -270,6 +270,7 @@ class Page {
 		if (feed === this.#target) return;
 		this.#target = feed;
 		this.#toldOfMute = false;
+		if (this.#joins !== feed?.room) this.#joins = "";
 		this.#stopWaiting();
 		clearTimeout(this.#lostTimer);
 		this.#lostTimer = 0;
