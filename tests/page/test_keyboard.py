@@ -174,8 +174,6 @@ async def test_a_sheet_keeps_the_tab_key_and_gives_the_focus_back(visit: Visit, 
     for _ in range(14):
         await hands.press("Tab")
         assert await visit.page.evaluate(INSIDE)
-        role, name = await hands.focused()
-        assert name or not role, f"a {role} without a name"
     await hands.press("Escape")
     await dialog.wait_for(state="hidden")
     assert await hands.focused() == opener
