@@ -172,7 +172,7 @@ const READERS = {
  */
 export function take(text) {
 	const m = parse(text);
-	return READERS[m.type]?.(m) ?? null;
+	return Object.hasOwn(READERS, m.type) ? READERS[m.type](m) : null;
 }
 
 /** @param {string} text @returns {any} */

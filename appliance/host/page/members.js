@@ -15,6 +15,9 @@ class Tile {
 	#you = h("span");
 	#state = h("span", { class: "second line" });
 	#picture = h("span");
+	/** @type {Member | null} */
+	#member = null;
+	#drawn = "";
 
 	/** @param {() => void} open */
 	constructor(open) {
@@ -24,13 +27,18 @@ class Tile {
 		this.node = h("li", { class: "tile" }, this.button);
 	}
 
-	/** @param {Member} member @param {Model} model @param {boolean} mutedForMe */
+	/** Most tiles are as they were: then nothing is done. @param {Member} member @param {Model} model @param {boolean} mutedForMe */
 	show(member, model, mutedForMe) {
 		const state = mutedForMe ? "mutedForMe" : model.stateOf(member);
+		const you = member === model.self() ? ` ${t("you")}` : "";
+		const drawn = [t(`state.${state}`), model.signOf(member), you].join();
+		if (this.#member === member && this.#drawn === drawn) return;
+		this.#member = member;
+		this.#drawn = drawn;
 		drawSign(this.#sign, member);
 		setAttribute(this.#sign, "data-state", model.signOf(member));
 		setText(this.#name, member.name);
-		setText(this.#you, member === model.self() ? ` ${t("you")}` : "");
+		setText(this.#you, you);
 		setText(this.#state, t(`state.${state}`));
 		if (this.#picture.getAttribute("data-of") === state) return;
 		this.#picture.setAttribute("data-of", state);
@@ -58,7 +66,8 @@ export class Members {
 	/** Draw all anew from the model. A tile that is in its place already is not moved, so that it keeps the focus. */
 	show() {
 		const here = this.#house.model.here();
-		for (const id of this.#tiles.keys()) if (!here.some((m) => m.id === id)) this.#drop(id);
+		const there = new Set(here.map((m) => m.id));
+		for (const id of this.#tiles.keys()) if (!there.has(id)) this.#drop(id);
 		for (const [n, member] of here.entries()) {
 			const tile = this.#tile(member.id);
 			tile.show(member, this.#house.model, this.#house.playback.volume(member.id).muted);

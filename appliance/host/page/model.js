@@ -44,6 +44,8 @@ export class Model {
 	/** @type {Map<string, number>} 20 bits, the lowest is now */
 	#minutes = new Map();
 	#cell = 0;
+	/** @type {Member[] | null} null: to be sorted anew */
+	#here = null;
 	#tick = 0;
 	/** Counts up whenever others speak than before. */
 	turns = 0;
@@ -87,8 +89,10 @@ export class Model {
 
 	/** @returns {Member[]} all who are here: sites first, then by name */
 	here() {
+		if (this.#here) return this.#here;
 		const order = (/** @type {Member} */ m) => `${m.kind === "site" ? 0 : 1}${m.name} ${m.id}`;
-		return [...this.members.values()].filter((m) => m.joined).sort((a, b) => order(a).localeCompare(order(b)));
+		this.#here = [...this.members.values()].filter((m) => m.joined).sort((a, b) => order(a).localeCompare(order(b)));
+		return this.#here;
 	}
 
 	/** The device of the room: also one whose door is closed, so that it is not in the room. */
@@ -156,6 +160,7 @@ export class Model {
 		if (m.now) this.#epoch = m.now - now / 1000;
 		this.recording = m.recording ?? null;
 		this.lastSpoke = m.last_spoke ?? null;
+		this.#here = null;
 		this.members = new Map(m.members.map((/** @type {Member} */ member) => [member.id, member]));
 		this.you = m.you;
 		this.title = m.room.title;
@@ -171,6 +176,7 @@ export class Model {
 
 	/** @param {Member} member */
 	#member(member) {
+		this.#here = null;
 		this.members.set(member.id, member);
 		if (!isOpen(member)) this.#silent(member.id);
 		if (!member.joined) this.#gone(member.id);
@@ -185,6 +191,7 @@ export class Model {
 
 	/** @param {string} id */
 	#left(id) {
+		this.#here = null;
 		this.members.delete(id);
 		this.#gone(id);
 		this.#spoke.delete(id);
