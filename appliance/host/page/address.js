@@ -10,19 +10,32 @@ export function claims(token) {
 	}
 }
 
+/** Milliseconds between two tries where there is no network. */
+const AGAIN = 4000;
+
+/** What the host answers; without a network it is asked until it does. @param {string} path @param {string} method @param {() => void} [away] called after each failure */
+async function answer(path, method, away) {
+	for (;;) {
+		const response = await fetch(path, { method }).catch(() => null);
+		if (response) return response;
+		away?.();
+		await new Promise((resolve) => setTimeout(resolve, AGAIN));
+	}
+}
+
 /**
  * A token for whom a reverse proxy in front of the host has signed in; "" when there is none or it names nobody.
- * @param {string} room
+ * @param {string} room @param {() => void} away called while there is no network
  */
-export async function askToken(room) {
-	const response = await fetch(`/rooms/${encodeURIComponent(room)}/token`, { method: "POST" }).catch(() => null);
-	return response?.ok ? String((await response.json()).token) : "";
+export async function askToken(room, away) {
+	const response = await answer(`/rooms/${encodeURIComponent(room)}/token`, "POST", away);
+	return response.ok ? String((await response.json()).token) : "";
 }
 
 /** All rooms of this host, for whom a reverse proxy names; none for anybody else. @returns {Promise<Array<{id: string, title: string, token: string}>>} */
 export async function askRooms() {
-	const response = await fetch("/rooms").catch(() => null);
-	const { rooms } = response?.ok ? await response.json().catch(() => ({})) : {};
+	const response = await answer("/rooms", "GET");
+	const { rooms } = response.ok ? await response.json().catch(() => ({})) : {};
 	return Array.isArray(rooms) ? rooms.filter((room) => typeof room?.id === "string" && typeof room.token === "string") : [];
 }
 

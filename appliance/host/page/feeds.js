@@ -57,7 +57,7 @@ export class Feed {
 		this.ended = "";
 		this.#renews = false;
 		this.#asked ||= !this.#token;
-		if (!this.#token) this.#token = await askToken(this.room);
+		if (!this.#token) this.#token = await askToken(this.room, () => this.#lose());
 		if (this.#token) this.presence.open();
 		else this.end("invalid");
 	}

@@ -94,7 +94,7 @@ class Card {
 		const { model, title, ended } = this.#feed;
 		const here = ended ? [] : model.here();
 		setText(find(this.#link, "bdi"), title);
-		setText(this.#count, !model.welcomed && !this.#feed.lost ? "" : here.length ? t("here", { n: here.length }) : t("empty"));
+		setText(this.#count, !model.you || (!model.welcomed && !this.#feed.lost) ? "" : here.length ? t("here", { n: here.length }) : t("empty"));
 		this.#count.hidden = ended !== "";
 		this.#tag.hidden = !model.recording || ended !== "";
 		setAttribute(this.node, "data-in", this.#feed === this.#house.stay);
@@ -128,14 +128,14 @@ class Card {
 
 	/** What stands where nobody does. @param {Member[]} here */
 	#showBody(here) {
-		const { model, ended } = this.#feed;
+		const { model, ended, lost } = this.#feed;
 		const site = model.site();
 		const quiet = site?.site?.door === "closed" && site.site.reasons.includes("quiet hours") ? site.site.quiet_until : null;
 		this.#body.hidden = here.length > 0;
-		setText(this.#first, ended ? t(`end.${ended}`) : "");
+		setText(this.#first, ended ? t(`end.${ended}`) : lost ? t("end.network") : "");
 		const open = site?.site && site.site.door !== "closed" ? t("overview.nobodyOpen") : t("nobody");
 		const empty = quiet ? t("overview.quiet", { time: timeWords(quiet, this.#house.time()) }) : open;
-		setText(this.#second, ended ? t(`end.${ended}2`) : model.welcomed ? empty : "");
+		setText(this.#second, ended ? t(`end.${ended}2`) : lost ? t("end.network2") : model.welcomed ? empty : "");
 		setAttribute(this.#second, "class", ended ? "second" : "plain");
 	}
 

@@ -129,6 +129,48 @@ async def test_without_a_network_the_page_is_there_and_says_so(visit: Visit) -> 
     assert await visit.page.locator("#notice").is_hidden()
 
 
+def with_another_room(host: MockHost) -> None:
+    """An overview of two rooms, then."""
+    host.add("workshop", "Workshop")
+
+
+@visiting(host=with_another_room, **OWN_WORKER)
+async def test_without_a_network_the_overview_says_so_in_each_room(visit: Visit) -> None:
+    await visit.page.goto(visit.host.overview)
+    await visit.page.wait_for_selector(".card")
+    await installed(visit)
+    await visit.host.stop()
+    await visit.page.goto(f"http://localhost:{visit.host.port}/")
+    await visit.page.wait_for_function(
+        "() => document.body.innerText.split('No network.').length === 3", timeout=20_000
+    )
+    assert await visit.page.get_by_text("Trying again by itself.").count() == 2
+    assert await visit.page.get_by_text("Empty", exact=True).count() == 0, "nothing is known of who is there"
+
+
+def signed_in(host: MockHost) -> None:
+    """A proxy has signed us in: there is no link."""
+    host.named = host.token
+
+
+@visiting(host=signed_in, **OWN_WORKER)
+async def test_whom_a_proxy_names_waits_for_the_network_too(visit: Visit) -> None:
+    address = f"http://localhost:{visit.host.port}/studio"
+    await visit.page.goto(address)
+    await visit.wait_text("#count", "5 here")
+    await visit.join()
+    await visit.page.wait_for_function("() => navigator.serviceWorker.controller !== null", timeout=15_000)
+    port = visit.host.port
+    await visit.host.stop()
+    await visit.page.reload()
+    await visit.page.wait_for_selector("#notice:not([hidden])", timeout=10_000)
+    assert await visit.text("#notice b") == "No network."
+    await visit.host.start(port)
+    await visit.page.wait_for_function(
+        "() => document.querySelector('#count').textContent.endsWith(' here')", timeout=20_000
+    )
+
+
 @visiting(**OWN_WORKER)
 async def test_a_proxy_whose_host_is_away_counts_as_no_network(visit: Visit) -> None:
     await installed(visit)
