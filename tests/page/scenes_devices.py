@@ -26,7 +26,7 @@ async def _open(visit: Visit) -> None:
         await asyncio.sleep(0.2)
 
 
-@scene("devices-closed", host=fleet, drawn=True, context=_HERE)
+@scene("devices-closed", host=fleet, context=_HERE)
 async def _closed(visit: Visit) -> None:
     await devices(visit)
     await visit.host.change("hamburg", site=reported("closed", ("switch", "quiet hours")), state="muted", muted=True)

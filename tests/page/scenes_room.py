@@ -110,7 +110,7 @@ async def _reconnecting(visit: Visit) -> None:
 _BARRED = 'navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", "%s"));'
 
 
-@scene("room-no-microphone", script=_BARRED % "NotFoundError", drawn=True)
+@scene("room-no-microphone", script=_BARRED % "NotFoundError")
 async def _none(visit: Visit) -> None:
     await visit.open()
     await visit.own.click()
@@ -160,7 +160,7 @@ async def _empty(visit: Visit) -> None:
     await visit.open()
 
 
-@scene("room-device-closed", drawn=True)
+@scene("room-device-closed")
 async def _device_closed(visit: Visit) -> None:
     await visit.open()
     await visit.join()
@@ -246,7 +246,7 @@ async def _elsewhere(visit: Visit) -> None:
     await visit.page.locator("#end-first:visible").wait_for()
 
 
-@scene("error-no-network", drawn=True)
+@scene("error-no-network")
 async def _no_network(visit: Visit) -> None:
     await visit.open()
     visit.host.refuse = 1013

@@ -36,7 +36,7 @@ async def _menu(visit: Visit) -> None:
     await menu_of(visit, "Ben Adeyemi")
 
 
-@scene("menu-admin", host=admin, resizes=False, drawn=True)
+@scene("menu-admin", host=admin, resizes=False)
 async def _menu_admin(visit: Visit) -> None:
     await visit.open()
     await menu_of(visit, "Ben Adeyemi")
@@ -65,7 +65,7 @@ async def _more(visit: Visit) -> None:
     await open_sheet(visit, "more")
 
 
-@scene("sheet-settings", resizes=False, drawn=True)
+@scene("sheet-settings", resizes=False)
 async def _settings(visit: Visit) -> None:
     await visit.open()
     await open_sheet(visit, "settings")
@@ -76,7 +76,7 @@ async def _settings_admin(visit: Visit) -> None:
     await _settings(visit)
 
 
-@scene("sheet-keyboard", resizes=False, drawn=True)
+@scene("sheet-keyboard", resizes=False)
 async def _keyboard(visit: Visit) -> None:
     await visit.open()
     await visit.page.keyboard.press("?")
