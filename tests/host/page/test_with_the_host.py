@@ -182,7 +182,7 @@ async def test_an_admin_makes_a_card_and_lets_in_who_asks(tmp_path: Path) -> Non
         row = boss.locator("dialog li")
         assert await row.locator("code").inner_text() == fingerprint(stranger.public)
         await row.get_by_role("button", name="Let in").click()
-        await row.get_by_text("Attic comes within half a minute.").wait_for()
+        await row.get_by_text("comes within half a minute.").wait_for()
         assert await enrolling_credentials("attic", "Attic", stranger, "")(signalling)
         await boss.locator("dialog .text").first.fill("Room 3")
         async with boss.expect_download() as download:
