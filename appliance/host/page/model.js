@@ -59,7 +59,7 @@ export class Model {
 		else if (m.type === "members") this.#several(m);
 		else if (m.type === "mute_new") this.muteNew = m.on;
 		else if (m.type === "title") this.title = m.title;
-		else if (m.type === "recording") this.recording = m.on ? m : null;
+		else if (m.type === "recording") this.#record(m, now);
 		else if (m.type === "slots") this.slots = m.slots;
 		else if (m.type === "levels") this.#levels(m, now);
 		else return false;
@@ -153,6 +153,12 @@ export class Model {
 	/** The host's time. @param {number} now milliseconds of `performance.now()` @returns {number} Unix seconds */
 	time(now) {
 		return this.#epoch + now / 1000;
+	}
+
+	/** The welcome may have been long on its way, and its time late; now it is at least when this was announced. @param {any} m @param {number} now */
+	#record(m, now) {
+		this.recording = m.on ? m : null;
+		if (m.on) this.#epoch = Math.max(this.#epoch, m.since - now / 1000);
 	}
 
 	/** @param {any} m @param {number} now */

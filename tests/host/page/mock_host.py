@@ -185,7 +185,7 @@ class MockHost(RoomState):
     async def record(self, seconds: float, **by: str) -> None:
         """Tell that a recording begins in so many seconds, or has been going on for as many."""
         starts = self.now + seconds
-        self.recording = {"since": starts - 5, "starts": starts, "by": by or None}
+        self.recording = {"since": self.now if seconds > 0 else starts - 5, "starts": starts, "by": by or None}
         await self.push({"type": "recording", "on": True, **self.recording})
 
     async def stop_recording(self) -> None:

@@ -1,5 +1,7 @@
 """A recording: announced before it begins, counted by the host's clock, seen and heard of by everybody."""
 
+import re
+
 import pytest
 
 from tests.host.page.mock_host import MockHost
@@ -77,7 +79,7 @@ def _running(host: MockHost) -> None:
 @visiting(host=_running, script=SAID)
 async def test_who_comes_later_reads_the_time_by_the_host_s_clock(visit: Visit) -> None:
     await visit.open()
-    shown = await visit.eventually(lambda: visit.text("#recording b"), "^Recording, 12:4[0-9]$")
+    shown = await visit.eventually(lambda: visit.text("#recording b"), r"^Recording, 1[23]:\d\d$")
     assert shown
     assert await visit.text("#recording .second") == ""
     assert await alerts(visit) == ["This room is being recorded."]
@@ -91,7 +93,7 @@ async def test_who_comes_later_reads_the_time_by_the_host_s_clock(visit: Visit) 
 async def test_it_ended_while_the_socket_was_gone(visit: Visit) -> None:
     await visit.open()
     await visit.host.record(-3700)
-    await visit.eventually(lambda: visit.text("#recording b"), "^Recording, 1:01:4[0-9]$")
+    await visit.eventually(lambda: visit.text("#recording b"), r"^Recording, 1:0[12]:\d\d$")
     visit.host.recording = None
     await visit.host.close(1001)
     await visit.wait_text("#recording b", "Recording stopped.")
@@ -106,7 +108,7 @@ async def test_another_one_records_on(visit: Visit) -> None:
     visit.host.recording["by"] = {"id": "ben", "name": "Ben Adeyemi"}
     await visit.host.push({"type": "recording", "on": True, **visit.host.recording})
     await visit.eventually(lambda: visit.text("#recording .second"), "Ben Adeyemi")
-    assert (await visit.text("#recording b")).startswith("Recording, 0:1")
+    assert re.fullmatch(r"Recording, 0:[1-5]\d", await visit.text("#recording b"))
 
 
 @visiting(host=_running)
