@@ -34,11 +34,11 @@ INTER, DEJAVU = Path("/usr/share/fonts/opentype/inter"), Path("/usr/share/fonts/
 THEMES, LANGUAGES = ("light", "dark"), ("en", "de")
 MODULES = (scenes_room, scenes_sheets, scenes_overview, scenes_devices)
 
-COLOURS = 24
-FAR = 72
+COLOURS = 48
+FAR = 64
 """From this difference of a channel on (of 255) a pixel is another one; the edge of a letter half a pixel aside is not."""
-TOLERANCE = 0.004
-"""Share of the pixels that may be others: a meter's segment, a cell of the last minute, a clock."""
+TOLERANCE = 400
+"""So many pixels may be others: some cells of the last minute, a segment of a meter, the digits of a clock."""
 MOST_BYTES = 8_000_000
 
 
@@ -124,16 +124,16 @@ async def _picture(page: "Page", look: Look, height: int) -> Path:
     return path
 
 
-def difference(drawn: Path, stored: Path) -> float:
-    """Share of the pixels that are others, 0 to 1; 1 when the sizes differ. Leaves a picture of it beside the drawn one."""
+def difference(drawn: Path, stored: Path) -> int:
+    """How many pixels are others; all of them when the sizes differ. Leaves a picture of them beside the drawn one."""
     one, other = _pixels(drawn), _pixels(stored)
     if one.shape != other.shape:
-        return 1.0
+        return one.shape[0] * one.shape[1]
     far = np.abs(one - other).max(axis=2) > FAR
-    share = float(far.mean())
-    if share > TOLERANCE:
+    count = int(far.sum())
+    if count > TOLERANCE:
         Image.fromarray((~far).astype(np.uint8) * 255).convert("1").save(drawn.with_suffix(".others.png"))
-    return share
+    return count
 
 
 def _pixels(path: Path) -> "NDArray[np.int16]":
@@ -145,7 +145,8 @@ def store(drawn: Path, look: Look) -> None:
     """Keep a picture, in few colours."""
     STORED.mkdir(exist_ok=True)
     with Image.open(drawn) as picture:
-        few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        # The kind that keeps seldom colours too: a lamp is small.
+        few = picture.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         few.save(STORED / f"{look.name}.png", optimize=True)
 
 
