@@ -128,7 +128,7 @@ def difference(drawn: Path, stored: Path) -> int:
     """How many pixels are others; all of them when the sizes differ. Leaves a picture of them beside the drawn one."""
     one, other = _pixels(drawn), _pixels(stored)
     if one.shape != other.shape:
-        return one.shape[0] * one.shape[1]
+        return int(one.shape[0] * one.shape[1])
     far = np.abs(one - other).max(axis=2) > FAR
     count = int(far.sum())
     if count > TOLERANCE:
