@@ -224,6 +224,13 @@ const MORE = {
 	"link.warning": ["Whoever has this link comes in as {name}.", "Wer diesen Link hat, kommt als {name} herein."],
 	"link.another": ["Another link", "Weiterer Link"],
 	"toast.linkCopied": ["Link copied.", "Link kopiert."],
+
+	// settings.js
+	"set.language": ["Language", "Sprache"],
+	"set.still": ["Still display", "Ruhige Anzeige"],
+	"set.letters": ["Single-letter keys", "Tasten mit einem Buchstaben"],
+	"set.muteNew": ["Mute new members", "Neue stumm beitreten lassen"],
+	"set.announce": ["Announce who speaks", "Ansagen, wer spricht"],
 };
 
 Object.assign(WORDS, MORE);

@@ -198,15 +198,10 @@ export const WORDS = {
 	"end.network2": ["Trying again by itself.", "Es geht von selbst weiter."],
 
 	settings: ["Settings", "Einstellungen"],
-	"set.language": ["Language", "Sprache"],
 	"set.theme": ["Theme", "Darstellung"],
 	"set.auto": ["Automatic", "Automatisch"],
 	"set.light": ["Light", "Hell"],
 	"set.dark": ["Dark", "Dunkel"],
-	"set.still": ["Still display", "Ruhige Anzeige"],
-	"set.letters": ["Single-letter keys", "Tasten mit einem Buchstaben"],
-	"set.muteNew": ["Mute new members", "Neue stumm beitreten lassen"],
-	"set.announce": ["Announce who speaks", "Ansagen, wer spricht"],
 	"set.toGerman": ["DE EN: switch to German", "DE EN: zu Englisch wechseln"],
 
 	"key.k": ["Knock", "Anklopfen"],
