@@ -98,8 +98,9 @@ async def open_sheet(visit: Visit, identity: str) -> None:
     await visit.page.locator("dialog[open]").wait_for()
 
 
-_MAY_MOVE = r'class="tile"|<button class="key (?:own|side)"'
-"""Tiles, when somebody comes; and in a narrow dock the own key, which is wider in states that have no hand (picture 6)."""
+_MAY_MOVE = r'class="tile"|<button class="key (?:own|side)"|id="rooms-button"'
+"""Tiles, when somebody comes; in a narrow dock the own key, which is wider in states that have no hand (picture 6); and at
+the title the list of rooms, once, when the host says who may make links."""
 
 
 def moved_by_itself(shifts: list[Any], moves: str = "$^") -> list[Any]:

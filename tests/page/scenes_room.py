@@ -211,7 +211,7 @@ async def _recording_stopped(visit: Visit) -> None:
 # ---- refused and errors
 
 
-_TITLE = 'class="names"|id="rooms-button"'
+_TITLE = 'class="names"'
 """Beside the title stands less once there is no room."""
 
 
