@@ -123,9 +123,7 @@ class RoomSheet {
 		const list = h("ul");
 		await shortly(this.#look(list));
 		const title = this.#title();
-		const muteNew = checkField("set.muteNew", house.model.muteNew, (on) => house.send({ type: "mute_new", on }));
-		const box = /** @type {HTMLInputElement} */ (muteNew.querySelector("input"));
-		this.#ends.push(house.onChange(() => (box.checked = house.model.muteNew)));
+		const muteNew = this.#muteNew();
 		const link = h("button", { class: "key", type: "button", onclick: () => openAdmin(house, "link") }, t("link"));
 		const device = h("button", { class: "key", type: "button", onclick: () => openEnrol(house) }, t("enrol"));
 		const keys = h("div", { class: "pair" }, link, device);
@@ -133,6 +131,17 @@ class RoomSheet {
 		const content = [title.node, muteNew, h("p", { class: "second" }, t("admin.muteNew2")), keys, sentOut];
 		house.sheet(t("admin"), [h("div", { class: "admin" }, ...content)], () => this.#ends.forEach((end) => end()));
 		if (atTitle) title.input.select();
+	}
+
+	/** It follows what the host says; until that answers, it stands as it was put. */
+	#muteNew() {
+		const house = this.#house;
+		const field = checkField("set.muteNew", house.model.muteNew, (on) => house.send({ type: "mute_new", on }));
+		const box = /** @type {HTMLInputElement} */ (field.querySelector("input"));
+		let told = house.model.muteNew;
+		const follow = () => (box.checked = told = house.model.muteNew);
+		this.#ends.push(house.onChange(() => told !== house.model.muteNew && follow()), house.onRefused(follow));
+		return field;
 	}
 
 	/** The form of the title: a counter, and what is wrong with it beside it. */
