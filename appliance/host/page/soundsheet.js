@@ -9,7 +9,7 @@ import { CHOOSES } from "./playback.js";
 import { prefs, setPrefs } from "./prefs.js";
 import { Quality } from "./quality.js";
 import { toast } from "./say.js";
-import { t } from "./words.js";
+import { t, tag } from "./words.js";
 
 /** Notes of the chime: hertz, and seconds after its start. */
 const CHIME = [[659, 0], [880, 0.16]];
@@ -36,6 +36,9 @@ export async function openSound(house) {
 function key(word, picture, press) {
 	return h("button", { class: "key", type: "button", onclick: press }, icon(picture), h("span", {}, t(word)));
 }
+
+/** @param {number} figure @param {number} digits behind the comma */
+const shown = (figure, digits) => figure.toLocaleString(tag(), { minimumFractionDigits: digits, maximumFractionDigits: digits, useGrouping: false });
 
 /** @param {string} word @param {...(Node | string)} content */
 function part(word, ...content) {
@@ -291,7 +294,7 @@ class SoundSheet {
 		setText(this.#quality, t(grade === null ? "quality.none" : `quality.${grade}`));
 		for (const [n, [name, node]] of this.#figures.entries()) {
 			const figure = grade === null ? null : quality.figures[name];
-			setText(node, figure === null ? t("quality.unknown") : `${figure.toFixed(name === "loss" ? 1 : 0)} ${FIGURES[n][1]}`);
+			setText(node, figure === null ? t("quality.unknown") : `${shown(figure, name === "loss" ? 1 : 0)} ${FIGURES[n][1]}`);
 		}
 	}
 }

@@ -103,7 +103,7 @@ export const WORDS = {
 	// soundsheet.js, echotest.js, playback.js, session.js
 	blocked: ["The browser keeps the sound off.", "Der Browser hält den Ton zurück."],
 	blocked2: ["It starts with a press.", "Er beginnt mit einem Druck."],
-	"blocked.start": ["Start the sound", "Ton einschalten"],
+	"blocked.start": ["Start the sound", "Ton starten"],
 	"said.unable": ["This browser has no sound for rooms.", "Dieser Browser hat keinen Ton für Räume."],
 	"toast.microphone": ["Microphone: {name}. Muted.", "Mikrofon: {name}. Stumm."],
 	"toast.speaker": ["Sound comes from: {name}.", "Der Ton kommt aus: {name}."],

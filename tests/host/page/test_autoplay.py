@@ -35,7 +35,7 @@ async def test_any_press_starts_it_and_leaving_ends_the_notice(visit: Visit) -> 
     await visit.open()
     await visit.join()
     await visit.wait_text(".notice b", "Der Browser hält den Ton zurück.")
-    assert await visit.page.locator("#notice .key").inner_text() == "Ton einschalten"
+    assert await visit.page.locator("#notice .key").inner_text() == "Ton starten"
     await visit.page.locator("#hand").click()
     await visit.page.wait_for_selector("#notice", state="hidden")
     await visit.page.wait_for_function(f"() => {PAUSED}.every((paused) => !paused)")
