@@ -145,7 +145,7 @@ image: core ## the SD card's image of the last commit, its update and its bill o
 	@$(BIN)/python -m tools.image.build $(ARGS)
 
 image-verify: core ## the image twice, in other folders, zones, languages, on another day: the same bytes? (20 min)
-	@$(PYTHON) -m tools.system packaging || true
+	@$(PYTHON) -m tools.system elsewhere || true
 	@$(BIN)/python -m tools.image.verify $(ARGS)
 
 image-lock: ## which of Debian's packages the image is made of, anew (needs a network)
