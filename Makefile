@@ -152,8 +152,8 @@ image: core ## the SD card's image of the last commit, its update and its bill o
 	@$(BIN)/python -m tools.image.build $(ARGS)
 
 image-verify: core ## the image twice, in other folders, zones, languages, on another day: the same bytes? (20 min)
-	@$(PYTHON) -m tools.system packaging || true
-	@$(BIN)/python -m tools.image.verify $(ARGS)
+	@$(PYTHON) -m tools.system elsewhere || true
+	@$(if $(ARGS),,KONTOR_MEASUREMENTS=docs/measurements) $(BIN)/python -m tools.image.verify $(ARGS)
 
 image-lock: ## which of Debian's packages the image is made of, anew (needs a network)
 	@$(PYTHON) -m tools.image.lock

@@ -39,44 +39,6 @@ Made by `make lock` and `make docs`. The versions of the core and of the tests a
 aarch64 Linux.
 """
 HEADING = "| package | version | released | licence | Pi | what for |\n|---|---|---|---|---|---|\n"
-DEBIAN = """
-## From Debian
-
-| package | licence | what for |
-|---|---|---|
-| libopus0 | BSD-3-Clause | the codec; where it is missing, the copy inside the wheel of PyAV serves |
-| asterisk-core-sounds-en-g722 | CC BY-SA 3.0, by Allison Smith | the demo's voice; fetched, never committed |
-| chromium | BSD-3-Clause and others | the browser tests |
-| firefox-esr | MPL-2.0 | the page in another browser, `make test-page` |
-| fonts-inter, fonts-dejavu-core | OFL-1.1, Bitstream Vera | the fonts of the page's pictures |
-| coturn | BSD-3-Clause | the relay in the tests of members behind firewalls; the relay we advise |
-| caddy, nginx | Apache-2.0, BSD-2-Clause | the reverse proxies that the examples are tested with |
-| iproute2, nftables | GPL-2.0 | networks with address translation, made and removed by the tests |
-| janus | GPL-3.0 | a peer of `make bench-room` |
-| linux-image-amd64, busybox-static | GPL-2.0 | the guest of `make test-kernel`; fetched, never committed |
-| linux-image-arm64, linux-source | GPL-2.0 | what `make firmware` checks against; fetched, never committed |
-| device-tree-compiler | GPL-2.0 | compiles the overlay and lays it over those trees |
-| graphviz | EPL-1.0 | lays out the harness for WireViz |
-| qemu-system-x86, kmod | GPL-2.0, LGPL-2.1 | run it |
-| libspeexdsp1 | BSD-3-Clause | a peer of `make bench-audio` |
-| pipewire, wireplumber | MIT | the sound card of `make bench-mouth-to-ear` and of the tests |
-| tzdata | public domain | time zones of quiet hours |
-| python3-venv | PSF-2.0 | makes the environment that everything is installed into |
-"""
-
-PAGE_TOOLS = """
-## What checks the page
-
-With npm (tests/page/package-lock.json, with hashes) and cargo; nothing of it is part of the page.
-
-| package | version | released | licence | what for |
-|---|---|---|---|---|
-| axe-core | 4.14.1 | 2026-11-16 | MPL-2.0 | what keeps somebody out, in every state |
-| oxlint | 1.94.0 | 2026-11-16 | MIT | lint |
-| typescript | 7.0.2 | 2026-07-08 | Apache-2.0 | checks the types in JSDoc |
-| livekit-client | 2.23.0 | 2026-10-16 | Apache-2.0 | what the page's size is compared with, `make bench-page` |
-| geckodriver | 0.37.1 | not told | MPL-2.0 | drives Firefox for selenium |
-"""
 
 
 def purposes() -> dict[str, dict[str, str]]:
@@ -97,7 +59,7 @@ def render() -> str:
     parts.append(f"\n## Brought along by these\n\n{HEADING}")
     ours = {name for group in named.values() for name in group}
     parts += [_row(name, fact, "for " + ", ".join(fact["by"])) for name, fact in facts.items() if name not in ours]
-    return "".join([*parts, DEBIAN, PAGE_TOOLS])
+    return "".join([*parts, "\n", (REQUIREMENTS / "debian.md").read_text()])
 
 
 def _row(name: str, fact: dict[str, Any], what: str) -> str:

@@ -151,6 +151,9 @@ PACKAGING = {
 }
 """What makes the Debian packages."""
 
+ELSEWHERE = PACKAGING | {"/usr/lib/*/faketime/libfaketime.so.1": "libfaketime"}
+"""What makes the image a second time, on another day."""
+
 PACKAGES = PACKAGING | {
     "mmdebstrap": "mmdebstrap",
     "qemu-aarch64-static": "qemu-user-static",
@@ -172,6 +175,7 @@ SETS = {
     "hardware": HARDWARE,
     "systemd": SYSTEMD,
     "packaging": PACKAGING,
+    "elsewhere": ELSEWHERE,
     "packages": PACKAGES,
 }
 _PLACES = ("/usr/sbin", "/sbin", "/usr/local/sbin")

@@ -6,6 +6,9 @@ from appliance.provisioning.power import Foreground, NotDone
 _LOGIND = "org.freedesktop.login1"
 _HOSTNAMED = "org.freedesktop.hostname1"
 _SYSTEMD = "org.freedesktop.systemd1"
+_RESTS = ("inactive", "failed")
+_NO_JOB = (0, "/")
+"""As org.freedesktop.systemd1(5) has a unit's job where there is none."""
 
 
 class Machine(Foreground):
@@ -37,7 +40,10 @@ class Machine(Foreground):
             found = await self._bus.properties(_SYSTEMD, path, f"{_SYSTEMD}.Unit")
         except BusError:
             return ""
-        return str(found.get("ActiveState", ""))
+        state = str(found.get("ActiveState", ""))
+        # A start that was just asked for is a job in systemd's queue first, while the unit stands as before.
+        job, _ = found.get("Job", _NO_JOB)
+        return "activating" if job and state in _RESTS else state
 
     async def start(self, unit: str) -> None:
         """Have systemd start a unit. It is begun, not waited for.

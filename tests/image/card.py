@@ -6,6 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from tools.image.boards import QUIET
 from tools.image.layout import BOOT_A, FIRMWARE, ROOT_A, Partition
 from tools.image.qemu import Boot
 
@@ -61,7 +62,7 @@ class Card:
         slot = self.slot()
         root = f"kontor.slot=a kontor.root=PARTUUID={ROOT_A.uuid}"
         verity = f"kontor.verity={slot['root_blocks']}:{slot['root_salt']}:{slot['root_hash']}"
-        line = f"console={console} {root} {verity} {words}".strip()
+        line = f"console={console} {QUIET} {root} {verity} {words}".strip()
         return Boot(kernel=folder / "kernel", initrd=folder / "initrd", tree=tree, words=line)
 
     def slot(self) -> dict[str, str]:

@@ -11,12 +11,11 @@ from typing import Any, TypeVar
 from tests.image.parcel import PLACE
 from tools.image.qemu import BOOT, Machine, MachineError
 from tools.kernel.agent import JOBS
+from tools.kernel.asked import Finished, JobError, ask
 from tools.kernel.channel import Channel
 
 Result = TypeVar("Result")
 _PYTHON = ("/usr/bin/python3", "-m")
-_SLOW, _LATE = 20, 60.0
-"""A second of the guest's may take so many of the host's; and so many seconds more may an answer take."""
 
 
 class Device:
@@ -52,10 +51,10 @@ class Device:
         :raises MachineError: it raised, with its traceback, or its time is up.
         """
         place = f"{function.__module__}:{function.__name__}"
-        code, said, left = self._ask({"call": [place, list(arguments)]}, place, seconds)
-        if code or left is None:
-            raise MachineError(f"{place} failed in the device:\n{said}")
-        result: Result = json.loads(left)
+        done = self._ask({"call": [place, list(arguments)]}, place, seconds)
+        if done.code or done.result is None:
+            raise MachineError(f"{place} failed in the device:\n{done.output}{done.raised}")
+        result: Result = json.loads(done.result)
         return result
 
     def run(self, *command: str, seconds: float = 60.0) -> str:
@@ -64,10 +63,10 @@ class Device:
         :raises MachineError: its exit code is not 0.
         """
         order = {"run": list(command), "cwd": str(Path("/") / PLACE), "seconds": seconds}
-        code, said, _ = self._ask(order, command[0], seconds)
-        if code:
-            raise MachineError(f"{' '.join(command)} gave {code} in the device:\n{said}")
-        return said
+        done = self._ask(order, command[0], seconds)
+        if done.code:
+            raise MachineError(f"{' '.join(command)} gave {done.code} in the device:\n{done.output}{done.raised}")
+        return done.output
 
     def starts(self, module: str, *words: str) -> None:
         """Start a program of ours that goes on."""
@@ -93,19 +92,11 @@ class Device:
     def _jobs(self) -> Channel:
         return self.machine.ports[JOBS]
 
-    def _ask(self, order: dict[str, Any], what: str, seconds: float) -> tuple[int, str, str | None]:
-        """Exit code, what it said, and the result that a function gave."""
-        said: list[str] = []
-        end = time.monotonic() + _SLOW * seconds + _LATE
+    def _ask(self, order: dict[str, Any], what: str, seconds: float) -> Finished:
+        def receive(end: float) -> dict[str, Any] | None:
+            return self._jobs.receive(max(0.0, end - time.monotonic()))
+
         try:
-            self._jobs.send(order)
-            while message := self._jobs.receive(max(0.0, end - time.monotonic())):
-                if "output" in message:
-                    said.append(message["output"])
-                elif message["in_time"]:
-                    return message["ended"], "".join([*said, message.get("raised", "")]), message["result"]
-                else:
-                    break
-        except (EOFError, OSError) as error:
-            raise MachineError(f"the device is gone; it said:\n{''.join(said)}\n{self.machine.tail()}") from error
-        raise MachineError(f"{what} in the device took longer than {seconds:g} s and said:\n{''.join(said)}")
+            return ask(self._jobs.send, receive, order, seconds)
+        except JobError as error:
+            raise MachineError(f"{what} in the device {error}\n{self.machine.tail()}") from error

@@ -6,11 +6,12 @@ import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 from dbus_fast import DBusError, PropertyAccess
 from dbus_fast.aio import MessageBus
-from dbus_fast.annotations import DBusBool, DBusObjectPath, DBusStr
+from dbus_fast.annotations import DBusBool, DBusObjectPath, DBusSignature, DBusStr
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property
 
 from appliance.provisioning.bus import Bus
@@ -98,17 +99,22 @@ class Hostnamed(ServiceInterface):
 
 
 class Unit(ServiceInterface):
-    """As org.freedesktop.systemd1(5) describes the one property."""
+    """As org.freedesktop.systemd1(5) describes the two properties."""
 
     def __init__(self) -> None:
         super().__init__("org.freedesktop.systemd1.Unit")
         self.state = "active"
+        self.job = 0
         self.manager = Manager()
         self.hostnamed = Hostnamed()
 
     @dbus_property(access=PropertyAccess.READ, name="ActiveState")
     def active_state(self) -> DBusStr:
         return self.state
+
+    @dbus_property(access=PropertyAccess.READ, name="Job")
+    def current_job(self) -> Annotated[tuple[int, str], DBusSignature("(uo)")]:
+        return self.job, "/" if not self.job else f"/org/freedesktop/systemd1/job/{self.job}"
 
 
 @contextlib.asynccontextmanager
@@ -146,6 +152,18 @@ async def test_a_unit_that_somebody_stopped_is_off(address: str) -> None:
             unit.state = state
             assert await machine.is_off("kontor-link.service") is off
         assert not await machine.is_off("kontor-none.service"), "nobody knows"
+
+
+async def test_a_unit_whose_start_waits_in_systemds_queue_is_on_its_way(address: str) -> None:
+    """Whoever asked for the start and waits for the end of it would take it for over, and take back what it needs."""
+    async with served(address) as (_, unit, machine):
+        unit.job = 711
+        for state in ("inactive", "failed"):
+            unit.state = state
+            assert await machine.state_of("kontor-link.service") == "activating"
+            assert not await machine.is_off("kontor-link.service")
+        unit.state = "active"  # it is to be stopped
+        assert await machine.state_of("kontor-link.service") == "active"
 
 
 async def test_units_are_started_and_stopped_by_systemd(address: str) -> None:

@@ -21,12 +21,13 @@ from tests.update.made import write_log
 from tests.update.uboot import UBoot
 from tests.update.writes import FLUSH
 from tools.image import qemu
+from tools.image.boards import QUIET
 from tools.image.layout import FIRMWARE
 from tools.image.qemu import Boot, Drive, Hardware, Machine, Net
 from tools.kernel.agent import JOBS
 
 VARIABLES = {"devtype": "virtio", "devnum": "0", "distro_bootpart": "1", "fdt_addr": "0x40000000"}
-WORDS = "console=ttyAMA0 loglevel=4 panic=10"
+WORDS = f"console=ttyAMA0 {QUIET}"
 _HEAD = 72
 """Bytes of a script's head (mkimage), before its text."""
 

@@ -105,11 +105,11 @@ def figures(one: Made) -> list[measurements.Figure]:
     image = next(one.out.glob("*.img.zst"))
     note = f"packages and toolbox in the cache; {one.busy:.0f} s of processor time"
     return [
-        measurements.Figure("image.bytes_zst_mib", image.stat().st_size / layout.MIB, "MiB", "<= 160"),
+        measurements.Figure("image.bytes_zst_mib", round(image.stat().st_size / layout.MIB, 1), "MiB", "<= 160"),
         measurements.Figure(
-            "image.root_mib", (one.work / build.SLOT_ROOT).stat().st_size / layout.MIB, "MiB", "<= 200"
+            "image.root_mib", round((one.work / build.SLOT_ROOT).stat().st_size / layout.MIB, 1), "MiB", "<= 200"
         ),
-        measurements.Figure("image.build_min", one.seconds / 60, "min", "<= 10", note=note),
+        measurements.Figure("image.build_min", round(one.seconds / 60, 1), "min", "<= 10", note=note),
     ]
 
 

@@ -12,13 +12,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from tools.kernel import fetch, initrd, ticks
 from tools.kernel.agent import ASKS, JOBS
+from tools.kernel.asked import LATE, Finished, JobError, ask
 from tools.kernel.audio_class import CardModel
 from tools.kernel.channel import Channel, readable
 from tools.kernel.usb_card import UsbCard, UsbCards
@@ -28,8 +28,6 @@ QEMU = "qemu-system-x86_64"
 BOOT = 600.0
 """Seconds until the guest answers: 20 on a quiet machine, 90 where ten others want the same processor."""
 _PORTS = ("qmp", "jobs", "asks")
-_SLOW, _LATE = 20, 60.0
-"""A second of the guest's may take so many of the host's; and so many seconds more may an answer take."""
 ALLOWED = frozenset({"device_add", "device_del", "qom-get", "qom-set", "query-status"})
 """What a job may ask of QEMU: not the host's files."""
 USB_BUS = "usb.0"
@@ -41,15 +39,6 @@ Result = TypeVar("Result")
 
 class GuestError(Exception):
     """The guest did not do what was asked; with what it said."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A command that has run: its exit code, all it said, and the result that a function left."""
-
-    code: int
-    output: str
-    result: str | None = None
 
 
 def missing() -> str:
@@ -122,22 +111,11 @@ class Machine:
 
         :raises GuestError: its time is up, or the guest is gone.
         """
-        said: list[str] = []
-        end = time.monotonic() + _SLOW * seconds + _LATE
+        order = {"run": list(command), "cwd": str(cwd), "seconds": seconds}
         try:
-            self._jobs.send({"run": list(command), "cwd": str(cwd), "seconds": seconds})
-            while (message := self._message(end)) is not None:
-                if "output" in message:
-                    said.append(message["output"])
-                    if self._echo:
-                        self._echo(message["output"])
-                elif message["in_time"]:
-                    return Finished(message["ended"], "".join(said), message["result"])
-                else:
-                    break
-        except (EOFError, OSError) as error:
-            raise GuestError(f"the guest is gone; it said:\n{''.join(said)}\n{self.console()}") from error
-        raise GuestError(f"{command[0]} in the guest took longer than {seconds:g} s and said:\n{''.join(said)}")
+            return ask(self._jobs.send, self._message, order, seconds, self._echo)
+        except JobError as error:
+            raise GuestError(f"{command[0]} in the guest {error}\n{self.console()}") from error
 
     def call(self, function: Callable[..., Result], *arguments: Any, seconds: float = 60.0) -> Result:
         """Call a function of a module in the guest, in a Python of its own; arguments and result must survive JSON.
@@ -200,7 +178,7 @@ class Machine:
         return self.monitor(command, **arguments)
 
     def _until(self, qmp: Channel, kinds: Iterable[str], event: str = "") -> dict[str, Any]:
-        end = time.monotonic() + _LATE
+        end = time.monotonic() + LATE
         while message := qmp.receive(max(0.0, end - time.monotonic())):
             if any(kind in message for kind in kinds) and (not event or message.get("event") == event):
                 return message
