@@ -120,7 +120,9 @@ async def _picture(page: "Page", look: Look, height: int) -> Path:
     await page.emulate_media(color_scheme="dark" if look.theme == "dark" else "light")
     await page.wait_for_timeout(180)  # signs swell for 80 ms, hints fade for 120
     path = BUILD / f"{look.name}.png"
-    await page.screenshot(path=path, caret="hide")
+    path.write_bytes(
+        await page.screenshot(caret="hide")
+    )  # Playwright would write it in a thread of its own, which stays
     return path
 
 
