@@ -261,7 +261,7 @@ async def figures(visits: int, hour: bool) -> list[Figure]:
             round(processor, 4),
             "of a core",
             "<= 0.1",
-            note=f"{RATE} updates a second of {TALKERS} levels; the tasks' own time. By the clock, waiting for a core included: {share:.3f}",
+            note=f"{RATE} updates a second of {TALKERS} levels; by the clock, waiting for a core included: {share:.3f}",
         ),
     ]
     if growth is not None:
