@@ -343,7 +343,9 @@ class Desk:
         if told.recording != self._recording:
             self._recording = told.recording
             self._journal.tell(EventName.RECORDING, on=told.recording)
-            if told.recording and not self._recording_here:  # else it is our own that comes back, and was announced here
+            if (
+                told.recording and not self._recording_here
+            ):  # else it is our own that comes back, and was announced here
                 self._announced_at = self._clock() + ANNOUNCEMENT
                 self.apply(Event.RECORDING_BEGAN)
         if told.violation and not (before is not None and before.violation):

@@ -209,7 +209,11 @@ class Chrome:
         if host is not None:
             host(mock)
         await mock.start()
-        options = {"viewport": {"width": width, "height": height}, "locale": language, "service_workers": "block"} | context
+        options = {
+            "viewport": {"width": width, "height": height},
+            "locale": language,
+            "service_workers": "block",
+        } | context
         window: BrowserContext = await self._browser.new_context(**options)
         try:
             await window.grant_permissions(["microphone"], origin=f"http://localhost:{mock.port}")
