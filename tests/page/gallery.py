@@ -34,8 +34,8 @@ INTER, DEJAVU = Path("/usr/share/fonts/opentype/inter"), Path("/usr/share/fonts/
 THEMES, LANGUAGES = ("light", "dark"), ("en", "de")
 MODULES = (scenes_room, scenes_sheets, scenes_overview, scenes_devices)
 
-COLOURS = 48
-FAR = 64
+COLOURS = 200
+FAR = 40
 """From this difference of a channel on (of 255) a pixel is another one; the edge of a letter half a pixel aside is not."""
 TOLERANCE = 400
 """So many pixels may be others: some cells of the last minute, a segment of a meter, the digits of a clock."""
@@ -146,10 +146,19 @@ def _pixels(path: Path) -> "NDArray[np.int16]":
 def store(drawn: Path, look: Look) -> None:
     """Keep a picture, in few colours."""
     STORED.mkdir(exist_ok=True)
-    with Image.open(drawn) as picture:
-        # The kind that keeps seldom colours too: a lamp is small.
-        few = picture.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-        few.save(STORED / f"{look.name}.png", optimize=True)
+    few = _few_colours(_pixels(drawn))
+    few.save(STORED / f"{look.name}.png", optimize=True)
+
+
+def _few_colours(pixels: "NDArray[np.int16]") -> Image.Image:
+    """The most frequent colours as they are, which is every ground, hue and lamp; each other pixel is the nearest of them."""
+    height, width, _ = pixels.shape
+    found, places, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True)
+    kept = found[np.argsort(-counts, kind="stable")[:COLOURS]]
+    nearest = np.array([np.abs(kept - colour).sum(axis=1).argmin() for colour in found], dtype=np.uint8)
+    few = Image.fromarray(nearest[places].reshape(height, width)).convert("P")
+    few.putpalette(kept.astype(np.uint8).tobytes())
+    return few
 
 
 def write_index() -> None:

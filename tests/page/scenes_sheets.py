@@ -12,7 +12,7 @@ def admin(host: MockHost) -> None:
 
 def _busy_admin(host: MockHost) -> None:
     admin(host)
-    host.removed = [{"id": "gus", "name": "Gus Gast", "since": 1_795_780_000}]
+    host.removed = [{"id": "gus", "name": "Gus Gast", "by": "Lena Brandt", "device": False}]
 
 
 def _no_links(host: MockHost) -> None:
