@@ -75,7 +75,8 @@ export class Session {
 		const stay = ++this.#stay;
 		this.phase = "joining";
 		this.#parts.changed();
-		const microphone = this.listener ? null : this.#openMicrophone();
+		const { listener } = this;
+		const microphone = listener ? null : this.#openMicrophone();
 		if (!(await this.#connect(stay))) return;
 		await Promise.race([microphone, wait(PROMPT)]);
 		if (stay !== this.#stay) return;
@@ -83,7 +84,8 @@ export class Session {
 		this.#guardedUntil = performance.now() + GUARD;
 		this.#parts.tell("network", false);
 		this.#mute();
-		if (!this.#mediaUp) this.mediaLost(); // it went while the browser still asked for the microphone
+		if (listener && !this.listener) this.#joinAnew(); // let speak meanwhile: there is no way up yet
+		else if (!this.#mediaUp) this.mediaLost(); // it went while the browser still asked for the microphone
 	}
 
 	leave() {
@@ -153,6 +155,7 @@ export class Session {
 	/** The microphone went away, or came back: closed first, and closed it stays. */
 	microphoneChanged() {
 		const { state, name } = this.#parts.microphone;
+		this.#resume = false;
 		if (this.live) this.#mute();
 		else this.#close();
 		this.#parts.changed();
@@ -196,6 +199,7 @@ export class Session {
 	muteByAdmin() {
 		if (this.phase === "out") return; // the host says it again when we join
 		this.adminMuted = true;
+		this.#resume = false; // should it be lifted before the network is back
 		this.#close();
 		this.#parts.changed();
 	}
@@ -208,10 +212,11 @@ export class Session {
 		const [listened, wasGuest] = [this.listener, this.guest];
 		this.listener = role === "listener" || listenOnly;
 		this.guest = role === "guest" && !listenOnly;
+		if (this.listener || this.guest) this.#resume = false;
 		if (this.phase !== "in") return;
 		if ((listened || wasGuest) && !this.listener && !this.guest) this.#parts.tell("admitted");
 		if (listened && !this.listener) this.#joinAnew();
-		else if (!listened && this.listener) this.mute();
+		else if (this.listener || this.guest) this.mute();
 	}
 
 	/** A listener came in without a way up: there is one now. */
@@ -234,6 +239,7 @@ export class Session {
 	/** The WebSocket is there again. @param {boolean} joined whether the host still has our sound */
 	welcomed(joined) {
 		clearTimeout(this.#presenceTimer);
+		this.#presenceTimer = 0;
 		this.#presenceUp = true;
 		if (this.phase === "in") {
 			this.#parts.send({ type: "muted", muted: !this.live });
@@ -243,10 +249,10 @@ export class Session {
 		this.#parts.changed();
 	}
 
+	/** The WebSocket is gone, or a try to get it back failed: it counts from the first. */
 	presenceLost() {
-		clearTimeout(this.#presenceTimer);
 		if (this.phase === "in") this.#parts.media.doubt(); // a host that stopped has closed its sockets
-		this.#presenceTimer = setTimeout(() => {
+		this.#presenceTimer ||= setTimeout(() => {
 			this.#presenceUp = false;
 			this.#interrupted();
 		}, GRACE);

@@ -189,6 +189,68 @@ test("whoever is live stays so with another microphone, and a mute meanwhile hol
 	assert.equal(parts.microphone.enabled, false);
 });
 
+/** The sound goes and comes back; between the two something else happens. */
+async function lostWhile(happens) {
+	await joined();
+	await live();
+	let back;
+	parts.media.join = () => new Promise((resolve) => (back = resolve));
+	session.mediaLost();
+	await settled();
+	assert.equal(session.own, "reconnecting");
+	happens();
+	back();
+	await settled();
+	return session.own;
+}
+
+test("whoever was live is live again, but not after what would have muted them", async () => {
+	const member = { hand: false, admin_muted: true };
+	assert.equal(await lostWhile(() => {}), "live");
+	const mutes = {
+		"an admin's mute that was lifted again": () => (session.told(member), session.told({ ...member, admin_muted: false })),
+		"another microphone": () => session.microphoneChanged(),
+		"a time as a guest": () => (session.permit("guest", false), session.permit("speaker", false)),
+	};
+	for (const [why, happens] of Object.entries(mutes)) {
+		session = new Session((parts = new Parts()));
+		assert.equal(await lostWhile(happens), "muted", why);
+		assert.ok(!parts.leaks, why);
+	}
+});
+
+test("whoever becomes a guest is muted", async () => {
+	await joined();
+	await live();
+	session.permit("guest", false);
+	assert.equal(session.own, "guest");
+	assert.ok(!session.live && !parts.leaks);
+});
+
+test("a listener who is let speak while joining gets a microphone and a way up", async () => {
+	session.permit("listener", false);
+	session.welcomed(false);
+	const joining = session.join();
+	session.permit("speaker", false);
+	await joining;
+	await new Promise((resolve) => setTimeout(resolve, 620));
+	assert.equal(parts.joins, 2);
+	await live();
+});
+
+test("a lost socket counts from its first loss, however often it is tried again", async () => {
+	await joined();
+	session.presenceLost();
+	for (let n = 0; n < 3; n += 1) {
+		await new Promise((resolve) => setTimeout(resolve, 700));
+		session.presenceLost();
+	}
+	assert.equal(session.own, "reconnecting");
+	session.welcomed(true);
+	assert.equal(session.own, "muted");
+	assert.deepEqual(parts.told.filter(([event]) => event === "network").at(-1), ["network", false]);
+});
+
 test("a chosen microphone that is denied mutes", async () => {
 	await joined();
 	await live();
