@@ -23,7 +23,7 @@ from typing import Literal
 from appliance.app.panel_route import PanelRoute
 from appliance.app.panels import VIRTUAL_PANEL
 from appliance.app.places import demo_base, one_at_a_time, private_folder
-from appliance.app.process import NotAllowed, until_stopped
+from appliance.app.process import NotAllowed, unless_stopped, until_stopped
 from appliance.app.sound import STATUS
 from appliance.app.speech import ATTRIBUTION, SYNTHETIC, find
 from appliance.app.supervisor import Supervisor, device_children
@@ -126,7 +126,13 @@ async def prepare_speech(folder: Path, wish: str) -> tuple[str, str]:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "appliance.app.speech", str(unfinished), stdout=asyncio.subprocess.DEVNULL
         )
-        if await process.wait():
+        try:
+            code = await process.wait()
+        except asyncio.CancelledError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            raise
+        if code:
             return "tone:440", "microphone plays a tone: the speech could not be prepared"
         unfinished.rename(target)
     return str(target), said
@@ -187,10 +193,10 @@ class Demo:
     async def run(self, stop: asyncio.Event, started: Callable[[], None]) -> None:
         """Run until ``stop``; everything is ended and removed then. ``started`` is told when the ports are taken."""
         try:
-            microphone, said = await prepare_speech(self.folder, self._wishes.microphone)
-            config = write_config(self.folder, self.port, microphone, self._wishes.record)
-            host = Host(self._host_config(), self._journal.write, [self._panel.route])
-            await host.start()
+            begun = await unless_stopped(stop, self._begin())
+            if begun is None:
+                return
+            host, config, said = begun
             started()
             try:
                 children = device_children(["--config", str(config)], {VIRTUAL_PANEL: "1"})
@@ -206,6 +212,14 @@ class Demo:
                 await host.stop()
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def _begin(self) -> tuple[Host, Path, str]:
+        """A host that runs, the settings of the device, and the line that says what its microphone plays."""
+        microphone, said = await prepare_speech(self.folder, self._wishes.microphone)
+        config = write_config(self.folder, self.port, microphone, self._wishes.record)
+        host = Host(self._host_config(), self._journal.write, [self._panel.route])
+        await host.start()
+        return host, config, said
 
     async def _greet(self, host: Host, supervisor: Supervisor, said: str) -> None:
         """Print the address as soon as the device is in the room, then wait for ever."""

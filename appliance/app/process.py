@@ -15,13 +15,15 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from appliance.core.events import EventName, Severity
 from appliance.core.exits import Exit
 from appliance.health.journal import Journal
 from appliance.health.notify import Notifier
 from appliance.settings.store import give
+
+T = TypeVar("T")
 
 PARENT = "KONTOR_PARENT"
 """Environment variable with the pid that a child must not outlive."""
@@ -236,6 +238,18 @@ async def until_stopped(stop: asyncio.Event, parts: Mapping[str, Callable[[], Aw
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.shield(asyncio.gather(task, return_exceptions=True))
+
+
+async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What ``work`` gives; None when ``stop`` was set before: it is cancelled then, and has ended."""
+    task, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((task, stopping), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in (stopping, task):
+            each.cancel()
+        await asyncio.wait((stopping, task))
+    return None if task.cancelled() else task.result()
 
 
 async def _begin(name: str, part: Callable[[], Awaitable[object]]) -> None:

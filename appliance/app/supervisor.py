@@ -31,7 +31,10 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
 _STEADY = 10.0
 """Seconds of life after which the waits start from the beginning."""
 _LOOK = 0.25
-_ORDERLY_END = 2.0
+_ORDERLY_END = 1.0
+"""Seconds in which all children end by themselves, and what the last ones have at least: with the rest of an end it has to be
+less than what process.py gives our own, which would be no orderly one after that."""
+_AT_LEAST = 0.3
 _MOST_EARLY = 16
 _FINAL = frozenset({Exit.CONFIGURATION, Exit.USAGE})
 
@@ -89,8 +92,9 @@ class Supervisor:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        until = time.monotonic() + _ORDERLY_END
         for child in reversed(self.children):
-            await self._end(child)
+            await self._end(child, max(_AT_LEAST, until - time.monotonic()))
         asyncio.get_running_loop().remove_reader(self._socket.fileno())
         self._socket.close()
         self._folder.cleanup()
@@ -165,7 +169,7 @@ class Supervisor:
         while len(self._early) > _MOST_EARLY:
             del self._early[next(iter(self._early))]
 
-    async def _end(self, child: Child) -> None:
+    async def _end(self, child: Child, patience: float) -> None:
         process = child.process
         if process is None or process.returncode is not None:
             return
@@ -174,7 +178,7 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(number)
         try:
-            async with asyncio.timeout(_ORDERLY_END):
+            async with asyncio.timeout(patience):
                 await process.wait()
         except TimeoutError:
             process.kill()

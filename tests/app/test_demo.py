@@ -200,6 +200,45 @@ async def test_a_full_disk_is_told_with_the_way_out(short_dir: Path, monkeypatch
     assert not list((short_dir / "kontor-demo").iterdir())
 
 
+async def test_an_end_while_the_speech_is_prepared_is_no_failure(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object) -> tuple[str, str]:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_dir))
+    monkeypatch.setattr(demo, "prepare_speech", never)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.05, stop.set)
+    async with asyncio.timeout(5):
+        await main(Wishes(), stop, journal()[0])
+    assert not [path for path in (short_dir / "kontor-demo").iterdir() if path.is_dir()], "nothing is left behind"
+
+
+async def test_speech_that_nobody_waits_for_any_more_is_not_prepared_on(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = asyncio.Event()
+
+    class Decoding:
+        async def wait(self) -> int:
+            return await asyncio.sleep(60, 0)
+
+        def kill(self) -> None:
+            killed.set()
+
+    async def start(*_: object, **__: object) -> Decoding:
+        return Decoding()
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
+    task = asyncio.create_task(demo.prepare_speech(short_dir / "8080", "speech"))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled() and killed.is_set()
+
+
 def test_one_demo_starts_at_a_time(short_dir: Path) -> None:
     entered = threading.Event()
 

@@ -20,6 +20,7 @@ from appliance.app.process import (
     make_folders,
     moved,
     real_time,
+    unless_stopped,
     until_stopped,
     vital,
 )
@@ -156,6 +157,28 @@ async def test_all_parts_are_cancelled_on_stop() -> None:
     stop.set()
     await running
     assert sorted(ends) == ["a", "b"]
+
+
+async def test_what_takes_long_to_begin_is_left_when_a_stop_comes_first() -> None:
+    stop, ends = asyncio.Event(), list[str]()
+
+    async def begin(seconds: float) -> str:
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            ends.append("ended")
+        return "begun"
+
+    async def fails() -> None:
+        raise ValueError("negative")
+
+    assert await unless_stopped(stop, begin(0)) == "begun"
+    asyncio.get_running_loop().call_later(0.01, stop.set)
+    async with asyncio.timeout(5):
+        assert await unless_stopped(stop, begin(60)) is None
+    assert ends == ["ended", "ended"], "nothing of it goes on"
+    with pytest.raises(ValueError, match="negative"):
+        await unless_stopped(asyncio.Event(), fails())
 
 
 async def test_a_failing_part_cancels_the_others() -> None:

@@ -4,12 +4,14 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from appliance.app import supervisor as module
 from appliance.app.panels import VIRTUAL_PANEL
+from appliance.app.process import _GRACE
 from appliance.app.supervisor import Child, ChildRefused, Supervisor, kontor
 from appliance.core.events import EventName
 from tests.app.parts import gone, journal
@@ -68,14 +70,16 @@ async def test_a_stopped_child_is_killed_and_comes_back() -> None:
 
 
 async def test_a_child_that_ignores_sigterm_or_is_stopped_is_ended_all_the_same() -> None:
-    stubborn = child("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + BEATS)
-    async with Supervisor([stubborn], journal()[0]) as watched:
+    stubborn = [child("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + BEATS) for _ in range(2)]
+    async with Supervisor(stubborn, journal()[0]) as watched:
         watching = asyncio.create_task(watched.watch())
         await until(lambda: all(child.ready for child in watched.children))
-        pid = stubborn.pid
+        pids = [each.pid for each in stubborn]
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-    assert gone(pid)
+        began = time.monotonic()
+    assert time.monotonic() - began < _GRACE, "else our own end would be cut off, as if it had failed"
+    assert all(map(gone, pids))
 
 
 @pytest.mark.parametrize("code", [64, 78])
