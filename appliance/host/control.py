@@ -197,8 +197,9 @@ class Control:
 
     async def _set_title(self, request: web.Request) -> web.Response:
         conference, fields = self._conference(request), await self._fields(request)
+        title = fields.get("title")
         try:
-            conference.requests.set_title(str(fields.get("title")).strip(), KEEPER)
+            conference.requests.set_title(title.strip() if isinstance(title, str) else "", KEEPER)
         except Refused as refused:
             raise Refusal(400, str(refused)) from refused
         await conference.store.written()

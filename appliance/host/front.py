@@ -87,7 +87,7 @@ class Front:
     def routes(self) -> list[web.RouteDef]:
         """What it serves."""
         return [
-            web.get("/rooms", self.rooms),
+            web.get("/rooms", self.rooms, allow_head=False),
             web.route("*", "/rooms/{room}/{rest:.*}", self.room),
             web.post("/devices/{what}", self.device),
             web.get("/health", self.health),

@@ -99,7 +99,7 @@ class Pages:
     async def index(self, request: web.Request) -> web.Response:
         """``GET /``, ``/{room}``, ``/devices/{device}``: whether there is one, the page finds out by itself."""
         for name in request.match_info.values():
-            if not is_identity(name) or _end(name) in _TYPES:
+            if not is_identity(name) or ("." in name and _end(name) in _TYPES):
                 raise Refusal(404, "There is no such page.")
         return self._send(request, "index.html")
 

@@ -164,6 +164,6 @@ def strip_style(source: str) -> str:
         elif kind == "space":
             gap = "\n" if "\n" in text else " "
         else:
-            out += [text] if last in "{};," or text[0] in "{}" else [gap, text]
-            last, gap = text[-1], ""
+            out += [text] if last in "{};," or (text[0] in "{}" and last != "\\") else [gap, text]
+            last, gap = text[-1] if text[-2:-1] != "\\" else "\\", ""  # an escaped sign, or space, is part of a name
     return "".join(out) + "\n"

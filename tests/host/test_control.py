@@ -245,6 +245,11 @@ async def test_a_room_is_called_otherwise_for_everybody_at_once_and_after_a_rest
         assert ada.of("title") == [{"type": "title", "title": "Küche & <b>Bad</b>"}]
         for wrong in ("", "  ", "x" * 65, "two\nlines", "\x1b[2J", "over\u202eride"):
             assert "1 to 64 printable characters" in await keeper("title", "studio", wrong, code=64)
+        path = str(home.host.config.control_path)
+        async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(path=path)) as control:
+            for fields in ({}, {"title": None}, {"title": 5}):
+                async with control.put("http://host/rooms/studio/title", json=fields) as answer:
+                    assert answer.status == 400, "no title is not one"
         assert len(ada.of("title")) == 1
         assert "no such room" in await keeper("title", "cellar", "New", code=64)
     assert "in Küche & <b>Bad</b>, good until" in await Keeper(config, capsys)("link", "studio", "--name", "Ben")

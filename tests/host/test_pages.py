@@ -74,6 +74,9 @@ async def test_only_the_pages_files_are_served(tmp_path: Path) -> None:
             async with home.http.get(URL(home.url(path), encoded=True)) as response:
                 assert response.status == 404, path
                 assert response.headers["X-Content-Type-Options"] == "nosniff"
+        for path in ("/js", "/devices/html"):
+            async with home.http.get(home.url(path)) as response:
+                assert response.status == 200, "a room or a device may be called so"
 
 
 async def test_extra_routes_come_before_the_page(tmp_path: Path) -> None:
@@ -223,6 +226,7 @@ def test_what_is_hard_to_read_is_kept(source: str, stripped: str) -> None:
         (".a /* d */ .b,\n .c{--x: calc(1px + (2px - 3px)); }", ".a .b,.c{--x: calc(1px + (2px - 3px));}\n"),
         ('a::before{content:" /* kept */  {; ";}', 'a::before{content:" /* kept */  {; ";}\n'),
         ("a/* x */b{}", "a/**/b{}\n"),
+        (r"a\, b, a\31  b, a\  {}", r"a\, b,a\31 b,a\ {}" + "\n"),
         ("a{background:\n  linear-gradient(#000 , #fff)\n  0 0}", "a{background:\nlinear-gradient(#000 ,#fff)\n0 0}\n"),
         ("", "\n"),
     ],
