@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn
@@ -179,9 +179,12 @@ class About:
         with contextlib.suppress(OSError, ValueError):  # whoever needs the key itself says what is wrong with it
             self.key = fingerprint(await asyncio.to_thread(DeviceKey.public_in, self._state))
         while True:
+            opening = self._own().opening
             provision, sound = await self._neighbours.ask("provision"), await self._neighbours.ask("sound")
             how = await asyncio.to_thread(machine, self._state)
             own = self._own()
+            if own.opening != opening:  # it changed while the others were asked: their figures may be of a closed gate
+                own = replace(own, opening=None)
             extra = extra_of(provision, sound, how)
             self.held = fitting({"held": sound.get("held")}).get("held", {})
             details = details_of(own, provision, sound, self._figures(own, provision, sound, how))

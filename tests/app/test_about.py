@@ -1,6 +1,7 @@
 """What a device tells its room of itself: short, coarse, only when it changes, and nothing that the gate hides."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from appliance import __version__
 from appliance.app import about
 from appliance.app.about import About, Own, details_of, extra_of
+from appliance.app.measures import Processor
 from appliance.app.neighbours import Neighbours
 from appliance.core import protocol
 from appliance.core.controls import Door
@@ -108,6 +110,38 @@ def test_the_array_is_that_of_the_settings_or_the_one_that_the_front_end_knows()
     assert mics(AudioSettings(array="mono")) == 0, "one microphone is no array"
     assert mics(AudioSettings(geometry_mm="32,0; -32,0")) == 2
     assert "direction_error" not in details_of(Own(audio=AudioSettings()), {}, SOUND, {}), "no direction is told"
+
+
+async def test_what_was_asked_of_a_closed_gate_is_no_figure_of_an_open_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openings: list[int | None] = []
+    opening: int | None = None
+
+    class Watched(Processor):
+        def look(self, took: Mapping[str, float], now: float, opening: int | None) -> None:
+            openings.append(opening)
+            super().look(took, now, opening)
+
+    async def status(_request: object) -> dict[str, object]:
+        nonlocal opening
+        opening = 1  # it opens when sound has just said what it had taken
+        return {"cpu_s": 5.0}
+
+    monkeypatch.setattr(about, "EVERY", 0.01)
+    monkeypatch.setattr(about, "machine", lambda _: Machine(uptime=1.0))
+    monkeypatch.setattr(about, "Processor", Watched)
+    sound = StatusServer(tmp_path / "sound.status", {"status": status})
+    await sound.start()
+    mind = About(Neighbours(tmp_path), tmp_path, lambda: Own(opening=opening), lambda: None)
+    task = asyncio.create_task(mind.run())
+    try:
+        await until(lambda: len(openings) == 2)
+        assert openings == [None, 1]
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        await sound.stop()
 
 
 async def test_it_is_told_when_it_changes_and_not_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
