@@ -180,19 +180,26 @@ export class Media {
 
 	/** @param {RTCPeerConnection} connection @param {RTCSessionDescriptionInit} offer @param {AbortSignal} signal */
 	async #exchange(connection, offer, signal) {
-		this.#authorization = { Authorization: `Bearer ${this.#token()}` };
+		if (connection !== this.#connection) throw new Refused("network"); // by now another room is the one to join
+		const headers = { Authorization: `Bearer ${this.#token()}` };
+		this.#authorization = headers;
 		const response = await fetch(`/rooms/${encodeURIComponent(this.#room())}/media`, {
 			method: "POST",
-			headers: { ...this.#authorization, "Content-Type": "application/sdp" },
+			headers: { ...headers, "Content-Type": "application/sdp" },
 			body: offer.sdp,
 			signal,
 		});
 		if (response.status !== 201) {
 			throw new Refused(ANSWERS[response.status] ?? "network", Number(response.headers.get("Retry-After")) || 10);
 		}
+		const session = response.headers.get("Location") ?? "";
+		if (connection !== this.#connection) {
+			if (session) fetch(session, { method: "DELETE", headers, keepalive: true }).catch(() => {}); // nobody stays there without a connection
+			throw new Refused("network");
+		}
+		this.#session = session;
 		const sdp = await response.text();
 		if (connection !== this.#connection) throw new Refused("network");
-		this.#session = response.headers.get("Location") ?? "";
 		connection.setConfiguration?.({ iceServers: relays(response.headers.get("Link") ?? "") });
 		await connection.setLocalDescription(offer);
 		await connection.setRemoteDescription({ type: "answer", sdp });
