@@ -20,8 +20,8 @@ export function pressOrHold(key, actions) {
 		});
 	}
 	key.addEventListener("contextmenu", (event) => event.preventDefault());
-	key.addEventListener("click", () => {
-		if (!held) actions.press();
+	key.addEventListener("click", (event) => {
+		if (!held || event.detail === 0) actions.press(); // 0: not by a pointer, whatever one did before
 		held = false;
 	});
 }

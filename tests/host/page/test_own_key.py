@@ -160,6 +160,21 @@ async def test_a_long_press_talks_and_a_short_one_toggles(visit: Visit) -> None:
 
 
 @visiting()
+async def test_a_hold_that_ends_beside_the_key_swallows_no_later_press(visit: Visit) -> None:
+    await visit.open()
+    await visit.join()
+    await visit.own.hover()
+    await visit.page.mouse.down()
+    await visit.own_is("held")
+    await visit.page.mouse.move(640, 300)
+    await visit.own_is("muted")
+    await visit.page.mouse.up()
+    await visit.own.focus()
+    await visit.page.keyboard.press("Enter")
+    await visit.own_is("live")
+
+
+@visiting()
 async def test_m_mutes_and_j_joins_but_letters_can_be_switched_off(visit: Visit) -> None:
     await visit.open()
     await visit.page.keyboard.press("m")
