@@ -4,7 +4,19 @@ import { loadStyle } from "./dom.js";
 import { toast } from "./say.js";
 import { t } from "./words.js";
 
-let tries = 0;
+/** How often each module failed: a browser may remember that, but not of another address. @type {Map<string, number>} */
+const failures = new Map();
+
+/** @param {string} module @returns {Promise<any>} its exports */
+async function load(module) {
+	const n = failures.get(module) ?? 0;
+	try {
+		return await import(`./${module}${n ? `?${n}` : ""}`);
+	} catch (error) {
+		failures.set(module, n + 1);
+		throw error;
+	}
+}
 
 /**
  * A module and its style, if it has one. When it does not come, that is said, and it can be tried again.
@@ -12,11 +24,9 @@ let tries = 0;
  */
 export async function lazy(module, style) {
 	try {
-		const again = tries ? `?${tries}` : ""; // a browser may remember that it failed
-		const [loaded] = await Promise.all([import(`./${module}${again}`), import("./morewords.js"), style && loadStyle(style)]);
+		const [loaded] = await Promise.all([load(module), load("morewords.js"), style && loadStyle(style)]);
 		return loaded;
 	} catch (error) {
-		tries += 1;
 		console.warn(`${module}: ${error}`);
 		toast(t("lazy.failed"), "warn", "alert");
 		return null;
