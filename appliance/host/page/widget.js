@@ -28,7 +28,7 @@ export async function toggleWidget(house) {
 	if (!house.stay && !house.shown) return house.toast(t("widget.noRoom"), "widget");
 	opening = true;
 	const win = await openWindow();
-	if (win) await dress(win);
+	if (win) await dress(win).catch((error) => console.warn(`widget: ${error}`)); // it was closed at once
 	opening = false;
 	if (!win) house.toast(t("widget.blocked"), "warn", "alert");
 	else if (!win.closed) shown = new Widget(win, house);
@@ -53,7 +53,8 @@ async function dress(win) {
 	const sheets = ["style.css", "widget.css"].map((name) => h("link", { rel: "stylesheet", href: `${location.origin}/page/${name}` }));
 	const there = sheets.map((sheet) => new Promise((resolve) => (sheet.onload = sheet.onerror = resolve)));
 	page.head.append(...sheets);
-	await Promise.all(there);
+	const gone = new Promise((resolve) => win.addEventListener("pagehide", resolve));
+	await Promise.race([Promise.all(there), gone]);
 }
 
 class Speaker {
