@@ -151,6 +151,7 @@ class DevicesPage {
 	#shown = "";
 	#wide = matchMedia("(min-width: 68.75rem)");
 	#frame = 0;
+	#soon = () => void (this.#frame ||= requestAnimationFrame(() => this.#draw()));
 	#off;
 	#timer;
 	node = h("div", { class: "devices" });
@@ -160,16 +161,16 @@ class DevicesPage {
 		this.#house = house;
 		this.#device = device;
 		this.#fleet = new Fleet(house.feeds);
-		const soon = () => void (this.#frame ||= requestAnimationFrame(() => this.#draw()));
-		this.#off = house.onChange(soon);
-		this.#timer = setInterval(soon, EVERY);
-		this.#wide.addEventListener("change", soon);
+		this.#off = house.onChange(this.#soon);
+		this.#timer = setInterval(this.#soon, EVERY);
+		this.#wide.addEventListener("change", this.#soon);
 		this.#draw();
 	}
 
 	close() {
 		this.#off();
 		clearInterval(this.#timer);
+		this.#wide.removeEventListener("change", this.#soon);
 		cancelAnimationFrame(this.#frame);
 	}
 
