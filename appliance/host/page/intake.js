@@ -39,21 +39,22 @@ const known = (value, words, otherwise) => (words.includes(value) ? value : othe
 /** @param {any} value @returns {number | null} */
 const number = (value) => (Number.isFinite(value) ? value : null);
 
-/** What a device tells: unknown means muted. @param {any} site */
+/** What a device tells: unknown means muted. That somebody talks while it is closed is for those who sit there. @param {any} site */
 function readSite(site) {
 	if (site === null || site === undefined) return null;
 	typed(site, "site", "object");
 	const { lamps = {} } = site;
 	const lamp = (/** @type {LampName} */ name, /** @type {Lit} */ otherwise) => known(lamps?.[name], LITS, otherwise);
 	const gate = site.gate === "open" ? "open" : "closed";
+	const mic = lamp("mic", gate === "open" ? "off" : "steady");
 	return {
 		...site,
 		gate,
 		reasons: Array.isArray(site.reasons) ? site.reasons.filter((/** @type {any} */ reason) => typeof reason === "string") : [],
 		door: known(site.door, DOORS, "closed"),
 		quiet_until: number(site.quiet_until),
-		direction: number(site.direction),
-		lamps: { mic: lamp("mic", gate === "open" ? "off" : "steady"), room: lamp("room", "off"), speak: lamp("speak", "off"), fault: lamp("fault", "off") },
+		direction: gate === "open" ? number(site.direction) : null,
+		lamps: { mic: mic === "slow" ? "steady" : mic, room: lamp("room", "off"), speak: lamp("speak", "off"), fault: lamp("fault", "off") },
 	};
 }
 

@@ -30,6 +30,15 @@ test("of a device nothing is thought that it does not say", () => {
 	}
 });
 
+test("what a closed gate hides, its lamp and its direction do not tell", () => {
+	const told = (/** @type {string} */ gate) => {
+		const site = { gate, direction: 40, lamps: { mic: gate === "open" ? "off" : "slow", room: "slow" } };
+		return said({ type: "member", member: { ...ada, kind: "site", site } }).member.site;
+	};
+	assert.deepEqual([told("closed").lamps.mic, told("closed").lamps.room, told("closed").direction], ["steady", "slow", null]);
+	assert.deepEqual([told("open").lamps.mic, told("open").direction], ["off", 40]);
+});
+
 test("wrong types are flaws, and those of what is known are worth asking anew", () => {
 	for (const wrong of [
 		{ type: "welcome" },
