@@ -243,13 +243,13 @@ export function t(key, values = {}) {
 	return pair[current === "de" ? 1 : 0].replace(/\{(\w+)\}/g, (_, place) => values[place]);
 }
 
-/** A moment as short as it can be told from `now`: by its time today, by its day this week, else by its date. @param {number} seconds Unix time @param {number} now Unix time */
+/** A moment as short as it can be told from `now`: by its time today, by its day within six days, else by its date. @param {number} seconds Unix time @param {number} now Unix time */
 export function timeWords(seconds, now) {
 	const [then, today] = [new Date(1000 * seconds), new Date(1000 * now)];
 	/** @type {Intl.DateTimeFormatOptions} */
-	const day = seconds - now < 518400 ? { weekday: "short" } : { day: "numeric", month: "short" };
+	const day = Math.abs(seconds - now) < 518400 ? { weekday: "short" } : { day: "numeric", month: "short" };
 	const shown = then.toDateString() === today.toDateString() ? {} : day;
-	return then.toLocaleString(current, { ...shown, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+	return then.toLocaleString(tag(), { ...shown, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 }
 
 /**
