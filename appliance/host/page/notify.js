@@ -99,4 +99,5 @@ export function start(house) {
 	if (!("Notification" in window)) return;
 	const notifier = new Notifier(house);
 	house.onMessage((feed, m) => notifier.hear(feed, m));
+	navigator.serviceWorker?.addEventListener("message", ({ data }) => typeof data?.path === "string" && house.go(data.path));
 }

@@ -59,10 +59,11 @@ async function fromNetwork(event) {
 	return (await event.preloadResponse) ?? fetch(event.request);
 }
 
-/** Somebody pressed on a notification: to the page that it is of. @param {any} notification */
+/** Somebody pressed on a notification: to the room that it is of, in the page that was looked at last. @param {any} notification */
 async function show(notification) {
 	notification.close();
-	const pages = await scope.clients.matchAll({ type: "window", includeUncontrolled: true });
-	const page = pages.find((/** @type {any} */ one) => one.id === notification.data?.page) ?? pages[0];
-	await (page ? page.focus() : scope.clients.openWindow("/"));
+	const path = notification.data?.path ?? "/";
+	const [page] = await scope.clients.matchAll({ type: "window", includeUncontrolled: true });
+	page?.postMessage({ path }, []); // it goes there by itself: nobody is taken out of a room
+	await (page ? page.focus() : scope.clients.openWindow(path));
 }

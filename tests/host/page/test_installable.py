@@ -228,6 +228,17 @@ async def test_a_link_that_is_opened_outside_of_a_room_is_followed(visit: Visit)
     assert await visit.page.evaluate("location.pathname") == "/workshop"
 
 
+@visiting(**OWN_WORKER)
+async def test_a_notification_of_the_worker_leads_to_its_room_and_ends_no_stay(visit: Visit) -> None:
+    await installed(visit)
+    (worker,) = visit.page.context.service_workers
+    # Only a real press may bring the window to the front; that it goes there is to be seen without.
+    await worker.evaluate("show({ close() {}, data: { path: '/workshop' } }).catch(() => {})")
+    await visit.page.wait_for_function("() => location.pathname === '/workshop'")
+    assert await visit.page.get_attribute("body", "data-stay") == "away"
+    assert not visit.host.deleted, "still in the room"
+
+
 async def test_what_is_no_file_of_the_page_is_not_in_the_workers_list(tmp_path: Path) -> None:
     files = {"index.html": "<p>", "main.js": "a = 1", "worker.js": "b = 2", "notes.txt": "secret", "types.d.ts": "x"}
     for name, text in files.items():
