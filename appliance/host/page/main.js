@@ -249,7 +249,7 @@ class Page {
 		this.#nameWindow();
 		const [module, style, open] = VIEWS[view];
 		const loaded = await lazy(module, style);
-		if (view !== this.#otherView) return;
+		if (view !== this.#otherView || this.#other) return; // one is elsewhere by now, or came here twice meanwhile
 		if (!loaded) {
 			this.#otherView = ""; // it can be tried again
 			return;
@@ -277,10 +277,13 @@ class Page {
 		this.#offline = false;
 		notice("");
 		const self = feed?.model.self();
+		const known = self ?? feed?.model.you;
+		if (known) this.#permit(known.role);
 		if (feed?.model.welcomed) this.#settle(feed);
 		else this.session.presenceLost();
 		if (self) this.session.told(self);
 		else this.session.hand = false;
+		this.#ownChanged();
 	}
 
 	#buttons() {
@@ -442,7 +445,10 @@ class Page {
 			this.playback.stop();
 		}
 		if (feed === this.shown) this.#view.refuse(why);
-		else if (feed === this.#target) toast(`${isolated(feed.title)}: ${t(`end.${why}`)}`, "warn", "alert");
+		else if (feed === this.#target) {
+			toast(`${isolated(feed.title)}: ${t(`end.${why}`)}`, "warn", "alert");
+			this.#turnTo(this.shown);
+		}
 		this.#changed(feed);
 	}
 

@@ -35,6 +35,7 @@ export class RoomView {
 		this.#announced = "";
 		this.members.closeMenu();
 		this.#bar.clear();
+		for (const id of ["count", "door"]) setText(byId(id), ""); // they were the other room's
 		this.refuse(feed?.ended ?? "");
 		byId("members").parentElement.scrollTop = 0;
 	}

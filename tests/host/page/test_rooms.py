@@ -1,5 +1,7 @@
 """Several rooms: the strip, going from one to another, and being in one while looking at another."""
 
+import asyncio
+
 import pytest
 
 from tests.host.page.mock_host import MockHost, member, site
@@ -234,6 +236,71 @@ async def test_a_part_that_does_not_come_is_said_and_can_be_tried_again(visit: V
     await visit.page.locator("#place-rooms").click()
     await visit.page.wait_for_selector(".card:nth-child(2)")
     visit.complaints.clear()  # it is told in the console too
+
+
+@visiting(host=two)
+async def test_leaving_while_it_connects_leaves_nobody_behind(visit: Visit) -> None:
+    await open_studio(visit)
+    answer = visit.host.answer
+    assert answer
+    asked, left = asyncio.Event(), asyncio.Event()
+
+    async def late(offer: str) -> str:
+        asked.set()
+        await left.wait()
+        return await answer(offer)
+
+    visit.host.answer = late
+    await visit.own.click()
+    await asyncio.wait_for(asked.wait(), 10)
+    await visit.page.click("#leave")
+    await visit.own_is("join")
+    left.set()
+    async with asyncio.timeout(10):
+        while visit.host.deleted != ["1"]:
+            await asyncio.sleep(0.05)
+
+
+def listener_of_the_first(host: MockHost) -> None:
+    """A listener in the studio, a speaker in the workshop."""
+    two(host)
+    host.you["role"] = "listener"
+
+
+@visiting(host=listener_of_the_first)
+async def test_a_stay_that_ends_while_one_looks_elsewhere_leaves_the_key_of_that_room(visit: Visit) -> None:
+    await open_studio(visit)
+    await visit.own.click()
+    await visit.own_is("listening")
+    await visit.page.keyboard.press("2")
+    await visit.wait_text("#title", "Workshop")
+    await visit.host.close(4404)
+    await visit.own_is("join")
+    await visit.own.click()
+    await visit.own_is("muted")
+    assert await visit.page.get_attribute("body", "data-stay") == "here", "in the workshop, not in the studio again"
+
+
+@visiting(host=two)
+async def test_what_was_counted_in_one_room_does_not_stand_in_another(visit: Visit) -> None:
+    await open_studio(visit)
+    assert await visit.text("#count") == "5 here"
+    await visit.page.evaluate("() => { history.pushState(null, '', '/elsewhere'); dispatchEvent(new PopStateEvent('popstate')); }")
+    assert await visit.page.locator("#count").text_content() == ""
+
+
+@pytest.mark.parametrize("width", [768, 1280])
+@visiting(host=two)
+async def test_another_title_shifts_nothing(visit: Visit, width: int) -> None:
+    await visit.page.set_viewport_size({"width": width, "height": 800})
+    await open_studio(visit)
+    await visit.page.wait_for_timeout(600)
+    before = await visit.shifts()
+    for title in ("Planning and reviews", "Hall", "A" * 64):
+        await visit.host.push({"type": "title", "title": title})
+        await visit.wait_text("#title", title)
+        await visit.page.wait_for_timeout(200)
+    assert await visit.shifts() == before
 
 
 @visiting(host=two)
