@@ -248,7 +248,7 @@ test("a lost socket counts from its first loss, however often it is tried again"
 	assert.equal(session.own, "reconnecting");
 	session.welcomed(true);
 	assert.equal(session.own, "muted");
-	assert.deepEqual(parts.told.filter(([event]) => event === "network").at(-1), ["network", false]);
+	assert.deepEqual(parts.told.findLast(([event]) => event === "network"), ["network", false]);
 });
 
 test("a chosen microphone that is denied mutes", async () => {
