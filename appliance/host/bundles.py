@@ -78,6 +78,7 @@ class Bundles:
             self._make_room()
             word = secrets.token_urlsafe(16)
             self._bundles[word] = _Bundle(conference.id, device.id, self._services.now())
+            asyncio.get_running_loop().call_later(KEPT, self._drop, word)  # also when nobody ever asks again
             self._services.tell(EventName.BUNDLE_ASKED, room=conference.id, member=device.id, by=admin.identity)
             conference.send_to(device.id, bundle_asked(word))
         return _pending(word)
@@ -105,6 +106,9 @@ class Bundles:
             del self._bundles[word]
         if len(self._bundles) >= MOST:
             raise Refusal(503, "Too many support bundles are on their way; try again later.", {hdrs.RETRY_AFTER: "60"})
+
+    def _drop(self, word: str) -> None:
+        self._bundles.pop(word, None)
 
     def _forget(self) -> None:
         now = self._services.now()

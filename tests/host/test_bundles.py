@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import gzip
 import io
 import os
@@ -207,6 +208,22 @@ async def test_it_is_forgotten_after_ten_minutes(tmp_path: Path, monkeypatch: py
         assert await hand_in(home, word) == 201
         monkeypatch.setattr(bundles, "KEPT", 0.0)
         assert (await fetch(home, word))[0] == 404
+
+
+async def test_it_is_out_of_memory_then_though_nobody_asks_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundles, "KEPT", 0.5)
+    packed = gzip.compress(b"of this test alone")
+
+    def kept() -> bool:
+        gc.collect()
+        return any(isinstance(each, bundles._Bundle) and each.content == packed for each in gc.get_objects())
+
+    async with house(tmp_path) as home, boxes(home, "box"):
+        assert await hand_in(home, await ask(home), packed) == 201
+        assert kept()
+        await until(lambda: not kept())
 
 
 async def test_four_are_kept_and_what_was_fetched_or_does_not_come_gives_way(
