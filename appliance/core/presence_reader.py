@@ -54,6 +54,8 @@ class Welcome:
     """We came without https: we may only listen, whatever our role elsewhere."""
     recording: bool = False
     """Somebody records the room, or is about to."""
+    takes_recordings: bool = False
+    """The host knows announcements of recordings: one of before would end a socket that makes one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +249,7 @@ def _welcome(fields: Fields) -> Welcome:
         ),
         open_network=fields.get("listen_only") == "no_https",
         recording=fields.get("recording") is not None,
+        takes_recordings="recording" in fields,
     )
 
 

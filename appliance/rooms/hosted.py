@@ -350,7 +350,7 @@ class HostedEngine:
             await self._media.join(signalling, token)
             self._counters.add("joins")
         self._go_by(signalling.skew)
-        self._outbox.open()
+        self._outbox.open(() if said.takes_recordings else ("recording",))
         self._refused = False
         self._reconnect.connected(asyncio.get_running_loop().time())
         self._absent_since = None

@@ -1,7 +1,7 @@
 """The hosted room's presence socket as a member sees it: what it tells, and what comes back as events of the contract."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -61,6 +61,7 @@ class Outbox:
         self._pending: dict[str, ClientMessage] = {}
         self._changed = asyncio.Event()
         self._open = False
+        self._unknown: Collection[str] = ()
         self._later: asyncio.TimerHandle | None = None
 
     def put(self, key: str, message: ClientMessage, *, at_once: bool = True) -> None:
@@ -83,14 +84,17 @@ class Outbox:
 
     def once(self, key: str, message: ClientMessage) -> None:
         """Something happens now: told once, if there is a room to tell it to."""
-        if self._open:
+        if self._open and key not in self._unknown:
             self._pending[key] = message
             self._changed.set()
 
-    def open(self) -> None:
-        """We are in the room: all that stands has to be told."""
-        self._open = True
-        self._pending = dict(self._stands)
+    def open(self, unknown: Collection[str] = ()) -> None:
+        """We are in the room: all that stands has to be told.
+
+        :param unknown: what this host does not understand: it is not told.
+        """
+        self._open, self._unknown = True, unknown
+        self._pending = {key: message for key, message in self._stands.items() if key not in unknown}
         self._changed.set()
 
     def close(self) -> None:

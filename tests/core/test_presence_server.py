@@ -62,6 +62,7 @@ SERVER: list[tuple[dict[str, Any], object]] = [
             members=(ROOM, ADA),
             slots=(None, "ada", None),
             capabilities=Capabilities("real", True, True, True),
+            takes_recordings=True,
         ),
     ),
     (protocol.member_changed(ADA), MemberChanged(ADA)),
@@ -143,9 +144,11 @@ def test_the_welcome_tells_who_records_by_the_clock_of_the_host() -> None:
     assert (body["now"], body["last_spoke"]) == (1_002.5, spoke)
     read = parse_server(dump(body))
     assert isinstance(read, Welcome)
-    assert read.recording
+    assert read.recording and read.takes_recordings
     older = {key: value for key, value in body.items() if key not in ("recording", "now", "last_spoke")}
-    assert not parse_server(dump(older)).recording  # type: ignore[union-attr]
+    read = parse_server(dump(older))
+    assert isinstance(read, Welcome)
+    assert not read.recording and not read.takes_recordings
 
 
 def test_levels_are_whole_and_on_the_scale() -> None:

@@ -310,6 +310,21 @@ async def test_out_of_the_room_nothing_is_told_and_no_knock_is_kept() -> None:
         await asyncio.wait_for(outbox.next(), 0.05)
 
 
+async def test_a_host_of_before_is_not_told_what_it_would_end_the_socket_for() -> None:
+    outbox = Outbox()
+    outbox.open(("recording",))
+    await outbox.next()
+    outbox.put("recording", protocol.SetRecording(on=True))
+    outbox.put("hand", protocol.SetHand(up=True))
+    assert await outbox.next() == [protocol.SetHand(up=True)]
+    outbox.close()
+    outbox.open(("recording",))
+    assert await outbox.next() == [protocol.SetMuted(muted=True), protocol.SetHand(up=True)]
+    outbox.close()
+    outbox.open()
+    assert protocol.SetRecording(on=True) in await outbox.next(), "it is another host by now"
+
+
 def test_that_somebody_talks_into_a_closed_microphone_is_not_told() -> None:
     """UX.md, mute rule 9, even when a caller forgets it."""
     message = site_message(replace(REPORT, lamps={**REPORT.lamps, "mic": "slow"}))
