@@ -1,7 +1,7 @@
 /** What an admin does in the room: its title, who is muted as they come in, who was sent out, and links for others. */
 
 import { ask, sentence, shortly } from "./ask.js";
-import { checkField, h, loadStyle, setText } from "./dom.js";
+import { checkField, h, setText } from "./dom.js";
 import { openEnrol } from "./enrol.js";
 import { choice, textField } from "./fields.js";
 import { qrPicture } from "./qr.js";
@@ -14,15 +14,10 @@ const DAYS = [1, 7, 30, 90, 365];
 /** Milliseconds after which a title was not taken by anybody. */
 const PATIENCE = 5000;
 
-/**
- * Open the sheet of the room, at its title if that is wanted, or the one of links or of a new device.
- * @param {House} house @param {"room" | "title" | "link" | "enrol"} [what]
- */
-export async function openAdmin(house, what = "room") {
-	if (what === "enrol") return openEnrol(house);
-	await loadStyle("admin.css");
+/** Open the sheet of the room, or the one of links. @param {House} house @param {"room" | "link"} [what] */
+export function openAdmin(house, what = "room") {
 	if (what === "link") new LinkSheet(house).open();
-	else new RoomSheet(house).open(what === "title");
+	else new RoomSheet(house).open();
 }
 
 /** Characters as people and the host count them, not the halves of an emoji. @param {string} text */
@@ -117,8 +112,7 @@ class RoomSheet {
 		this.#house = house;
 	}
 
-	/** @param {boolean} atTitle */
-	async open(atTitle) {
+	async open() {
 		const house = this.#house;
 		const list = h("ul");
 		await shortly(this.#look(list));
@@ -128,9 +122,8 @@ class RoomSheet {
 		const device = h("button", { class: "key", type: "button", onclick: () => openEnrol(house) }, t("enrol"));
 		const keys = h("div", { class: "pair" }, link, device);
 		const sentOut = h("section", {}, h("h3", { class: "label" }, t("admin.sentOut")), list);
-		const content = [title.node, muteNew, h("p", { class: "second" }, t("admin.muteNew2")), keys, sentOut];
+		const content = [title, muteNew, h("p", { class: "second" }, t("admin.muteNew2")), keys, sentOut];
 		house.sheet(t("admin"), [h("div", { class: "admin" }, ...content)], () => this.#ends.forEach((end) => end()));
-		if (atTitle) title.input.select();
 	}
 
 	/** It follows what the host says; until that answers, it stands as it was put. */
@@ -170,7 +163,7 @@ class RoomSheet {
 			if (trouble) field.input.focus();
 			else this.#house.toast(t("admin.renamed"), "check");
 		};
-		return { node: form, input: field.input };
+		return form;
 	}
 
 	/** @param {string} title @returns {Promise<string>} what is wrong with it, or "" once everybody knows it */

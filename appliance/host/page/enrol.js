@@ -1,7 +1,7 @@
 /** A new device comes into the room: one that asks is let in, or a file for its card is made. For admins. */
 
 import { ask, sentence, shortly } from "./ask.js";
-import { h, loadStyle, setText } from "./dom.js";
+import { h, setText } from "./dom.js";
 import { textField } from "./fields.js";
 import { isolated, t, timeWords } from "./words.js";
 
@@ -22,8 +22,7 @@ function download(text, name) {
 }
 
 /** Open the dialog for the room that `house` is about, or for another one. @param {House} house @param {import("./ask.js").Place} [place] */
-export async function openEnrol(house, place = house) {
-	await loadStyle("admin.css");
+export function openEnrol(house, place = house) {
 	new Enrol(house, place).open();
 }
 

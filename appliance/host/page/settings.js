@@ -5,6 +5,7 @@ import { choice } from "./fields.js";
 import { lazy } from "./lazy.js";
 import { notifyField } from "./notify.js";
 import { prefs, setPrefs } from "./prefs.js";
+import { closeSheet } from "./sheets.js";
 import { t } from "./words.js";
 
 /** @param {string} word @param {() => void} press */
@@ -57,7 +58,7 @@ export function openKeyboard(house) {
 export function openMore(house) {
 	const entries = [["knock", "key.k"], ["link", "link"], ["widget", "widget"], ["sound", "sound"], ["settings", "settings"]].filter(([id]) => !byId(id).hidden).map(([id, word]) => {
 		const press = () => {
-			byId("more").focus();
+			closeSheet(); // the focus is at its key again, and comes back there from what is opened now
 			byId(id).click();
 		};
 		return h("button", { class: "entry-key", type: "button", onclick: press }, icon(id), t(word));

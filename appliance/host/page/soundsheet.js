@@ -1,6 +1,6 @@
 /** The sound sheet: microphone and loudspeaker with their meters and tests, processing, push-to-talk, and the connection. */
 
-import { checkField, h, icon, loadStyle, setIcon, setText, volumeField } from "./dom.js";
+import { checkField, h, icon, setIcon, setText, volumeField } from "./dom.js";
 import { EchoTest } from "./echotest.js";
 import { Meter } from "./meters.js";
 import { devices, levelOf } from "./microphone.js";
@@ -8,7 +8,6 @@ import { SILENCE } from "./model.js";
 import { CHOOSES } from "./playback.js";
 import { prefs, setPrefs } from "./prefs.js";
 import { Quality } from "./quality.js";
-import { toast } from "./say.js";
 import { t, tag } from "./words.js";
 
 /** Notes of the chime: hertz, and seconds after its start. */
@@ -21,12 +20,7 @@ const [STEP, LONGEST] = [50, 1000];
 const quality = new Quality();
 
 /** @param {House} house */
-export async function openSound(house) {
-	try {
-		await loadStyle("sound.css");
-	} catch {
-		return toast(t("lazy.failed"), "warn", "alert");
-	}
+export function openSound(house) {
 	const { media } = house;
 	media.counted = (reports) => quality.take(reports, performance.now());
 	new SoundSheet(house).open();

@@ -165,6 +165,29 @@ async def test_what_the_host_says_against_a_link_is_shown(visit: Visit) -> None:
     await visit.page.get_by_role("button", name="Copy").wait_for()
 
 
+@visiting(host=_admin)
+async def test_a_link_sheet_whose_style_does_not_come_says_so_and_can_be_tried_again(visit: Visit) -> None:
+    await visit.open()
+    await visit.page.route("**/admin.css*", lambda route: route.abort())
+    await visit.page.click("#link")
+    await visit.wait_text(".toast > span", "This part of the page did not come. Try again.")
+    await visit.page.unroute("**/admin.css*")
+    await visit.page.click("#link")
+    await visit.page.locator("dialog").get_by_text("Make a link").wait_for()
+    visit.complaints.clear()  # it is told in the console too
+
+
+@visiting(host=_admin)
+async def test_more_on_a_phone_is_gone_once_something_of_it_was_chosen(visit: Visit) -> None:
+    await visit.page.set_viewport_size({"width": 360, "height": 740})
+    await visit.open()
+    await visit.page.click("#more")
+    await visit.page.locator("dialog").get_by_text("Knock").click()
+    await visit.host.heard({"type": "knock"})
+    await visit.page.wait_for_selector("dialog", state="detached")
+    assert await visit.page.evaluate("document.activeElement.id") == "more"
+
+
 # ---- the title
 
 
