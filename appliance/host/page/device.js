@@ -2,19 +2,11 @@
 
 import { byId, find, h, icon, setAttribute, setText } from "./dom.js";
 import { Faceplate, voiceOf } from "./faceplate.js";
-import { LAMP_NAMES, lampWords, makeLamp, makeLamps, reasonWords, showLamps } from "./lamps.js";
+import { LAMP_NAMES, UNKNOWN, lampWords, makeLamp, makeLamps, reasonWords, showLamps } from "./lamps.js";
 import { FLOOR, Meter } from "./meters.js";
 import { SILENCE } from "./model.js";
 import { say } from "./say.js";
 import { isolated, t, timeWords, translate } from "./words.js";
-
-/** What is shown of a device that has not told anything yet: unknown means muted. @type {Site} */
-const UNKNOWN = {
-	gate: "closed",
-	reasons: ["starting"],
-	door: "open",
-	lamps: { mic: "steady", room: "off", speak: "off", fault: "steady" },
-};
 
 /** Who reads this wants to know until when, on a clock of their own. @param {Site} site @param {number} now Unix seconds, by the host */
 function quietWords(site, now) {

@@ -3,7 +3,7 @@
 import { openBundle } from "./bundle.js";
 import { configFacts, figure, gateRows, healthRows, proofWords, REASONS, stateWords } from "./devicefacts.js";
 import { h, icon, setAttribute, setIcon, setText } from "./dom.js";
-import { makeLamp } from "./lamps.js";
+import { UNKNOWN, makeLamp } from "./lamps.js";
 import { Polar } from "./polar.js";
 import { t } from "./words.js";
 
@@ -123,14 +123,6 @@ class Health {
 		this.#ways.replaceChildren(...ways.map((way) => h("li", {}, icon("warn"), way)));
 	}
 }
-
-/** What a device that has told nothing yet is taken for: unknown means muted. @type {Site} */
-const UNKNOWN = {
-	gate: "closed",
-	reasons: ["starting"],
-	door: "open",
-	lamps: { mic: "steady", room: "off", speak: "off", fault: "steady" },
-};
 
 export class DeviceCard {
 	#house;

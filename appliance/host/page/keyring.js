@@ -54,7 +54,7 @@ export class Keyring {
 
 	/** @param {string} room @returns {string} "" when there is none */
 	token(room) {
-		return this.#keys[room] ?? "";
+		return Object.hasOwn(this.#keys, room) ? this.#keys[room] : ""; // a room may be called "constructor"
 	}
 
 	/** What the host says of a key ends its life in this browser; this tab goes on telling why. @param {string} room */

@@ -12,6 +12,14 @@ const LAMPS = [
 ];
 export const LAMP_NAMES = LAMPS.map(([name]) => name);
 
+/** What a device that has told nothing yet is taken for: unknown means muted. @type {Site} */
+export const UNKNOWN = {
+	gate: "closed",
+	reasons: ["starting"],
+	door: "open",
+	lamps: { mic: "steady", room: "off", speak: "off", fault: "steady" },
+};
+
 /** @param {string} colour @param {Lit} lit */
 export function makeLamp(colour, lit) {
 	return h("span", { class: "lamp", "data-lamp": lit, "data-colour": colour, "aria-hidden": true });
