@@ -96,7 +96,8 @@ async def test_the_end_of_quiet_hours_is_told_as_short_as_can_be(visit: Visit) -
         """async () => {
           const { setLanguage, timeWords } = await import("/page/words.js");
           const now = new Date(2027, 11, 24, 18);
-          const until = [new Date(2027, 11, 24, 23, 5), new Date(2027, 11, 27, 7), new Date(2028, 0, 3, 7), new Date(2027, 10, 29, 18)];
+          const days = [[2027, 11, 24, 23, 5], [2027, 11, 27, 7], [2028, 0, 3, 7], [2027, 10, 29, 18]];
+          const until = days.map((day) => new Date(...day));
           return ["en", "de"].map((language) => (setLanguage(language), until.map((then) => timeWords(then / 1000, now / 1000))));
         }"""
     )

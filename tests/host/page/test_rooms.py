@@ -285,7 +285,8 @@ async def test_a_stay_that_ends_while_one_looks_elsewhere_leaves_the_key_of_that
 async def test_what_was_counted_in_one_room_does_not_stand_in_another(visit: Visit) -> None:
     await open_studio(visit)
     assert await visit.text("#count") == "5 here"
-    await visit.page.evaluate("() => { history.pushState(null, '', '/elsewhere'); dispatchEvent(new PopStateEvent('popstate')); }")
+    await visit.page.evaluate("history.pushState(null, '', '/elsewhere')")
+    await visit.page.evaluate("dispatchEvent(new PopStateEvent('popstate'))")
     assert await visit.page.locator("#count").text_content() == ""
 
 

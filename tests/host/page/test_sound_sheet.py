@@ -54,6 +54,7 @@ async def test_another_microphone_is_heard_at_once_and_remembered(visit: Visit) 
     await live(visit)
     sheet = await open_sheet(visit)
     choice = sheet.get_by_role("combobox", name="Microphone")
+    await choice.locator("option", has_text="Fake Audio Input 2").wait_for(state="attached")
     names = await choice.locator("option").all_inner_texts()
     assert names[0] == "As the system has it"
     assert {"Fake Audio Input 1", "Fake Audio Input 2"} <= set(names)
@@ -184,6 +185,7 @@ async def test_the_echo_test_plays_what_was_said_and_sends_nothing(visit: Visit)
     sheet = await open_sheet(visit)
     visit.host.received.clear()
     before = await visit.packets()
+    shifts = await visit.shifts()  # the own tile comes into the list when one joins
     await sheet.get_by_role("button", name="Record 5 s").click()
     await sheet.get_by_text("Speak now: 5 s").wait_for()
     await sheet.get_by_text("Speak now: 2 s").wait_for()
@@ -197,7 +199,7 @@ async def test_the_echo_test_plays_what_was_said_and_sends_nothing(visit: Visit)
     assert await visit.packets() == before
     assert visit.host.received == []
     assert await visit.page.evaluate("document.getElementById('hint').hidden"), "whoever tries it knows"
-    assert await visit.shifts() == []
+    assert await visit.shifts() == shifts
 
 
 @visiting(script=KEEP)
