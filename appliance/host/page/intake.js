@@ -39,6 +39,18 @@ const known = (value, words, otherwise) => (words.includes(value) ? value : othe
 /** @param {any} value @returns {number | null} */
 const number = (value) => (Number.isFinite(value) ? value : null);
 
+/** @param {any} value @returns {any} an object; else nothing */
+const object = (value) => (typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined);
+
+/** What is for admins: a part of another shape is as good as untold. @param {any} details */
+function readDetails(details) {
+	if (!object(details)) return undefined;
+	const held = object(details.held) && Object.entries(details.held).filter(([, span]) => Array.isArray(span) && Number.isFinite(span[0]));
+	const isPlaces = Array.isArray(details.array?.mics) && details.array.mics.every((/** @type {any} */ place) => Array.isArray(place));
+	const [proof, config, health, link] = ["proof", "config", "health", "link"].map((part) => object(details[part]));
+	return { ...details, held: held && Object.fromEntries(held), proof, config, health, link, array: isPlaces ? details.array : undefined };
+}
+
 /** What a device tells: unknown means muted. That somebody talks while it is closed is for those who sit there. @param {any} site */
 function readSite(site) {
 	if (site === null || site === undefined) return null;
@@ -52,6 +64,7 @@ function readSite(site) {
 		gate,
 		reasons: Array.isArray(site.reasons) ? site.reasons.filter((/** @type {any} */ reason) => typeof reason === "string") : [],
 		door: known(site.door, DOORS, "closed"),
+		details: readDetails(site.details),
 		quiet_until: number(site.quiet_until),
 		direction: gate === "open" ? number(site.direction) : null,
 		lamps: { mic: mic === "slow" ? "steady" : mic, room: lamp("room", "off"), speak: lamp("speak", "off"), fault: lamp("fault", "off") },

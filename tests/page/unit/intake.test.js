@@ -39,6 +39,14 @@ test("what a closed gate hides, its lamp and its direction do not tell", () => {
 	assert.deepEqual([told("open").lamps.mic, told("open").direction], ["off", 40]);
 });
 
+test("of what is for admins, a part of another shape is as good as untold", () => {
+	const of = (/** @type {any} */ details) => said({ type: "member", member: { ...ada, kind: "site", site: { gate: "open", details } } }).member.site.details;
+	for (const junk of [undefined, null, 7, "x", []]) assert.equal(of(junk), undefined);
+	const told = of({ held: { switch: 3, door: [5, null], admin: ["x", 1] }, proof: 0, health: [], array: { mics: [[0, 1], 2] }, config: { version: 41 } });
+	assert.deepEqual(told.held, { door: [5, null] });
+	assert.deepEqual([told.proof, told.health, told.array, told.link, told.config], [undefined, undefined, undefined, undefined, { version: 41 }]);
+});
+
 test("wrong types are flaws, and those of what is known are worth asking anew", () => {
 	for (const wrong of [
 		{ type: "welcome" },
