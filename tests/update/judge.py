@@ -19,6 +19,10 @@ CHUNK = 4 << 20
 STARTS = 12
 """A card that comes to no whole slot within so many starts is lost."""
 BOOT, DATA = 1, 4
+_FAT16_SIZE = 22
+"""Where a FAT has the size of its table; 0 in a FAT32."""
+_MOUNTED_FAT16, _MOUNTED_FAT32 = 37, 65
+"""Where Linux notes that it is mounted."""
 SLOTS: Mapping[str, tuple[int, int]] = {"a": (5, 6), "b": (7, 8)}
 """The partitions of each slot: its boot files, its root."""
 RECORDS = (2, 9)
@@ -156,11 +160,16 @@ def extract(disk: Disk, part: Partition, path: Path) -> None:
 
 
 def check_fat(disk: Disk, part: Partition) -> str:
-    """What fsck says of a FAT; "" if it is sound. A mark that it was not unmounted is no damage."""
+    """What fsck says of a FAT; "" if it is sound. The kernel's mark that it is mounted is no damage, and is taken away first."""
     with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="kontor-fat-") as file:
         extract(disk, part, Path(file.name))
+        is_fat32 = disk.read(part.start + _FAT16_SIZE, 2) == bytes(2)
+        at = _MOUNTED_FAT32 if is_fat32 else _MOUNTED_FAT16
+        file.seek(at)
+        file.write(bytes([disk.read(part.start + at, 1)[0] & ~1]))
+        file.flush()
         done = subprocess.run(["fsck.fat", "-n", file.name], capture_output=True, text=True, check=False)
-    said = [line for line in done.stdout.splitlines()[1:] if "dirty" not in line.lower() and line.strip()]
+    said = [line.strip() for line in done.stdout.splitlines()[1:] if line.strip()]
     return "" if done.returncode == 0 else "; ".join(said[:3])
 
 

@@ -116,3 +116,14 @@ def test_a_mark_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "log"
     write_log(path, [(0, b"", MARK), (1, sectors("b"), 0), (0, b"", FLUSH)])
     assert [write.at for write in read_log(path).epochs[0]] == [512]
+
+
+def test_what_was_found_of_one_log_is_not_taken_for_another(log_path: Path, tmp_path: Path) -> None:
+    """The card of the second is as the first has left it, though neither has written anything yet."""
+    working, second = card(tmp_path), tmp_path / "second"
+    write_log(second, [(1, sectors("q"), 0)])
+    seen: dict[object, str] = {}
+    for path in (log_path, second):
+        with read_log(path) as log:
+            for state in states(log, working, []):
+                assert seen.setdefault(state.key(0, 8 * SECTOR), letters(state)) == letters(state)

@@ -101,16 +101,17 @@ class State:
     epoch: int
     torn: int | None
     disk: Overlay
+    _log: Path
     _marks: Sequence[tuple[int, int, int]]
 
-    def key(self, start: int, end: int) -> tuple[int, int]:
+    def key(self, start: int, end: int) -> tuple[Path, int, int]:
         """The same for two states whose bytes from ``start`` to before ``end`` are the same for sure."""
         flushed = max(
             (epoch for epoch, first, last in self._marks if epoch < self.epoch and first < end and start < last),
             default=-1,
         )
         mine = [(n, data) for n, data in self.disk.sectors.items() if start <= n * SECTOR < end]
-        return flushed, hash(tuple(sorted(mine)))
+        return self._log, flushed, hash(tuple(sorted(mine)))
 
     @property
     def name(self) -> str:
@@ -131,9 +132,9 @@ def states(
     try:
         for epoch in range(len(log.epochs) + 1):
             if epoch in wanted:
-                yield State(epoch, None, Overlay(disk), marks)
+                yield State(epoch, None, Overlay(disk), log.path, marks)
             for _, seed in (each for each in torn if each[0] == epoch):
-                yield State(epoch, seed, torn_over(disk, log, log.epochs[epoch], seed), marks)
+                yield State(epoch, seed, torn_over(disk, log, log.epochs[epoch], seed), log.path, marks)
             for write in log.epochs[epoch] if epoch < len(log.epochs) else ():
                 disk.write(write.at, log.data(write))
                 marks.append((epoch, write.at, write.at + write.size))
