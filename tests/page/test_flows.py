@@ -186,7 +186,7 @@ async def test_what_an_admin_does_reaches_everybody(short_dir: Path, free_port: 
         assert await is_silent(box)
         await own_press(page, "asked")
         await tile.click()
-        await other.get_by_role("button", name="Allow to speak").click()
+        await other.get_by_role("dialog", name="Mira").get_by_role("button", name="Allow to speak").click()
         await own_is(page, "muted")
         assert await is_silent(box)
 

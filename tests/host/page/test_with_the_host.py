@@ -76,7 +76,7 @@ async def test_an_admin_mutes_and_lifts_and_the_room_sees_it(tmp_path: Path) -> 
         tile = ben.locator("#members .tile", has_text="Anna")
         await tile.get_by_text("Muted by admin").wait_for()
         await tile.get_by_role("button").first.click()
-        await ben.get_by_role("button", name="Allow to speak").click()
+        await ben.get_by_role("dialog", name="Anna").get_by_role("button", name="Allow to speak").click()
         await own_is(anna, "muted")
         await anna.get_by_role("button", name="You can now speak.").wait_for()
 
