@@ -37,7 +37,7 @@ MODULES = (scenes_room, scenes_sheets, scenes_overview, scenes_devices)
 COLOURS = 200
 FAR = 40
 """From this difference of a channel on (of 255) a pixel is another one; the edge of a letter half a pixel aside is not."""
-TOLERANCE = 400
+TOLERANCE = 800
 """So many pixels may be others: some cells of the last minute, a segment of a meter, the digits of a clock."""
 MOST_BYTES = 8_000_000
 

@@ -52,6 +52,7 @@ class Choice {
 		this.#chosen = chosen;
 		this.node.setAttribute("aria-label", t(word));
 		this.node.onchange = () => choose(this.node.value);
+		this.node.append(h("option", { value: "" }, t("sound.system")));
 	}
 
 	/** @returns {Promise<number>} how many there are */
@@ -86,7 +87,7 @@ class SoundSheet {
 	#echoSays = h("p", { class: "second", role: "status" });
 	#quality = h("b", {});
 	#figures = FIGURES.map(([name]) => /** @type {const} */ ([name, h("dd", {})]));
-	#speakerChoice = h("div", {});
+	#speakerChoice;
 
 	/** @param {House} house */
 	constructor(house) {
@@ -94,6 +95,7 @@ class SoundSheet {
 		this.#echo = new EchoTest(house, (node) => this.#hear(node), () => this.#show());
 		this.#microphones = new Choice("audioinput", "sound.microphone", () => prefs.microphone, (id) => this.#chooseMicrophone(id));
 		this.#speakers = new Choice("audiooutput", "sound.speaker", () => prefs.speaker, (id) => this.#chooseSpeaker(id));
+		this.#speakerChoice = h("div", {}, CHOOSES ? this.#speakers.node : h("p", { class: "second" }, t("sound.fixed")));
 		this.#try = key("sound.try", "mic", () => this.#tryMicrophone());
 		this.#echoKey = key("echo.start", "listen", () => (this.#echo.runs ? this.#echo.stop() : this.#echo.start()));
 	}
@@ -232,8 +234,7 @@ class SoundSheet {
 		const outputs = await this.#speakers.fill();
 		const picks = CHOOSES && !outputs && "selectAudioOutput" in (navigator.mediaDevices ?? {});
 		const pick = h("button", { class: "key", type: "button", onclick: () => this.#pickSpeaker() }, t("sound.choose"));
-		const fixed = h("p", { class: "second" }, t("sound.fixed"));
-		this.#speakerChoice.replaceChildren(CHOOSES ? (picks ? pick : this.#speakers.node) : fixed);
+		if (CHOOSES) this.#speakerChoice.replaceChildren(picks ? pick : this.#speakers.node);
 	}
 
 	#show() {
