@@ -24,8 +24,12 @@ check() {
     timeout 600 e2fsck -p "$device"
     [ $? -ge 4 ] || return 0
     say "the data partition is damaged: mending all that can be mended"
-    timeout 600 e2fsck -y "$device"
-    [ $? -lt 4 ]
+    # Of a superblock that was cut off in the middle the first look makes a copy good, the second what the copy did not know.
+    for _ in 1 2 3; do
+        timeout 600 e2fsck -f -y "$device"
+        [ $? -ge 4 ] || return 0
+    done
+    return 1
 }
 
 attach() { mount -t ext4 -o nosuid,nodev,noexec,noatime,errors=remount-ro "$device" "$folder"; }
