@@ -13,6 +13,16 @@ from tools.image.qemu import Boot
 MIB = 1 << 20
 SIZE = 2048 * MIB
 """QEMU wants a power of 2."""
+UNHEARD = """[audio]
+backend = "virtual"
+echo = "off"
+noise = "off"
+gain_control = false
+[panel]
+board = "pi4"
+chip = "kontor-test"
+"""
+"""In the settings of a device to which no test listens: sound that goes on by itself, and a panel of simulated pins."""
 
 
 class Card:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.image.card import Card
+from tests.image.card import UNHEARD, Card
 from tests.image.conftest import running, virt
 from tests.image.device import Device
 from tests.image.inside import look, panel
@@ -19,18 +19,7 @@ from tools.image.layout import DATA
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-SETTINGS = """schema = 1
-[device]
-name = "Cedar"
-[audio]
-backend = "virtual"
-echo = "off"
-noise = "off"
-gain_control = false
-[panel]
-board = "pi4"
-chip = "kontor-test"
-"""
+SETTINGS = f'schema = 1\n[device]\nname = "Cedar"\n{UNHEARD}'
 
 
 def wiped(device: Device) -> None:

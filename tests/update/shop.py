@@ -23,6 +23,7 @@ from appliance.host import authority
 from appliance.provisioning.publication import pointer_path
 from appliance.provisioning.signing import SecretKey
 from appliance.update.publish import publish
+from tests.image.card import UNHEARD
 from tests.support.ports import free_port
 from tools.kernel.fetch import ROOT
 
@@ -63,15 +64,7 @@ url = "https://{HOST}:{self.port}"
 window = "any"
 keys = [{keys}]
 confirm_s = 3600
-[audio]
-backend = "virtual"
-echo = "off"
-noise = "off"
-gain_control = false
-[panel]
-board = "pi4"
-chip = "kontor-test"
-[network]
+{UNHEARD}[network]
 ca = \"\"\"
 {self.ca}\"\"\"
 """

@@ -12,19 +12,26 @@ const SHORTLY = 500;
 /**
  * @param {Place} place
  * @param {string} path below the room's
+ * @param {RequestInit & {headers?: Record<string, string>}} how
+ */
+export async function request({ room, token }, path, how) {
+	const headers = { authorization: `Bearer ${token()}`, ...how.headers };
+	const response = await fetch(`/rooms/${encodeURIComponent(room)}/${path}`, { ...how, headers }).catch(() => null);
+	if (!response?.ok) throw new Error((await response?.text().catch(() => ""))?.trim() || t("end.network"));
+	return response;
+}
+
+/**
+ * @param {Place} place
+ * @param {string} path below the room's
  * @param {object} [body] of a POST
  * @param {string} [method]
  * @returns {Promise<any>}
  */
-export async function ask({ room, token }, path, body, method = body ? "POST" : "GET") {
-	const response = await fetch(`/rooms/${encodeURIComponent(room)}/${path}`, {
-		method,
-		headers: { authorization: `Bearer ${token()}`, "content-type": "application/json" },
-		body: body && JSON.stringify(body),
-		signal: AbortSignal.timeout(PATIENCE),
-	}).catch(() => null);
-	if (!response?.ok) throw new Error((await response?.text().catch(() => ""))?.trim() || t("end.network"));
-	return response.json();
+export async function ask(place, path, body, method = body ? "POST" : "GET") {
+	const headers = { "content-type": "application/json" };
+	const how = { method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(PATIENCE) };
+	return (await request(place, path, how)).json();
 }
 
 /** Wait for what belongs into a dialog, so that it opens whole and nothing in it moves; but not for long. @param {Promise<void>} coming */

@@ -1,5 +1,6 @@
 /** A support bundle from afar: the device is asked, packs it, and the page fetches what the host keeps for ten minutes. */
 
+import { request } from "./ask.js";
 import { h, setText } from "./dom.js";
 import { t } from "./words.js";
 
@@ -23,14 +24,6 @@ function pause(ms, signal) {
  * @property {string} device its id
  */
 
-/** @param {Source} source @param {string} path below the room's @param {RequestInit} how @returns {Promise<Response>} throws the host's sentence */
-async function request({ room, token }, path, how) {
-	const headers = { authorization: `Bearer ${token}` };
-	const response = await fetch(`/rooms/${encodeURIComponent(room)}/${path}`, { ...how, headers }).catch(() => null);
-	if (!response?.ok) throw new Error((await response?.text().catch(() => ""))?.trim() || t("end.network"));
-	return response;
-}
-
 /**
  * Ask for a bundle and wait for it.
  * @param {Source} source
@@ -39,14 +32,15 @@ async function request({ room, token }, path, how) {
  * @returns {Promise<Blob | null>} null: the wait was ended, or the patience; throws the host's sentence
  */
 async function fetchBundle(source, signal, packing) {
+	const place = { room: source.room, token: () => source.token };
 	const device = encodeURIComponent(source.device);
-	const { bundle } = await (await request(source, `devices/${device}/bundle`, { method: "POST", signal })).json();
+	const { bundle } = await (await request(place, `devices/${device}/bundle`, { method: "POST", signal })).json();
 	const began = performance.now();
 	for (;;) {
 		const waited = performance.now() - began;
 		if (signal.aborted || waited > PATIENCE) return null;
 		packing(Math.floor(waited / 1000));
-		const response = await request(source, `bundles/${encodeURIComponent(bundle)}`, { signal });
+		const response = await request(place, `bundles/${encodeURIComponent(bundle)}`, { signal });
 		if (response.status === 200) return response.blob();
 		await pause(EVERY, signal);
 	}
