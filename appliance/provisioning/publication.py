@@ -68,7 +68,8 @@ def comment(pointer: Pointer) -> str:
 
 def when(unix: float) -> str:
     """A time in the way of the comment, in whole seconds: 2027-01-31T00:00:00Z."""
-    return datetime.fromtimestamp(unix, UTC).strftime(_TIME)
+    # Not strftime: that writes the year 970 with three digits, which nobody reads back.
+    return f"{datetime.fromtimestamp(int(unix), UTC).replace(tzinfo=None).isoformat()}Z"
 
 
 def read_comment(text: str) -> Pointer:

@@ -59,7 +59,7 @@ class RoomCard:
         :param pace: seconds of real time a block takes at least.
         """
         self._room, self._noise, self._bend, self._latency = room, noise, bend, latency
-        self._jumps, self.problem, self._pace = dict(jumps or {}), problem, pace
+        self.jumps, self.problem, self._pace = dict(jumps or {}), problem, pace
         self._usb_id = usb_id
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -127,7 +127,7 @@ class RoomCard:
                 :, :BLOCK
             ]
             blocks = heard + self._noise * rng.standard_normal(heard.shape)
-            side = self._jumps.get(self.blocks)
+            side = self.jumps.get(self.blocks)
             if side is not None:
                 user.jumped(side)
             if side is not Side.CAPTURE:

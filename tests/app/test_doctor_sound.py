@@ -39,15 +39,29 @@ def square(source: tuple[float, float] = (0.3, 0.1), **how: Any) -> NDArray[np.f
     return paths(*ways, **how)
 
 
-async def examined(folder: Path, card: RoomCard, more: str = "", panel: Any = None) -> dict[str, list[Finding]]:
+async def examined(
+    folder: Path, card: RoomCard, more: str = "", panel: Any = None, listening: Listening | None = None
+) -> dict[str, list[Finding]]:
     """What is found, by check."""
     told: list[Finding] = []
     examination = Examination(settings(folder, more), journal()[0], card, panel or NoPanel())
-    found = await examination.run(told.append, Listening(PLAN, card.clock))
+    found = await examination.run(told.append, listening or Listening(PLAN, card.clock))
     assert told == found
     assert all(finding.says.endswith((".", "?")) for finding in found), found
     assert all(finding.way_out for finding in found if finding.state in ("bad", "warning")), found
     return {finding.check: [one for one in found if one.check == finding.check] for finding in found}
+
+
+def at_progress(listening: Listening, blocks: int, act: Callable[[], None]) -> None:
+    """Do something on the card's thread, once so many blocks were captured: the card does not wait for whoever begins."""
+    wanted, acts = listening.wanted, [act]
+
+    def watched(out: Any) -> None:
+        wanted(out)
+        if acts and listening.progress >= blocks:
+            acts.pop()()
+
+    listening.wanted = watched  # type: ignore[method-assign]
 
 
 def states(found: dict[str, list[Finding]]) -> dict[str, str]:
@@ -189,7 +203,14 @@ async def test_a_geometry_that_does_not_fit(short_dir: Path) -> None:
 
 
 async def test_interruptions_are_told_and_what_they_spoil_is_left_out(short_dir: Path) -> None:
-    found = await examined(short_dir, RoomCard(paths(100), jumps={170: Side.CAPTURE}))
+    card = RoomCard(paths(100))
+    listening = Listening(PLAN, card.clock)
+
+    def interrupt() -> None:
+        card.jumps[card.blocks] = Side.CAPTURE
+
+    at_progress(listening, 100, interrupt)
+    found = await examined(short_dir, card, listening=listening)
     assert found["card"][0].state == "warning" and "1 times" in found["card"][0].says
     assert found["clock"][0].state == "skipped"
     assert found["echo"][0].state == "good"
@@ -259,14 +280,7 @@ async def test_a_mute_meanwhile_ends_it_and_is_kept(short_dir: Path) -> None:
     button = panel(MuteControl.MOMENTARY)
     card = RoomCard(paths(100), pace=0.002, jumps={})
     listening = Listening(PLAN, card.clock)
-    wanted = listening.wanted
-
-    def press(out: Any) -> None:
-        wanted(out)
-        if listening.progress == 60:
-            button.press("mute")
-
-    listening.wanted = press  # type: ignore[method-assign]
+    at_progress(listening, 60, lambda: button.press("mute"))
     device = settings(short_dir, '[panel]\nmute = "momentary"\n')
     examination = Examination(device, journal()[0], card, button)
     found = await examination.run(lambda finding: None, listening)
@@ -289,14 +303,7 @@ async def test_a_card_that_does_not_work_or_is_lost(short_dir: Path, monkeypatch
     assert (await examined(short_dir, Broken(paths(100))))["card"][0].says == "no such device."
     card = RoomCard(paths(100), pace=0.002)
     listening = Listening(PLAN, card.clock)
-    wanted = listening.wanted
-
-    def lose(out: Any) -> None:
-        wanted(out)
-        if listening.progress == 60:
-            card.lost.set()
-
-    listening.wanted = lose  # type: ignore[method-assign]
+    at_progress(listening, 60, card.lost.set)
     found_then = await Examination(settings(short_dir), journal()[0], card, NoPanel()).run(lambda f: None, listening)
     assert found_then[-1].says == "The sound card was lost while the doctor listened."
 

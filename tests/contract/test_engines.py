@@ -258,6 +258,7 @@ async def test_who_records_is_known_to_all_who_are_there_and_who_come(room: Room
     async with together(site, friend):
         site.report(gate_open=False, recording=True)
         await friend.until(lambda: friend.told(Recording))
+        await site.until(lambda: site.told(Recording))
         assert friend.told(Recording) == site.told(Recording) == [Recording(True)]
         async with together(late):
             await late.until(lambda: late.told(Recording))

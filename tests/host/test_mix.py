@@ -170,19 +170,20 @@ async def test_a_mix_that_breaks_ends_the_host(tmp_path: Path, monkeypatch: pyte
 async def test_a_mix_that_comes_too_late_leaves_out_what_is_past(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    play, pauses = Band.play, [0.6]
+    play, pauses = Band.play, list[float]()
 
     def slow(band: Band, outputs: Sequence[int], now: float) -> list[Frame]:
-        if pauses and now > begin + 0.2:
+        if pauses:
             time.sleep(pauses.pop())
         return play(band, outputs, now)
 
     monkeypatch.setattr(Band, "play", slow)
-    begin = time.monotonic()
     async with house(tmp_path) as home, Member(home, "lena", slots=1, role="listener") as lena:
         await lena.connect()
-        await until(lambda: home.count("host_mix_late"))
-        assert home.count("host_mix_late") >= 15
+        await until(lambda: len(lena.heard) > 5)
+        pauses.append(0.6)
+        # A busy machine makes it a little late by itself, before and after: what counts is the pause.
+        await until(lambda: home.count("host_mix_late") >= 15)
         count = len(lena.heard)
         await until(lambda: len(lena.heard) > count)
         assert unbroken(lena.heard)
