@@ -14,6 +14,9 @@ RESERVED = frozenset(
 )
 """First parts of addresses that the server needs for itself, so no room can have them."""
 
+PAGE_FILES = ("css", "html", "js", "json", "png", "svg", "webmanifest")
+"""Ends of names that the server takes for a file of its page (host/pages.py): whoever asks for such a room gets none."""
+
 LONGEST_RUNTIME_DIR = 80
 """Bytes. A Unix socket's path ends at 107, and the names of ours need the rest."""
 
@@ -42,7 +45,12 @@ def _proxy(settings: Settings) -> Iterator[Clash]:
 def _rooms(settings: Settings) -> Iterator[Clash]:
     for item, room in enumerate(settings.host.rooms):
         if room.id in RESERVED:
-            yield Clash("host.rooms[].id", "is an address that the server needs for itself", item=item)
+            hint = f'Another id is free, as "{room.id.partition(".")[0]}-room".'
+            yield Clash("host.rooms[].id", "is an address that the server needs for itself", hint, item)
+        stem, dot, end = room.id.rpartition(".")
+        if dot and end in PAGE_FILES:
+            words = f"must not end in .{end}, which the server takes for a file of its page"
+            yield Clash("host.rooms[].id", words, f'Without the dot it can be, as "{stem}-{end}".', item)
 
 
 def _announced(settings: Settings) -> Iterator[Clash]:

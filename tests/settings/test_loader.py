@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.host import pages
 from appliance.settings import (
     AudioBackend,
     EngineName,
@@ -140,6 +141,20 @@ def test_the_right_one_of_a_list_is_told_when_others_are_wrong_too() -> None:
 def test_a_room_cannot_have_an_address_of_the_server(name: str) -> None:
     problem = only(room(FOLDER / "k", name))
     assert (problem.key, problem.allowed) == ("host.rooms[1].id", "is an address that the server needs for itself")
+
+
+@pytest.mark.parametrize("end", sorted(pages._TYPES))
+def test_a_room_cannot_have_the_address_of_a_file_of_the_page(end: str) -> None:
+    problem = only(room(FOLDER / "k", f"team.{end}"))
+    assert problem.key == "host.rooms[1].id"
+    assert f"must not end in .{end}" in problem.allowed
+    assert problem.hint == f'Without the dot it can be, as "team-{end}".'
+    assert loaded(room(FOLDER / "k", f"team-{end}")).host.rooms[0].id == f"team-{end}"
+
+
+def test_a_dot_in_the_id_of_a_room_is_fine_else() -> None:
+    assert loaded(room(FOLDER / "k", "team.berlin")).host.rooms[0].id == "team.berlin"
+    assert loaded(room(FOLDER / "k", "js")).host.rooms[0].id == "js"
 
 
 def test_certificate_and_key_belong_together(tmp_path: Path) -> None:
