@@ -57,6 +57,31 @@ class Time:
     """Seconds by which the clock was set since the last look; 0: it was not."""
 
 
+_SLEWED = 2.0
+"""Seconds: a clock that is brought nearer to the truth bit by bit moves no moment before it has gone so far."""
+
+
+class Moments:
+    """Moments kept on the clock that nobody can set, and told as Unix time by the clock of now.
+
+    A board without a battery begins in a time of before. What happened then is told rightly from when on its clock is right.
+
+    :param wall: Unix time in seconds.
+    :param steady: seconds that only grow.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = since_boot) -> None:
+        self._wall, self.steady = wall, steady
+        self._offset = wall() - steady()
+
+    def unix(self, moment: float) -> int:
+        """Unix time of a moment of ``steady``, in whole seconds; the same one each time while nobody sets the clock."""
+        offset = self._wall() - self.steady()
+        if abs(offset - self._offset) > _SLEWED:
+            self._offset = offset
+        return max(0, int(moment + self._offset))
+
+
 class TimeKeeper:
     """Looks at the clock. Once it was right it stays so, with or without a network, until somebody sets it."""
 

@@ -1,8 +1,8 @@
 """When each reason for a closed gate last held, as sound or link has seen it since its start. Nothing of it is stored."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+from appliance.app.clock import Moments
 from appliance.core.controls import reasons_of
 
 Spans = dict[str, list[int | None]]
@@ -11,17 +11,17 @@ Spans = dict[str, list[int | None]]
 class ReasonsHeld:
     """Told of every change of the gate's reasons.
 
-    :param now: Unix time in seconds.
+    :param moments: how they are kept and told.
     """
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
-        self._now = now
-        self._spans: dict[str, tuple[int, int | None]] = {}
+    def __init__(self, moments: Moments | None = None) -> None:
+        self._moments = moments or Moments()
+        self._spans: dict[str, tuple[float, float | None]] = {}
         self._openings, self._is_open = 0, False
 
     def look(self, mask: int) -> None:
         """What holds now, as sound tells it."""
-        now = int(self._now())
+        now = self._moments.steady()
         if mask == 0 and not self._is_open:
             self._openings += 1
         self._is_open = mask == 0
@@ -32,7 +32,7 @@ class ReasonsHeld:
                 self._spans[word] = now, None
         for word, (began, ended) in self._spans.items():
             if ended is None and word not in holding:
-                self._spans[word] = began, max(began, now)  # the clock may have been set meanwhile
+                self._spans[word] = began, now
 
     @property
     def opening(self) -> int | None:
@@ -40,8 +40,11 @@ class ReasonsHeld:
         return self._openings if self._is_open else None
 
     def spans(self) -> Spans:
-        """Of each reason that has held: from when, and until when; None: it holds."""
-        return {word: [began, ended] for word, (began, ended) in self._spans.items()}
+        """Of each reason that has held: from when, and until when; None: it holds. Unix time by the clock of now."""
+        unix = self._moments.unix
+        return {
+            word: [unix(began), None if ended is None else unix(ended)] for word, (began, ended) in self._spans.items()
+        }
 
 
 def together(sound: Mapping[str, Sequence[int | None]], link: Spans) -> Spans:

@@ -1,11 +1,11 @@
 """What the room is told of this device, put together: what sound says of the gate, what the other parts say, what link knows."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from appliance.app.about import About, Own
 from appliance.app.answering import shown_direction
+from appliance.app.clock import Moments
 from appliance.app.neighbours import Neighbours
 from appliance.app.places import state_of
 from appliance.app.reasons_held import ReasonsHeld, together
@@ -38,8 +38,9 @@ class Site:
     ) -> None:
         self._settings, self._files, self._engine, self._told = settings, files, engine, told
         self._bundle = bundle
-        self._began = time.time()
-        self._held, self._standing = ReasonsHeld(), Standing()
+        self._moments = moments = Moments()
+        self._began = moments.steady()
+        self._held, self._standing = ReasonsHeld(moments), Standing(moments)
         now = settings()
         self._about = About(Neighbours(Path(now.device.runtime_dir)), state_of(now, "link"), self._own, told)
         self.run = self._about.run
@@ -90,7 +91,7 @@ class Site:
             proof=engine.proof,
             way=engine.way,
             audio=settings.audio,
-            since=self._began,
+            since=self._moments.unix(self._began),
             opening=self._held.opening,
             back_s=self._standing.back_s(self._digest),
             bundle=self._bundle(),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.app import exchange_path
+from appliance.app.clock import Moments
 from appliance.app.duplex import PATIENCE, Duplex, Facts
 from appliance.app.hearing import channels_of, make_front_end
 from appliance.app.loudness import Loudness
@@ -128,8 +129,9 @@ class Sound:
         if isinstance(card, VirtualCard):
             self.duplex.talker = lambda: card.talker
         self._recordings = Recordings(self.desk, self.gate, card, self._runtime, self.duplex.tapped)
-        self._muted_since: float | None = time.time()
-        self._held = ReasonsHeld()
+        self._moments = moments = Moments()
+        self._muted_since: float | None = moments.steady()
+        self._held = ReasonsHeld(moments)
         self._held.look(self.desk.controls.mask)
         self._files, self._advice = files, Advice(time.monotonic)
         self._news = asyncio.Event()
@@ -278,7 +280,7 @@ class Sound:
         if controls.open:
             self._muted_since = None
         elif self._muted_since is None:
-            self._muted_since = time.time()
+            self._muted_since = self._moments.steady()
         signs, until = lamps.from_afar().signs, self.quiet.until or 0
         desk = self.desk
         facts = Facts(controls.mask, controls.door, desk.hand, desk.knocks, signs, until, desk.records)
@@ -304,7 +306,7 @@ class Sound:
             controls=self.desk.controls,
             lamps=self.desk.shown,
             backends=Backends(self._card.name, self._card.name, self._panel.name),
-            muted_since=self._muted_since,
+            muted_since=None if self._muted_since is None else self._moments.unix(self._muted_since),
             held=self._held.spans(),
             microphone=self.duplex.microphone,
             direction=self.duplex.direction,

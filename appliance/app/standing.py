@@ -1,22 +1,20 @@
 """How link stands to its room, since when, and how long it was out of it for the settings that are in force."""
 
-import time
-from collections.abc import Callable
-
+from appliance.app.clock import Moments
 from appliance.core.lamps import LinkPhase
 
 
 class Standing:
     """Told of every phase, and of every time that link leaves the room for new settings.
 
-    :param now: Unix time in seconds.
-    :param clock: seconds that only grow.
+    :param moments: how they are kept and told.
     """
 
-    def __init__(self, now: Callable[[], float] = time.time, clock: Callable[[], float] = time.monotonic) -> None:
-        self._now, self._clock = now, clock
-        self._phase, self._since = LinkPhase.STARTING, int(now())
-        self._left, self._away = clock(), True
+    def __init__(self, moments: Moments | None = None) -> None:
+        self._moments = moments or Moments()
+        self._clock = self._moments.steady
+        self._phase, self._since = LinkPhase.STARTING, self._clock()
+        self._left, self._away = self._clock(), True
         self._back: tuple[str, int] | None = None
         """With which settings link was back, and after how many seconds."""
 
@@ -30,7 +28,7 @@ class Standing:
         :param digest: of the settings that it runs with.
         """
         if phase is not self._phase:
-            self._phase, self._since = phase, int(self._now())
+            self._phase, self._since = phase, self._clock()
         if phase is LinkPhase.IN_ROOM and self._away:
             self._away = False
             if self._back is None or self._back[0] != digest:  # else it came back for another reason
@@ -45,4 +43,4 @@ class Standing:
 
     def as_dict(self) -> dict[str, object]:
         """As the site's report has it."""
-        return {"phase": self._phase.name.lower(), "since": self._since}
+        return {"phase": self._phase.name.lower(), "since": self._moments.unix(self._since)}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from appliance.app.clock import Moments
 from appliance.app.measures import DAY, Dropouts, Processor, processor_seconds
 from appliance.app.reasons_held import ReasonsHeld, Spans, together
 from appliance.app.standing import Standing
@@ -24,7 +25,7 @@ class Clock:
 
 def test_when_each_reason_last_held() -> None:
     clock = Clock(1000.9)
-    held = ReasonsHeld(clock)
+    held = ReasonsHeld(Moments(clock, clock))
     assert (held.spans(), held.opening) == ({}, None), "until sound has said something the gate counts as closed"
     held.look(SWITCH)
     clock.at = 1010
@@ -40,7 +41,7 @@ def test_when_each_reason_last_held() -> None:
 
 
 def test_each_opening_is_another_one() -> None:
-    held = ReasonsHeld(Clock())
+    held = ReasonsHeld()
     openings = []
     for mask in (0, 0, SWITCH, 0, DOOR):
         held.look(mask)
@@ -48,13 +49,37 @@ def test_each_opening_is_another_one() -> None:
     assert openings == [1, 1, None, 2, None]
 
 
-def test_a_clock_that_is_set_back_makes_no_span_that_ends_before_it_begins() -> None:
-    clock = Clock(5000)
-    held = ReasonsHeld(clock)
+def test_what_held_before_the_clock_was_set_is_told_by_the_clock_of_now() -> None:
+    wall, steady = Clock(9.0), Clock(4.0)  # a board without a battery, in the first seconds of 1970
+    held = ReasonsHeld(Moments(wall, steady))
     held.look(SWITCH)
-    clock.at = 100
+    wall.at, steady.at = 25.0, 20.0
+    held.look(DOOR)
+    assert held.spans() == {"switch": [9, 25], "door": [25, None]}
+    wall.at, steady.at = 1_795_000_000.0, 30.0  # a time server has been heard
+    assert held.spans() == {"switch": [1_794_999_974, 1_794_999_990], "door": [1_794_999_990, None]}
+
+
+def test_a_clock_that_is_set_back_makes_no_span_that_ends_before_it_begins() -> None:
+    wall, steady = Clock(5000), Clock(50)
+    held = ReasonsHeld(Moments(wall, steady))
+    held.look(SWITCH)
+    wall.at, steady.at = 100, 60
     held.look(0)
-    assert held.spans() == {"switch": [5000, 5000]}
+    assert held.spans() == {"switch": [90, 100]}
+
+
+def test_a_clock_that_runs_a_little_fast_makes_no_news() -> None:
+    wall, steady = Clock(5000.4), Clock(50.0)
+    moments = Moments(wall, steady)
+    told = set()
+    for second in range(3000):
+        wall.at, steady.at = 5000.4 + 1.0005 * second, 50.0 + second
+        told.add(moments.unix(50.0))
+    assert told == {5000}, "1.5 s in 50 min"
+    wall.at = 5010.4 + 3000
+    steady.at = 50.0 + 3000
+    assert moments.unix(50.0) == 5010, "a clock that was set is followed"
 
 
 def test_sound_has_seen_the_start_and_link_knows_at_once() -> None:
@@ -75,12 +100,12 @@ def test_sound_has_seen_the_start_and_link_knows_at_once() -> None:
 
 def test_how_long_the_room_was_left_for_new_settings() -> None:
     now, clock = Clock(1_795_000_000.0), Clock(50.0)
-    standing = Standing(now, clock)
+    standing = Standing(Moments(now, clock))
     assert standing.as_dict() == {"phase": "starting", "since": 1_795_000_000}
     assert standing.back_s("one") is None
-    now.at, clock.at = 1_795_000_004.0, 53.6
+    now.at, clock.at = 1_795_000_003.6, 53.6
     standing.change(LinkPhase.IN_ROOM, "one")
-    assert standing.as_dict() == {"phase": "in_room", "since": 1_795_000_004}
+    assert standing.as_dict() == {"phase": "in_room", "since": 1_795_000_003}
     assert standing.back_s("one") == 4
     assert standing.back_s("two") == 0, "settings for which it need not leave"
     standing.leaves()
@@ -101,11 +126,19 @@ def test_how_long_the_room_was_left_for_new_settings() -> None:
 
 def test_the_same_phase_again_is_the_same_one() -> None:
     now = Clock(100.0)
-    standing = Standing(now, Clock())
+    standing = Standing(Moments(now, now))
     standing.change(LinkPhase.REFUSED, "")
     now.at = 200.0
     standing.change(LinkPhase.REFUSED, "")
     assert standing.as_dict() == {"phase": "refused", "since": 100}
+
+
+def test_since_when_link_stands_is_told_rightly_once_the_clock_is() -> None:
+    wall, steady = Clock(9.0), Clock(4.0)
+    standing = Standing(Moments(wall, steady))
+    standing.change(LinkPhase.IN_ROOM, "")
+    wall.at, steady.at = 1_795_000_000.0, 64.0
+    assert standing.as_dict() == {"phase": "in_room", "since": 1_794_999_940}
 
 
 # ---- sound that was lost
