@@ -246,8 +246,10 @@ class Presence:
             self._read(await socket.receive(), socket)
 
     def _read(self, frame: aiohttp.WSMessage, socket: aiohttp.ClientWebSocketResponse) -> None:
+        if frame.type is aiohttp.WSMsgType.BINARY:
+            raise _closed(CloseCode.JUNK)
         if frame.type is not aiohttp.WSMsgType.TEXT:
-            raise _closed(socket.close_code if frame.type is not aiohttp.WSMsgType.BINARY else CloseCode.JUNK)
+            raise _closed(socket.close_code, str(frame.extra or ""))
         try:
             message = protocol.parse_server(frame.data)
         except protocol.ProtocolError:
@@ -267,6 +269,8 @@ class Presence:
             return
 
 
-def _closed(code: int | None) -> Lost:
+def _closed(code: int | None, reason: str = "") -> Lost:
+    if code == CloseCode.REMOVED and reason == "removed":  # the same code without it is for who was not heard from
+        return Lost(Fault("refused"), "An admin sent this member out of the room.")
     kind, why = _CLOSED.get(code or 0, ("network", "The presence socket was closed."))
     return Lost(Fault(kind), why, token_refused=code == CloseCode.BAD_TOKEN)
