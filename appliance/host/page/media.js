@@ -78,6 +78,7 @@ export class Media {
 		try {
 			await this.#exchange(connection, await connection.createOffer(), abort.signal);
 			await connected(connection, abort.signal);
+			if (connection !== this.#connection) throw new Refused("network"); // it came too late
 		} catch (error) {
 			if (connection === this.#connection) this.leave();
 			throw error instanceof Refused ? error : new Refused("network");

@@ -4,7 +4,7 @@
  * What is shown is what is so: "live" only once the track is on its way, "muted" before anything else is done about it.
  */
 
-import { Backoff } from "./backoff.js";
+import { Line } from "./line.js";
 import { POSSIBLE, Refused } from "./media.js";
 import { prefs } from "./prefs.js";
 
@@ -33,7 +33,7 @@ export class Session {
 	#held = false;
 	/** Counts up with each wish to be live or muted: a wish that is not the last one any more has no effect. */
 	#wish = 0;
-	#mediaUp = false;
+	#line;
 	#presenceUp = false;
 	#guardedUntil = 0;
 	#lostAt = 0;
@@ -42,8 +42,6 @@ export class Session {
 	#presenceTimer = 0;
 	/** This browser cannot do it, or must not. */
 	#unable = !POSSIBLE;
-	/** Ends the wait between two tries. */
-	#hurry = () => {};
 	/** Counts up with each joining and leaving, for the same reason. */
 	#stay = 0;
 	#parts;
@@ -51,6 +49,7 @@ export class Session {
 	/** @param {Parts} parts */
 	constructor(parts) {
 		this.#parts = parts;
+		this.#line = new Line(parts.media);
 	}
 
 	/** @returns {Own} the state of the own key */
@@ -77,7 +76,7 @@ export class Session {
 		this.#parts.changed();
 		const { listener } = this;
 		const microphone = listener ? null : this.#openMicrophone();
-		if (!(await this.#connect(stay))) return;
+		if (!(await this.#connect())) return;
 		await Promise.race([microphone, wait(PROMPT)]);
 		if (stay !== this.#stay) return;
 		this.phase = "in";
@@ -85,7 +84,7 @@ export class Session {
 		this.#parts.tell("network", false);
 		this.#mute();
 		if (listener && !this.listener) this.#joinAnew(); // let speak meanwhile: there is no way up yet
-		else if (!this.#mediaUp) this.mediaLost(); // it went while the browser still asked for the microphone
+		else if (!this.#line.up) this.mediaLost(); // it went while the browser still asked for the microphone
 	}
 
 	leave() {
@@ -99,9 +98,9 @@ export class Session {
 		this.#stay += 1;
 		this.phase = "out";
 		this.#close();
-		this.#mediaUp = this.#resume = this.adminMuted = this.hand = false;
+		this.#resume = this.adminMuted = this.hand = false;
 		this.#lostAt = 0;
-		this.#parts.media.leave();
+		this.#line.close();
 		this.#parts.microphone.close();
 		this.#parts.changed();
 	}
@@ -187,7 +186,7 @@ export class Session {
 	 * @returns {Promise<boolean>} whether what was connected is broken
 	 */
 	async woke(slept) {
-		this.#hurry();
+		this.#line.hurry();
 		if (this.#lostAt) this.#lostAt -= slept;
 		if (slept < SLEPT) return this.#parts.media.doubt();
 		this.#interrupted(slept);
@@ -220,12 +219,9 @@ export class Session {
 	}
 
 	/** A listener came in without a way up: there is one now. */
-	async #joinAnew() {
-		const stay = this.#stay;
-		this.#mediaUp = false;
-		this.#parts.changed();
+	#joinAnew() {
+		this.#reconnect();
 		this.#openMicrophone();
-		if (await this.#connect(stay)) this.#mute();
 	}
 
 	/** What the host says of this member. Nothing opens by it. @param {Member} member */
@@ -243,7 +239,7 @@ export class Session {
 		this.#presenceUp = true;
 		if (this.phase === "in") {
 			this.#parts.send({ type: "muted", muted: !this.live });
-			if (!joined && this.#mediaUp) this.mediaLost();
+			if (!joined && this.#line.up) this.mediaLost();
 			else this.#resumed();
 		}
 		this.#parts.changed();
@@ -260,14 +256,14 @@ export class Session {
 
 	/** The sound is gone: a new connection, until one holds. */
 	async mediaLost() {
-		this.#mediaUp = false;
+		this.#line.up = false;
 		if (this.phase !== "in") return;
 		this.#interrupted();
-		if (await this.#connect(this.#stay)) this.#resumed();
+		await this.#reconnect();
 	}
 
 	get #isWhole() {
-		return this.#mediaUp && this.#presenceUp;
+		return this.#line.up && this.#presenceUp;
 	}
 
 	/** Nothing leaves from here on; what is shown follows at once. */
@@ -322,33 +318,26 @@ export class Session {
 		else this.#mute();
 	}
 
-	/** Try until sound flows, or until the host says that it never will. @param {number} stay @returns {Promise<boolean>} */
-	async #connect(stay) {
-		const backoff = new Backoff();
-		while (stay === this.#stay) {
-			try {
-				await this.#parts.media.join(!this.listener);
-				this.#mediaUp = stay === this.#stay;
-				if (!this.#mediaUp) this.#parts.media.leave();
-				return this.#mediaUp;
-			} catch (error) {
-				if (!(error instanceof Refused)) throw error;
-				if (stay !== this.#stay) return false;
-				if (error.kind !== "network") {
-					this.#unable = error.kind === "unable";
-					this.end();
-					if (this.#unable) this.#parts.tell("unable");
-					else this.#parts.tell(error.kind === "full" ? "full" : "ended", error.kind === "full" ? error.retryAfter : error.kind);
-					return false;
-				}
-				this.#parts.tell("network", true);
-				await new Promise((resolve) => {
-					this.#hurry = () => resolve(backoff.reset());
-					setTimeout(resolve, backoff.next());
-				});
-			}
+	/** One is in already: whatever tried for it before gives way to this. */
+	async #reconnect() {
+		if (!(await this.#connect())) return;
+		if (this.#lostAt) this.#resumed();
+		else this.#mute();
+	}
+
+	/** @returns {Promise<boolean>} whether sound flows; where the host says that it never will, one is out and it is told */
+	async #connect() {
+		try {
+			return await this.#line.open(() => !this.listener, () => this.#parts.tell("network", true));
+		} catch (error) {
+			this.#unable = error instanceof Refused && error.kind === "unable";
+			this.end();
+			if (!(error instanceof Refused)) throw error;
+			const { kind, retryAfter } = error;
+			if (kind === "unable") this.#parts.tell("unable");
+			else this.#parts.tell(kind === "full" ? "full" : "ended", kind === "full" ? retryAfter : kind);
+			return false;
 		}
-		return false;
 	}
 }
 

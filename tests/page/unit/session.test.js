@@ -238,6 +238,67 @@ test("a listener who is let speak while joining gets a microphone and a way up",
 	await live();
 });
 
+/** Every try for a connection from now on, to be ended by hand. */
+function tries() {
+	const all = [];
+	parts.media.join = () => new Promise((resolve, reject) => all.push({ comes: resolve, fails: () => reject(new Refused("network")) }));
+	return all;
+}
+
+/** Longer than the first wait between two tries. */
+const aWhile = () => new Promise((resolve) => setTimeout(resolve, 400));
+
+test("whoever is let speak while it reconnects comes back by one try, and the older one is over", async () => {
+	session.permit("listener", false);
+	session.welcomed(false);
+	await session.join();
+	const all = tries();
+	session.mediaLost();
+	assert.equal(all.length, 1);
+	session.permit("speaker", false);
+	assert.equal(all.length, 2, "with a way up");
+	all[0].fails(); // the newer one has taken its place
+	await aWhile();
+	assert.equal(all.length, 2, "nobody goes on trying beside it");
+	all[1].comes();
+	await aWhile();
+	assert.equal(session.own, "muted");
+	assert.deepEqual(parts.told.findLast(([event]) => event === "network"), ["network", false], "nothing is the matter any more");
+	assert.equal(all.length, 2, "what holds is left alone");
+});
+
+test("a wait between two tries ends when another takes its place", async () => {
+	session.permit("listener", false);
+	session.welcomed(false);
+	await session.join();
+	const all = tries();
+	session.mediaLost();
+	all[0].fails();
+	await settled(); // now it waits
+	session.permit("speaker", false);
+	await aWhile();
+	assert.equal(all.length, 2);
+	all[1].fails();
+	await aWhile();
+	assert.equal(all.length, 3, "the one that is left goes on");
+	session.leave();
+	all[2].fails();
+	await aWhile();
+	assert.equal(all.length, 3, "and ends with the stay");
+	assert.equal(session.own, "join");
+});
+
+test("what only fails by a fault of ours leaves a key that can be pressed again", async () => {
+	await joined();
+	session.leave();
+	parts.refuse = new TypeError("a fault");
+	await assert.rejects(session.join(), TypeError);
+	assert.equal(session.own, "join");
+	parts.refuse = null;
+	await session.join();
+	assert.equal(session.own, "muted");
+});
+
 test("a lost socket counts from its first loss, however often it is tried again", async () => {
 	await joined();
 	session.presenceLost();
