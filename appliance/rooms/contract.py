@@ -21,10 +21,25 @@ class Capabilities:
     """What an engine really gives; page, lamps and docs show it."""
 
     real_levels: bool
+    """How loud each member is, in dBov; else only whether it speaks."""
     audio_per_member: bool
+    """Each member's sound comes by itself, so that each has a volume of its own here; else all of them come mixed."""
     hands: bool
     knocks: bool
     admin_mute: bool
+    """An admin's mute is told to the site, which obeys."""
+    mute_enforced: bool
+    """Whom an admin muted is not heard, whatever it sends."""
+    asks: bool
+    """Somebody far away can ask the site to unmute."""
+    doors: bool
+    """Somebody far away can close the site's door, or set it to listening."""
+    reports: bool
+    """What a site reports of itself (gate, lamps, loudspeaker) is seen by the others."""
+    recording: bool
+    """Whether the room is recorded is told to all who are there and who come."""
+    bundles: bool
+    """An admin of the room can fetch a support bundle."""
     most_members: int
 
 

@@ -54,6 +54,12 @@ CAPABILITIES = Capabilities(
     hands=True,
     knocks=True,
     admin_mute=True,
+    mute_enforced=True,
+    asks=True,
+    doors=True,
+    reports=True,
+    recording=True,
+    bundles=True,
     most_members=protocol.MOST_MEMBERS,
 )
 

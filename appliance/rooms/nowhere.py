@@ -13,7 +13,18 @@ class Nowhere:
     """See :class:`appliance.rooms.contract.Engine`; ``why`` is the sentence that status shows."""
 
     capabilities = Capabilities(
-        real_levels=False, audio_per_member=False, hands=False, knocks=False, admin_mute=False, most_members=0
+        real_levels=False,
+        audio_per_member=False,
+        hands=False,
+        knocks=False,
+        admin_mute=False,
+        mute_enforced=False,
+        asks=False,
+        doors=False,
+        reports=False,
+        recording=False,
+        bundles=False,
+        most_members=0,
     )
     counters: Mapping[str, int] = {}
     proof = ProofState()

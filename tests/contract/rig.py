@@ -11,8 +11,18 @@ from numpy.typing import NDArray
 
 from appliance.core.controls import Door
 from appliance.core.lamps import LinkPhase
+from appliance.core.roster import Member
 from appliance.core.units import BLOCK, BLOCK_SECONDS, RATE, Block, Pcm
-from appliance.rooms.contract import Engine, PhaseChanged, RoomEvent, RoomRefused, SiteReport
+from appliance.rooms.contract import (
+    Engine,
+    Levels,
+    MemberChanged,
+    MemberLeft,
+    PhaseChanged,
+    RoomEvent,
+    RoomRefused,
+    SiteReport,
+)
 
 E = TypeVar("E")
 
@@ -202,3 +212,22 @@ def loudness(sound: NDArray[np.float32]) -> float:
     """RMS of the loudest 10 ms, dBov."""
     blocks = sound.reshape(-1, BLOCK)
     return float(10 * np.log10(max(1e-12, float((blocks * blocks).mean(axis=1).max()))))
+
+
+def member_of(rig: Rig, identity: str) -> Member | None:
+    """How ``rig`` sees a member now; None when it is not there."""
+    for event in reversed(rig.events):
+        if isinstance(event, MemberChanged) and event.member.id == identity:
+            return event.member
+        if isinstance(event, MemberLeft) and event.id == identity:
+            return None
+    return None
+
+
+def speaks(rig: Rig, identity: str) -> bool:
+    levels = rig.told(Levels)
+    return bool(levels) and identity in levels[-1].speaking
+
+
+def level_of(rig: Rig, identity: str) -> float:
+    return next((e.levels[identity] for e in reversed(rig.told(Levels)) if identity in e.levels), -127.0)

@@ -11,7 +11,8 @@ from appliance.core.lamps import LinkPhase
 from appliance.rooms.held import MediaSettings
 from appliance.rooms.hosted import HostedEngine
 from appliance.rooms.uplink import CodecSettings, _Stream
-from tests.contract.harness import HostedServer, together
+from tests.contract.harness import together
+from tests.contract.hosted_harness import HostedServer
 from tests.contract.rig import Rig, power, tone
 
 
