@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -32,6 +33,9 @@ _COMMANDS = (
 )
 """Each a module of :mod:`appliance.commands`, in the order in which they are listed."""
 
+_INTERRUPTED = 128 + signal.SIGINT
+"""As shells tell of a program that this signal has ended."""
+
 
 class _Parser(argparse.ArgumentParser):
     """argparse ends with 2 on a wrong command line; ours ends with 64 (sysexits.h)."""
@@ -56,8 +60,37 @@ def parser(only: str = "") -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    told = sys.argv[1:] if arguments is None else arguments
-    given = parser(told[0] if told else "").parse_args(told)
+    if arguments is None:
+        return _as_program(sys.argv[1:])
+    given = parser(arguments[0] if arguments else "").parse_args(arguments)
+    return _run(given)
+
+
+def _as_program(arguments: Sequence[str]) -> int:
+    """Ctrl-C at any moment ends without a traceback: with 0 whatever runs until it is ended, else as a signal does."""
+    # While modules are loaded nothing is begun that had to be ended, and an exception might come out of any line.
+    before = _end_with(Exit.OK if arguments[:1] == ["demo"] else _INTERRUPTED)
+    given = parser(arguments[0] if arguments else "").parse_args(arguments)
+    serves = given.run is getattr(given, "serves", None)  # an action below such a command is another thing to run
+    if serves:
+        _end_with(Exit.OK)
+    else:
+        signal.signal(signal.SIGINT, before)
+    try:
+        return _run(given)
+    except KeyboardInterrupt:  # of what serves the second one, while it ends already
+        return Exit.OK if serves else _INTERRUPTED
+
+
+def _end_with(code: int) -> "signal._HANDLER":
+    """From now on SIGINT ends us at once, unless it is ignored, as by a shell behind "&". Gives what it did before."""
+    before = signal.getsignal(signal.SIGINT)
+    if before != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(code))
+    return before
+
+
+def _run(given: argparse.Namespace) -> int:
     try:
         return int(given.run(given))
     except BrokenPipeError:  # whoever read our output has read enough

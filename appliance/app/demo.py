@@ -121,10 +121,11 @@ async def prepare_speech(folder: Path, wish: str) -> tuple[str, str]:
     said = ATTRIBUTION if find() else SYNTHETIC
     target = folder.parent / ("speech.wav" if said == ATTRIBUTION else "voice.wav")
     if not target.exists():
-        # Another process: decoding loads libraries that are not needed afterwards.
+        # Another process: decoding loads libraries that are not needed afterwards. Ctrl-C is for us alone to act on.
         unfinished = target.with_suffix(".new")
+        command = [sys.executable, "-P", "-m", "appliance.app.speech", str(unfinished)]
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "appliance.app.speech", str(unfinished), stdout=asyncio.subprocess.DEVNULL
+            *command, stdout=asyncio.subprocess.DEVNULL, start_new_session=True
         )
         try:
             code = await process.wait()

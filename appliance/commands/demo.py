@@ -17,7 +17,7 @@ def register(commands: Subparsers) -> None:
     parser.add_argument(
         "--microphone", default="speech", metavar="WHAT", help="speech, silence, tone:440, or a 48 kHz WAV file"
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, serves=run)
 
 
 def _port(text: str) -> int:

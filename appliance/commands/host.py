@@ -43,7 +43,7 @@ def register(commands: Subparsers) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     for register_action in _ACTIONS:
         register_action(actions)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, serves=run)
 
 
 def run(given: argparse.Namespace) -> int:

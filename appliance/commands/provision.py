@@ -11,7 +11,7 @@ def register(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "provision", help="the process that takes in settings from the boot partition and from afar"
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, serves=run)
 
 
 def run(_given: argparse.Namespace) -> int:

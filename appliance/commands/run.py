@@ -14,7 +14,7 @@ def register(commands: Subparsers) -> None:
         "run", help="run a device in the foreground: sound and link, and the server with [host] enabled"
     )
     add_config(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, serves=run)
 
 
 def run(given: argparse.Namespace) -> int:

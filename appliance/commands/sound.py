@@ -10,7 +10,7 @@ def register(commands: Subparsers) -> None:
     """Add the command."""
     parser = commands.add_parser("sound", help="the process with the microphone and the panel, without a network")
     add_config(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, serves=run)
 
 
 def run(given: argparse.Namespace) -> int:
