@@ -508,6 +508,7 @@ class Page {
 	/** @param {string} event of the playback @param {string} [name] of the device that plays now; "" is the system's */
 	#played(event, name) {
 		if (event === "blocked") this.#rest();
+		else if (event === "weak") toast(t("toast.weak"), "sound");
 		else toast(name ? t("toast.speaker", { name }) : t("toast.speakerGone"), "sound");
 	}
 

@@ -18,7 +18,7 @@ const ALIASES = ["", "default", "communications"];
 const ERRORS = { NotAllowedError: "blocked", SecurityError: "blocked", NotReadableError: "busy", AbortError: "busy" };
 
 export class Microphone {
-	/** @type {"unknown" | "asking" | "ready" | "none" | "blocked" | "busy"} */
+	/** @type {"unknown" | "asking" | "ready" | "none" | "blocked" | "busy" | "failed"} */
 	state = "unknown";
 	/** @type {MediaStreamTrack | null} what may be sent */
 	track = null;
@@ -111,10 +111,20 @@ export class Microphone {
 		this.track = track.clone();
 		this.track.enabled = false;
 		track.onended = () => this.#lost();
+		try {
+			this.#measure(stream);
+		} catch {
+			this.#drop(); // the browser has no more sound to give: nobody speaks without seeing it
+			this.state = "failed";
+		}
+	}
+
+	/** @param {MediaStream} stream */
+	#measure(stream) {
 		const context = new AudioContext();
 		this.#context = context;
 		// A system that takes the sound away for a call, or sleeps, leaves the context standing.
-		context.onstatechange = () => context === this.#context && context.state !== "running" && context.resume().catch(() => {});
+		context.onstatechange = () => context === this.#context && context.state !== "running" && resume(context);
 		this.#analyser = new AnalyserNode(context, { fftSize: this.#samples.length });
 		context.createMediaStreamSource(stream).connect(this.#analyser);
 	}
@@ -135,7 +145,7 @@ export class Microphone {
 
 	/** One is there again, or the chosen one is: not while sound of another one leaves. */
 	async #devicesChanged() {
-		if (this.state === "none" || this.state === "busy") return this.#again();
+		if (["none", "busy", "failed"].includes(this.state)) return this.#again();
 		if (this.state !== "ready" || this.track?.enabled || !prefs.microphone) return;
 		const { deviceId } = this.settings();
 		const there = await devices("audioinput");
@@ -182,6 +192,15 @@ async function obtain() {
 export async function devices(kind) {
 	const all = (await navigator.mediaDevices?.enumerateDevices().catch(() => [])) ?? [];
 	return all.filter((device) => device.kind === kind && !ALIASES.includes(device.deviceId));
+}
+
+/** Let it sound; what refuses now is asked again at its next change. @param {AudioContext} context */
+export async function resume(context) {
+	try {
+		await context.resume();
+	} catch {
+		// It may also throw at once.
+	}
 }
 
 /** @param {Float32Array} samples @returns {number} dBov, RMS */

@@ -54,6 +54,7 @@ const MORE = {
 	"sound.echo": ["Cancel echo", "Echo unterdrücken"],
 	"sound.gain": ["Automatic level", "Pegel automatisch anpassen"],
 	"sound.chime": ["Play a chime", "Ton abspielen"],
+	"sound.dead": ["The browser starts no sound. Close other pages with sound and try again.", "Der Browser startet keinen Ton. Bitte andere Seiten mit Ton schließen und erneut versuchen."],
 	"sound.fixed": ["This browser plays where the system says.", "Dieser Browser spielt dort, wo es das System sagt."],
 	"sound.choose": ["Choose the loudspeaker", "Lautsprecher wählen"],
 	"echo.title": ["Echo test", "Hörprobe"],

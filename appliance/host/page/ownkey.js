@@ -26,6 +26,7 @@ const LOOKS = {
 	none: ["mic-off", "hollow", "own.none", "own.none2"],
 	blocked: ["mic-off", "hollow", "own.blocked", "own.blocked2"],
 	busy: ["mic-off", "hollow", "own.busy", "own.busy2"],
+	failed: ["mic-off", "hollow", "own.failed", "own.failed2"],
 	unable: ["warn", "plain", "own.unable", "own.unable2"],
 };
 /** States in which a press does nothing. */
@@ -43,6 +44,7 @@ export class OwnKey {
 		if (picture) setIcon(this.#key, picture);
 		setAttribute(this.#dock, "data-own", state);
 		setAttribute(this.#dock, "data-look", look);
+		if (look === "join") setAttribute(this.#dock, "data-as", state); // whoever comes to speak has a hand's place at once
 		setText(byId("own-first"), t(first));
 		setText(byId("own-second"), t(state === "muted" && (touch.matches || !prefs.space) ? "own.muted2touch" : second));
 		setAttribute(this.#key, "aria-disabled", INERT.includes(state) ? "true" : null);

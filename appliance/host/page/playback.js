@@ -5,7 +5,7 @@
  * itself plays on a press, goes through one more element, so that all of it comes out of the chosen device.
  */
 
-import { devices } from "./microphone.js";
+import { devices, resume } from "./microphone.js";
 import { prefs, setPrefs, setVolumeOf, volumeOf } from "./prefs.js";
 
 /** Whether another output can be chosen than the system's. */
@@ -28,11 +28,13 @@ export class Playback {
 	#outElement = new Audio();
 	/** @type {Array<GainNode | null>} */
 	#boosts = [null, null, null];
+	/** The browser gives no more than 100 %. */
+	#weak = false;
 	/** The device that plays now; "" is the system's. */
 	#speaker = "";
 	#changed;
 
-	/** @param {(event: "blocked" | "speaker", detail?: string) => void} changed told when `blocked` changes, and when the output does without a press */
+	/** @param {(event: "blocked" | "weak" | "speaker", detail?: string) => void} changed told when `blocked` changes, when nothing is louder than 100 %, and when the output changes without a press */
 	constructor(changed = () => {}) {
 		this.#changed = changed;
 		navigator.mediaDevices?.addEventListener("devicechange", () => this.#devicesChanged());
@@ -60,7 +62,7 @@ export class Playback {
 	/** Start what the browser held back; only within a press. */
 	unblock() {
 		this.#block(false);
-		this.#context?.resume().catch(() => {});
+		if (this.#context) resume(this.#context);
 		for (const element of [...this.#elements, this.#outElement]) if (element.srcObject) this.#start(element);
 	}
 
@@ -106,14 +108,14 @@ export class Playback {
 		return chosen;
 	}
 
-	/** Where the page plays something of its own, in a press. @returns {AudioNode} */
+	/** Where the page plays something of its own, in a press. Throws where the browser has no more sound to give; the next call asks again. @returns {AudioNode} */
 	out() {
 		this.#context ??= new AudioContext();
 		if (!this.#out) {
 			this.#out = new MediaStreamAudioDestinationNode(this.#context);
 			this.#outElement.srcObject = this.#out.stream;
 		}
-		this.#context.resume().catch(() => {});
+		resume(this.#context);
 		if (this.#outElement.paused) this.#start(this.#outElement);
 		return this.#out;
 	}
@@ -166,21 +168,31 @@ export class Playback {
 		const { gain, muted } = this.volume(this.#slots[slot]);
 		const wanted = muted ? 0 : gain * this.#all * this.#aside;
 		const element = this.#elements[slot];
-		const boosted = wanted > 1 && element.srcObject instanceof MediaStream;
-		if (boosted) this.#boost(slot, /** @type {MediaStream} */ (element.srcObject)).gain.value = wanted;
+		const boost = wanted > 1 && element.srcObject instanceof MediaStream && this.#boost(slot, element.srcObject);
+		if (boost) boost.gain.value = wanted;
 		else this.#unboost(slot);
-		element.muted = boosted || wanted === 0;
+		element.muted = Boolean(boost) || wanted === 0;
 		element.volume = Math.min(1, wanted);
 	}
 
-	/** @param {number} slot @param {MediaStream} stream */
+	/** @param {number} slot @param {MediaStream} stream @returns {GainNode | null} null: it cannot be had, and that is told once */
 	#boost(slot, stream) {
-		const there = this.#boosts[slot];
-		if (there) return there;
+		const weak = this.#weak;
+		try {
+			this.#boosts[slot] ??= this.#amplifier(stream);
+			this.#weak = false;
+		} catch {
+			this.#weak = true;
+			if (!weak) this.#changed("weak");
+		}
+		return this.#boosts[slot];
+	}
+
+	/** @param {MediaStream} stream */
+	#amplifier(stream) {
 		const out = this.out();
 		const gain = new GainNode(out.context);
 		/** @type {AudioContext} */ (out.context).createMediaStreamSource(stream).connect(gain).connect(out);
-		this.#boosts[slot] = gain;
 		return gain;
 	}
 

@@ -18,8 +18,8 @@ const RESUME = 15_000;
 const GRACE = 2000;
 /** No connection outlives a sleep this long. */
 const SLEPT = 10_000;
-/** Why the microphone cannot be opened by a press. */
-const SHUT = /** @type {const} */ (["asking", "none", "blocked", "busy"]);
+/** Why the microphone cannot be opened; a press looks again. */
+const SHUT = /** @type {const} */ (["none", "blocked", "busy", "failed"]);
 
 export class Session {
 	/** @type {"out" | "joining" | "in"} */
@@ -63,7 +63,7 @@ export class Session {
 		if (this.adminMuted) return this.hand ? "asked" : "adminMuted";
 		const { state } = this.#parts.microphone;
 		const shut = SHUT.find((why) => why === state);
-		if (shut) return shut;
+		if (shut || state === "asking") return shut ?? "asking";
 		if (this.live) return this.#held ? "held" : "live";
 		return "muted";
 	}
@@ -113,7 +113,7 @@ export class Session {
 		else if (own === "muted") this.#unmute();
 		else if (own === "live" || own === "held") this.#mute();
 		else if (["adminMuted", "asked", "guest"].includes(own)) this.raiseHand(!this.hand);
-		else if (own === "none" || own === "blocked" || own === "busy") this.#openMicrophone();
+		else if (SHUT.some((why) => why === own)) this.#openMicrophone();
 	}
 
 	/** Both when it is asked for and when it is there, or is not, the key says so. */

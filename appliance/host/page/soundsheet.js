@@ -197,6 +197,14 @@ class SoundSheet {
 	}
 
 	#chime() {
+		try {
+			this.#ring();
+		} catch {
+			this.#house.toast(t("sound.dead"), "warn", "alert");
+		}
+	}
+
+	#ring() {
 		const { context } = this.#house.playback.out();
 		for (const [frequency, after] of CHIME) {
 			const at = context.currentTime + 0.05 + after;
@@ -252,7 +260,7 @@ class SoundSheet {
 
 	/** Why there is no microphone. @param {string} state */
 	#why(state) {
-		const known = ["asking", "none", "blocked", "busy"].includes(state);
+		const known = ["asking", "none", "blocked", "busy", "failed"].includes(state);
 		return known ? `${t(`own.${state}`)}. ${t(`own.${state}2`)}.` : t("sound.nothing");
 	}
 

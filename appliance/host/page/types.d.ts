@@ -103,6 +103,7 @@ type Own =
 	| "none"
 	| "blocked"
 	| "busy"
+	| "failed"
 	| "unable";
 
 /** What a session does its work with. */

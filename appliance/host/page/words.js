@@ -68,6 +68,8 @@ export const WORDS = {
 	"own.asking2": ["The browser asks for it", "Der Browser fragt danach"],
 	"own.busy": ["Microphone is in use", "Mikrofon ist belegt"],
 	"own.busy2": ["You can listen. Check again", "Zuhören geht. Neu suchen"],
+	"own.failed": ["Microphone failed", "Mikrofon ausgefallen"],
+	"own.failed2": ["You can listen. Try again", "Zuhören geht. Neuer Versuch"],
 	"own.unable": ["No sound here", "Hier ohne Ton"],
 	"own.unable2": ["This browser lacks WebRTC", "Dem Browser fehlt WebRTC"],
 	"hint.title": ["You are muted", "Mikrofon ist stumm"],
@@ -106,6 +108,7 @@ export const WORDS = {
 	"blocked.start": ["Start the sound", "Ton starten"],
 	"said.unable": ["This browser has no sound for rooms.", "Dieser Browser hat keinen Ton für Räume."],
 	"toast.microphone": ["Microphone: {name}. Muted.", "Mikrofon: {name}. Stumm."],
+	"toast.weak": ["The browser plays no louder than 100 % now.", "Lauter als 100 % spielt der Browser gerade nicht."],
 	"toast.speaker": ["Sound comes from: {name}.", "Der Ton kommt aus: {name}."],
 	"toast.speakerGone": ["The chosen loudspeaker is gone. Sound comes from the system's.", "Der gewählte Lautsprecher fehlt. Der Ton kommt aus dem des Systems."],
 
