@@ -32,8 +32,9 @@ class NearbyRoom:
     """SHA-256 of the PEM file of the host's own authority, which it serves without encryption; "": it has none."""
 
     def properties(self) -> dict[str, str]:
-        """As the announcement carries it."""
-        found = {"v": "1", "room": self.room, "title": self.title, "certificate": self.certificate}
+        """As the announcement carries it; of a title of many bytes what fits."""
+        title = self.title.encode()[: LONGEST - len("title=")].decode("utf-8", "ignore").strip()
+        found = {"v": "1", "room": self.room, "title": title, "certificate": self.certificate}
         found |= {"url": self.url} if self.url else {}
         found |= {"tls": "1"} if self.https else {}
         return found | ({"authority": self.authority} if self.authority else {})

@@ -4,19 +4,23 @@ import asyncio
 import contextlib
 import hashlib
 import ipaddress
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from appliance.core.events import EventName
 from appliance.core.nearby import SERVICE, NearbyRoom
 from appliance.host.certificate import CertificateError, load_or_make
 from appliance.host.config import HostConfig, RoomConfig
+from appliance.host.room_store import folder_of, title_of
 
 if TYPE_CHECKING:
     from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 _GOODBYE = 2.0
 """Seconds that taking it back may last."""
+_LOOK = 5.0
+"""Seconds between two looks at what the room is called: whoever holds it may be another process."""
 
 
 def announcement(
@@ -38,17 +42,15 @@ async def _announce(config: HostConfig, room: RoomConfig, port: int, tell: Calla
 
     responder: AsyncZeroconf | None = None
     try:
-        certificate, _ = await asyncio.to_thread(load_or_make, config.certificate_path)
-        authority = hashlib.sha256(config.authority_pem.encode()).hexdigest() if config.authority_pem else ""
-        nearby = NearbyRoom(
-            room.id, room.title, certificate.fingerprint.hex(), config.page_url, config.tls is not None, authority
-        )
-        responder = _responder(config)
-        await _register(responder, _service(nearby, config, port))
-        tell(EventName.ROOM_ANNOUNCED, room=room.id)
-    except (OSError, Error, CertificateError) as error:
-        tell(EventName.ANNOUNCEMENT_FAILED, room=room.id, why=str(error) or type(error).__name__)
-    try:
+        try:
+            nearby = await asyncio.to_thread(_nearby, config, room)
+            responder = _responder(config)
+            service = _service(nearby, config, port)
+            await _done(responder.async_register_service(service, allow_name_change=True))
+            tell(EventName.ROOM_ANNOUNCED, room=room.id)
+            await _follow(config, room, nearby, responder, service)
+        except (OSError, ValueError, Error, CertificateError) as error:  # ValueError: more than a record holds
+            tell(EventName.ANNOUNCEMENT_FAILED, room=room.id, why=str(error) or type(error).__name__)
         await asyncio.Event().wait()
     finally:
         if responder is not None:
@@ -68,12 +70,41 @@ def _responder(config: HostConfig) -> "AsyncZeroconf":
     )
 
 
-async def _register(responder: "AsyncZeroconf", service: "AsyncServiceInfo") -> None:
-    done = await responder.async_register_service(service, allow_name_change=True)
-    await done
+async def _follow(
+    config: HostConfig, room: RoomConfig, nearby: NearbyRoom, responder: "AsyncZeroconf", service: "AsyncServiceInfo"
+) -> NoReturn:
+    """Tell it anew whenever the room is called something else, under the name that it has got in the network."""
+    while True:
+        await asyncio.sleep(_LOOK)
+        title = await asyncio.to_thread(_title, config, room)
+        if title != nearby.title:
+            nearby = replace(nearby, title=title)
+            service = _service(nearby, config, service.port or 0, service.name)
+            await _done(responder.async_update_service(service))
 
 
-def _service(nearby: NearbyRoom, config: HostConfig, port: int) -> "AsyncServiceInfo":
+async def _done(begun: Coroutine[Any, Any, Awaitable[object]]) -> None:
+    """What zeroconf begins, up to its end: the awaitable that it gives."""
+    await (await begun)
+
+
+def _nearby(config: HostConfig, room: RoomConfig) -> NearbyRoom:
+    """What is told of the room now.
+
+    :raises CertificateError: the host's certificate cannot be had.
+    """
+    certificate, _ = load_or_make(config.certificate_path)
+    authority = hashlib.sha256(config.authority_pem.encode()).hexdigest() if config.authority_pem else ""
+    title, https = _title(config, room), config.tls is not None
+    return NearbyRoom(room.id, title, certificate.fingerprint.hex(), config.page_url, https, authority)
+
+
+def _title(config: HostConfig, room: RoomConfig) -> str:
+    """What people read, by what whoever holds the room has written down."""
+    return room.title if config.state_dir is None else title_of(folder_of(config.state_dir, room.id), room.title)
+
+
+def _service(nearby: NearbyRoom, config: HostConfig, port: int, name: str = "") -> "AsyncServiceInfo":
     from zeroconf.asyncio import AsyncServiceInfo  # noqa: PLC0415
 
     listen = ipaddress.ip_address(config.listen_host)
@@ -81,7 +112,7 @@ def _service(nearby: NearbyRoom, config: HostConfig, port: int) -> "AsyncService
     label = nearby.room.replace(".", "-")
     return AsyncServiceInfo(
         SERVICE,
-        f"{label}.{SERVICE}",
+        name or f"{label}.{SERVICE}",
         port=port,
         properties=nearby.properties(),
         parsed_addresses=addresses,

@@ -16,6 +16,7 @@ from appliance.core.nearby import SERVICE, NearbyRoom, read_nearby
 from appliance.host import announce, authority
 from appliance.host.announce import announcement
 from appliance.host.config import HostConfig, RoomConfig
+from appliance.host.room_store import RoomStore
 from appliance.provisioning import nearby
 from appliance.provisioning.nearby import Found, look, read, with_authority
 from tests.host.harness import ROOM, house
@@ -47,6 +48,12 @@ def test_what_is_announced_is_what_is_read() -> None:
     whole = dataclasses.replace(room, url="https://rooms.example.org", https=True, authority="cd" * 32)
     assert read_nearby(whole.properties()) == whole
     assert read_nearby(dataclasses.replace(room, https=True).properties() | {"more": "x"}).https  # type: ignore[union-attr]
+
+
+def test_of_a_title_of_many_bytes_as_much_is_announced_as_a_record_holds() -> None:
+    told = NearbyRoom("studio", "🎙" * 64, "ab" * 32).properties()["title"]
+    assert len(f"title={told}".encode()) <= 255
+    assert told == "🎙" * 62, "no half of a character"
 
 
 def answer(text: bytes, port: int = 8080, name: str = f"studio.{SERVICE}") -> bytes:
@@ -126,6 +133,36 @@ async def test_an_announced_room_is_found_and_a_stopped_one_is_not(
     monkeypatch.setattr(nearby, "_WAIT", 0.3)
     assert all(not each.url.endswith(":8123") for each in await look(["127.0.0.1"]))
     assert await look([]) == [] and await look(["192.0.2.77"]) == [], "an address that is not ours is left out"
+
+
+async def test_what_an_admin_calls_the_room_is_announced_and_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need("module:zeroconf", "zeroconf is not installed")
+    monkeypatch.setattr(announce, "_LOOK", 0.2)
+    config = HostConfig(tmp_path / "host.pem", (RoomConfig("studio", "Studio"),), announce="studio", state_dir=tmp_path)
+    store = RoomStore(config.rooms[0], tmp_path, 0.0)
+    told: list[Any] = []
+    parts = announcement(config, lambda: 8123, lambda name, **fields: told.append(name))
+
+    async def titles() -> set[object]:
+        found = await look(["127.0.0.1"])
+        return {each.as_dict()["name"] for each in found if each.url.endswith(":8123")}
+
+    store.memory.set_title("Team Berlin")
+    await store.written()
+    task = asyncio.create_task(parts["announcement"]())
+    try:
+        await until(lambda: told, seconds=10)
+        assert await titles() == {"Team Berlin"}, "and not the title of the settings"
+        store.memory.set_title("Café ☕")
+        async with asyncio.timeout(20):
+            while await titles() != {"Café ☕"}:
+                await asyncio.sleep(0.2)
+        assert told == [EventName.ROOM_ANNOUNCED], "the same announcement goes on"
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def test_a_network_that_takes_no_announcement_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
