@@ -56,7 +56,7 @@ NO_NETWORK = (
 )
 """What pip says when there is no way to the package index."""
 
-BUILT = ("pesq", "pylibfdt")
+BUILT = ("pyaes", "pesq", "pylibfdt")
 """Packages without wheels: built from their locked source, with the locked tools and nothing fetched beside."""
 
 NOT_INSTALLED = {

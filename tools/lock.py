@@ -31,7 +31,7 @@ def main() -> int:
         _run(sys.executable, "-m", "venv", str(tools))
         _run(str(tools / "bin" / "pip"), "install", "-q", "--only-binary", ":all:", UV)
     _compile(tools, "core")
-    _compile(tools, "dev", "--group", "dev", "-c", "requirements/core.lock")
+    _compile(tools, "dev", "--group", "dev", "-c", "requirements/core.lock", *_allow_built())
     _compile(tools, "device", *("--extra", "device", "-c", "requirements/dev.lock"), *_from_debian())
     _leave_out("device", "core")
     _compile(tools, "bench", "--group", "bench", "-c", "requirements/dev.lock", *_allow_built())
@@ -64,7 +64,9 @@ def _facts(tools: Path) -> dict[str, dict[str, Any]]:
         (project / "pyproject.toml").write_text(text.replace('dynamic = ["version"]', 'version = "0"'))
         _run(str(tools / "bin" / "uv"), "lock", "--quiet", "--fork-strategy", "fewest", "--project", str(project))
         pip = (str(tools / "bin" / "pip"), "download", "-q", "--no-deps", "--dest", str(files))
-        _run(*pip, "--require-hashes", "--only-binary", ":all:", "-r", "requirements/dev.lock")
+        wheels_only = Path(directory) / "wheels.lock"
+        wheels_only.write_text(split((REQUIREMENTS / "dev.lock").read_text())[0])
+        _run(*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(wheels_only))
         locked = tomllib.loads((project / "uv.lock").read_text())["package"]
         have = {re.sub(r"[-_.]+", "-", path.name.split("-")[0]).lower() for path in files.iterdir()}
         more = [f"{package['name']}=={package['version']}" for package in locked if package["name"] not in have]

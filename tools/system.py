@@ -29,6 +29,7 @@ TESTS = SOUND | {
     "/usr/share/fonts/opentype/inter": "fonts-inter",  # of the page's pictures
     "/usr/share/fonts/truetype/dejavu": "fonts-dejavu-core",
     "turnserver": "coturn",
+    "janus": "janus",  # the short cases of its engine
     "nginx": "nginx-light",
     "caddy": "caddy",
     "ip": "iproute2",
@@ -78,6 +79,13 @@ BENCH = SOUND | {
     "/usr/lib/*/libspeexdsp.so.1": "libspeexdsp1",
 }
 """The same for benchmarks."""
+
+ENGINES = {
+    "redis-server": "redis-server",
+    "janus": "janus",
+    "ip": "iproute2",
+}
+"""The servers of other engines: Janus, and what LiveKit's nodes share (its server is built, make tools-livekit)."""
 
 PAGE = {
     "firefox-esr": "firefox-esr",
@@ -165,6 +173,7 @@ PACKAGES = PACKAGING | {
 SETS = {
     "tests": TESTS,
     "bench": BENCH,
+    "engines": ENGINES,
     "page": PAGE,
     "kernel": KERNEL,
     "network": NETWORK,
