@@ -54,6 +54,9 @@ _MOST_CHECKS = 64
 _TRIPS = 8
 """Round trips that the shortest is told of: what is read every 10 ms is read up to 10 ms late."""
 _DTLS_WAITING = 32  # datagrams; a handshake has five
+_HELLO_AGAIN = 0.05
+_HELLOS = 10
+"""How often the first datagram of DTLS is sent again, and seconds between: OpenSSL itself would wait a whole second."""
 
 
 @dataclass(slots=True)
@@ -120,6 +123,8 @@ class Agent:
         """The loop's time of the last answer of the host."""
         self._asked: float | None = None
         """When the first check left that has had no answer since."""
+        self._hello: bytes | None = None
+        """The first datagram of DTLS while nothing of it was answered; empty once something was."""
 
     @property
     def doubt(self) -> float:
@@ -288,6 +293,7 @@ class Agent:
         if kind <= 3:
             self._take_check(way, data)
         elif 20 <= kind <= 63 and self._queue.qsize() < _DTLS_WAITING:
+            self._hello = b""
             self._queue.put_nowait(data)
         else:
             self._count("packets_junk")
@@ -336,9 +342,20 @@ class Agent:
         if self.way is None:
             raise ConnectionError("there is no way to the host")
         self.way.tell(data)
+        if self._hello is None:
+            self._hello = data
+            self._loop.call_later(_HELLO_AGAIN, self._greet, _HELLOS)
+
+    def _greet(self, left: int) -> None:
+        """Say the same again: a host that is no lite agent hears nothing of DTLS before its own checks are done."""
+        if self._hello and self.way is not None:
+            self.way.tell(self._hello)
+            if left > 1:
+                self._loop.call_later(_HELLO_AGAIN, self._greet, left - 1)
 
     async def close(self) -> None:
         """Close every way. A second time does nothing."""
+        self._hello = b""
         opening = self._relaying.opening
         if opening is not None:
             opening.cancel()

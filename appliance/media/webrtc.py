@@ -21,6 +21,7 @@ from typing import Any, cast
 from OpenSSL import SSL
 
 from appliance.core import sdp
+from appliance.core.units import SLOTS
 from appliance.media.ice import CONSENT, Agent, OpenRelay, RelayUse, Remote
 from appliance.media.srtp import Incoming, Outgoing
 from appliance.media.ways import Way
@@ -169,11 +170,14 @@ class DeviceTransport:
         """Whether a relay stands between."""
         return self._way is not None and self._way.relayed
 
-    def offer(self) -> str:
-        """The SDP offer: one sendrecv and two recvonly audio sections on one transport, ours the DTLS client."""
+    def offer(self, slots: int = SLOTS) -> str:
+        """The SDP offer: one sendrecv and the other recvonly audio sections on one transport, ours the DTLS client.
+
+        :param slots: how many sections, to hear one stream in each.
+        """
         fingerprint = next(f.value for f in self._certificate.getFingerprints() if f.algorithm == "sha-256")
         local = sdp.LocalTransport(self._ice.local_username, self._ice.local_password, fingerprint)
-        return sdp.build_offer(local, (), ssrc=self.ssrc)
+        return sdp.build_offer(local, (), slots, ssrc=self.ssrc)
 
     async def connect(
         self,

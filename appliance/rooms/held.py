@@ -6,16 +6,19 @@ us up, or is another.
 """
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from appliance.core.reconnect import Fault
+from appliance.core.units import SLOTS
 from appliance.media import relay
 from appliance.media.ice import RelayUse
 from appliance.media.webrtc import CertificateMismatch, DeviceTransport, TransportError
 from appliance.rooms.downlink import Downlink
-from appliance.rooms.signalling import Joined, Lost, Signalling
+from appliance.rooms.signalling import Joined, Lost
 from appliance.rooms.uplink import Uplink
 
 MEDIA_SILENCE = 2.0
@@ -39,6 +42,19 @@ class MediaSettings:
     pinned: bytes | None = None
     """SHA-256 of the certificate that the host's media port has to show; None takes the one its answer names."""
     relay: RelayUse = "when_needed"
+    slots: int = SLOTS
+    """Streams that the host sends at a time."""
+
+
+class Doorstep(Protocol):
+    """Where a media connection is offered: :class:`appliance.rooms.signalling.Signalling`, or what another engine has."""
+
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """Checks the certificates of relays."""
+
+    async def join(self, token: str, offer: str) -> Joined:
+        """Offer it. Raises Lost: it is not taken."""
 
 
 class HeldMedia:
@@ -70,7 +86,7 @@ class HeldMedia:
             await asyncio.sleep(_WATCH / 5)
         return False
 
-    async def join(self, signalling: Signalling, token: str) -> None:
+    async def join(self, signalling: Doorstep, token: str) -> None:
         """Join anew; what was held is let go.
 
         :raises Lost: the host refuses, or media does not find its way.
@@ -79,7 +95,7 @@ class HeldMedia:
         ended = self._ended = asyncio.Event()  # of this one: what the one before has still to tell is no matter
         transport = DeviceTransport(self._downlink.push, self._heard_report, lambda _: ended.set(), self._count)
         try:
-            joined = self.joined = await signalling.join(token, transport.offer())
+            joined = self.joined = await signalling.join(token, transport.offer(self._settings.slots))
             opens = relay.through(joined.relays, signalling.tls)
             await transport.connect(joined.answer, self._settings.pinned, opens, self._settings.relay)
         except CertificateMismatch as mismatch:

@@ -1,6 +1,7 @@
 """The device's ICE against an ICE-lite host that is played on loopback: races of ways, moves, silence, and what is forged."""
 
 import asyncio
+import contextlib
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -355,6 +356,32 @@ async def test_checks_of_a_full_agent_are_answered_and_those_of_strangers_are_no
         assert answer.check_message_integrity(device.agent.local_password.encode())
         with pytest.raises(BlockingIOError):
             host.socket.recv(2048)
+
+
+async def test_the_first_word_of_dtls_is_said_again_until_something_is_answered() -> None:
+    """Janus hears nothing of DTLS before its own checks are done; OpenSSL would say it again after a second."""
+    async with lites() as (device, (host,)):
+        await device.agent.connect(remote(host))
+        asyncio.get_running_loop().remove_reader(host.socket)
+        await device.agent._send(b"\x16hello")
+        heard: list[bytes] = []
+
+        def more() -> bool:
+            with contextlib.suppress(BlockingIOError):
+                while data := host.socket.recv(2048):
+                    heard.extend([data] if data[0] == 0x16 else [])
+            return len(heard) >= 4
+
+        await until(more)
+        host.socket.sendto(b"\x16answer", from_own(device.ways[0]))
+        assert await device.agent._recv() == b"\x16answer"
+        more()
+        said = len(heard)
+        await device.agent._send(b"\x16next")
+        await asyncio.sleep(0.2)
+        more()
+    assert set(heard[:said]) == {b"\x16hello"}
+    assert heard[said:] == [b"\x16next"]
 
 
 async def test_a_flood_of_handshakes_waits_in_a_bounded_queue() -> None:
