@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo core dev judges acoustics speech system outside alsa test test-kernel test-page pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements panel-pictures firmware hardware lock train-residual docs \
-	docs-check bench-audio bench-demo bench-call bench-fleet bench-idle bench-mouth-to-ear bench-page bench-panel bench-playout bench-recovery bench-room bench-start deb image image-verify image-lock image-packages sbom test-deb test-network test-image test-update test-systemd tools-livekit clean
+	docs-check bench-audio bench-bridge bench-demo bench-call bench-fleet bench-idle bench-mouth-to-ear bench-page bench-panel bench-playout bench-recovery bench-room bench-start deb image image-verify image-lock image-packages sbom test-deb test-network test-image test-update test-systemd test-engines tools-livekit clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,11 @@ test-page: dev system outside ## every state of the page at every width, in both
 test-network: alsa ## Wi-Fi, 802.1X and VLAN through the real NetworkManager under a Linux of their own in QEMU (ARGS="-k peap" for some)
 	@$(PYTHON) -m tools.system kernel network || true
 	@KONTOR_WITH=slow $(PYTEST) -s -m slow tests/network $(ARGS)
+
+test-engines: dev ## the room contract over every engine: LiveKit, Janus, Telegram beside our own (ARGS="-k livekit" for some; needs root)
+	@$(PYTHON) -m tools.system engines || true
+	@$(PYTHON) -m tools.livekit || true
+	@KONTOR_WITH=engines,slow $(PYTEST) -m "engines or short" tests/contract $(wildcard tests/engines) $(ARGS)
 
 test-systemd: alsa ## the services under a systemd of their own: start, stall, kill, sandbox, polkit (ARGS="-k sandbox" for some; needs root)
 	@$(PYTHON) -m tools.system kernel systemd || true
@@ -180,6 +185,9 @@ train-residual: judges ## the residual gain, anew: simulated rooms (1 h on one c
 bench-audio: judges ## echo, double talk, noise, direction in simulated rooms, beside WebRTC and speex (FAST=1 for a short run)
 	@$(PYTHON) -m tools.system bench || true
 	@$(BIN)/python -m tools.bench.audio $(ARGS)
+
+bench-bridge: dev ## how much later one room hears the other over a bridge, and what it costs (2 min; ARGS="--seconds 20" for a short run)
+	@$(BIN)/python -m tools.bench.bridge $(ARGS)
 
 bench-demo: dev system ## a fresh clone to the page, as a new user would
 	@$(BIN)/python -m tools.bench.demo $(ARGS)

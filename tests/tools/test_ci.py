@@ -15,6 +15,8 @@ test:
 \t@echo "tests, required: $(KONTOR_REQUIRE)"; echo "kontor: 10 passed, 0 failed, 1 skipped"; exit $(TEST_STATUS)
 slow:
 \t@echo "slow: $(ARGS)"; echo "kontor: 2 passed, 1 failed, 0 skipped"; exit $(SLOW_STATUS)
+test-engines:
+\t@echo "engines: $(ARGS)"; echo "kontor: 3 passed, 0 failed, 0 skipped"
 """
 SLOW = """# minutes path watched
 5  tests/soak/test_hours.py    ^appliance/(media|rooms)/
@@ -73,6 +75,14 @@ def test_a_suite_that_does_not_fit_into_the_hour_is_named(clone: Path) -> None:
     _, lines = run(clone)
     assert "kontor: left out for want of time: tests/image/test_boot.py (61 min)" in lines
     assert "slow: tests/image/test_boot.py" not in lines
+
+
+def test_a_suite_over_every_engine_is_run_by_a_goal_of_its_own(clone: Path) -> None:
+    (clone / ".ci" / "slow").write_text("5  engines:tests/contract  ^appliance/\n")
+    status, lines = run(clone)
+    assert status == 0
+    assert "engines: tests/contract" in lines
+    assert lines[-1] == "kontor: 13 passed, 0 failed, 1 skipped"
 
 
 def test_the_base_can_be_named(clone: Path) -> None:
