@@ -28,7 +28,8 @@ MOST = 4
 KEPT = 600.0
 """Seconds from the asking until all of it is forgotten."""
 PATIENCE = 120.0
-"""Seconds that a device has to begin handing in: it packs its journal, on a small processor."""
+"""Seconds that a device has to begin handing in: it packs its journal, on a small processor. As long a bundle keeps its place
+while nobody asks for it."""
 _BODY = 60.0
 """Seconds for 8 MiB to arrive."""
 _TYPE = "application/gzip"
@@ -43,6 +44,8 @@ class _Bundle:
     room: str
     device: str
     asked: float
+    wanted: float
+    """When somebody last asked for it: whoever has closed the page never fetches it."""
     coming: bool = False
     """The device hands it in just now."""
     fetched: bool = False
@@ -70,14 +73,16 @@ class Bundles:
         """``POST /rooms/{room}/devices/{device}/bundle``: 202, and the word."""
         conference, admin = admin_of(request, self._conferences, self._services)
         if not self._asking.take(f"{conference.id} {admin.identity}", self._services.now()):
-            raise Refusal(429, "Asked too often; wait a little.", {hdrs.RETRY_AFTER: "10"})
+            raise Refusal(429, "Asked too often; wait a little.", {hdrs.RETRY_AFTER: "10"}, code="too_often")
         device = _offering(conference, request.match_info["device"])
         self._forget()
         word = self._waited_for(conference.id, device.id)
-        if not word:
+        if word:
+            self._bundles[word].wanted = self._services.now()
+        else:
             self._make_room()
-            word = secrets.token_urlsafe(16)
-            self._bundles[word] = _Bundle(conference.id, device.id, self._services.now())
+            word, now = secrets.token_urlsafe(16), self._services.now()
+            self._bundles[word] = _Bundle(conference.id, device.id, now, now)
             asyncio.get_running_loop().call_later(KEPT, self._drop, word)  # also when nobody ever asks again
             self._services.tell(EventName.BUNDLE_ASKED, room=conference.id, member=device.id, by=admin.identity)
             conference.send_to(device.id, bundle_asked(word))
@@ -96,16 +101,21 @@ class Bundles:
     def _is_late(self, bundle: _Bundle) -> bool:
         return not bundle.content and not bundle.coming and self._services.now() - bundle.asked > PATIENCE
 
+    def _is_over(self, bundle: _Bundle) -> bool:
+        """Whether it may give way to another one: it was fetched, does not come, or nobody waits for it any more."""
+        return bundle.fetched or self._is_late(bundle) or self._services.now() - bundle.wanted > PATIENCE
+
     def _make_room(self) -> None:
-        """What was fetched, and what does not come, gives way.
+        """What is over gives way.
 
         :raises Refusal: there is no place for one more.
         """
-        over = [word for word, it in self._bundles.items() if it.fetched or self._is_late(it)]
+        over = [word for word, it in self._bundles.items() if self._is_over(it)]
         for word in over[: max(0, len(self._bundles) + 1 - MOST)]:
             del self._bundles[word]
         if len(self._bundles) >= MOST:
-            raise Refusal(503, "Too many support bundles are on their way; try again later.", {hdrs.RETRY_AFTER: "60"})
+            words = f"{MOST} support bundles are on their way; try again in some minutes."
+            raise Refusal(503, words, {hdrs.RETRY_AFTER: "60"}, code="bundles_full")
 
     def _drop(self, word: str) -> None:
         self._bundles.pop(word, None)
@@ -118,7 +128,7 @@ class Bundles:
         self._forget()
         found = self._bundles.get(word)
         if found is None or found.room != conference.id:
-            raise Refusal(404, _UNKNOWN)
+            raise Refusal(404, _UNKNOWN, code="no_bundle")
         return found
 
     # ---- from the device
@@ -129,7 +139,7 @@ class Bundles:
         claims = self._claims(request, conference)
         found = self._find(conference, word)
         if (claims.kind, claims.identity) != ("site", found.device):  # nobody else learns that it is waited for
-            raise Refusal(404, _UNKNOWN)
+            raise Refusal(404, _UNKNOWN, code="no_bundle")
         if found.coming or found.content:
             raise Refusal(409, "This bundle was handed in already.")
         _check_head(request)
@@ -139,9 +149,9 @@ class Bundles:
         finally:
             found.coming = False
         if not content.startswith(_MAGIC):
-            raise Refusal(415, f"The body has to be {_TYPE}.")
+            raise Refusal(415, f"The body has to be {_TYPE}.", code="bad_request")
         if self._bundles.get(word) is not found:  # it took too long
-            raise Refusal(404, _UNKNOWN)
+            raise Refusal(404, _UNKNOWN, code="no_bundle")
         found.content = content
         self._services.counters.add("host_bundles")
         response = json_response({"bytes": len(content)})
@@ -151,14 +161,14 @@ class Bundles:
     def _conference(self, request: web.Request) -> Conference:
         conference = self._conferences.get(request.match_info["room"])
         if conference is None:
-            raise Refusal(404, "There is no such room.")
+            raise Refusal(404, "There is no such room.", code="no_room")
         return conference
 
     def _claims(self, request: web.Request, conference: Conference) -> Claims:
         try:
             return conference.admission.verify(bearer(request), approach=self._services.approach(request))
         except TokenError as error:
-            raise Refusal(error.http_status, str(error)) from None
+            raise Refusal(error.http_status, str(error), code=error.code) from None
 
     # ---- to the admin
 
@@ -167,6 +177,7 @@ class Bundles:
         conference, _ = admin_of(request, self._conferences, self._services)
         word = request.match_info["word"]
         found = self._find(conference, word)
+        found.wanted = self._services.now()
         if found.content:
             found.fetched = True
             return web.Response(
@@ -179,7 +190,7 @@ class Bundles:
             )
         if self._is_late(found):
             del self._bundles[word]
-            raise Refusal(504, "The device has not handed in a support bundle.")
+            raise Refusal(504, "The device has not handed in a support bundle.", code="bundle_late")
         return _pending(word)
 
 
@@ -190,10 +201,10 @@ def _offering(conference: Conference, identity: str) -> Member:
     """
     member = conference.roster.get(identity)
     if member is None or member.kind != "site":
-        raise Refusal(404, "This device is not in the room.")
+        raise Refusal(404, "This device is not in the room.", code="device_away")
     details = (member.site or {}).get("details", {})
     if details.get("bundle") is not True:
-        raise Refusal(409, "The settings of this device do not allow support bundles.")
+        raise Refusal(409, "The settings of this device do not allow support bundles.", code="bundle_not_offered")
     return member
 
 
@@ -211,9 +222,10 @@ def _check_head(request: web.Request) -> None:
     """
     # As in http.py: parameters of the type are not even looked at when there are too many.
     if len(request.headers.get(hdrs.CONTENT_TYPE, "")) > MOST_TYPE or request.content_type != _TYPE:
-        raise Refusal(415, f"The body has to be {_TYPE}.")
+        raise Refusal(415, f"The body has to be {_TYPE}.", code="bad_request")
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
-        raise Refusal(415, "The body must not be compressed again.", {hdrs.ACCEPT_ENCODING: "identity"})
+        accepted: Mapping[str, str] = {hdrs.ACCEPT_ENCODING: "identity"}
+        raise Refusal(415, "The body must not be compressed again.", accepted, code="bad_request")
     if (request.content_length or 0) > MOST_BYTES:
         raise _too_big()
 
@@ -231,7 +243,7 @@ async def _body(request: web.Request) -> bytes:
                 if len(content) > MOST_BYTES:
                     raise _too_big()
     except TimeoutError:
-        raise Refusal(408, "The body did not come in time.") from None
+        raise Refusal(408, "The body did not come in time.", code="too_slow") from None
     return bytes(content)
 
 

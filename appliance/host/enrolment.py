@@ -64,17 +64,19 @@ class Enrolment:
         """``POST /devices/enrol``: 200 when the device is known from now on, 202 when it has to wait until it is let in."""
         services = self._services
         if not services.gate.challenge(services.approach(request).address, services.now()):
-            raise Refusal(429, "Too many requests of devices; wait a little.", {hdrs.RETRY_AFTER: "2"})
+            raise Refusal(
+                429, "Too many requests of devices; wait a little.", {hdrs.RETRY_AFTER: "2"}, code="too_often"
+            )
         fields = await read_json(request, services.times.body)
         try:
             device, room = identity(fields, "device"), identity(fields, "room")
             device_name, public_key = name(fields, "name"), read_key(fields, "key")
             token = _proven(fields, room, device, public_key)
         except ProtocolError as error:
-            raise Refusal(400, str(error)) from None
+            raise Refusal(400, str(error), code="bad_name") from None
         conference = self._conferences.get(room)
         if conference is None:
-            raise Refusal(404, "There is no such room.")
+            raise Refusal(404, "There is no such room.", code="no_room")
         if token:
             await self._by_token(conference, device, token, public_key)
         elif not await self._by_asking(conference, device, device_name, public_key):
@@ -159,11 +161,11 @@ class Enrolment:
             device = identity(fields, "id") if "id" in fields else self._free_id(conference, device_name)
             url = page_url(str(fields.get("url")))
         except ProtocolError as error:
-            raise Refusal(400, str(error)) from None
+            raise Refusal(400, str(error), code="bad_name") from None
         except ValueError as error:
-            raise Refusal(400, f"The address of this server {error}.") from None
+            raise Refusal(400, f"The address of this server {error}.", code="bad_address") from None
         if not url:
-            raise Refusal(400, "The address of this server is missing.")
+            raise Refusal(400, "The address of this server is missing.", code="bad_address")
         self._may_come(conference, device, by_keeper=by_keeper)
         registry, now = conference.store.registry, self._services.unix_now()
         token = await _kept(registry.invite(device, device_name, now))
@@ -190,9 +192,11 @@ class Enrolment:
         registry, now = conference.store.registry, self._services.unix_now()
         asking = next((each for each in registry.asking(now) if each.id == device), None)
         if asking is None:
-            raise Refusal(404, "This device does not ask to be let in; it asks every half minute.")
+            text = "This device does not ask to be let in; it asks every half minute."
+            raise Refusal(404, text, code="device_not_asking")
         if key != fingerprint(asking.public_key):
-            raise Refusal(409, f"The key of this device is {fingerprint(asking.public_key)}.")
+            text = f"The key of this device is {fingerprint(asking.public_key)}."
+            raise Refusal(409, text, code="device_other_key")
         _no_person(conference, device)
         await _kept(registry.add(device, asking.name, asking.public_key, now))
         self._enrolled(conference, device, asking.public_key, "admin")
@@ -206,7 +210,7 @@ class Enrolment:
         try:
             device, device_name, public_key = identity(fields, "id"), name(fields, "name"), read_key(fields, "key")
         except ProtocolError as error:
-            raise Refusal(400, str(error)) from None
+            raise Refusal(400, str(error), code="bad_name") from None
         self._may_come(conference, device, by_keeper=True)
         await _kept(conference.store.registry.add(device, device_name, public_key, self._services.unix_now()))
         self._enrolled(conference, device, public_key, "keeper")
@@ -218,14 +222,15 @@ class Enrolment:
         :raises Refusal: it is not known, or the settings list it.
         """
         if not await _kept(conference.store.registry.forget(device, self._services.unix_now())):
-            raise Refusal(404, "There is no such device.")
+            raise Refusal(404, "There is no such device.", code="no_device")
         conference.send_out(device)
         self._services.tell(EventName.DEVICE_FORGOTTEN, room=conference.id, device=device)
         return {"forgotten": device}
 
     def _may_come(self, conference: Conference, device: str, *, by_keeper: bool) -> None:
         if device in conference.memory.removed and not by_keeper:
-            raise Refusal(409, "This device was sent out on the server, and is let in again there.")
+            text = "This device was sent out on the server, and is let in again there."
+            raise Refusal(409, text, code="device_sent_out")
         conference.memory.allow(device)
         _no_person(conference, device)
 
@@ -269,16 +274,16 @@ def device_of(conference: Conference, device: DeviceConfig) -> dict[str, Any]:
 def _person(conference: Conference, device: str) -> str:
     """The name of somebody who is there under this id, "" for nobody: the links of an id end when it is a device's."""
     member = conference.roster.get(device)
-    if member is not None and member.kind == "person":
+    if member is not None and member.kind != "site":
         return member.name
-    people = (watcher.claims for watcher in conference.audience if watcher.claims.kind == "person")
+    people = (watcher.claims for watcher in conference.audience if watcher.claims.kind != "site")
     return next((claims.name for claims in people if claims.identity == device), "")
 
 
 def _no_person(conference: Conference, device: str) -> None:
     """:raises Refusal: somebody is there under this id."""
     if person := _person(conference, device):
-        raise Refusal(409, f"{person} is in the room under this id: take another one.")
+        raise Refusal(409, f"{person} is in the room under this id: take another one.", code="name_of_person")
 
 
 def _invited(invitation: Invitation) -> dict[str, Any]:
@@ -311,10 +316,10 @@ async def _kept(change: Awaitable[T]) -> T:
     try:
         return await change
     except RegistryError as error:
-        raise Refusal(409, str(error)) from error
+        raise Refusal(409, str(error), code=error.code) from error
     except OSError as error:
         raise _not_kept(error) from error
 
 
 def _not_kept(error: OSError) -> Refusal:
-    return Refusal(500, f"It could not be written: {error.strerror}.")
+    return Refusal(500, f"It could not be written: {error.strerror}.", code="not_written")

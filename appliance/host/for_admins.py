@@ -40,13 +40,13 @@ def admin_of(
     """
     conference = conferences.get(request.match_info["room"])
     if conference is None:
-        raise Refusal(404, "There is no such room.")
+        raise Refusal(404, "There is no such room.", code="no_room")
     try:
         claims = conference.admission.verify(bearer(request), approach=services.approach(request))
     except TokenError as error:
-        raise Refusal(error.http_status, str(error)) from None
+        raise Refusal(error.http_status, str(error), code=error.code) from None
     if claims.role != "admin":
-        raise Refusal(403, "Only an admin of the room may do this, and only by https.")
+        raise Refusal(403, "Only an admin of the room may do this, and only by https.", code="forbidden")
     return conference, claims
 
 
@@ -74,7 +74,7 @@ class ForAdmins:
         """``POST /rooms/{room}/links``: a link for ``name``, with its QR code."""
         conference, admin = self._admin(request)
         if not self._links.take(f"{conference.id} {admin.identity}", self._services.now()):
-            raise Refusal(429, "Too many links; wait a little.", {hdrs.RETRY_AFTER: "2"})
+            raise Refusal(429, "Too many links; wait a little.", {hdrs.RETRY_AFTER: "2"}, code="too_often")
         fields = await read_json(request, self._services.times.body)
         self._admin(request)  # its key may have been revoked meanwhile
         claims = self._wanted(conference, fields)
@@ -90,12 +90,12 @@ class ForAdmins:
             person, role = name(fields, "name"), choice(fields, "role", _ROLES)
             days = number(fields, "days", 1, _MOST_DAYS)
         except ProtocolError as error:
-            raise Refusal(400, str(error)) from None
+            raise Refusal(400, str(error), code="bad_name") from None
         identity = identity_of(person)
         if conference.admission.is_device(identity):
-            raise Refusal(400, "A device of this room has this name: take another one.")
+            raise Refusal(400, "A device of this room has this name: take another one.", code="name_of_device")
         if identity in conference.memory.removed:
-            raise Refusal(400, f"{person} was sent out of this room: let them in again first.")
+            raise Refusal(400, f"{person} was sent out of this room: let them in again first.", code="name_sent_out")
         expires = int(self._services.unix_now()) + days * _DAY
         return Claims(conference.id, identity, person, role, "person", expires, "")
 
@@ -122,9 +122,9 @@ class ForAdmins:
         conference, admin = self._admin(request)
         member = request.match_info["member"]
         if conference.admission.is_device(member):
-            raise Refusal(403, "A device is let in again on the server.")
+            raise Refusal(403, "A device is let in again on the server.", code="device_sent_out")
         if member not in conference.memory.removed:
-            raise Refusal(404, "Nobody with this id was sent out.")
+            raise Refusal(404, "Nobody with this id was sent out.", code="not_removed")
         conference.requests.allow(member, Who(admin.identity, admin.name))
         await conference.store.written()
         return json_response({"allowed": member})

@@ -110,12 +110,13 @@ class Front:
         try:
             return await self._room(request)
         except Refusal as refusal:  # pages of other origins are to read it, as they would what the shard says
-            raise Refusal(refusal.status, str(refusal), {**OPEN, **(refusal.headers or {})}) from None
+            headers = {**OPEN, **(refusal.headers or {})}
+            raise Refusal(refusal.status, str(refusal), headers, code=refusal.code) from None
 
     async def _room(self, request: web.Request) -> web.StreamResponse:
         shard = self._by_room.get(request.match_info["room"])
         if shard is None:
-            raise Refusal(404, "There is no such room.")
+            raise Refusal(404, "There is no such room.", code="no_room")
         if request.headers.get(hdrs.UPGRADE, "").lower() == "websocket":
             return await self._converse(request, shard)
         if request.method == hdrs.METH_PUT and request.match_info["rest"].startswith("bundles/"):
@@ -129,7 +130,7 @@ class Front:
         asked = await asyncio.gather(*(self._ask_rooms(request, shard) for shard in self._shards))
         found = [answer for answer in asked if answer is not None]
         if not found:
-            raise Refusal(503, "The rooms are being restarted.", {hdrs.RETRY_AFTER: _AGAIN})
+            raise Refusal(503, "The rooms are being restarted.", {hdrs.RETRY_AFTER: _AGAIN}, code="restarting")
         refused = next((answer for answer in found if answer.status != 200), None)
         if refused is not None:
             return refused
@@ -151,7 +152,7 @@ class Front:
         try:
             fields = read_object(body, _MOST_DEVICE_BODY)
         except ProtocolError as error:
-            raise Refusal(400, str(error)) from None
+            raise Refusal(400, str(error), code="bad_request") from None
         device, room = (str(fields.get(key)) for key in ("device", "room"))
         shard = self._by_device.get(device) or self._by_room.get(room)  # the former: of the settings
         return await self._pass_on(request, shard or self._shards[0], body)
@@ -193,14 +194,15 @@ class Front:
                 content = await answer.read()
                 return web.Response(status=answer.status, body=content, headers=_end_to_end(answer.headers))
         except (aiohttp.ClientError, TimeoutError, OSError):
-            raise Refusal(503, "This room is being restarted.", {hdrs.RETRY_AFTER: _AGAIN}) from None
+            again: Mapping[str, str] = {hdrs.RETRY_AFTER: _AGAIN}
+            raise Refusal(503, "This room is being restarted.", again, code="restarting") from None
 
     def _headers(self, request: web.Request) -> CIMultiDict[str]:
         """The request's headers, with what a shard has to know of the connection (see approach.py)."""
         headers = _end_to_end(request.headers)
         peer = request.transport.get_extra_info("peername") if request.transport is not None else None
         if not isinstance(peer, tuple):  # gone; in its place a shard would believe what it wrote itself
-            raise Refusal(400, "The sender of this request is gone.")
+            raise Refusal(400, "The sender of this request is gone.", code="bad_request")
         near = str(peer[0])
         headers.add(hdrs.X_FORWARDED_FOR, near)
         if is_trusted(near, self._proxy):

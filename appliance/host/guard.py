@@ -6,8 +6,10 @@ from aiohttp import hdrs, web
 
 from appliance.core.counters import Counters
 from appliance.core.events import EventName
-from appliance.host.http import Refusal
+from appliance.host.http import REFUSAL, Refusal
 from appliance.host.pages import HEADERS
+
+_BROKEN = {REFUSAL: "bad_request"}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -39,7 +41,7 @@ class Guard:
                 response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
         except Exception as error:  # noqa: BLE001  # whatever an offer or a request does inside, its sender is told 400
             self.broke(error)
-            response = web.Response(status=400, text="The request is not understood.\n")
+            response = web.Response(status=400, text="The request is not understood.\n", headers=_BROKEN)
         if not response.prepared:
             response.headers.update(HEADERS)
         if response.status in (400, 408, 413, 415):

@@ -17,17 +17,26 @@ MOST_TYPE = 128
 """Characters of the type of a body, with its parameters."""
 
 
-class Refusal(Exception):
-    """A request that is not granted: status, one sentence, perhaps headers."""
+REFUSAL = "Kontor-Refusal"
+"""The header with the code of a refusal: by it the page finds its own words for it."""
 
-    def __init__(self, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> None:
+
+class Refusal(Exception):
+    """A request that is not granted: status, one sentence, perhaps headers.
+
+    :param code: why, for programs; what the page may show has one, and tests/host/page/test_refusals.py that it has words.
+    """
+
+    def __init__(self, status: int, sentence: str, headers: Mapping[str, str] | None = None, *, code: str = "") -> None:
         super().__init__(sentence)
         self.status = status
         self.headers = headers
+        self.code = code
 
     def response(self) -> web.Response:
         """As it is sent."""
-        return web.Response(status=self.status, text=f"{self}\n", headers=self.headers)
+        headers = {**(self.headers or {}), **({REFUSAL: self.code} if self.code else {})}
+        return web.Response(status=self.status, text=f"{self}\n", headers=headers)
 
 
 def bearer(request: web.Request) -> str:
@@ -37,7 +46,7 @@ def bearer(request: web.Request) -> str:
     """
     scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise Refusal(401, "A token is missing.", {hdrs.WWW_AUTHENTICATE: "Bearer"})
+        raise Refusal(401, "A token is missing.", {hdrs.WWW_AUTHENTICATE: "Bearer"}, code="malformed")
     return token.strip()
 
 
@@ -48,7 +57,7 @@ async def read_body(request: web.Request, content_type: str, seconds: float) -> 
     """
     # aiohttp reads parameters of the type by the parser for mail: 8 KiB of them take it 150 ms.
     if len(request.headers.get(hdrs.CONTENT_TYPE, "")) > MOST_TYPE or request.content_type != content_type:
-        raise Refusal(415, f"The body has to be {content_type}.")
+        raise Refusal(415, f"The body has to be {content_type}.", code="bad_request")
     return await read_bounded(request, seconds)
 
 
@@ -58,16 +67,17 @@ async def read_bounded(request: web.Request, seconds: float) -> bytes:
     :raises Refusal: 415 it is compressed, 413 it is too big, 408 it does not come.
     """
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
-        raise Refusal(415, "The body must not be compressed.", {hdrs.ACCEPT_ENCODING: "identity"})
+        accepted: Mapping[str, str] = {hdrs.ACCEPT_ENCODING: "identity"}
+        raise Refusal(415, "The body must not be compressed.", accepted, code="bad_request")
     if (request.content_length or 0) > MOST_BODY:
-        raise Refusal(413, f"The body is larger than {MOST_BODY} bytes.")
+        raise Refusal(413, f"The body is larger than {MOST_BODY} bytes.", code="bad_request")
     try:
         async with asyncio.timeout(seconds):
             return await request.read()
     except web.HTTPRequestEntityTooLarge:
-        raise Refusal(413, f"The body is larger than {MOST_BODY} bytes.") from None
+        raise Refusal(413, f"The body is larger than {MOST_BODY} bytes.", code="bad_request") from None
     except TimeoutError:
-        raise Refusal(408, "The body did not come in time.") from None
+        raise Refusal(408, "The body did not come in time.", code="too_slow") from None
 
 
 async def read_json(request: web.Request, seconds: float) -> dict[str, Any]:
@@ -79,7 +89,7 @@ async def read_json(request: web.Request, seconds: float) -> dict[str, Any]:
     try:
         return read_object(body, _MOST_JSON)
     except ProtocolError as error:
-        raise Refusal(400, str(error)) from None
+        raise Refusal(400, str(error), code="bad_request") from None
 
 
 def json_response(content: Mapping[str, Any]) -> web.Response:

@@ -37,7 +37,11 @@ ASKING_SECONDS = 600.0
 
 
 class RegistryError(Exception):
-    """What is kept of devices cannot be read, or what is asked cannot be done: one sentence."""
+    """What is kept of devices cannot be read, or what is asked cannot be done: one sentence, and a code as of refusals."""
+
+    def __init__(self, sentence: str, code: str = "devices_unread") -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,7 @@ class Registry:
         """
         async with self._changing:
             if device in self._fixed:
-                raise RegistryError(f'"{device}" is in the settings: take it out there.')
+                raise RegistryError(f'"{device}" is in the settings: take it out there.', "device_in_settings")
             if device not in self._kept.devices and device not in self._kept.invitations:
                 return False
             await self._write(_Kept(_without(self._kept.devices, device), _without(self._kept.invitations, device)))
@@ -179,9 +183,9 @@ class Registry:
 
     def _check(self, device: str) -> None:
         if device in self._fixed:
-            raise RegistryError(f'"{device}" is in the settings already.')
+            raise RegistryError(f'"{device}" is in the settings already.', "device_in_settings")
         if len({*self._kept.devices, *self._kept.invitations, device}) > MOST_DEVICES:
-            raise RegistryError(f"There are {MOST_DEVICES} devices already.")
+            raise RegistryError(f"There are {MOST_DEVICES} devices already.", "devices_full")
 
     async def _take(self, device: DeviceConfig, now: float) -> None:
         before = self.device(device.id)

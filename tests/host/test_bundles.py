@@ -245,6 +245,21 @@ async def test_four_are_kept_and_what_was_fetched_or_does_not_come_gives_way(
         assert is_bundle_word(await ask(home, names[-1]))
 
 
+async def test_what_nobody_waits_for_any_more_gives_way_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"box{n}" for n in range(MOST + 2)]
+    async with house(tmp_path) as home, boxes(home, *names):
+        words = [await ask(home, name, admin(f"boss{name}")) for name in names[:MOST]]
+        for name, word in zip(names, words, strict=False):
+            assert await hand_in(home, word, device=name) == 201
+        path = f"/rooms/{ROOM}/devices/{names[MOST]}/bundle"
+        status, sentence, headers = await call(home, "POST", path, admin())
+        assert (status, headers["kontor-refusal"]) == (503, "bundles_full")
+        assert sentence == b"4 support bundles are on their way; try again in some minutes.\n"
+        assert (await fetch(home, words[0]))[1] == PACKED, "a refusal takes nothing away from those who wait"
+        monkeypatch.setattr(bundles, "PATIENCE", 0.0)  # as after two minutes: their pages were closed
+        assert is_bundle_word(await ask(home, names[MOST]))
+
+
 async def test_two_admins_wait_for_the_same_and_nobody_asks_without_end(tmp_path: Path) -> None:
     async with house(tmp_path) as home, boxes(home, "box") as [(_, box)]:
         word = await ask(home)

@@ -1,9 +1,9 @@
 /** What an admin does in the room: its title, who is muted as they come in, who was sent out, and links for others. */
 
-import { ask, sentence, shortly } from "./ask.js";
-import { checkField, h, setText } from "./dom.js";
+import { ask, refusalWords, sentence, shortly } from "./ask.js";
+import { h, setText } from "./dom.js";
 import { openEnrol } from "./enrol.js";
-import { choice, textField } from "./fields.js";
+import { checkField, choice, textField } from "./fields.js";
 import { qrPicture } from "./qr.js";
 import { isolated, t, timeWords } from "./words.js";
 
@@ -181,7 +181,7 @@ class RoomSheet {
 			const timer = setTimeout(() => done(t("end.network")), PATIENCE);
 			const off = [
 				house.onChange(() => house.model.title === title && done("")),
-				house.onRefused((code, text) => done(code === "bad_title" ? t("admin.badTitle") : text)),
+				house.onRefused((code, text) => done(refusalWords(code, text))),
 			];
 			if (!house.send({ type: "title", title })) done(t("end.network"));
 		});

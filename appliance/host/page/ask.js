@@ -1,6 +1,6 @@
-/** Asks the host over HTTP, as whoever holds the room's token. What it refuses is thrown as the sentence it gives. */
+/** Asks the host over HTTP, as whoever holds the room's token. What it refuses is thrown as a sentence in the page's words. */
 
-import { t } from "./words.js";
+import { WORDS, t } from "./words.js";
 
 /** Milliseconds after which nobody waits any more. */
 const PATIENCE = 15_000;
@@ -17,8 +17,24 @@ const SHORTLY = 500;
 export async function request({ room, token }, path, how) {
 	const headers = { authorization: `Bearer ${token()}`, ...how.headers };
 	const response = await fetch(`/rooms/${encodeURIComponent(room)}/${path}`, { ...how, headers }).catch(() => null);
-	if (!response?.ok) throw new Error((await response?.text().catch(() => ""))?.trim() || t("end.network"));
+	if (!response?.ok) throw new Error(response ? await refusal(response) : t("end.network"));
 	return response;
+}
+
+/**
+ * Why the host refused. It tells that by a code; its own sentence, which is English, stands only where there are no words for
+ * the code, as of a newer host.
+ * @param {string} code @param {string} sentence of the host @returns {string}
+ */
+export function refusalWords(code, sentence) {
+	return Object.hasOwn(WORDS, `refused.${code}`) ? t(`refused.${code}`) : sentence;
+}
+
+/** A page of whatever stands between us and the host is no sentence. @param {Response} response */
+async function refusal(response) {
+	const isText = (response.headers.get("content-type") ?? "").startsWith("text/plain");
+	const sentence = isText ? (await response.text().catch(() => "")).trim() : "";
+	return refusalWords(response.headers.get("kontor-refusal") ?? "", sentence) || t("end.network");
 }
 
 /**

@@ -198,47 +198,47 @@ class MockHost(RoomState):
 
     async def _links(self, request: web.Request) -> web.Response:
         if not self._is_admin(request):
-            return web.Response(status=403, text="Only an admin of the room may do this.\n")
+            return refusal(403, "forbidden")
         self.links_asked.append(await request.json())
         if self.links_refuse:
-            return web.Response(status=400, text=self.links_refuse + "\n")
+            return refusal(400, self.links_refuse)
         url = f"https://kontor.example/studio#{token(name=self.links_asked[-1]['name'], room='studio')}"
         rows = ["".join(str(module & 1) for module in row) for row in segno.make(url, micro=False).matrix]
         return web.json_response({"url": url, "expires": int(self.now) + 86400 * 30, "qr": rows}, status=201)
 
     async def _removed(self, request: web.Request) -> web.Response:
         if not self._is_admin(request):
-            return web.Response(status=403, text="Only an admin of the room may do this.\n")
+            return refusal(403, "forbidden")
         return web.json_response({"removed": self.removed})
 
     async def _allow(self, request: web.Request) -> web.Response:
         before = len(self.removed)
         self.removed = [one for one in self.removed if one["id"] != request.match_info["member"]]
         if not self._is_admin(request) or len(self.removed) == before:
-            return web.Response(status=404, text="Nobody with this id was sent out.\n")
+            return refusal(404, "not_removed")
         return web.json_response({"allowed": request.match_info["member"]})
 
     async def _devices(self, request: web.Request) -> web.Response:
         if request.headers.get("Authorization") != f"Bearer {self.token}":
-            return web.Response(status=401, text="A token is missing.\n")
+            return refusal(401, "malformed")
         if request.method == "GET":
             return web.json_response({"devices": [], "invited": [], "asking": self.asking})
         self.devices_asked.append({"path": request.path} | await request.json())
         if self.devices_refuse:
-            return web.Response(status=409, text=self.devices_refuse)
+            return refusal(409, self.devices_refuse)
         return web.json_response({"id": "room-3", "expires": 1_900_000_000, "toml": "schema = 1\n"})
 
     async def _ask_bundle(self, request: web.Request) -> web.Response:
         if not self._is_admin(request):
-            return web.Response(status=403, text="Only an admin may.\n")
+            return refusal(403, "forbidden")
         if self.bundle_refuse:
-            return web.Response(status=409, text=self.bundle_refuse)
+            return refusal(409, self.bundle_refuse)
         return web.json_response({"bundle": f"of-{request.match_info['device']}"}, status=202)
 
     async def _bundle(self, request: web.Request) -> web.Response:
         assert self._is_admin(request)
         if self.bundle_refuse:
-            return web.Response(status=404, text=self.bundle_refuse)
+            return refusal(404, self.bundle_refuse)
         if self.bundle is None:
             return web.Response(status=202)
         return web.Response(body=self.bundle, content_type="application/gzip")
@@ -331,6 +331,11 @@ class MockHost(RoomState):
     async def _changed(self) -> None:
         async with self._news:
             self._news.notify_all()
+
+
+def refusal(status: int, why: str) -> web.Response:
+    """By a code, with a sentence that no page is to show; or by a sentence of a host that gives no codes."""
+    return (Refusal(status, why) if " " in why else Refusal(status, "In the host's own words.", code=why)).response()
 
 
 @functools.cache

@@ -58,15 +58,15 @@ class Requests:
         self.asking: list[Message] = []
         """Devices that ask to be let in."""
         self.devices_refuse = ""
-        """What a request for a new device is refused with."""
+        """What a request for a new device is refused with: a code, or a sentence."""
         self.bundle: bytes | None = None
         """What the device has sent, once it has packed it."""
         self.bundle_refuse = ""
-        """What a request for one is refused with."""
+        """What a request for one is refused with, as above."""
         self.devices_asked: list[Message] = []
         """What the page asked of devices."""
         self.links_refuse = ""
-        """What a request for a link is refused with."""
+        """What a request for a link is refused with, as above."""
         self.links_asked: list[Message] = []
         """What the page asked of links."""
         self.removed: list[Message] = []

@@ -227,7 +227,7 @@ async def test_a_support_bundle_is_packed_by_the_device_and_saved(visit: Visit) 
 
 @visiting(host=fleet, **HERE)
 async def test_why_there_is_no_support_bundle_is_said_and_it_can_be_tried_again(visit: Visit) -> None:
-    visit.host.bundle_refuse = "This device is not in the room.\n"
+    visit.host.bundle_refuse = "device_away"
     await look(visit)
     await visit.page.get_by_role("button", name="Support bundle").click()
     sheet = visit.page.get_by_role("dialog", name="Support bundle")
@@ -235,8 +235,11 @@ async def test_why_there_is_no_support_bundle_is_said_and_it_can_be_tried_again(
     visit.host.bundle_refuse = ""
     await sheet.get_by_role("button", name="Try again").click()
     await sheet.get_by_text("Hamburg packs it, 1 s").wait_for()
-    visit.host.bundle_refuse = "The bundle is not kept any more."
-    await sheet.get_by_text("The bundle is not kept any more.").wait_for()
+    visit.host.bundle_refuse = "no_bundle"
+    await sheet.get_by_text("The server has this support bundle no more.").wait_for()
+    visit.host.bundle_refuse = "bundles_full"
+    await sheet.get_by_role("button", name="Try again").click()
+    await sheet.get_by_text("Too many support bundles are on their way. Try again in some minutes.").wait_for()
     await visit.page.keyboard.press("Escape")
     await sheet.wait_for(state="detached")
 

@@ -71,13 +71,13 @@ async def test_what_the_host_refuses_is_said_and_the_devices_key_is_shown(visit:
     assert not await visit.page.locator(".print").is_visible()
     await visit.host.change("hamburg", site=site() | {"key": KEY})
     await visit.wait_text(".print code", KEY)
-    visit.host.devices_refuse = "There are 1024 devices already.\n"
+    visit.host.devices_refuse = "devices_full"
     await open_dialog(visit)
     await visit.page.get_by_role("button", name="Make the file").click()
     assert visit.host.devices_asked == [], "a name is needed"
     await visit.page.locator("dialog .text").nth(0).fill("Room 3")
     await visit.page.get_by_role("button", name="Make the file").click()
-    await visit.wait_text("dialog .wrong", "There are 1024 devices already.")
+    await visit.wait_text("dialog .wrong", "This room has as many devices as a room can have.")
     visit.host.devices_refuse = ""
     await made(visit, "Make the file")
 
