@@ -54,6 +54,10 @@ HELP: Mapping[str, str] = MappingProxyType(
         "protection_changes": "times that reports of loss changed how what is sent is protected",
         "redundancy_junk": "packets with earlier frames (RFC 2198) that could not be read",
         "reports_junk": "RTCP packets that could not be read",
+        "blocks_sent": "blocks handed to the library of an engine that encodes them",
+        "blocks_received": "blocks of members that an engine's library has decoded",
+        "blocks_late": "blocks that an engine's library did not take in time",
+        "blocks_withheld": "blocks that the proof of mute did not let that library have",
         "packets_withheld": "RTP packets that the proof of mute did not let leave",
         "proof_violations": "blocks over -80 dBFS that were about to leave a closed gate, and checks that failed; always 0",
         # what link does in the room
