@@ -43,6 +43,14 @@ _FOLLOWS_WORK = {"load", "memory_free", "temperature"}
 _LINES = 3000
 _UNITS = ("kontor-sound", "kontor-link", "kontor-provision", "kontor-host", "kontor")
 
+_EMPTY = """Nothing. Whoever collected this may not read it, or there is none.
+On the device itself, with everything in it: sudo kontor doctor --bundle FILE
+"""
+_EMPTY_AFAR = """Nothing. A bundle that somebody far away asked for is made by link, the process with the network, which may read neither
+the journal nor what systemd knows: strangers can talk to it (docs/adr/0193-bundles-through-memory.md).
+On the device itself, with everything in it: sudo kontor doctor --bundle FILE
+"""
+
 Run = Callable[[list[str]], str]
 
 
@@ -74,10 +82,19 @@ def collect(
         "settings.toml": without_names(settings),
         "files.txt": "".join(f"{line}\n" for folder in lists for line in _listing(folder)),
         "cards.txt": _read(Path("/proc/asound/cards")),
-        "journal.txt": run(["journalctl", *(f"--unit={u}" for u in _UNITS), f"--lines={_LINES}", "--output=short-iso"]),
-        "units.txt": run(["systemctl", "list-units", "--all", "--no-legend", "--plain", "kontor*"]),
+        "journal.txt": _or_why(
+            run(["journalctl", *(f"--unit={u}" for u in _UNITS), f"--lines={_LINES}", "--output=short-iso"]), afar=afar
+        ),
+        "units.txt": _or_why(run(["systemctl", "list-units", "--all", "--no-legend", "--plain", "kontor*"]), afar=afar),
     }
     return {name: text.encode("utf-8", "replace") for name, text in told.items()}
+
+
+def _or_why(text: str, *, afar: bool) -> str:
+    """``text``; where nothing is in it, why, and where more is to be had. Lines of journalctl's own begin with two dashes."""
+    if any(line and not line.startswith("-- ") for line in text.splitlines()):
+        return text
+    return _EMPTY_AFAR if afar else _EMPTY
 
 
 def write(path: Path, files: Mapping[str, bytes]) -> None:

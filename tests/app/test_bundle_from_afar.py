@@ -158,6 +158,8 @@ async def test_it_is_made_and_handed_in_without_secrets_names_and_what_follows_s
     }
     assert status["link"] == {"phase": "in_room"}
     machine = json.loads(files["machine.json"])
+    assert files["journal.txt"].startswith("Nothing. A bundle that somebody far away asked for is made by link")
+    assert "sudo kontor doctor --bundle" in files["units.txt"], "why it is empty, and the way to more"
     assert "uptime" in machine
     assert not {"load", "memory_free", "temperature"} & set(machine)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.app import bundle
 from appliance.app.process import PRIORITY
 from appliance.app.supervisor import WATCHDOG
 from appliance.panel.leds import led_of
@@ -80,6 +81,18 @@ def test_users_and_folders_fit_what_is_made_at_the_start(part: str) -> None:
     assert folders[f"/var/lib/{state}"] == (mode, f"kontor-{part}", "kontor")
     for path in " ".join(setting(part, "ReadWritePaths")).split():
         assert path in folders or path.startswith("-"), f"{path} may not be there, and the service would not start"
+
+
+def test_whoever_has_the_network_may_not_read_the_journal() -> None:
+    """A support bundle from afar is made by link: it has no journal, and says so (docs/adr/0193)."""
+    groups = " ".join([*setting("link", "SupplementaryGroups"), *setting("link", "Group")]).split()
+    assert not {"systemd-journal", "adm", "root"} & set(groups)
+    assert setting("link", "User") == ["kontor-link"]
+    assert setting("link", "CapabilityBoundingSet") == [""]
+    files = bundle.collect("", {}, [], lambda _command: "-- No entries --\n", afar=True)
+    for name in ("journal.txt", "units.txt"):
+        assert b"link, the process with the network, which may read neither" in files[name]
+        assert b"sudo kontor doctor --bundle" in files[name]
 
 
 def _settled(folder: Path) -> subprocess.CompletedProcess[str]:
