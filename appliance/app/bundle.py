@@ -46,8 +46,8 @@ _UNITS = ("kontor-sound", "kontor-link", "kontor-provision", "kontor-host", "kon
 _EMPTY = """Nothing. Whoever collected this may not read it, or there is none.
 On the device itself, with everything in it: sudo kontor doctor --bundle FILE
 """
-_EMPTY_AFAR = """Nothing. A bundle that somebody far away asked for is made by link, the process with the network, which may read neither
-the journal nor what systemd knows: strangers can talk to it (docs/adr/0193-bundles-through-memory.md).
+_EMPTY_AFAR = """Nothing. A bundle that somebody far away asked for is made by link, the process with the network. That may read
+neither the journal nor what systemd knows: strangers can talk to it (docs/adr/0193-bundles-through-memory.md).
 On the device itself, with everything in it: sudo kontor doctor --bundle FILE
 """
 

@@ -91,7 +91,7 @@ def test_whoever_has_the_network_may_not_read_the_journal() -> None:
     assert setting("link", "CapabilityBoundingSet") == [""]
     files = bundle.collect("", {}, [], lambda _command: "-- No entries --\n", afar=True)
     for name in ("journal.txt", "units.txt"):
-        assert b"link, the process with the network, which may read neither" in files[name]
+        assert b"made by link, the process with the network. That may read\nneither the journal" in files[name]
         assert b"sudo kontor doctor --bundle" in files[name]
 
 
