@@ -13,12 +13,21 @@ export function claims(token) {
 /** Milliseconds between two tries where there is no network. */
 const AGAIN = 4000;
 
-/** What the host answers; without a network it is asked until it does. @param {string} path @param {string} method @param {() => void} [away] called after each failure */
+/**
+ * What the host answers, or null where it refuses. Without a network, and while a proxy says that its host is away, it is asked
+ * until it does.
+ * @param {string} path @param {string} method @param {() => void} away called after each failure @returns {Promise<any>}
+ */
 async function answer(path, method, away) {
 	for (;;) {
-		const response = await fetch(path, { method }).catch(() => null);
-		if (response) return response;
-		away?.();
+		try {
+			const response = await fetch(path, { method });
+			if (response.ok) return await response.json();
+			if (response.status < 500) return null;
+		} catch {
+			// Nobody answers, or somebody else than the host does.
+		}
+		away();
 		await new Promise((resolve) => setTimeout(resolve, AGAIN));
 	}
 }
@@ -28,14 +37,15 @@ async function answer(path, method, away) {
  * @param {string} room @param {() => void} away called while there is no network
  */
 export async function askToken(room, away) {
-	const response = await answer(`/rooms/${encodeURIComponent(room)}/token`, "POST", away);
-	return response.ok ? String((await response.json()).token) : "";
+	return String((await answer(`/rooms/${encodeURIComponent(room)}/token`, "POST", away))?.token ?? "");
 }
 
-/** All rooms of this host, for whom a reverse proxy names; none for anybody else. @returns {Promise<Array<{id: string, title: string, token: string}>>} */
-export async function askRooms() {
-	const response = await answer("/rooms", "GET");
-	const { rooms } = response.ok ? await response.json().catch(() => ({})) : {};
+/**
+ * All rooms of this host, for whom a reverse proxy names; none for anybody else.
+ * @param {() => void} away called while the host cannot be reached @returns {Promise<Array<{id: string, title: string, token: string}>>}
+ */
+export async function askRooms(away) {
+	const rooms = (await answer("/rooms", "GET", away))?.rooms;
 	return Array.isArray(rooms) ? rooms.filter((room) => typeof room?.id === "string" && typeof room.token === "string") : [];
 }
 

@@ -1,7 +1,5 @@
 /** Making and changing elements. Nothing here writes a style attribute: the page's policy forbids it. */
 
-import { t } from "./words.js";
-
 /** @param {string} id of an element that must be there @returns {any} */
 export function byId(id) {
 	const node = document.getElementById(id);
@@ -65,29 +63,6 @@ export function setText(node, text) {
 export function setAttribute(node, name, value) {
 	if (value === null) node.removeAttribute(name);
 	else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
-}
-
-/** A check box with its words. @param {string} word @param {boolean} on @param {(on: boolean) => void} change */
-export function checkField(word, on, change) {
-	const box = h("input", { type: "checkbox", onchange: () => change(box.checked) });
-	box.checked = on;
-	return h("label", { class: "field" }, h("span", {}, t(word)), box);
-}
-
-/** A volume of 0 to 200 %. @param {string} word @param {number} gain 1 is 100 % @param {(gain: number) => void} change */
-export function volumeField(word, gain, change) {
-	const output = h("output", { "aria-hidden": true });
-	const range = h("input", { type: "range", min: 0, max: 200, step: 5, value: Math.round(gain * 100), "aria-label": t(word) });
-	const show = () => {
-		output.value = `${range.value} %`;
-		range.setAttribute("aria-valuetext", output.value);
-	};
-	range.oninput = () => {
-		show();
-		change(Number(range.value) / 100);
-	};
-	show();
-	return h("div", {}, h("div", { class: "field" }, h("span", {}, t(word)), output), range);
 }
 
 /** @type {Map<string, Promise<void>>} */

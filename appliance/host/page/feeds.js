@@ -1,6 +1,6 @@
 /** One watched room each: its socket and what is known of it. All rooms of the keyring are watched, whichever is looked at. */
 
-import { askToken } from "./address.js";
+import { askRooms, askToken } from "./address.js";
 import { Model } from "./model.js";
 import { Presence } from "./presence.js";
 
@@ -101,6 +101,8 @@ export class Feed {
 export class Feeds {
 	/** By room, in the order of the keyring. @type {Map<string, Feed>} */
 	all = new Map();
+	/** What the host says of its rooms where there is no key: nothing yet, it cannot be reached, or it has answered. @type {"" | "away" | "told"} */
+	answer = "";
 	#keyring;
 	#watcher;
 
@@ -119,6 +121,17 @@ export class Feeds {
 	/** Watch all rooms that there is a key for. */
 	open() {
 		for (const room of this.all.keys()) this.get(room);
+	}
+
+	/** Without any key the host knows what whoever a proxy names may watch. @param {() => void} away called while it cannot be reached */
+	async ask(away) {
+		this.answer = "";
+		const rooms = await askRooms(() => {
+			this.answer = "away";
+			away();
+		});
+		this.answer = "told";
+		for (const { id, token } of rooms) this.get(id, token);
 	}
 
 	/** A room's feed; it is watched from now on. @param {string} room @param {string} [token] */

@@ -5,7 +5,8 @@
  * whoever was in it finds the focus on the tile again.
  */
 
-import { checkField, h, volumeField } from "./dom.js";
+import { h } from "./dom.js";
+import { checkField, volumeField } from "./fields.js";
 import { ordersOf } from "./orders.js";
 import { isolated, t } from "./words.js";
 

@@ -3,7 +3,8 @@
  * Only while the page is out of sight, only where a press in the settings asked for them, and gone once the page is seen.
  */
 
-import { checkField, h } from "./dom.js";
+import { h } from "./dom.js";
+import { checkField } from "./fields.js";
 import { mayAnswer } from "./orders.js";
 import { pathOf } from "./place.js";
 import { prefs, setPrefs } from "./prefs.js";

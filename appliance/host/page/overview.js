@@ -200,7 +200,7 @@ class Overview {
 	#sum = h("p", { class: "count" });
 	#settings = h("button", { class: "bare", type: "button", onclick: () => byId("settings").click() }, icon("settings"));
 	#list = h("ul", { class: "cards" });
-	#none = h("p", { class: "none" });
+	#none = h("p", { class: "none", role: "status" });
 	node = h("section", { class: "overview" }, h("div", { class: "overview-head" }, this.#title, this.#sum, this.#settings), this.#list, this.#none);
 	/** @type {Map<Feed, Card>} */
 	#cards = new Map();
@@ -230,7 +230,7 @@ class Overview {
 		setAttribute(this.#settings, "aria-label", t("settings"));
 		this.#list.hidden = list.length === 0;
 		this.#none.hidden = list.length > 0;
-		setText(this.#none, t("overview.none"));
+		setText(this.#none, t({ "": "state.connecting", away: "overview.away", told: "overview.none" }[this.#house.feeds.answer]));
 		this.#showSum(list.map((feed) => feed.model.speaking.size).filter(Boolean));
 	}
 

@@ -12,12 +12,13 @@ export class PanelLink {
 	#backoff = new Backoff(300, 5000);
 	/** @type {PanelState | null} null while the panel is away */
 	state = null;
+	/** Called when `state` is another one. */
+	changed = () => {};
 
-	/** @param {string} word @param {string} room that the device stands in @param {() => void} changed called when `state` is another one */
-	constructor(word, room, changed) {
+	/** @param {string} word @param {string} room that the device stands in */
+	constructor(word, room) {
 		this.word = word;
 		this.room = room;
-		this.changed = changed;
 	}
 
 	open() {

@@ -1,7 +1,7 @@
 /** Sheets that are seldom wanted: settings, the keyboard, and on narrow screens what else there is. */
 
-import { byId, checkField, h, icon } from "./dom.js";
-import { choice } from "./fields.js";
+import { byId, h, icon } from "./dom.js";
+import { checkField, choice } from "./fields.js";
 import { lazy } from "./lazy.js";
 import { notifyField } from "./notify.js";
 import { prefs, setPrefs } from "./prefs.js";

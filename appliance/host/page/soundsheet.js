@@ -1,7 +1,8 @@
 /** The sound sheet: microphone and loudspeaker with their meters and tests, processing, push-to-talk, and the connection. */
 
-import { checkField, h, icon, setIcon, setText, volumeField } from "./dom.js";
+import { h, icon, setIcon, setText } from "./dom.js";
 import { EchoTest } from "./echotest.js";
+import { checkField, volumeField } from "./fields.js";
 import { Meter } from "./meters.js";
 import { devices, levelOf } from "./microphone.js";
 import { SILENCE } from "./model.js";

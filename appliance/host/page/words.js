@@ -95,10 +95,8 @@ export const WORDS = {
 	sound: ["Sound", "Ton"],
 	leave: ["Leave", "Gehen"],
 
-	"menu.mute": ["Mute for everyone", "Für alle stummschalten"],
 	"menu.allow": ["Allow to speak", "Sprechen erlauben"],
 	"menu.admit": ["Admit", "Hereinlassen"],
-	"menu.remove": ["Remove", "Entfernen"],
 
 	"sound.speaker": ["Loudspeaker", "Lautsprecher"],
 
@@ -163,7 +161,7 @@ export const WORDS = {
 	"reason.no audio": ["No audio", "Kein Ton"],
 	"reason.panel lost": ["Panel lost", "Bedienfeld fehlt"],
 	"reason.hand": ["Waits for a hand", "Wartet auf eine Hand"],
-	"reason.settings on trial": ["Settings on trial", "Neue Einstellungen auf Probe"],
+	"reason.settings on trial": ["Settings on trial", "Einstellungen auf Probe"],
 	"reason.recording": ["Recording", "Aufnahme"],
 	"reason.starting": ["Starting", "Startet"],
 	"reason.fault": ["Fault", "Störung"],
@@ -213,7 +211,6 @@ export const WORDS = {
 	devices: ["Devices", "Geräte"],
 
 	// menu.js, admin.js, enrol.js, asks.js, recording.js
-	"menu.listenOnly": ["Let listen only", "Nur zuhören lassen"],
 
 	admin: ["This room", "Dieser Raum"],
 

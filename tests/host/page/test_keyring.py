@@ -1,7 +1,15 @@
 """Links: kept by the browser, out of the address, one for each room; and without storage they work too."""
 
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
 from tests.host.page.mock_host import MockHost, member, token
 from tests.host.page.visits import Visit, visiting
+
+if TYPE_CHECKING:
+    from playwright.async_api import Route
 
 DENIED = """for (const name of ["localStorage", "sessionStorage"])
   Object.defineProperty(window, name, { get() { throw new DOMException("denied", "SecurityError"); } });"""
@@ -121,3 +129,57 @@ async def test_whom_a_proxy_names_sees_all_rooms_without_a_link(visit: Visit) ->
 async def test_without_any_link_the_overview_says_what_is_needed(visit: Visit) -> None:
     await visit.page.goto(f"http://localhost:{visit.host.port}/")
     await visit.wait_text(".overview .none", "No room is open here. Open the link that you were given.")
+
+
+async def _cut(route: "Route") -> None:
+    """No network."""
+    await route.abort()
+
+
+async def _away(route: "Route") -> None:
+    """A proxy whose host is away."""
+    await route.fulfill(status=502, body="Bad gateway")
+
+
+async def _another(route: "Route") -> None:
+    """Somebody who is not the host: a café's sign-in page."""
+    await route.fulfill(status=200, content_type="text/html", body="<p>Welcome")
+
+
+UNREACHED = "The server cannot be reached. Trying again by itself."
+
+
+@pytest.mark.parametrize("answer", [_cut, _away, _another])
+@visiting()
+async def test_only_the_host_may_say_that_no_room_is_open(
+    visit: Visit, answer: Callable[["Route"], Awaitable[None]]
+) -> None:
+    await visit.page.route("**/rooms", answer)
+    await visit.page.goto(f"http://localhost:{visit.host.port}/")
+    await visit.wait_text(".overview .none", UNREACHED)
+    await visit.page.locator("#language").click()
+    await visit.wait_text(".overview .none", "Der Server ist nicht zu erreichen. Es geht von selbst weiter.")
+    await visit.page.locator("#language").click()
+    await visit.page.unroute("**/rooms")
+    await visit.wait_text(".overview .none", "No room is open here. Open the link that you were given.")
+
+
+@visiting(host=_signed_in)
+async def test_a_host_that_was_away_shows_its_rooms_once_it_is_there(visit: Visit) -> None:
+    await visit.page.route("**/rooms", _away)
+    await visit.page.goto(f"http://localhost:{visit.host.port}/")
+    await visit.wait_text(".overview .none", UNREACHED)
+    assert await visit.page.locator(".overview .none").get_attribute("role") == "status", "readers are told"
+    await visit.page.unroute("**/rooms")
+    await visit.page.wait_for_selector(".card:nth-child(2)")
+    assert not await visit.page.locator(".overview .none").is_visible()
+
+
+@visiting(host=_signed_in)
+async def test_a_link_to_a_room_is_not_called_invalid_while_the_host_is_away(visit: Visit) -> None:
+    await visit.page.route("**/token", _away)
+    await visit.page.goto(f"http://localhost:{visit.host.port}/studio")
+    await visit.wait_text(".notice b", "No network.")
+    await visit.page.unroute("**/token")
+    await visit.wait_text("#count", "5 here")
+    await visit.page.wait_for_selector(".notice", state="hidden")

@@ -148,6 +148,20 @@ async def test_the_room_one_is_in_ends_while_looking_elsewhere(visit: Visit) -> 
     assert await visit.texts("#members .words bdi") == ["Aylin Demir", "Jonas Weber"], "this room goes on"
 
 
+@visiting(host=two)
+async def test_taking_a_room_here_while_in_another_one_leaves_that(visit: Visit) -> None:
+    await open_studio(visit)
+    await visit.join()
+    await visit.page.keyboard.press("2")
+    await visit.wait_text("#title", "Workshop")
+    await visit.host.others[0].close(4409)
+    await visit.page.get_by_role("button", name="Take it here").click()
+    await visit.page.wait_for_selector("body[data-stay=here]")
+    await visit.own_is("muted")
+    assert await visit.text("#title") == "Workshop"
+    assert visit.host.deleted == ["1"], "one is in one room"
+
+
 @visiting(host=two, width=768, height=1024)
 async def test_rooms_are_in_a_menu_at_the_title_where_there_is_less_space(visit: Visit) -> None:
     await open_studio(visit)
