@@ -1,5 +1,8 @@
 """Which engine the settings ask for."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from yarl import URL
 
 from appliance.app.one_box import place_of
@@ -15,13 +18,61 @@ from appliance.rooms.nowhere import Nowhere
 from appliance.rooms.signalling import fixed_credentials
 from appliance.rooms.uplink import CodecSettings
 from appliance.settings import Settings
+from appliance.settings.model import EngineName
+from appliance.settings.secrets import SecretFile
 
 
 def make_engine(settings: Settings) -> Engine:
     """The engine of ``[room] engine``, or one that is in no room while no server is named.
 
-    :raises NotAllowed: the device's key or token cannot be used.
+    :raises NotAllowed: what the engine needs is not installed, or the device's key, token or secret cannot be used.
     """
+    match settings.room.engine:
+        case EngineName.LIVEKIT:
+            return _livekit(settings)
+        case _:
+            return _hosted(settings)
+
+
+def _livekit(settings: Settings) -> Engine:
+    with _installed("livekit"):
+        from appliance.rooms.livekit import LiveKitEngine, LiveKitSettings  # noqa: PLC0415  # its library may be missing
+        from appliance.rooms.livekit_tokens import fixed_token, own_tokens  # noqa: PLC0415
+    given, identity, name = settings.livekit, settings.device.identity, settings.device.name
+    room = given.room or settings.room.id
+    if given.token_file is not None:
+        tokens = fixed_token(_ascii(given.token_file, "[livekit] token_file"))
+    elif given.api_secret_file is not None:
+        tokens = own_tokens(given.api_key, given.api_secret_file.read(), room, identity, name)
+    else:
+        raise NotAllowed("[livekit] needs api_key and api_secret_file, or token_file")
+    audio = settings.audio
+    return LiveKitEngine(LiveKitSettings(given.urls, room, identity, tokens, audio.bitrate))
+
+
+@contextmanager
+def _installed(extra: str) -> Iterator[None]:
+    """What is imported here may be missing.
+
+    :raises NotAllowed: it is, with what to install.
+    """
+    try:
+        yield
+    except ImportError as error:
+        missing = error.name or "a library of it"
+        raise NotAllowed(
+            f"the {extra} engine is not installed ({missing} is missing): install kontor[{extra}]"
+        ) from error
+
+
+def _ascii(file: SecretFile, what: str) -> str:
+    try:
+        return file.read().decode("ascii")
+    except UnicodeDecodeError:
+        raise NotAllowed(f"{what} holds no token") from None
+
+
+def _hosted(settings: Settings) -> Engine:
     room, audio = settings.room, settings.audio
     place = place_of(settings)
     if not place.url:

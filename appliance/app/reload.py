@@ -37,6 +37,7 @@ OWN: Mapping[str, tuple[str, ...]] = {
     ),
     "link": (
         "room.",
+        "livekit.",
         "device.",
         "host.enabled",
         "host.listen",

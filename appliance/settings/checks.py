@@ -4,7 +4,14 @@ import os
 from collections.abc import Callable, Iterator
 
 from appliance.core.arrays import by_name, parse_geometry
-from appliance.settings import checks_network, checks_panel, checks_provisioning, checks_quiet, checks_signs
+from appliance.settings import (
+    checks_engines,
+    checks_network,
+    checks_panel,
+    checks_provisioning,
+    checks_quiet,
+    checks_signs,
+)
 from appliance.settings.clash import Clash
 from appliance.settings.model import Settings
 from appliance.settings.problems import did_you_mean
@@ -104,6 +111,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Clash]], ...] = (
     _announced,
     _devices,
     checks_signs.signs,
+    checks_engines.engines,
     _microphones,
     checks_panel.panel,
     checks_quiet.quiet,

@@ -1,0 +1,26 @@
+"""What the engine that is chosen needs, and what in its section must fit each other."""
+
+from collections.abc import Iterator
+
+from appliance.settings.clash import Clash
+from appliance.settings.model import EngineName, Settings
+
+
+def engines(settings: Settings) -> Iterator[Clash]:
+    """An engine without what it needs."""
+    if settings.room.engine is EngineName.LIVEKIT:
+        yield from _livekit(settings)
+
+
+def _livekit(settings: Settings) -> Iterator[Clash]:
+    given, engine = settings.livekit, ("room.engine",)
+    if not given.urls:
+        yield Clash("livekit.urls", "must name a server: room.engine is livekit", beside=engine)
+    if given.token_file is not None:
+        if given.api_key:
+            words = "must be empty: the device goes by livekit.token_file"
+            yield Clash("livekit.api_key", words, beside=("livekit.token_file",))
+    elif not given.api_key or given.api_secret_file is None:
+        missing = "api_secret_file" if given.api_key else "api_key"
+        hint = "Or livekit.token_file, with a token that somebody else made."
+        yield Clash(f"livekit.{missing}", "is needed: room.engine is livekit", hint, beside=engine)
