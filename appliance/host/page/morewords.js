@@ -23,6 +23,16 @@ const MORE = {
 	"overview.reconnecting": ["{name} is reconnecting", "{name} verbindet neu"],
 	"overview.in": ["You are in this room.", "In diesem Raum dabei."],
 	"overview.open": ["Open", "Öffnen"],
+	// forget.js
+	"forget.name": ["Forget this room", "Raum vergessen"],
+	"forget.ask": ["Forget this room?", "Diesen Raum vergessen?"],
+	"forget.what": ["This browser deletes its link for {room}. Opening the link again brings the room back.", "Der Link für {room} wird in diesem Browser gelöscht. Wird er wieder geöffnet, ist der Raum wieder da."],
+	"forget.sure": ["Forget", "Vergessen"],
+	"forget.done": ["{room} is forgotten.", "{room} ist vergessen."],
+
+	// install.js
+	"link.later": ["This link counts once you have left the room.", "Der Link gilt nach dem Verlassen des Raums."],
+
 	"ago.s": ["{n} s ago", "vor {n} s"],
 	"ago.min": ["{n} min ago", "vor {n} min"],
 	"ago.h": ["{n} h ago", "vor {n} h"],
@@ -39,6 +49,8 @@ const MORE = {
 	"menu.mute": ["Mute for everyone", "Für alle stummschalten"],
 	"menu.remove": ["Remove", "Entfernen"],
 	"menu.listenOnly": ["Let listen only", "Nur zuhören lassen"],
+	"menu.allow": ["Allow to speak", "Sprechen erlauben"],
+	"menu.admit": ["Admit", "Hereinlassen"],
 	"menu.volume": ["Volume", "Lautstärke"],
 	"menu.muteForMe": ["Mute for me", "Für mich stumm"],
 	"menu.removeSure": ["Remove for good", "Endgültig entfernen"],
@@ -146,6 +158,8 @@ const MORE = {
 	"polar.when": ["Drawn only while the gate is open.", "Nur bei offenem Mikrofon gezeichnet."],
 	"polar.blank": ["Not drawn while muted", "Nicht gezeichnet, solange stumm"],
 	"polar.at": ["at {hour} o'clock", "bei {hour} Uhr"],
+	"polar.around": ["about {hour} o'clock", "etwa {hour} Uhr"],
+	"polar.about": ["about {angle}°", "etwa {angle}°"],
 	"polar.between": ["between {from} and {to} o'clock", "zwischen {from} und {to} Uhr"],
 	"polar.error": [", ± {n}°", ", ± {n}°"],
 	"polar.nobody": ["Nobody located yet", "Noch niemand geortet"],
@@ -195,6 +209,10 @@ const MORE = {
 	"bundle.save": ["Save again", "Erneut speichern"],
 
 	// menu.js, admin.js, enrol.js, asks.js, recording.js
+	admin: ["This room", "Dieser Raum"],
+	"ask.hand": ["{name} wants to speak", "{name} meldet sich"],
+	"ask.later": ["Not now", "Jetzt nicht"],
+	"ask.more": ["and {n} more", "und {n} weitere"],
 	cancel: ["Cancel", "Abbrechen"],
 	"menu.removeAsk": ["Remove {name}? Every link to this name stops working until they are let in again.", "{name} entfernen? Alle Links auf diesen Namen gelten nicht mehr, bis wieder Einlass gewährt wird."],
 

@@ -31,12 +31,24 @@ const CORNER = 5;
  */
 export const clockAngle = (direction) => (((90 - direction) % 360) + 360) % 360;
 
-/** @param {number} angle degrees clockwise from 12 o'clock @returns {string} "between 1 and 2 o'clock" */
-export function clockWords(angle) {
+/** Degrees of error from which on a direction is drawn as wide as it is known, and told as "about". */
+const COARSE = 5;
+/** @param {number | null} error degrees; null: the device does not tell */
+const isCoarse = (error) => error !== null && error >= COARSE;
+
+/** @param {number} angle degrees clockwise from 12 o'clock @param {number | null} [error] @returns {string} "between 1 and 2 o'clock" */
+export function clockWords(angle, error = null) {
 	const hour = Math.floor(angle / 30);
 	const name = (/** @type {number} */ n) => n % 12 || 12;
-	return angle % 30 ? t("polar.between", { from: name(hour), to: name(hour + 1) }) : t("polar.at", { hour: name(hour) });
+	if (angle % 30) return t("polar.between", { from: name(hour), to: name(hour + 1) });
+	return t(isCoarse(error) ? "polar.around" : "polar.at", { hour: name(hour) });
 }
+
+/**
+ * The part of the plot in which a voice may be that is told with this error; "" where it is as good as exact.
+ * @param {number | null} error degrees to either side @returns {string} a path around 12 o'clock
+ */
+export const wedge = (error) => (isCoarse(error) ? sector(0, INNER, OUTER, 0, 30 - 2 * Math.min(Number(error), 60)) : "");
 
 /** @param {number} level dBov; less than the scale's foot is its foot @returns {number} distance from the middle */
 export const radiusOf = (level) => Math.max(INNER, (OUTER * (Math.min(0, level) + 60)) / 60);
@@ -198,6 +210,7 @@ export class Polar {
 	#beam = svg("path", { class: "beam" });
 	#mics = svg("path", { class: "mics" });
 	#pointer = svg("path", { class: "pointer", d: POINTER });
+	#wedge = svg("path", { class: "wedge" });
 	#dots = [...Array(MOST_DOTS).keys()].map(() => svg("circle", { r: 0 }));
 	#degrees = h("b", { class: "degrees" });
 	#words = h("span", { class: "second" });
@@ -206,6 +219,7 @@ export class Polar {
 		"svg",
 		{ viewBox: "-162 -146 324 292", "aria-hidden": true },
 		svg("path", { class: "sectors", d: LEDS.map((led) => sector(led, 116, 122, 0, 4)).join("") }),
+		this.#wedge,
 		svg("path", { class: "scale-lines", d: grid() }),
 		...[0, 90, 180, 270].map((angle) => degree(angle, 136, `${angle}°`)),
 		this.#beam,
@@ -227,20 +241,24 @@ export class Polar {
 		const blank = heard.open ? "" : t("polar.blank");
 		setText(this.#blank, blank);
 		setAttribute(this.#plot, "class", blank ? "gone" : null);
-		setText(this.#degrees, angle === null ? "" : `${angle}°`);
+		const coarse = isCoarse(heard.error);
+		setText(this.#degrees, angle === null ? "" : `${coarse ? "≈\u202f" : ""}${angle}°`);
 		setText(this.#words, blank ? "" : describe(angle, heard));
-		this.#look(angle, heard.mics);
+		this.#look(angle, heard);
 		this.#showDots(now);
-		this.#label(blank || `${t("polar")}: ${angle === null ? "" : `${angle}°, `}${describe(angle, heard)}`, Boolean(blank), now);
+		const told = angle === null ? "" : `${coarse ? t("polar.about", { angle }) : `${angle}°`}, `;
+		this.#label(blank || `${t("polar")}: ${told}${describe(angle, heard)}`, Boolean(blank), now);
 	}
 
-	/** Pointer, beam and microphones: drawn anew only when they turn. @param {number | null} angle @param {number[][]} mics */
-	#look(angle, mics) {
-		const key = `${angle} ${mics}`;
+	/** Pointer, beam and microphones: drawn anew only when they turn. @param {number | null} angle @param {Heard} heard */
+	#look(angle, { mics, error }) {
+		const key = `${angle} ${mics} ${error}`;
 		if (this.#drawn === key) return;
 		this.#drawn = key;
 		setAttribute(this.#pointer, "transform", angle === null ? null : `rotate(${angle})`);
 		setAttribute(this.#pointer, "class", angle === null ? "gone" : "pointer");
+		setAttribute(this.#wedge, "transform", angle === null ? null : `rotate(${angle})`);
+		setAttribute(this.#wedge, "d", angle === null ? "" : wedge(error));
 		setAttribute(this.#mics, "d", micsPath(mics));
 		setAttribute(this.#beam, "d", angle === null || mics.length < 2 ? "" : outline(beam(mics, angle)));
 	}
@@ -272,5 +290,5 @@ export class Polar {
 /** @param {number | null} angle @param {Heard} heard */
 function describe(angle, heard) {
 	if (angle === null) return t(heard.tells ? "polar.nobody" : "polar.none");
-	return clockWords(angle) + (heard.error === null ? "" : t("polar.error", { n: heard.error }));
+	return clockWords(angle, heard.error) + (heard.error === null ? "" : t("polar.error", { n: heard.error }));
 }

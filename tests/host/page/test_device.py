@@ -65,7 +65,7 @@ async def test_every_reason_has_its_words(visit: Visit) -> None:
         "Bedienfeld fehlt",
         "Wartet auf eine Hand",
         "Startet",
-        "Neue Einstellungen auf Probe",
+        "Einstellungen auf Probe",
         "Aufnahme",
         "Störung",
     ]

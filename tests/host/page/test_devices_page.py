@@ -1,9 +1,13 @@
 """One device on the devices page: what an admin sees of it, and what they may ask of it."""
 
 import asyncio
+import re
 from itertools import pairwise
 
+import pytest
+
 from tests.host.page.fleet import HERE, at, details, facts, fleet, look, reported
+from tests.host.page.test_files import CODE
 from tests.host.page.visits import Visit, visiting
 
 NONE = "\N{EN DASH}"
@@ -101,6 +105,45 @@ async def test_a_closed_gate_tells_its_reasons_first_and_hides_the_voice(visit: 
     assert await visit.shifts() == []
 
 
+CRAMPED = """() => [...document.querySelectorAll(".cell-gate dl > div")].flatMap((row) => {
+  const lines = (selector) => {
+    const range = new Range();
+    range.selectNodeContents(row.querySelector(selector));
+    return [...range.getClientRects()];
+  };
+  const [term, value] = [lines("dt > span:last-child"), lines("dd")];
+  const right = Math.max(...term.map((line) => line.right));
+  return term.length <= 2 && value.length === 1 && right + 4 <= value[0].left ? [] : [row.textContent];
+})"""
+"""Rows of the gate whose reason needs more than the two lines that it has, or runs into when it held."""
+
+
+REASONS = tuple(re.findall(r'"reason\.([^"]+)"', CODE["words.js"]))
+
+
+async def cramped(visit: Visit, gate: str) -> list[str]:
+    """What does not fit beside a closed gate's reasons that have held since this morning, or an open one's of another day."""
+    span = [at(11, 3, 15), at(11, 26, 20, 20)] if gate == "open" else [at(11, 27, 8, 20), None]
+    told = details(held=dict.fromkeys(REASONS, span))
+    visit.host.members[0]["site"] = reported(gate, REASONS if gate == "closed" else (), details=told)
+    await look(visit)
+    assert len(await facts(visit, ".cell-gate")) == len(REASONS) == 13
+    found: list[str] = await visit.page.evaluate(CRAMPED)
+    return found
+
+
+@pytest.mark.parametrize("gate", ["open", "closed"])
+@visiting(host=fleet, width=320, height=740, **HERE)
+async def test_every_reason_fits_beside_when_it_held_on_the_narrowest_page(visit: Visit, gate: str) -> None:
+    assert await cramped(visit, gate) == []
+
+
+@pytest.mark.parametrize("gate", ["open", "closed"])
+@visiting(host=fleet, width=320, height=740, language="de", **HERE)
+async def test_so_does_every_german_reason(visit: Visit, gate: str) -> None:
+    assert await cramped(visit, gate) == []
+
+
 @visiting(host=fleet, **HERE)
 async def test_it_can_be_muted_and_asked_and_never_unmuted_from_here(visit: Visit) -> None:
     await look(visit)
@@ -136,6 +179,23 @@ async def test_where_the_voice_comes_from_as_on_the_ring(visit: Visit) -> None:
     await visit.wait_text(".degrees", "0°")
     assert await visit.text(".polar-words .second") == "at 12 o'clock, ± 3°"
     await visit.page.wait_for_function("() => document.querySelectorAll(\".polar circle[r='3']\").length > 0")
+    assert await visit.shifts() == []
+
+
+@visiting(host=fleet, **HERE)
+async def test_a_direction_in_steps_of_fifteen_degrees_is_drawn_and_told_as_such(visit: Visit) -> None:
+    await look(visit)
+    assert await visit.page.locator(".wedge").get_attribute("d") == "", "3° are as good as exact"
+    # As every device tells it: 45° in its own terms, which is half a step of 15 off at most.
+    await visit.host.change("hamburg", site=reported(direction=60, details=details(direction_error=8)))
+    await visit.wait_text(".degrees", "≈\u202f30°")
+    assert await visit.text(".polar-words .second") == "about 1 o'clock, ± 8°"
+    wedge = visit.page.locator(".wedge")
+    assert await wedge.get_attribute("transform") == "rotate(30)"
+    assert await wedge.evaluate("w => Math.round(w.getBBox().width)") == 31, "16° wide at the outer circle"
+    await visit.host.change("hamburg", site=reported("closed", ("admin",), details=details(direction_error=8)))
+    await visit.wait_text(".degrees", "")
+    assert await wedge.get_attribute("d") == ""
     assert await visit.shifts() == []
 
 

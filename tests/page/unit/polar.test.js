@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Trail, beam, clockAngle, clockWords, radiusOf } from "../../../appliance/host/page/polar.js";
+import { Trail, beam, clockAngle, clockWords, radiusOf, wedge } from "../../../appliance/host/page/polar.js";
 import "../../../appliance/host/page/morewords.js";
 import { setLanguage } from "../../../appliance/host/page/words.js";
 
@@ -23,6 +23,21 @@ test("a direction is told between the hours, and on an hour by that hour alone",
 	assert.equal(clockWords(15), "between 12 and 1 o'clock");
 	setLanguage("de");
 	assert.equal(clockWords(42), "zwischen 1 und 2 Uhr");
+});
+
+test("a direction that is told in steps is told as about there, and drawn as wide as that", () => {
+	setLanguage("en");
+	assert.equal(clockWords(30, 8), "about 1 o'clock");
+	assert.equal(clockWords(30, 3), "at 1 o'clock");
+	assert.equal(clockWords(45, 8), "between 1 and 2 o'clock");
+	setLanguage("de");
+	assert.equal(clockWords(30, 8), "etwa 1 Uhr");
+	assert.equal(wedge(3), "");
+	assert.equal(wedge(null), "");
+	const corners = wedge(8).match(/-?[\d.]+ -?[\d.]+(?=[LAZ])/g).map((pair) => pair.split(" ").map(Number));
+	const angles = corners.map(([x, y]) => Math.round((Math.atan2(x, -y) * 180) / Math.PI));
+	assert.deepEqual(new Set(angles), new Set([-8, 8]));
+	assert.deepEqual(wedge(180), wedge(60), "never more than a third of the plot: a sector of one arc");
 });
 
 test("the distance from the middle is the meters' scale, and nothing leaves the plot", () => {
