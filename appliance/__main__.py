@@ -30,6 +30,7 @@ _COMMANDS = (
     "sound",
     "link",
     "provision",
+    "bridge",
 )
 """Each a module of :mod:`appliance.commands`, in the order in which they are listed."""
 

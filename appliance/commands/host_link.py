@@ -14,7 +14,7 @@ from appliance.commands import Subparsers
 from appliance.commands.host_control import only_here
 from appliance.commands.part import add_config, load_settings
 from appliance.core.exits import Exit
-from appliance.core.roster import Role
+from appliance.core.roster import Kind, Role
 from appliance.core.tokens import Claims, issue
 from appliance.settings import HostedRoom, HostSettings, Settings, identity_of, page_url
 from appliance.settings.problems import did_you_mean
@@ -30,6 +30,7 @@ def register_link(actions: Subparsers) -> None:
     parser.add_argument("--all", action="store_true", help="into every room that the settings name")
     parser.add_argument("--name", required=True, help="the person's name, as the others read it")
     parser.add_argument("--role", choices=get_args(Role), default="speaker", help="default: speaker")
+    parser.add_argument("--bridge", action="store_true", help="for kontor bridge, not for a person")
     parser.add_argument("--days", type=_days, default=30, help="how long the link is good; default: 30")
     parser.add_argument("--id", help="what tells this person from others; default: made from the name")
     parser.add_argument("--key", metavar="KEY_ID", help="the key that signs; default: the newest of the room")
@@ -72,6 +73,8 @@ def run(given: argparse.Namespace) -> int:
 def _link(given: argparse.Namespace, settings: Settings, now: float) -> Mapping[str, Any]:
     host = settings.host
     rooms = _rooms(given, host)
+    if given.bridge and (len(rooms) > 1 or given.role not in ("speaker", "admin")):
+        raise _NoLink("a bridge is in one room on each side, and speaks there: name one room, and no other --role.")
     identity = given.id or identity_of(given.name)
     expires = int(now) + given.days * _DAY
     found = [_into(room, given, settings, identity, now) for room in rooms]
@@ -99,7 +102,8 @@ def _into(
     key_id = given.key or next(iter(keys))
     if key_id not in keys:
         raise _NoLink(f'the room "{room.id}" has no key "{key_id}", it has: {", ".join(keys)}.')
-    claims = Claims(room.id, identity, given.name, given.role, "person", int(now) + given.days * _DAY, key_id)
+    kind: Kind = "bridge" if given.bridge else "person"
+    claims = Claims(room.id, identity, given.name, given.role, kind, int(now) + given.days * _DAY, key_id)
     try:
         token = issue(claims, keys[key_id])
     except ValueError as error:
@@ -184,6 +188,8 @@ def _advice(given: argparse.Namespace, made: Mapping[str, Any]) -> str:
         f"For {given.name} as {given.role} in {', '.join(titles)}, good until {until}.",
         "Whoever has this link is let in under that name: send it to nobody else.",
     ]
+    if given.bridge:
+        lines[1] = "Put it into a file that only its reader may read, and start: kontor bridge FILE OTHER-FILE"
     return "\n".join(filter(None, [*lines, only_here(str(made["link"]))]))
 
 

@@ -65,7 +65,12 @@ HELP: Mapping[str, str] = MappingProxyType(
         "join_failures": "attempts to join that failed",
         "link_losses": "times that the room was lost",
         "presence_junk": "presence messages that were not understood",
+        "library_starts": "times that the process that holds an engine's library was started",
+        "library_junk": "messages of that process that were not understood",
+        "edits_refused": "times that the room did not let this device be seen as it is: muted, or with its hand up",
+        "updates_coalesced": "changes of members that newer ones took the place of before they were told",
         "link_moves": "times that the media connection took another way, without joining anew",
+        "bridge_blocks_missed": "blocks that a bridge left out because its clock was held up for long",
         # host
         "host_joins": "members that came in",
         "host_leaves": "members that left",

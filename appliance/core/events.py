@@ -63,6 +63,12 @@ class EventName(StrEnum):
     LINK_UP = "link_up"
     LINK_LOST = "link_lost"
     LINK_REFUSED = "link_refused"
+    # bridge
+    BRIDGE_STARTED = "bridge_started"
+    BRIDGE_STOPPED = "bridge_stopped"
+    BRIDGE_PHASE = "bridge_phase"
+    BRIDGE_CHANGED = "bridge_changed"
+    BRIDGE_DELAY = "bridge_delay"
     MEMBER_JOINED = "member_joined"
     MEMBER_LEFT = "member_left"
     KNOCKED = "knocked"
@@ -199,6 +205,8 @@ _EXCEPTIONS = {
     EventName.LONG_COLLECTION: Rule(Severity.INFO, most=5),
     EventName.SOUND_STARTED: _NOTICE,
     EventName.LINK_STARTED: _NOTICE,
+    EventName.BRIDGE_STARTED: _NOTICE,
+    EventName.BRIDGE_DELAY: _NOTICE,
     EventName.BUNDLE_HANDED_IN: _NOTICE,
     EventName.BUNDLE_REFUSED: Rule(Severity.WARNING, most=5),
     EventName.HOST_STARTED: _NOTICE,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
+from appliance.core.bridges import read_told
 from appliance.core.lamps import LAMPS, Sign
 from appliance.core.site_details import LAST_SECOND, read_details
 from appliance.core.tokens import MOST_TOKEN
@@ -230,6 +231,8 @@ def read_site(report: Fields) -> dict[str, Any]:
         if len(extra) > _MOST_EXTRA or not all(map(_is_extra, extra.items())):
             raise ProtocolError('The field "extra" has to be a small object of plain values.')
         site["extra"] = dict(extra)
+    if report.get("bridge") is not None:
+        site["bridge"] = read_told(inner(report, "bridge"))
     if report.get("details") is not None:  # for admins alone: the host keeps it from all others
         site["details"] = read_details(inner(report, "details"), gate_open=site["gate"] == "open")
     return site

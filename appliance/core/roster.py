@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
-Kind: TypeAlias = Literal["person", "site"]
-"""A site is a member that is a device."""
+Kind: TypeAlias = Literal["person", "site", "bridge"]
+"""A site is a member that is a device; a bridge brings the members of another room."""
 
 Role: TypeAlias = Literal["guest", "listener", "speaker", "admin"]
 """What a member may do; each role may do what the ones before it may. A guest listens until a member admits them."""

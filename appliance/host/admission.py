@@ -46,7 +46,7 @@ class Admission:
 
     def _read(self, token: str, *, expiry: bool) -> Claims:
         claims = verify(token, self._store.secrets, self._services.unix_now() if expiry else 0.0, self._room)
-        if claims.kind == "person" and self.is_device(claims.identity):
+        if claims.kind != "site" and self.is_device(claims.identity):
             raise TokenError("unknown_key")  # a link that is older than the device: it would take its place
         issued = claims.expires - self._services.times.token
         if claims.kind == "site" and issued <= self._store.registry.ended(claims.identity):

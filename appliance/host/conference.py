@@ -348,7 +348,7 @@ class Conference:
 
     def _end_expired(self, now_unix: float) -> None:
         """A link lets in until its time, and lets stay no longer. A device gets a new token whenever it comes back."""
-        self._end(lambda who: who.expires <= now_unix and who.kind == "person", CloseCode.BAD_TOKEN, "expired")
+        self._end(lambda who: who.expires <= now_unix and who.kind != "site", CloseCode.BAD_TOKEN, "expired")
 
     # ---- the end, and what is told of the room
 

@@ -134,7 +134,7 @@ class Requests:
 
     def _about_the_room(self, watcher: Watcher, message: SetMuteNew | SetTitle | SetRecording) -> None:
         # Whoever records at a device need not be anybody whom the room knows; it is told all the same.
-        if not (isinstance(message, SetRecording) and watcher.claims.kind == "site"):
+        if not (isinstance(message, SetRecording) and watcher.claims.kind != "person"):
             self._require_admin(watcher)
         match message:
             case SetMuteNew(on):
@@ -239,14 +239,17 @@ class Requests:
             self._services.counters.add("host_knocks_ignored")
 
     def _report(self, member: Member, site: dict[str, Any]) -> None:
-        if member.kind != "site":
+        if member.kind == "person":
             raise Refused("not_a_site", "Only a device reports.")
-        self._registry.reported(member.id, site.get("extra", {}), self._services.unix_now())
+        if member.kind == "site":
+            site.pop("bridge", None)
+            self._registry.reported(member.id, site.get("extra", {}), self._services.unix_now())
         device = self._registry.device(member.id)
         if device is not None:  # what it says of its key is not asked: this one it has proven
             site["key"] = fingerprint(device.public_key)
         fields: dict[str, Any] = {"site": site, "muted": site["gate"] == "closed", "on_hold": site["door"] == "closed"}
-        if member.site is not None and "admin" in member.site["reasons"] and "admin" not in site["reasons"]:
+        knew = member.site is not None and "admin" in member.site["reasons"]
+        if knew and "admin" not in site["reasons"] and member.kind == "site":
             # It knew of the admin's mute, and only a hand in the room ends that (UX.md, mute rule 7). That its gate is
             # open is no answer to a mute that it has not told us it knows of: it may have been away meanwhile.
             self._memory.let_speak(member.id)
@@ -277,7 +280,7 @@ class Requests:
 
         :raises Refused: it is an admin, or a device.
         """
-        if target.role == "admin" or target.kind == "site":
+        if target.role == "admin" or target.kind != "person":
             raise Refused("forbidden", "Admins and devices stay what they are.")
         claims = self._room.claims_of(target.id)
         if claims is not None:

@@ -127,8 +127,8 @@ class Session:
 
     @property
     def is_site(self) -> bool:
-        """Whether the member is a device."""
-        return self.claims.kind == "site"
+        """Whether the member is a device, or what behaves like one: a bridge."""
+        return self.claims.kind != "person"
 
     @property
     def connected(self) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from appliance.core.bridges import Told
 from appliance.core.controls import Door
 from appliance.core.lamps import LinkPhase
 from appliance.core.roster import Member
@@ -154,6 +155,8 @@ class SiteReport:
     """Somebody at this device records what it hears, or has announced it."""
     details: Mapping[str, object] = field(default_factory=dict)
     """What the admins of the room are told besides (core/site_details.py): only what fits it."""
+    bridge: Told | None = None
+    """Of a bridge: who is on its other side, and whether this side is heard there."""
 
 
 class Engine(Protocol):

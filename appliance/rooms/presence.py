@@ -134,6 +134,8 @@ def site_message(report: SiteReport, ahead: int = 0) -> protocol.Report:
         site["quiet_until"] = report.quiet_until
     if report.details:
         site["details"] = by_the_host(report.details, ahead)
+    if report.bridge is not None:
+        site["bridge"] = report.bridge.as_fields()
     return protocol.Report(protocol.read_site(site))
 
 

@@ -120,6 +120,10 @@ class HostedRoom:
         self.room = room
 
     @property
+    def url(self) -> str:
+        return self._server.url
+
+    @property
     def mutants(self) -> "HostedMutants":
         return HostedMutants(self)
 

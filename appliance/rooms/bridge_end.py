@@ -1,0 +1,145 @@
+"""One of a bridge's two members: what its engine has told of the room that it is in. Loop only."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from appliance.core.bridges import Side, Told, Way, told_by
+from appliance.core.controls import Door
+from appliance.core.lamps import LinkPhase
+from appliance.core.roster import Member
+from appliance.rooms import contract
+from appliance.rooms.contract import Engine, RoomEvent
+
+ECHO = 2.0
+"""Seconds after a recording that this bridge announced for which the room may still say that it is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndSettings:
+    """One side of a bridge."""
+
+    engine: Engine
+    room: str
+    """As people call it."""
+    identity: str
+    """By which the room knows the bridge's member."""
+    digest: str
+    """Of the room's address, for core/bridges.py."""
+    kind: str = "hosted"
+    """The engine's name."""
+    frame_ms: int = 20
+    """Of what is sent there."""
+
+
+class End:
+    """What is known of one side."""
+
+    def __init__(self, side: Side, settings: EndSettings) -> None:
+        self.side: Side = side
+        self.settings = settings
+        self.engine = settings.engine
+        self.phase = LinkPhase.STARTING
+        self.why = ""
+        self.members: dict[str, Member] = {}
+        self.speaking: frozenset[str] = frozenset()
+        self.recorded_since: float | None = None
+        """When the room said that it is recorded, loop time; None: it is not."""
+        self.announces = False
+        """This side says in its room that it is recorded, because the other room is."""
+        self._told_until = -ECHO
+        self._admin = False
+
+    def take(self, event: RoomEvent, now: float) -> bool:
+        """Note an event; False for one that stays in its room."""
+        match event:
+            case contract.PhaseChanged(phase, why):
+                self.phase, self.why = phase, why
+                if phase is not LinkPhase.IN_ROOM:
+                    self.members.clear()
+                    self.speaking = frozenset()
+            case contract.MemberChanged(member):
+                self.members[member.id] = member
+            case contract.MemberLeft(who):
+                self.members.pop(who, None)
+            case contract.Levels(_, speaking):
+                self.speaking = speaking
+            case contract.MutedByAdmin():
+                self._admin = True
+            case contract.AdminMuteLifted():
+                self._admin = False
+            case contract.Recording(on):
+                self._recording(on, now)
+            case _:  # knocks, hands and doors stay in their room (docs/bridges.md)
+                return False
+        return True
+
+    def _recording(self, on: bool, now: float) -> None:
+        if not on:
+            self.recorded_since = None
+            self._told_until = -ECHO
+        elif self.recorded_since is None:
+            self.recorded_since = now
+
+    @property
+    def here(self) -> bool:
+        """Whether it is in its room."""
+        return self.phase is LinkPhase.IN_ROOM
+
+    @property
+    def muted(self) -> bool:
+        """Whether an admin of this room has muted the bridge here: nothing of the other room may be said in it."""
+        own = self.members.get(self.settings.identity)
+        return self._admin or (own is not None and own.admin_muted)
+
+    @property
+    def others(self) -> list[Member]:
+        """Who is in the room, but for the bridge."""
+        return [member for who, member in self.members.items() if who != self.settings.identity and member.joined]
+
+    @property
+    def heard(self) -> frozenset[str]:
+        """Who of them speaks."""
+        return self.speaking - {self.settings.identity}
+
+    @property
+    def bridges(self) -> list[tuple[Side, Way]]:
+        """What other bridges tell in this room."""
+        return [told for member in self.others if (told := told_by(member)) is not None]
+
+    def recorded_by_others(self, now: float) -> bool:
+        """Whether somebody in this room records it, as far as can be told: not only because this side said so."""
+        is_echo = self.announces or now - self._told_until < ECHO
+        return self.recorded_since is not None and not is_echo
+
+    def announce(self, on: bool, now: float) -> None:
+        """Say, or say no more, that the room is recorded."""
+        if self.announces and not on:
+            self._told_until = now
+        self.announces = on
+
+    def report(self, reasons: Iterable[str], level: float, told: Told, limited: str) -> None:
+        """Tell the room how the bridge is.
+
+        :param reasons: why nothing of the other room is said here.
+        :param level: of what is said there of this room, dBov.
+        :param limited: what the bridge cannot do, or "".
+        """
+        closed = tuple(reasons)
+        lamps = {
+            "mic": "steady" if closed else "off",
+            "room": "slow" if "away" in closed else "steady",
+            "speak": "off",
+            "fault": "slow" if limited else "off",
+        }
+        self.engine.report_site(
+            contract.SiteReport(
+                gate_open=not closed,
+                reasons=closed,
+                door=Door.OPEN,
+                lamps=lamps,
+                loudspeaker=level,
+                recording=self.announces,
+                extra={"limited": limited} if limited else {},
+                bridge=told,
+            )
+        )
