@@ -40,9 +40,11 @@ _FAULTS: Mapping[int, tuple[FaultKind, str]] = {
 class Lost(Exception):
     """A stay in the room ended, or did not begin. ``str()`` is one sentence without secrets."""
 
-    def __init__(self, fault: Fault, why: str, *, token_refused: bool = False) -> None:
+    def __init__(self, fault: Fault, why: str, *, token_refused: bool = False, for_good: bool = False) -> None:
         super().__init__(why)
         self.fault = fault
+        self.for_good = for_good
+        """Asking again would undo what somebody did on purpose."""
         self.token_refused = token_refused
         """Another token might be accepted."""
 

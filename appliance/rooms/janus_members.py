@@ -1,0 +1,308 @@
+"""Who is in an AudioBridge room and who talks, by what the plugin tells; and what this member tells of itself."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from appliance.core.levels import Smoother
+from appliance.core.loss import USUAL
+from appliance.core.protocol import MOST_MEMBERS
+from appliance.core.roster import Member
+from appliance.core.units import SILENCE
+from appliance.rooms import contract
+from appliance.rooms.contract import RoomEvent
+from appliance.rooms.janus_messages import Participant
+from appliance.rooms.janus_names import Shown, shown
+
+_HOLD = 1.5
+"""Seconds that speaking goes on after the last sound (UX.md, "The bar")."""
+_ATTACK, _RELEASE = 0.05, 0.25
+
+_DEEP, _SHALLOW = 3, 2
+"""Packets that the plugin holds back of a member that talks, and that is muted: growing, it fills its buffer anew."""
+
+
+class Roomful:
+    """The participants of one stay, or of several; makes events of what changes. Loop only.
+
+    Members go by their identity. Where two participants have the same, the later one counts: the other is a session that
+    was cut off, or is about to leave.
+
+    :param own: how this member is shown now.
+    """
+
+    def __init__(self, own: Callable[[], Member]) -> None:
+        self._own = own
+        self._id = 0
+        self._there: dict[int, tuple[Participant, Shown]] = {}
+        """In the order in which they came."""
+        self._members: dict[str, Member] = {}
+        self._former: set[int] = set()
+        """Participants with our identity that were there before us."""
+        self._talk: dict[int, float] = {}
+        """Who talks, and until when those do who have stopped."""
+        self._levels: dict[str, float] = {}
+        self._speaking: frozenset[str] = frozenset()
+        self._smoother = Smoother(_ATTACK, _RELEASE)
+        self.replaced = False
+        """Somebody with our identity came after us."""
+
+    @property
+    def own_id(self) -> int:
+        """Which participant we are; 0: none."""
+        return self._id
+
+    # ---- who is there
+
+    def joined(self, own_id: int, others: Iterable[Participant]) -> Iterator[RoomEvent]:
+        """We came in as ``own_id``."""
+        self._id, self.replaced = own_id, False
+        there = {one.id: (one, shown(one)) for one in others if one.id != own_id}
+        self._former = {ident for ident, (_, who) in there.items() if who.identity == self._own().id}
+        yield from self._now(there)
+
+    def listed(self, participants: Iterable[Participant]) -> Iterator[RoomEvent]:
+        """These are there now, after a time in which nobody told."""
+        there = {one.id: (one, shown(one)) for one in participants}
+        if there.pop(self._id, None) is None:
+            self._id = 0
+        self._look_for_another(there)
+        yield from self._now(there)
+
+    def changed(self, participants: Iterable[Participant]) -> Iterator[RoomEvent]:
+        """These came, or are otherwise now. Of ourselves nothing is read here: see :class:`Own`."""
+        for one in participants:
+            if one.id == self._id or (one.id not in self._there and len(self._there) >= MOST_MEMBERS):
+                continue
+            before, who = self._there.get(one.id), shown(one)
+            if before is not None and before[1].identity != who.identity:
+                yield from self.left(one.id)
+                before = None
+            self._there[one.id] = one, who
+            self._look_for_another({one.id: (one, who)})
+            self._hears(one)
+            yield from self._tell(who.identity)
+            if who.knocks and before is not None and not before[1].knocks:
+                yield contract.Knocked(who.name)
+
+    def left(self, ident: int) -> Iterator[RoomEvent]:
+        """One is gone."""
+        gone = self._there.pop(ident, None)
+        self._former.discard(ident)
+        self._talk.pop(ident, None)
+        if gone is not None:
+            yield from self._tell(gone[1].identity)
+
+    def own_changed(self) -> Iterator[RoomEvent]:
+        """We are shown otherwise."""
+        if self._id:
+            yield from self._tell(self._own().id)
+
+    def empty(self) -> Iterator[RoomEvent]:
+        """We are out of the room: nobody is in it as far as we know."""
+        self._id = 0
+        self._there.clear()
+        self._former.clear()
+        yield from self.silence()
+        for who in list(self._members):
+            yield from self._tell(who)
+
+    def _now(self, there: Mapping[int, tuple[Participant, Shown]]) -> Iterator[RoomEvent]:
+        self._there = dict(there)
+        self._talk = {ident: until for ident, until in self._talk.items() if ident in there}
+        for one, _ in there.values():
+            self._hears(one)
+        for who in [*self._members, self._own().id, *(who.identity for _, who in there.values())]:
+            yield from self._tell(who)
+
+    def _look_for_another(self, there: Mapping[int, tuple[Participant, Shown]]) -> None:
+        own = self._own().id
+        if any(who.identity == own and ident not in self._former for ident, (_, who) in there.items()):
+            self.replaced = True
+
+    def _tell(self, identity: str) -> Iterator[RoomEvent]:
+        """What is to be told of a member now, if anything is."""
+        before, now = self._members.get(identity), self._member(identity)
+        if now == before:
+            return
+        if now is not None:
+            self._members[identity] = now
+            yield contract.MemberChanged(now)
+        else:
+            self._members.pop(identity)
+            self._levels.pop(identity, None)
+            yield contract.MemberLeft(identity)
+
+    def _member(self, identity: str) -> Member | None:
+        own = self._own()
+        if identity == own.id:
+            return own if self._id else None
+        found = next((both for both in reversed(self._there.values()) if both[1].identity == identity), None)
+        return found and found[1].member(muted=found[0].muted, connecting=not found[0].setup)
+
+    # ---- who talks
+
+    def talks(self, ident: int, now: float, *, on: bool) -> None:
+        """The plugin tells who begins and who has stopped, by the levels that each sends."""
+        if ident == self._id or ident in self._there:
+            self._talk[ident] = float("inf") if on else now + _HOLD
+
+    def _hears(self, one: Participant) -> None:
+        """Of who is muted while talking nobody tells that it has stopped."""
+        if one.muted:
+            self._talk.pop(one.id, None)
+        elif one.talking:
+            self._talk.setdefault(one.id, float("inf"))
+
+    def heard(self, level: float, now: float) -> Iterator[RoomEvent]:
+        """Some ten times a second: what is heard of the whole room, dBov. It is the level of those who speak.
+
+        Only a whole decibel is a change.
+        """
+        own = self._own()
+        self._talk = {ident: until for ident, until in self._talk.items() if until > now}
+        smooth = float(round(self._smoother.update(level, now)))
+        speaking = {who.identity for ident in self._talk if (both := self._there.get(ident)) for who in [both[1]]}
+        levels = {who: smooth if who in speaking else SILENCE for who in {*speaking, *self._levels}}
+        if self._id in self._talk and not own.muted:
+            speaking.add(own.id)  # how loud it is where we are, the mix does not tell
+        news = {who: one for who, one in levels.items() if self._levels.get(who) != one}
+        if news or speaking != self._speaking:
+            self._speaking = frozenset(speaking)
+            self._levels = {who: one for who, one in levels.items() if one > SILENCE}
+            yield contract.Levels(news, self._speaking)
+
+    def silence(self) -> Iterator[RoomEvent]:
+        """The room is not heard any more: nobody's meter may stand still at a level."""
+        self._talk.clear()
+        if self._levels or self._speaking:
+            yield contract.Levels(dict.fromkeys(self._levels, SILENCE), frozenset())
+        self._levels, self._speaking = {}, frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the plugin knows of us."""
+
+    muted: bool
+    display: str
+
+
+class Own:
+    """How this member is, and what of it the plugin has still to be told. Loop only.
+
+    An admin's mute is obeyed: the plugin would let any member undo it, and ours does so only when its gate was closed
+    meanwhile and a hand has opened it.
+
+    :param changed: called when there may be something to tell.
+    """
+
+    def __init__(self, who: Shown, changed: Callable[[], None]) -> None:
+        self.who = who
+        self._changed = changed
+        self._open = False
+        self._admin = False
+        self._obeyed = False
+        """The gate was seen closed since an admin muted us."""
+        self._room_muted = False
+        self._told: _Told | None = None
+        self._unsure = False
+        """What was told last may not have arrived."""
+
+    @property
+    def muted(self) -> bool:
+        """Whether the room is to know us muted."""
+        return self._admin or not self._open
+
+    def member(self) -> Member:
+        """As the roster shows us."""
+        return self._shown().member(muted=self.muted, connecting=False)
+
+    def _shown(self) -> Shown:
+        return replace(self.who, by_admin=self._admin)
+
+    # ---- what happens here
+
+    def report(self, *, gate_open: bool) -> Iterator[RoomEvent]:
+        """The gate stands so. Who opens it while everybody is muted is told again: nobody would hear them."""
+        opens, self._open = gate_open and not self._open, gate_open
+        self._obeyed = self._obeyed or not gate_open
+        if gate_open and self._admin and self._obeyed:
+            self._admin = False
+        if opens and self._room_muted:
+            yield from self._muted_by_admin()
+        self._changed()
+
+    def show(self, *, hand: bool | None = None, knocks: bool | None = None) -> None:
+        """The hand is up or not, or we knock or have knocked."""
+        self.who = replace(
+            self.who,
+            hand=self.who.hand if hand is None else hand,
+            knocks=self.who.knocks if knocks is None else knocks,
+        )
+        self._changed()
+
+    # ---- what an admin does
+
+    def set_by_admin(self, *, muted: bool) -> Iterator[RoomEvent]:
+        """Somebody else changed whether the plugin lets us be heard: of our own changes it does not tell us."""
+        if self._told is not None:
+            self._told = replace(self._told, muted=muted)
+        yield from self._muted_by_admin() if muted else self._lifted()
+        self._changed()
+
+    def listed(self, *, muted: bool) -> Iterator[RoomEvent]:
+        """We were away, and this is what the plugin knows of us now."""
+        if self._told is None or muted == self._told.muted:
+            return
+        if self._unsure:
+            self._told, self._unsure = replace(self._told, muted=muted), False
+            self._changed()
+        else:
+            yield from self.set_by_admin(muted=muted)
+
+    def room_muted(self, *, on: bool) -> Iterator[RoomEvent]:
+        """Everybody was muted, or that is over."""
+        self._room_muted = on
+        yield from self._muted_by_admin() if on else self._lifted()
+        self._changed()
+
+    def _muted_by_admin(self) -> Iterator[RoomEvent]:
+        self._admin, self._obeyed = True, not self._open
+        yield contract.MutedByAdmin("")
+
+    def _lifted(self) -> Iterator[RoomEvent]:
+        if self._admin and not self._room_muted:
+            self._admin = False
+            yield contract.AdminMuteLifted()
+
+    # ---- what the plugin is told
+
+    def joining(self) -> dict[str, Any]:
+        """How we join: muted, whatever the gate is; :meth:`next` tells the rest once we are heard."""
+        self._room_muted = self._unsure = False
+        self._told = _Told(muted=True, display=self._shown().display())
+        # By itself the plugin waits two seconds until it says that somebody talks, and starts with a longer buffer.
+        return {
+            "muted": True,
+            "display": self._told.display,
+            "prebuffer": _SHALLOW,
+            "audio_active_packets": 10,
+            "audio_level_average": 40,
+            "expected_loss": USUAL.expected_loss,
+        }
+
+    def next(self) -> dict[str, Any] | None:
+        """What is to be told now, which counts as told then; None: nothing."""
+        now, before = _Told(self.muted, self._shown().display()), self._told
+        if before is None or now == before:
+            return None
+        self._told = now
+        what: dict[str, Any] = {"display": now.display} if now.display != before.display else {}
+        if now.muted != before.muted:
+            what |= {"muted": now.muted, "prebuffer": _SHALLOW if now.muted else _DEEP}
+        return what
+
+    def unanswered(self) -> None:
+        """Of what was told last nobody knows whether it arrived."""
+        self._unsure = True
