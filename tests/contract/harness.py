@@ -16,7 +16,10 @@ from appliance.core.roster import Role
 from appliance.rooms.contract import Capabilities, Engine
 from tests.contract.rig import Rig
 
-SERVERS: Mapping[str, str] = {"hosted": "tests.contract.hosted_harness:HostedServer"}
+SERVERS: Mapping[str, str] = {
+    "hosted": "tests.contract.hosted_harness:HostedServer",
+    "janus": "tests.contract.janus_harness:JanusServer",
+}
 """Each engine's :class:`Server`, imported when it is used: what it needs may be missing."""
 
 EXPECTED: Mapping[str, Capabilities] = {
@@ -33,6 +36,20 @@ EXPECTED: Mapping[str, Capabilities] = {
         recording=True,
         bundles=True,
         most_members=2048,
+    ),
+    "janus": Capabilities(
+        real_levels=False,  # its AudioBridge tells who talks, and not how loud
+        audio_per_member=False,  # it sends one mix
+        hands=True,
+        knocks=True,
+        admin_mute=True,
+        mute_enforced=False,  # it lets a member undo an admin's mute; ours obeys
+        asks=False,  # version 1.1.2 has no messages between participants, and one text for each: what it is shown as
+        doors=False,
+        reports=False,
+        recording=False,  # it tells nobody that a room is recorded
+        bundles=False,
+        most_members=300,  # it encodes for each: 70 to 95 a core
     ),
 }
 """What each engine has to claim. Claiming less fails; whoever finds that an engine can do less changes it here, with why."""
@@ -52,7 +69,11 @@ class Pace:
     """Until the others are told that somebody left."""
 
 
-PACES: Mapping[str, Pace] = {"hosted": Pace()}
+PACES: Mapping[str, Pace] = {
+    "hosted": Pace(),
+    # Its mixer holds back three packets of each member, and its encoder has a tail.
+    "janus": Pace(settles=0.6, back=5.0),
+}
 
 
 class Mutations(Protocol):
