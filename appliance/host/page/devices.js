@@ -265,11 +265,12 @@ class DevicesPage {
 		if (entry) this.#card?.show(entry, now);
 	}
 
-	/** In the room of the device that is looked at; with several rooms and none of them meant, the first. */
+	/** Into one of the rooms that one is an admin of; at first the one of the device that is looked at is meant. */
 	async #add() {
 		const loaded = await lazy("enrol.js");
-		const feed = this.#fleet.find(this.#device)?.feed ?? this.#fleet.rooms[0];
-		if (loaded && feed) loaded.openEnrol(this.#house, { room: feed.room, token: () => feed.token });
+		const rooms = this.#fleet.rooms.map((feed) => ({ room: feed.room, title: feed.model.title, token: () => feed.token }));
+		const seen = this.#fleet.find(this.#device) ?? this.#fleet.entries[0];
+		if (loaded && rooms.length) loaded.openEnrol(this.#house, rooms, seen?.feed.room);
 	}
 }
 

@@ -21,20 +21,41 @@ function download(text, name) {
 	setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-/** Open the dialog for the room that `house` is about, or for another one. @param {House} house @param {import("./ask.js").Place} [place] */
-export function openEnrol(house, place = house) {
-	new Enrol(house, place).open();
+/** @typedef {import("./ask.js").Place & {title?: string}} Room that a device may come into */
+
+/**
+ * Open the dialog for the room that `house` is about, or for others: then it offers the choice.
+ * @param {House} house @param {Room[]} [rooms] @param {string} [chosen] which of them is meant at first
+ */
+export function openEnrol(house, rooms = [house], chosen = rooms[0].room) {
+	new Enrol(house, rooms, chosen).open();
 }
 
 class Enrol {
 	#house;
-	#place;
+	#rooms;
+	#room;
 	#body = h("div", { class: "admin" });
 
-	/** @param {House} house @param {import("./ask.js").Place} place */
-	constructor(house, place) {
+	/** @param {House} house @param {Room[]} rooms @param {string} chosen */
+	constructor(house, rooms, chosen) {
 		this.#house = house;
-		this.#place = place;
+		this.#rooms = rooms;
+		this.#room = this.#find(chosen);
+	}
+
+	/** @param {string} id @returns {Room} */
+	#find(id) {
+		return this.#rooms.find(({ room }) => room === id) ?? this.#rooms[0];
+	}
+
+	/** What a room is called; by its id too where two are called the same. @param {Room} room */
+	#titleOf({ room, title = room }) {
+		return this.#rooms.some((other) => other.title === title && other.room !== room) ? `${title} (${room})` : title;
+	}
+
+	get #offersChoice() {
+		return this.#rooms.length > 1;
 	}
 
 	async open() {
@@ -44,29 +65,30 @@ class Enrol {
 		this.#form();
 	}
 
-	/** Who asks to be let in stands below the form. @param {HTMLElement} section */
+	/** Who asks to be let in, into whichever room, stands below the form. @param {HTMLElement} section */
 	async #look(section) {
-		const { asking } = await ask(this.#place, "devices").catch(() => ({ asking: [] }));
-		if (!asking.length) return;
-		const rows = asking.map((/** @type {any} */ device) => this.#row(device));
+		const told = await Promise.all(this.#rooms.map((room) => ask(room, "devices").catch(() => ({ asking: [] }))));
+		const rows = this.#rooms.flatMap((room, n) => told[n].asking.map((/** @type {any} */ device) => this.#row(device, room)));
+		if (!rows.length) return;
 		const title = h("h3", { class: "label" }, t("enrol.asking"));
 		section.append(title, h("ul", {}, ...rows), h("p", { class: "second" }, t("enrol.compare")));
 		section.hidden = false;
 	}
 
-	/** @param {{id: string, name: string, key: string, replaces: boolean}} device */
-	#row(device) {
+	/** @param {{id: string, name: string, key: string, replaces: boolean}} device @param {Room} room */
+	#row(device, room) {
 		const words = h("div", {}, h("bdi", { class: "line" }, device.name), h("code", {}, device.key));
+		if (this.#offersChoice) words.append(h("span", { class: "second" }, t("enrol.into", { room: isolated(this.#titleOf(room)) })));
 		if (device.replaces) words.append(h("span", { class: "second" }, t("enrol.replaces", { id: device.id })));
 		const key = h("button", { class: "key", type: "button" }, t("enrol.letIn"));
-		key.onclick = () => this.#letIn(device, key);
+		key.onclick = () => this.#letIn(device, room, key);
 		return h("li", { class: "field" }, words, key);
 	}
 
-	/** @param {{id: string, name: string, key: string}} device @param {HTMLButtonElement} key */
-	async #letIn(device, key) {
+	/** @param {{id: string, name: string, key: string}} device @param {Room} room @param {HTMLButtonElement} key */
+	async #letIn(device, room, key) {
 		key.disabled = true;
-		const words = await ask(this.#place, `devices/${encodeURIComponent(device.id)}/admit`, { key: device.key }).then(
+		const words = await ask(room, `devices/${encodeURIComponent(device.id)}/admit`, { key: device.key }).then(
 			() => t("enrol.comes", { name: isolated(device.name) }),
 			sentence,
 		);
@@ -76,20 +98,30 @@ class Enrol {
 		this.#house.say(words);
 	}
 
+	/** Which room it is for. @returns {HTMLElement[]} nothing where there is only one */
+	#choice() {
+		if (!this.#offersChoice) return [];
+		const select = h("select", {}, ...this.#rooms.map((room) => h("option", { value: room.room }, this.#titleOf(room))));
+		select.value = this.#room.room;
+		select.onchange = () => void (this.#room = this.#find(select.value));
+		return [h("label", { class: "entry" }, h("span", {}, t("enrol.room")), select)];
+	}
+
 	#form() {
 		const name = textField("enrol.name", { required: "", maxlength: 64 });
 		const ssid = textField("enrol.wifi", { maxlength: 32 });
 		const password = textField("enrol.password", { type: "password", maxlength: 63, autocomplete: "new-password" });
 		const wrong = h("p", { class: "wrong", role: "alert" });
 		const make = h("button", { class: "key" }, t("enrol.make"));
-		const form = h("form", {}, name.node, ssid.node, password.node, h("p", { class: "second" }, t("enrol.stays")), wrong, make);
+		const form = h("form", {}, name.node, ...this.#choice(), ssid.node, password.node, h("p", { class: "second" }, t("enrol.stays")), wrong, make);
 		form.onsubmit = async (event) => {
 			event.preventDefault();
 			make.disabled = true;
 			const wanted = name.input.value.trim();
 			try {
-				const made = await ask(this.#place, "devices", { name: wanted, url: location.origin });
-				this.#done(made, wanted, made.toml + wifi(ssid.input.value, password.input.value));
+				const room = this.#room;
+				const made = await ask(room, "devices", { name: wanted, url: location.origin });
+				this.#done(made, wanted, room, made.toml + wifi(ssid.input.value, password.input.value));
 			} catch (error) {
 				setText(wrong, sentence(error));
 				make.disabled = false;
@@ -99,10 +131,11 @@ class Enrol {
 		name.input.focus();
 	}
 
-	/** @param {{id: string, expires: number}} made @param {string} name @param {string} text of the file */
-	#done(made, name, text) {
+	/** @param {{id: string, expires: number}} made @param {string} name @param {Room} room @param {string} text of the file */
+	#done(made, name, room, text) {
 		const save = () => download(text, "kontor.toml");
-		const words = h("b", {}, t("enrol.made", { name: isolated(name) }));
+		const word = this.#offersChoice ? "enrol.madeFor" : "enrol.made";
+		const words = h("b", {}, t(word, { name: isolated(name), room: isolated(this.#titleOf(room)) }));
 		const then = h("p", {}, t("enrol.then", { time: timeWords(made.expires, this.#house.time()) }));
 		const again = h("button", { class: "key", type: "button", onclick: save }, t("enrol.again"));
 		const another = h("button", { class: "key", type: "button", onclick: () => this.#form() }, t("enrol.another"));

@@ -11,7 +11,7 @@ from tests.host.page.visits import Visit, visiting
 async def open_room(visit: Visit) -> None:
     """Open the sheet of the room."""
     await visit.page.locator("#settings").click()
-    await visit.page.get_by_role("button", name="This room").click()
+    await visit.page.get_by_role("button", name="This room", exact=True).click()
     await visit.page.get_by_role("dialog", name="This room").wait_for()
 
 
@@ -21,7 +21,7 @@ async def test_whoever_is_no_admin_is_offered_none_of_it(visit: Visit) -> None:
     assert not await visit.page.locator("#link").is_visible()
     await visit.page.locator("#settings").click()
     await visit.page.get_by_role("dialog", name="Settings").wait_for()
-    assert await visit.page.get_by_role("button", name="This room").count() == 0
+    assert await visit.page.get_by_role("button", name="This room", exact=True).count() == 0
 
 
 @visiting(host=admin)
@@ -157,7 +157,7 @@ async def test_the_sheet_is_not_wider_than_the_window(visit: Visit, width: int) 
         await visit.page.locator("dialog").get_by_text("Settings").click()
     else:
         await visit.page.locator("#settings").click()
-    await visit.page.get_by_role("button", name="This room").click()
+    await visit.page.get_by_role("button", name="This room", exact=True).click()
     await visit.page.locator("dialog li", has_text="Gus Berg").wait_for()
     dialog = visit.page.locator("dialog")
     assert await dialog.evaluate("d => d.scrollWidth <= d.clientWidth && d.getBoundingClientRect().right <= innerWidth")

@@ -3,7 +3,9 @@
 import tomllib
 from pathlib import Path
 
-from tests.host.page.mock_host import MockHost, site
+from tests.host.page.fleet import ADMIN, HERE, fleet, look, reported
+from tests.host.page.mock_host import MockHost, member, site
+from tests.host.page.test_menu import HOSTILE
 from tests.host.page.visits import Visit, visiting
 
 KEY = "1a2b 3c4d 5e6f 7081 92a3 b4c5 d6e7 f809"
@@ -21,7 +23,7 @@ def _asking(host: MockHost) -> None:
 
 async def open_dialog(visit: Visit) -> None:
     await visit.page.locator("#settings").click()
-    await visit.page.locator("dialog .key", has_text="This room").click()
+    await visit.page.get_by_role("button", name="This room", exact=True).click()
     await visit.page.locator("dialog .key", has_text="Add a device").click()
     await visit.wait_text("dialog h2", "Add a device")
 
@@ -88,7 +90,7 @@ async def test_who_asks_is_let_in_by_its_key(visit: Visit) -> None:
     await visit.host.push({"type": "device_asks", "device": {"id": "attic", "name": "Attic"}})
     await visit.wait_text("#toast span", "Attic bittet um Einlass: Einstellungen, Dieser Raum, Gerät hinzufügen.")
     await visit.page.locator("#settings").click()
-    await visit.page.locator("dialog .key", has_text="Dieser Raum").click()
+    await visit.page.get_by_role("button", name="Dieser Raum", exact=True).click()
     await visit.page.locator("dialog .key", has_text="Gerät hinzufügen").click()
     await visit.wait_text("dialog li code", KEY)
     assert await visit.text("dialog li .second") == "Tritt an die Stelle von attic."
@@ -104,6 +106,105 @@ async def test_others_see_nothing_of_it(visit: Visit) -> None:
     await visit.host.change("hamburg", site=site() | {"key": "1a2b 3c4d"})
     await visit.page.locator("#settings").click()
     await visit.page.get_by_role("dialog", name="Settings").wait_for()
-    assert await visit.page.locator("dialog .key", has_text="This room").count() == 0
+    assert await visit.page.get_by_role("button", name="This room", exact=True).count() == 0
     assert not await visit.page.locator("#device-add").is_visible()
     assert not await visit.page.locator(".print").is_visible()
+
+
+# ---- on the devices page, for whoever looks after several rooms
+
+
+def _rooms(host: MockHost) -> None:
+    fleet(host)
+    host.title = "Hamburg office"
+    annex = host.add("annex", "Annex", [member("annex-box", "Annex box", 3, 3, kind="site", site=reported())])
+    twin = host.add("annex-2", "Annex", [member("twin-box", "Twin box", 4, 3, kind="site", site=reported())])
+    for room in (annex, twin):
+        room.you = dict(ADMIN)
+    twin.asking = ASKING
+    lobby = host.add("lobby", "Lobby", [])
+    lobby.you = {"id": "mira", "name": "Mira Koch", "role": "speaker", "kind": "person"}
+
+
+async def choices(visit: Visit) -> tuple[list[str], str]:
+    """The rooms that are offered, and the chosen one."""
+    room = visit.page.get_by_role("dialog").get_by_role("combobox", name="Room")
+    return await room.locator("option").all_text_contents(), await room.evaluate("s => s.selectedOptions[0].text")
+
+
+@visiting(host=_rooms, **HERE)
+async def test_whoever_looks_after_several_rooms_chooses_one_of_them(visit: Visit) -> None:
+    annex, twin, lobby = visit.host.others
+    await look(visit, "/devices/annex-box")
+    await visit.page.get_by_role("button", name="Add a device").click()
+    await visit.page.get_by_role("combobox", name="Room").wait_for()
+    offered = ["Hamburg office", "Annex (annex)", "Annex (annex-2)"]
+    assert await choices(visit) == (offered, "Annex (annex)"), (
+        "that of the device that is looked at, and none of others"
+    )
+    await visit.page.get_by_label("Name of the device").fill("Attic")
+    await visit.page.get_by_role("combobox", name="Room").select_option("Hamburg office")
+    assert await made(visit, "Make the file") == "schema = 1\n"
+    assert [asked["path"] for asked in visit.host.devices_asked] == ["/rooms/studio/devices"]
+    await visit.wait_text(
+        "dialog b", "kontor.toml for \u2068Attic\u2069 is made, for the room \u2068Hamburg office\u2069."
+    )
+    await visit.page.get_by_role("button", name="Another device").click()
+    assert (await choices(visit))[1] == "Hamburg office", "the next one most likely goes there too"
+    await visit.page.get_by_role("combobox", name="Room").select_option("Annex (annex-2)")
+    await visit.page.get_by_label("Name of the device").fill("Cellar")
+    await made(visit, "Make the file")
+    assert [asked["name"] for asked in twin.devices_asked] == ["Cellar"]
+    assert annex.devices_asked == lobby.devices_asked == []
+    assert await visit.shifts() == []
+
+
+@visiting(host=_rooms, **HERE)
+async def test_who_asks_in_any_of_the_rooms_is_let_in_there(visit: Visit) -> None:
+    twin = visit.host.others[1]
+    await look(visit)
+    await visit.page.get_by_role("button", name="Add a device").click()
+    row = visit.page.get_by_role("dialog").get_by_role("listitem").filter(has_text="Attic")
+    await row.get_by_text("Into the room \u2068Annex (annex-2)\u2069").wait_for()
+    await row.get_by_role("button", name="Let in").click()
+    await row.get_by_text("comes within half a minute").wait_for()
+    assert twin.devices_asked == [{"path": "/rooms/annex-2/devices/attic/admit", "key": KEY}]
+    assert visit.host.devices_asked == []
+
+
+def _one_of_two(host: MockHost) -> None:
+    fleet(host)
+    lobby = host.add("lobby", "Lobby", [])
+    lobby.you = {"id": "mira", "name": "Mira Koch", "role": "speaker", "kind": "person"}
+
+
+@visiting(host=_one_of_two, **HERE)
+async def test_who_looks_after_one_room_has_no_choice_to_make(visit: Visit) -> None:
+    await look(visit)
+    await visit.page.get_by_role("button", name="Add a device").click()
+    await visit.page.get_by_label("Name of the device").fill("Attic")
+    assert await visit.page.get_by_role("dialog").get_by_role("combobox").count() == 0
+    await made(visit, "Make the file")
+    assert [asked["path"] for asked in visit.host.devices_asked] == ["/rooms/studio/devices"]
+
+
+def _strange_rooms(host: MockHost) -> None:
+    fleet(host)
+    for number, title in enumerate(HOSTILE.values()):
+        room = host.add(f"r{number}", title, [])
+        room.you, room.asking = dict(ADMIN), ASKING
+
+
+@visiting(host=_strange_rooms, width=320, height=740, **HERE)
+async def test_rooms_of_any_title_are_text_and_fit(visit: Visit) -> None:
+    await look(visit)
+    await visit.page.get_by_role("link", name="All devices").click()
+    await visit.page.get_by_role("button", name="Add a device").click()
+    await visit.page.get_by_role("combobox", name="Room").wait_for()
+    offered, _ = await choices(visit)
+    assert len(offered) == 1 + len(HOSTILE)
+    dialog = visit.page.get_by_role("dialog")
+    assert await dialog.evaluate("d => d.scrollWidth <= d.clientWidth && d.getBoundingClientRect().right <= innerWidth")
+    assert await dialog.locator("option *, li :is(img, b)").count() == 0
+    assert await dialog.locator("li").evaluate_all("rows => rows.every(row => row.scrollWidth <= row.clientWidth)")
+    assert await dialog.get_by_role("button", name="Let in").count() == len(HOSTILE)
