@@ -1,0 +1,221 @@
+"""An account of Telegram, by Telethon: one connection, requests, updates; and what is wrong when one is refused.
+
+Telethon's own ways of coming back, of waiting and of logging are off: core/reconnect.py decides when to try again, and what
+Telethon writes may hold keys. A session that is not accepted any more is told by the first request.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from telethon import TelegramClient, errors, events
+from telethon.network import ConnectionTcpFull
+from telethon.sessions import StringSession
+from telethon.tl import functions as f
+from telethon.tl import types as t
+
+from appliance import __version__
+from appliance.core.reconnect import Fault, FaultKind
+from appliance.rooms.signalling import Lost
+
+_CONNECTS = 6
+"""Seconds for TCP."""
+_ANSWERS = 8.0
+"""Seconds for one request, connecting included."""
+_ENDS = 0.5
+
+_AGAIN = "Make a new session with kontor telegram login."
+_UNREACHED = "Telegram does not answer."
+_CUT = "The connection to Telegram was lost."
+_NEWER = "Telegram tells something that this version of Kontor does not know: an update is needed."
+
+_REFUSALS: Mapping[str, tuple[FaultKind, str]] = {
+    "AUTH_KEY_UNREGISTERED": ("refused", f"The Telegram session was ended from another device. {_AGAIN}"),
+    "SESSION_REVOKED": ("refused", f"The Telegram session was ended from another device. {_AGAIN}"),
+    "AUTH_KEY_INVALID": ("refused", f"Telegram does not know this session. {_AGAIN}"),
+    "AUTH_KEY_PERM_EMPTY": ("refused", f"Telegram does not know this session. {_AGAIN}"),
+    "SESSION_EXPIRED": ("refused", f"The Telegram session has expired. {_AGAIN}"),
+    "AUTH_KEY_DUPLICATED": ("refused", f"The Telegram session is used in two places at once, which ends it. {_AGAIN}"),
+    "SESSION_PASSWORD_NEEDED": ("refused", f"The login to Telegram was not finished. {_AGAIN}"),
+    "USER_DEACTIVATED": ("refused", "The Telegram account was deleted."),
+    "USER_DEACTIVATED_BAN": ("refused", "Telegram has banned this account."),
+    "API_ID_INVALID": ("refused", "Telegram does not accept [telegram] api_id and api_hash_file."),
+    "API_ID_PUBLISHED_FLOOD": (
+        "refused",
+        "Telegram does not accept this api_id: it was published. Get one of your own.",
+    ),
+    "UPDATE_APP_TO_LOGIN": ("refused", _NEWER),
+    "USER_BANNED_IN_CHANNEL": ("refused", "The account is banned from this Telegram group."),
+    "CHANNEL_BANNED": ("refused", "The account is banned from this Telegram group."),
+    "USER_KICKED": ("refused", "The account was taken out of this Telegram group."),
+    "CHANNEL_PRIVATE": ("refused", "The account is not a member of this Telegram group, or was taken out of it."),
+    "CHAT_FORBIDDEN": ("refused", "The account is not a member of this Telegram group, or was taken out of it."),
+    "BOT_METHOD_INVALID": ("refused", "This session is a bot's. Voice chats are for accounts of people."),
+    "USERNAME_NOT_OCCUPIED": ("gone", "There is no such Telegram group. See [telegram] group."),
+    "USERNAME_INVALID": ("gone", "There is no such Telegram group. See [telegram] group."),
+    "INVITE_HASH_EXPIRED": ("gone", "This link to a Telegram group is not good any more. See [telegram] group."),
+    "INVITE_HASH_INVALID": ("gone", "This link to a Telegram group is not good. See [telegram] group."),
+    "CHANNEL_INVALID": ("gone", "There is no such Telegram group. See [telegram] group."),
+    "PEER_ID_INVALID": ("gone", "There is no such Telegram group. See [telegram] group."),
+    "GROUPCALL_FORBIDDEN": ("server", "The voice chat has ended, or Telegram does not let this account into it."),
+    "GROUPCALL_INVALID": ("server", "The voice chat has ended."),
+    "GROUPCALL_ALREADY_DISCARDED": ("server", "The voice chat has ended."),
+    "GROUPCALL_JOIN_MISSING": ("server", "Telegram does not know any more that this device is in the voice chat."),
+    "PARTICIPANT_JOIN_MISSING": ("server", "Telegram does not know any more that this device is in the voice chat."),
+    "GROUPCALL_SSRC_DUPLICATE_MUCH": ("server", "Telegram asks to join once more."),
+    "USERS_TOO_MUCH": ("full", "The voice chat is full."),
+}
+"""What Telegram says, by its own names (errors.csv of Telethon), and what that means here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """By what an account is used. Its repr tells nothing."""
+
+    api_id: int
+    api_hash: str = field(repr=False)
+    session: str = field(repr=False)
+    """A StringSession of Telethon, as ``kontor telegram login`` makes it."""
+
+
+class WaitAsked(Lost):
+    """Telegram asks to wait (FLOOD_WAIT)."""
+
+
+def lost_by(error: BaseException) -> Lost:
+    """What ends a stay when a request ended so; its text is ours, never the library's."""
+    if isinstance(error, Lost):
+        return error
+    if isinstance(error, errors.FloodError) and (seconds := float(getattr(error, "seconds", 0))):
+        return WaitAsked(Fault("server", seconds), f"Telegram asks this account to wait for {seconds:.0f} seconds.")
+    if isinstance(error, errors.TypeNotFoundError):
+        return Lost(Fault("server"), _NEWER)
+    if isinstance(error, errors.RPCError):
+        name = name_of(error)
+        kind, why = _REFUSALS.get(name, ("server", f"Telegram refuses ({name})."))
+        return Lost(Fault(kind), why)
+    if isinstance(error, errors.AuthKeyNotFound) or getattr(error, "code", 0) == 404:
+        return Lost(Fault("refused"), _REFUSALS["AUTH_KEY_INVALID"][1])
+    return Lost(Fault("network"), _UNREACHED if isinstance(error, TimeoutError) else _CUT)
+
+
+_NAMES: Mapping[type[BaseException], str] = {
+    cls: name for name, cls in errors.rpcerrorlist.rpc_errors_dict.items() if isinstance(cls, type)
+}
+
+
+def name_of(error: errors.RPCError) -> str:
+    """Telegram's name of a refusal, without numbers."""
+    known = _NAMES.get(type(error))
+    said = str(getattr(error, "message", "") or "") if known is None else known
+    letters = said.replace("_X", "").split()
+    return letters[0] if letters and letters[0].isupper() else type(error).__name__
+
+
+class Account:
+    """One connection of one account. ``updated`` is told each update of a kind in ``kinds``, with who is named in it."""
+
+    def __init__(
+        self, login: Login, updated: Callable[[Any, Mapping[int, Any]], None], kinds: tuple[type, ...]
+    ) -> None:
+        self._updated = updated
+        try:
+            session = StringSession(login.session)
+        except (ValueError, TypeError, OSError):
+            raise Lost(Fault("refused"), f"[telegram] session_file holds no session of Telegram. {_AGAIN}") from None
+        if session.auth_key is None:
+            raise Lost(Fault("refused"), f"[telegram] session_file holds no session of Telegram. {_AGAIN}")
+        self._client = client_of(session, login.api_id, login.api_hash)
+        self._client.add_event_handler(self._take, events.Raw(types=list(kinds)))
+        self.me = 0
+        """The account's own number."""
+
+    async def open(self) -> None:
+        """Connect, and see whether the session is good.
+
+        :raises Lost: it is not, or Telegram is not reached.
+        """
+        with translated():
+            async with asyncio.timeout(_ANSWERS):
+                await self._client.connect()
+        [me] = await self(f.users.GetUsersRequest([t.InputUserSelf()]))
+        self.me = me.id
+
+    async def __call__(self, request: Any) -> Any:
+        """Ask; what Telegram answers.
+
+        :raises Lost: it refuses, does not answer, or the connection is lost.
+        """
+        with translated():
+            async with asyncio.timeout(_ANSWERS):
+                return await self._client(request)
+
+    async def cut(self) -> None:
+        """Wait for the end of the connection. Ends only by raising.
+
+        :raises Lost: it has ended.
+        """
+        with translated():
+            await asyncio.shield(self._client.disconnected)
+        raise Lost(Fault("network"), _CUT)
+
+    async def close(self) -> None:
+        """End the connection."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(_ENDS):
+                await self._client.disconnect()
+
+    async def _take(self, update: Any) -> None:
+        self._updated(update, getattr(update, "_entities", None) or {})
+
+
+@contextlib.contextmanager
+def translated() -> Any:
+    """Whatever Telethon raises is a :class:`Lost`."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise Lost(Fault("network"), _CUT) from None  # it cancels what waits for an answer when the connection ends
+    except (errors.RPCError, errors.AuthKeyNotFound, errors.TypeNotFoundError) as error:
+        raise lost_by(error) from None
+    except (OSError, TimeoutError, BufferError, EOFError, ValueError, errors.SecurityError) as error:
+        raise lost_by(error) from None
+
+
+def client_of(session: StringSession, api_id: int, api_hash: str) -> TelegramClient:
+    """Telethon as it is used here."""
+    return TelegramClient(
+        session,
+        api_id,
+        api_hash,
+        connection=ConnectionTcpFull,
+        timeout=_CONNECTS,
+        request_retries=1,
+        connection_retries=1,
+        retry_delay=0,
+        auto_reconnect=False,
+        sequential_updates=True,
+        flood_sleep_threshold=0,
+        raise_last_call_error=True,
+        device_model="Kontor",
+        system_version="Linux",
+        app_version=__version__,
+        lang_code="en",
+        system_lang_code="en",
+        base_logger=_quiet(),
+    )
+
+
+def _quiet() -> logging.Logger:
+    """A logger that nobody hears, and its children neither."""
+    logger = logging.getLogger("kontor.telegram.library")
+    logger.propagate = False
+    logger.disabled = True
+    logger.setLevel(logging.CRITICAL + 1)
+    return logger

@@ -1,0 +1,316 @@
+"""One stay of the account in the voice chat of its group: find it, join it, watch it. It ends by a :class:`Lost`.
+
+The media connection is not part of it: it is kept through what ends the connection to Telegram, and gone on with when Telegram
+still has us in the voice chat. Telegram tells nobody that media was lost, and ntgcalls only once (FACTS): so Telegram is asked
+whether it still has us, every ten seconds as TDLib does, every four while something is wrong as its desktop program does.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from telethon.tl import types as t
+
+from appliance.core.counters import Counters
+from appliance.core.reconnect import Fault
+from appliance.rooms import contract
+from appliance.rooms.contract import RoomEvent
+from appliance.rooms.signalling import Lost
+from appliance.rooms.telegram_account import Account, Login, WaitAsked
+from appliance.rooms.telegram_call import Call, Chat
+from appliance.rooms.telegram_media import CONNECTS, CONNECTS_SOON
+from appliance.rooms.telegram_shapes import People, record_of
+from appliance.rooms.telegram_sound import Sound
+
+_ASK_EVERY, _ASK_SOON = 10.0, 4.0
+_LOOK_EVERY = 0.1
+_NO_CALL_EVERY = 15.0
+"""Seconds between two looks for a voice chat, besides what Telegram tells by itself."""
+_NAME_EVERY = 1.0
+_EDIT_AGAIN = 10.0
+"""Seconds until something that Telegram refused is asked for again."""
+
+_ENDED = "The voice chat was ended."
+_ELSEWHERE = "The account has joined the voice chat from another device, which took this one's place."
+_OUT = "This device was taken out of the voice chat."
+_NOT_IN = "Telegram does not know any more that this device is in the voice chat."
+_NONE = "No voice chat runs in the Telegram group: somebody has to start one."
+_MAY_NOT = "No voice chat runs in the Telegram group, and this account may not start one: an admin has to."
+MIXED = "The voice chat is too large for levels: Telegram sends its sound mixed, to those who only listen."
+KINDS = (t.UpdateGroupCallParticipants, t.UpdateGroupCall)
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramSettings:
+    """What the engine needs to know."""
+
+    login: Login
+    group: str
+    identity: str
+    """By what this device is known in its own list of members."""
+    name: str
+    create: bool = False
+    """Whether it starts a voice chat when none runs."""
+
+
+@dataclass(slots=True)
+class Wanted:
+    """How this device wants to be seen."""
+
+    muted: bool = True
+    hand: bool = False
+
+    def differs(self, people: People) -> Mapping[str, bool]:
+        """What of it Telegram has to be told next; one thing at a time. Nobody unmutes whom an admin muted."""
+        own = people.own
+        if own.source is None:
+            return {}
+        if self.muted != own.muted and not (own.admin_muted and not self.muted):
+            return {"muted": self.muted}
+        if self.hand != own.hand:
+            return {"raise_hand": self.hand}
+        return {}
+
+
+class Stay:
+    """See above. ``tell`` takes what is news, ``arrived`` is called when the room is entered, with a sentence or ""."""
+
+    def __init__(
+        self,
+        settings: TelegramSettings,
+        people: People,
+        sound: Sound,
+        wanted: Wanted,
+        counters: Counters,
+        tell: Callable[[RoomEvent], None],
+        arrived: Callable[[str], None],
+    ) -> None:
+        self._settings, self._people, self._sound, self._wanted = settings, people, sound, wanted
+        self._counters, self._tell, self._arrived = counters, tell, arrived
+        self._account = Account(settings.login, self._updated, KINDS)
+        self._chat = Chat(self._account, settings.group)
+        self._call: Call | None = None
+        self._trouble: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._news = asyncio.Event()
+        """Something was told of a voice chat."""
+        self.wants = asyncio.Event()
+        """How this device wants to be seen has changed."""
+        self._recorded = False
+
+    async def run(self, held: int | None) -> None:
+        """Be there. Ends only by raising.
+
+        :param held: the voice chat whose media connection is held, by Telegram's number; None: there is none.
+        :raises Lost: it ended, or did not begin.
+        """
+        try:
+            await asyncio.gather(self._account.open(), self._sound.media.start())
+            await self._chat.find()
+            found = await self._found()
+            self._people.begin(self._account.me)
+            self._call = Call(self._account, found, self._people)
+            if not (held == self._call.id and await self._still_in(self._call)):
+                await self._join(self._call)
+            self._take_call(await self._call.people())
+            self._arrived(MIXED if self._call.mixed else "")
+            await self._watch(self._call)
+        finally:
+            self._retrieve_trouble()
+
+    async def end(self) -> None:
+        """The connection to Telegram is of no use any more."""
+        await self._account.close()
+
+    async def leave(self) -> None:
+        """Leave the voice chat in order."""
+        source = self._sound.media.source
+        if self._call is not None and source is not None:
+            await self._call.leave(source)
+
+    @property
+    def call_id(self) -> int | None:
+        """Telegram's number of the voice chat, once it is known."""
+        return self._call.id if self._call is not None else None
+
+    # ---- finding and joining
+
+    async def _found(self) -> Any:
+        """The voice chat; started when there is none and we may, else waited for."""
+        may, told = self._settings.create, ""
+        while (call := await self._chat.call()) is None:
+            why = _NONE
+            if may:
+                try:
+                    return await self._chat.create()
+                except WaitAsked:
+                    raise
+                except Lost:
+                    may, why = False, _MAY_NOT
+            if not told:
+                told = why
+                self._sound.up.allowed = False
+                self._tell(contract.PhaseChanged(contract.LinkPhase.RECONNECTING, why))
+            self._news.clear()
+            await self._or_cut(self._news.wait(), _NO_CALL_EVERY)
+        return call
+
+    async def _or_cut(self, work: Any, seconds: float) -> None:
+        """Wait for ``work``, at most so long.
+
+        :raises Lost: the connection to Telegram is lost meanwhile.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await first_of(work, self._account.cut())
+
+    async def _still_in(self, call: Call) -> bool:
+        source = self._sound.media.source
+        if source is None or self._sound.media.ended.is_set():
+            return False
+        with contextlib.suppress(Lost):
+            return await call.is_in(source)
+        return False
+
+    async def _join(self, call: Call) -> None:
+        self._sound.silence()
+        media = self._sound.media
+        for seconds in (CONNECTS_SOON, CONNECTS_SOON, CONNECTS):
+            await media.start()
+            payload = await media.create()
+            params, source = await call.join(payload, muted=self._wanted.muted)
+            self._sound.up.anew()
+            if await media.connect(params, source, seconds) or call.mixed:
+                break
+        self._counters.add("joins")
+        self._sound.up.allowed = True
+
+    # ---- being there
+
+    async def _watch(self, call: Call) -> None:
+        """Ends only by raising."""
+        await first_of(
+            self._account.cut(),
+            self._media_ended(),
+            self._trouble,
+            self._ask(call),
+            self._look(call),
+            self._be_seen(call),
+            self._name_the_unknown(call),
+        )
+
+    async def _media_ended(self) -> None:
+        await self._sound.media.ended.wait()
+        raise Lost(Fault("server"), self._sound.media.why)
+
+    async def _ask(self, call: Call) -> None:
+        """Whether Telegram still has us there."""
+        pause = _ASK_EVERY
+        while True:
+            await asyncio.sleep(pause)
+            source = self._sound.media.source
+            if source is None:
+                continue
+            pause = _ASK_SOON
+            if not await call.is_in(source):
+                self._sound.media.source = None
+                raise Lost(Fault("server"), _NOT_IN)
+            pause = _ASK_EVERY
+
+    async def _look(self, call: Call) -> None:
+        """Tell what is news of members and levels, ten times a second; ask for the list when something was missed."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            if self._people.stale:
+                self._take_call(await call.people())
+            self.tell_changes()
+
+    def tell_changes(self) -> None:
+        """Tell what is known and was not told."""
+        for event in self._people.changes():
+            if isinstance(event, contract.MemberLeft):
+                self._sound.left(event.id)
+            self._tell(event)
+        levels = self._sound.levels()
+        if levels is not None:
+            self._tell(levels)
+        self.wants.set()
+
+    async def _be_seen(self, call: Call) -> None:
+        """Tell Telegram how this device wants to be seen, whenever that is another way than it has it."""
+        while True:
+            await self.wants.wait()
+            self.wants.clear()
+            what = self._wanted.differs(self._people)
+            if not what:
+                continue
+            if call.mixed and what == {"muted": False}:
+                raise Lost(Fault("server"), "The microphone was opened: the voice chat is joined anew, to speak in it.")
+            try:
+                await call.edit(what)
+            except Lost as lost:
+                if lost.fault.kind not in ("server", "refused"):
+                    raise
+                self._counters.add("edits_refused")
+                await asyncio.sleep(lost.fault.retry_after or _EDIT_AGAIN)
+                self.wants.set()
+
+    async def _name_the_unknown(self, call: Call) -> None:
+        while True:
+            await asyncio.sleep(_NAME_EVERY)
+            unknown, self._sound.unknown = self._sound.unknown, set()
+            if unknown:
+                with contextlib.suppress(WaitAsked):
+                    await call.name(sorted(unknown))
+
+    # ---- what Telegram tells by itself
+
+    def _updated(self, update: Any, entities: Mapping[int, Any]) -> None:
+        self._people.learn(entities.values())
+        self._news.set()
+        call = update.call
+        if self._call is None or call.id != self._call.id:
+            return
+        if isinstance(update, t.UpdateGroupCallParticipants):
+            self._people.update(update.participants, update.version)
+            self._own_place()
+        elif isinstance(call, t.GroupCallDiscarded):
+            self._sound.media.source = None
+            self._end(Lost(Fault("server"), _ENDED))
+        elif isinstance(call, t.GroupCall):
+            self._take_call(call)
+
+    def _own_place(self) -> None:
+        ours, now = self._sound.media.source, self._people.own.source
+        if ours is None or now == ours:
+            return
+        self._sound.media.source = None
+        self._end(Lost(Fault("server"), _OUT) if now is None else Lost(Fault("replaced"), _ELSEWHERE))
+
+    def _take_call(self, call: Any) -> None:
+        if record_of(call) != self._recorded:
+            self._recorded = record_of(call)
+            self._tell(contract.Recording(self._recorded))
+
+    def _end(self, lost: Lost) -> None:
+        if not self._trouble.done():
+            self._trouble.set_exception(lost)
+
+    def _retrieve_trouble(self) -> None:
+        if self._trouble.done() and not self._trouble.cancelled():
+            self._trouble.exception()
+        self._trouble.cancel()
+
+
+async def first_of(*parts: Any) -> None:
+    """Run all until the first ends, cancel the others, and raise what it raised."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
