@@ -33,6 +33,7 @@ export class Asks {
 		find(byId("dock"), ".over").prepend(this.#node);
 		this.#put.onclick = () => this.#putOff();
 		house.onChange(() => this.show());
+		this.show();
 	}
 
 	/**

@@ -1,6 +1,7 @@
 /** One watched room each: its socket and what is known of it. All rooms of the keyring are watched, whichever is looked at. */
 
 import { askRooms, askToken } from "./address.js";
+import { roomOf } from "./keyring.js";
 import { Model } from "./model.js";
 import { Presence } from "./presence.js";
 
@@ -44,6 +45,20 @@ export class Feed {
 
 	get token() {
 		return this.#token;
+	}
+
+	/** Whether this browser has a key for it; else a proxy lets us in. */
+	get kept() {
+		return this.#keyring.token(this.room) !== "";
+	}
+
+	/** A newer key than the one that it is watched with is used from now on. */
+	renew() {
+		const token = this.#keyring.token(this.room);
+		if (!token || token === this.#token) return;
+		this.#token = token;
+		this.presence.close();
+		this.open();
 	}
 
 	/** @param {object} message @returns {boolean} whether it was sent */
@@ -132,6 +147,19 @@ export class Feeds {
 		});
 		this.answer = "told";
 		for (const { id, token } of rooms) this.get(id, token);
+	}
+
+	/** A link was opened while the page is: it is kept, and its rooms are watched. @param {import("./keyring.js").Link} link */
+	add(link) {
+		this.#keyring.add(link);
+		for (const token of link.tokens) this.get(roomOf(token, link));
+	}
+
+	/** Its key is out of this browser, and it is watched no more. @param {string} room */
+	forget(room) {
+		this.all.get(room)?.presence.close();
+		this.all.delete(room);
+		this.#keyring.forget(room);
 	}
 
 	/** A room's feed; it is watched from now on. @param {string} room @param {string} [token] */

@@ -29,6 +29,18 @@ function store(where, keys) {
 	}
 }
 
+/** Out of what new tabs get. @param {string} room */
+function strike(room) {
+	const kept = load("localStorage");
+	delete kept[room];
+	store("localStorage", kept);
+}
+
+/** What an address brings. @typedef {{room: string, tokens: string[]}} Link */
+
+/** The room that a token of a link is for. @param {string} token @param {Link} link @returns {string} */
+export const roomOf = (token, link) => String(claims(token).room ?? link.room);
+
 export class Keyring {
 	/** Tokens by room, in the order in which they came. @type {Record<string, string>} */
 	#keys = { ...load("localStorage"), ...load("sessionStorage") };
@@ -36,15 +48,19 @@ export class Keyring {
 	address = readAddress(location);
 
 	constructor() {
-		const brought = this.address.tokens.map((token) => [String(claims(token).room ?? this.address.room), token]);
-		if (!brought.length) return;
-		Object.assign(this.#keys, Object.fromEntries(brought));
-		const tab = store("sessionStorage", this.#keys);
+		const { tokens, panel } = this.address;
+		if (!tokens.length || !this.add(this.address)) return;
 		// The demo's word is good for one tab and stays where that tab can find it again.
-		const rest = this.address.panel ? `#panel=${encodeURIComponent(this.address.panel)}` : "";
-		if (store("localStorage", { ...load("localStorage"), ...Object.fromEntries(brought) }) || tab) {
-			history.replaceState(history.state, "", location.pathname + location.search + rest);
-		}
+		const rest = panel ? `#panel=${encodeURIComponent(panel)}` : "";
+		history.replaceState(history.state, "", location.pathname + location.search + rest);
+	}
+
+	/** Keep what a link brings. @param {Link} link @returns {boolean} whether it is stored now */
+	add(link) {
+		const brought = Object.fromEntries(link.tokens.map((token) => [roomOf(token, link), token]));
+		Object.assign(this.#keys, brought);
+		const tab = store("sessionStorage", this.#keys);
+		return store("localStorage", { ...load("localStorage"), ...brought }) || tab;
 	}
 
 	/** Rooms in the order in which their keys came. */
@@ -59,9 +75,15 @@ export class Keyring {
 
 	/** What the host says of a key ends its life in this browser; this tab goes on telling why. @param {string} room */
 	drop(room) {
-		const kept = load("localStorage");
-		if (kept[room] !== this.#keys[room]) return;
-		delete kept[room];
-		store("localStorage", kept);
+		if (load("localStorage")[room] === this.#keys[room]) strike(room);
+	}
+
+	/** This browser has no key for it any more; other tabs keep theirs until they are closed. @param {string} room */
+	forget(room) {
+		// Where nothing is stored, the address has it.
+		history.replaceState(history.state, "", location.href.replace(this.token(room), ""));
+		delete this.#keys[room];
+		store("sessionStorage", this.#keys);
+		strike(room);
 	}
 }

@@ -1,6 +1,5 @@
 /** The house: keys, watched rooms, the own stay in one of them, and the views that show them. */
 
-import { Asks } from "./asks.js";
 import { start as control } from "./controls.js";
 import { byId, setAttribute, setText } from "./dom.js";
 import { Feeds } from "./feeds.js";
@@ -25,6 +24,8 @@ import { isolated, t } from "./words.js";
 
 /** What is known where no room is. */
 const NOTHING = new Model();
+/** Milliseconds until a part that did not come is asked for again by itself. */
+const AGAIN = 30_000;
 /** States of the own key in which it is worth saying that nobody hears this. */
 const SILENT = ["muted", "adminMuted", "asked", "guest"];
 
@@ -57,8 +58,9 @@ class Page {
 	#ownKey = new OwnKey();
 	#hint = new Hint();
 	#recording = new Recording(this);
-	#asks = new Asks(this);
 	#view;
+	/** Whoever asks to be let in is asked about by it; it comes with the first who does. @type {Promise<import("./asks.js").Asks | null> | null} */
+	#asks = null;
 	/** What is started after the first joining has been asked for. */
 	#settled = false;
 
@@ -123,6 +125,21 @@ class Page {
 
 	knock(room = this.room) {
 		if (this.feeds.all.get(room)?.send({ type: "knock" })) toast(t("knocked"), "knock");
+	}
+
+	/** @param {import("./keyring.js").Link} link */
+	keep(link) {
+		this.feeds.add(link);
+		this.#renew();
+	}
+
+	/** @param {string} room */
+	forget(room) {
+		if (room === this.stay?.room) return;
+		this.feeds.forget(room);
+		if (room === this.shown?.room) this.go("/");
+		else this.#changed(null);
+		if (!this.feeds.list.length) this.#ask();
 	}
 
 	/** @param {(feed: Feed | null) => void} changed */
@@ -215,10 +232,24 @@ class Page {
 	}
 
 	/** Whom we may let in is asked about; whoever else knocks is told. @param {Feed} feed @param {{id: string, name: string}} by @param {boolean} near */
-	#knocked(feed, by, near) {
-		if (by.id === feed.model.you?.id || this.#asks.knocked(feed, by)) return;
+	async #knocked(feed, by, near) {
+		if (by.id === feed.model.you?.id) return;
+		if (near && feed.model.letsIn && (await this.#asker())?.knocked(feed, by)) return;
 		const name = isolated(by.name);
 		toast(near ? t("knocks", { name }) : t("knocksAt", { name, room: feed.title }), "knock");
+	}
+
+	/** A newer key takes the place of the older; in the room that one is in, once one has left. */
+	#renew() {
+		for (const feed of this.feeds.list) if (feed !== this.stay) feed.renew();
+	}
+
+	/** When it does not come, that is said, and a later one tries again. */
+	async #asker() {
+		this.#asks ??= lazy("asks.js").then((loaded) => loaded && new loaded.Asks(this));
+		const asks = await this.#asks;
+		if (!asks) setTimeout(() => (this.#asks = null), AGAIN);
+		return asks;
 	}
 
 	/** @param {Feed} feed */
@@ -283,6 +314,7 @@ class Page {
 		setAttribute(byId("hand"), "aria-pressed", this.session.hand);
 		this.#rooms.show();
 		this.#told(this.#own.target);
+		this.#renew();
 		if (this.session.phase === "in") this.#settleIn();
 	}
 
@@ -291,6 +323,8 @@ class Page {
 		this.#showAway();
 		this.#recording.show();
 		for (const watcher of this.#watchers) watcher(feed);
+		const { model } = this.stay ?? this;
+		if (!this.#asks && model.letsIn && [...model.members.values()].some((member) => member.hand)) this.#asker();
 	}
 
 	/** Others speak than before; the levels themselves are drawn at the meters' pace. @param {Feed} feed */

@@ -104,6 +104,11 @@ export class Model {
 		return [...this.members.values()].filter((m) => m.kind === "site").sort((a, b) => a.name.localeCompare(b.name));
 	}
 
+	/** Whether one may let others speak: a guest at least. */
+	get letsIn() {
+		return ["speaker", "admin"].includes(this.self()?.role ?? this.you?.role ?? "");
+	}
+
 	self() {
 		return this.members.get(this.you?.id ?? "");
 	}

@@ -1,6 +1,7 @@
 /** The overview: a card for each room, with its door, who spoke last and how loud, and the way in. Cards never change places. */
 
 import { byId, find, h, icon, setAttribute, setText } from "./dom.js";
+import { mayForget, openForget } from "./forget.js";
 import { makeLamp } from "./lamps.js";
 import { Meter } from "./meters.js";
 import { SILENCE } from "./model.js";
@@ -73,6 +74,7 @@ class Card {
 	#body = h("p", { class: "card-body" }, this.#first, this.#second);
 	#also = h("p", { class: "second also" });
 	#key = h("button");
+	#forget = h("button", { class: "bare forget", type: "button", onclick: () => openForget(this.#house, this.#feed) }, icon("close"));
 	/** @type {"join" | "open" | "knock" | "take" | ""} what its key does */
 	#does = "";
 	/** @type {Array<string | null>} who stands in which row */
@@ -86,7 +88,7 @@ class Card {
 		this.#link.href = pathOf(feed.room);
 		const head = h("div", { class: "card-head" }, h("h2", {}, this.#link), this.#tag, this.#count);
 		const door = h("p", { class: "second card-door" }, this.#lamp, this.#door);
-		this.node = h("li", { class: "card" }, head, door, this.#list, this.#body, h("div", { class: "card-foot" }, this.#also, this.#key));
+		this.node = h("li", { class: "card" }, head, door, this.#list, this.#body, h("div", { class: "card-foot" }, this.#also, this.#key), this.#forget);
 	}
 
 	/** @param {number} now */
@@ -98,6 +100,8 @@ class Card {
 		this.#count.hidden = ended !== "";
 		this.#tag.hidden = !model.recording || ended !== "";
 		setAttribute(this.node, "data-in", this.#feed === this.#house.stay);
+		setAttribute(this.#forget, "aria-label", `${t("forget.name")}: ${title}`);
+		this.#forget.hidden = !mayForget(this.#house, this.#feed);
 		this.#showDoor();
 		this.#showRows(here, now);
 		this.#showBody(here);
@@ -224,7 +228,8 @@ class Overview {
 	/** @param {Feed | null} changed null: all of them */
 	#show(changed) {
 		const now = performance.now();
-		const { list } = this.#house.feeds;
+		const { all, list } = this.#house.feeds;
+		for (const feed of this.#cards.keys()) if (all.get(feed.room) !== feed) this.#drop(feed);
 		for (const feed of list) if (!changed || changed === feed || !this.#cards.has(feed)) this.#card(feed).show(now);
 		setText(this.#title, t("rooms"));
 		setAttribute(this.#settings, "aria-label", t("settings"));
@@ -250,6 +255,15 @@ class Overview {
 		this.#list.append(card.node);
 		this.#sight.observe(card.node);
 		return card;
+	}
+
+	/** Its room was forgotten. @param {Feed} feed */
+	#drop(feed) {
+		const card = this.#card(feed);
+		this.#cards.delete(feed);
+		this.#inSight.delete(card);
+		this.#sight.unobserve(card.node);
+		card.node.remove();
 	}
 
 	/** @param {IntersectionObserverEntry[]} entries */

@@ -54,6 +54,8 @@ export class Rooms {
 	}
 
 	show() {
+		const { all } = this.#house.feeds;
+		for (const [room, { node }] of this.#rows) if (!all.has(room) && this.#rows.delete(room)) node.remove();
 		for (const feed of this.#house.feeds.list) this.#row(feed.room).show(feed, this.#house);
 	}
 

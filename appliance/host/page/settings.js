@@ -2,6 +2,7 @@
 
 import { byId, h, icon } from "./dom.js";
 import { checkField, choice } from "./fields.js";
+import { mayForget, openForget } from "./forget.js";
 import { lazy } from "./lazy.js";
 import { notifyField } from "./notify.js";
 import { prefs, setPrefs } from "./prefs.js";
@@ -13,6 +14,7 @@ const key = (word, press) => h("button", { class: "key", type: "button", onclick
 
 /** @param {House} house */
 export function openSettings(house) {
+	const { shown } = house;
 	const languages = /** @type {const} */ ([["en", "English"], ["de", "Deutsch"]]);
 	const themes = /** @type {const} */ (["auto", "light", "dark"]).map((theme) => /** @type {const} */ ([theme, t(`set.${theme}`)]));
 	house.sheet(t("settings"), [
@@ -27,6 +29,7 @@ export function openSettings(house) {
 		...notifyField(),
 		...(house.room && house.model.you?.role === "admin" ? [key("admin", () => openRoom(house))] : []),
 		key("keyboard", () => openKeyboard(house)),
+		...(shown && mayForget(house, shown) ? [key("forget.name", () => openForget(house, shown))] : []),
 	]);
 }
 

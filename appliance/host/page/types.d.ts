@@ -191,6 +191,10 @@ interface House {
 	/** Join a room; whoever is in another one leaves that. */
 	join(room: string): void;
 	leave(): void;
+	/** Keep what a link brings that is opened while the page is, and watch its rooms; the one that one is in gets its new key once one has left. */
+	keep(link: import("./keyring.js").Link): void;
+	/** Take a room's key out of this browser; never that of the room that one is in. */
+	forget(room: string): void;
 	/** Knock at a room; by default the one that is looked at. */
 	knock(room?: string): void;
 	/** To another place of this page, by its path. */

@@ -68,8 +68,8 @@ export const WORDS = {
 	"own.asking2": ["The browser asks for it", "Der Browser fragt danach"],
 	"own.busy": ["Microphone is in use", "Mikrofon ist belegt"],
 	"own.busy2": ["You can listen. Check again", "Zuhören geht. Neu suchen"],
-	"own.failed": ["Microphone failed", "Mikrofon ausgefallen"],
-	"own.failed2": ["You can listen. Try again", "Zuhören geht. Neuer Versuch"],
+	"own.failed": ["Microphone failed", "Mikrofon gestört"],
+	"own.failed2": ["You can listen. Try again", "Zuhören geht. Neu starten"],
 	"own.unable": ["No sound here", "Hier ohne Ton"],
 	"own.unable2": ["This browser lacks WebRTC", "Dem Browser fehlt WebRTC"],
 	"hint.title": ["You are muted", "Mikrofon ist stumm"],
@@ -95,8 +95,6 @@ export const WORDS = {
 	sound: ["Sound", "Ton"],
 	leave: ["Leave", "Gehen"],
 
-	"menu.allow": ["Allow to speak", "Sprechen erlauben"],
-	"menu.admit": ["Admit", "Hereinlassen"],
 
 	"sound.speaker": ["Loudspeaker", "Lautsprecher"],
 
@@ -210,15 +208,8 @@ export const WORDS = {
 	// devices.js, devicecard.js, devicefacts.js, polar.js, bundle.js
 	devices: ["Devices", "Geräte"],
 
-	// menu.js, admin.js, enrol.js, asks.js, recording.js
-
-	admin: ["This room", "Dieser Raum"],
-
 	link: ["Make a link", "Link erstellen"],
 
-	"ask.hand": ["{name} wants to speak", "{name} meldet sich"],
-	"ask.later": ["Not now", "Jetzt nicht"],
-	"ask.more": ["and {n} more", "und {n} weitere"],
 };
 
 /** @type {"en" | "de"} */

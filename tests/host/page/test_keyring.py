@@ -1,5 +1,6 @@
 """Links: kept by the browser, out of the address, one for each room; and without storage they work too."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -129,6 +130,215 @@ async def test_whom_a_proxy_names_sees_all_rooms_without_a_link(visit: Visit) ->
 async def test_without_any_link_the_overview_says_what_is_needed(visit: Visit) -> None:
     await visit.page.goto(f"http://localhost:{visit.host.port}/")
     await visit.wait_text(".overview .none", "No room is open here. Open the link that you were given.")
+
+
+LAUNCHES = """
+const setConsumer = (take) => { window.launch = (targetURL) => take({ targetURL }); };
+Object.defineProperty(window, "launchQueue", { value: { setConsumer } });
+"""
+KEPT = "JSON.parse(localStorage['kontor.keys'])"
+
+
+async def _launch(visit: Visit, link: str) -> None:
+    """The system opens a link in the window of the installed page."""
+    await visit.page.wait_for_function("() => window.launch")
+    await visit.page.evaluate("(link) => launch(link)", link)
+
+
+@visiting(host=two, script=LAUNCHES)
+async def test_a_link_that_is_opened_while_in_a_room_is_kept_and_looked_at(visit: Visit) -> None:
+    await visit.page.goto(visit.host.address)
+    await visit.wait_text("#count", "5 here")
+    await visit.join()
+    other = visit.host.others[0]
+    await _launch(visit, other.address)
+    await visit.wait_text("#title", "Workshop")
+    await visit.wait_text("#count", "1 here")
+    assert await visit.page.get_attribute("body", "data-stay") == "away"
+    assert not visit.host.deleted, "nobody is taken out of a room"
+    assert await visit.page.evaluate(KEPT) == {"studio": visit.host.token, "workshop": other.token}
+    assert await visit.page.evaluate("location.href") == f"http://localhost:{visit.host.port}/workshop"
+    fresh = await visit.page.context.new_page()
+    await fresh.goto(f"http://localhost:{visit.host.port}/")
+    await fresh.wait_for_selector(".card:nth-child(2)")
+    await fresh.close()
+
+
+@visiting(host=two, script=LAUNCHES)
+async def test_a_newer_link_for_another_room_is_used_at_once(visit: Visit) -> None:
+    await visit.page.goto(visit.host.overview)
+    await visit.page.get_by_role("button", name="Join: Studio").click()
+    await visit.own_is("muted")
+    other = visit.host.others[0]
+    other.token = token(name="Mira as admin", room="workshop")
+    other.you = {"id": "mira", "name": "Mira Koch", "role": "admin", "kind": "person"}
+    await _launch(visit, other.address)
+    await visit.wait_text("#title", "Workshop")
+    await visit.page.wait_for_selector("#link:visible")  # which admins have
+    assert (await visit.page.evaluate(KEPT))["workshop"] == other.token
+    await visit.own_is("muted")
+
+
+@visiting(host=two, script=LAUNCHES)
+async def test_a_newer_link_for_the_room_one_is_in_counts_once_one_has_left(visit: Visit) -> None:
+    visit.host.you["role"] = "listener"
+    await visit.page.goto(visit.host.address)
+    await visit.wait_text("#count", "5 here")
+    await visit.own.click()
+    await visit.own_is("listening")
+    visit.host.token, before = token(name="Mira Koch", room="studio", role="speaker"), visit.host.token
+    await _launch(visit, visit.host.address)
+    await visit.wait_text(".toast > span", "This link counts once you have left the room.")
+    assert await visit.page.evaluate(KEPT) == {"studio": visit.host.token}
+    await visit.own_is("listening")
+    visit.host.token, newer = before, visit.host.token
+    await visit.page.evaluate("dispatchEvent(new Event('offline')), dispatchEvent(new Event('online'))")
+    await visit.page.wait_for_timeout(
+        300
+    )  # its socket comes back with the key that the stay began with: the mock takes no other
+    await visit.own_is("listening")
+    visit.host.you["role"] = "speaker"
+    await visit.page.evaluate("document.getElementById('leave').click()")
+    while not visit.host.deleted:
+        await asyncio.sleep(0.01)
+    visit.host.token = newer
+    await visit.own_is("join")
+    await visit.own.click()
+    await visit.own_is("muted")
+
+
+@visiting(host=two, script=LAUNCHES)
+async def test_a_link_for_several_rooms_leads_to_the_overview_and_the_app_alone_nowhere(visit: Visit) -> None:
+    host = visit.host
+    await visit.page.goto(host.address)
+    await visit.wait_text("#count", "5 here")
+    await visit.join()
+    await _launch(visit, f"http://localhost:{host.port}/")
+    await visit.page.wait_for_timeout(200)
+    assert await visit.page.evaluate("location.pathname") == "/studio", "somebody pressed on its picture, no more"
+    await _launch(visit, host.overview)
+    await visit.wait_text(".card:nth-child(2) .n", "1 here")
+    assert await visit.page.get_attribute("body", "data-stay") == "away"
+
+
+def _three(host: MockHost) -> None:
+    two(host)
+    host.add("kitchen", "Kitchen", [])
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "question", "sure", "done"),
+    [
+        ("en", "Forget this room: Workshop", "Forget this room?", "Forget", "Workshop is forgotten."),
+        ("de", "Raum vergessen: Workshop", "Diesen Raum vergessen?", "Vergessen", "Workshop ist vergessen."),
+    ],
+)
+@visiting(host=_three)
+async def test_a_room_is_forgotten_by_keyboard(
+    visit: Visit, language: str, name: str, question: str, sure: str, done: str
+) -> None:
+    await visit.page.goto(visit.host.overview)
+    await visit.wait_text(".card:nth-child(2) .n", "1 here")
+    if language == "de":
+        await visit.page.locator("#language").click()
+    press = visit.page.get_by_role("button", name=name)
+    assert await press.evaluate("b => getComputedStyle(b).opacity") == "0", "at rest a card is as it is drawn"
+    await visit.page.locator(".card:nth-child(2) .card-foot .key").focus()
+    await visit.page.keyboard.press("Tab")
+    assert await press.evaluate("b => b === document.activeElement && getComputedStyle(b).opacity") == "1"
+    await visit.page.keyboard.press("Enter")
+    sheet = visit.page.get_by_role("dialog", name=question)
+    await visit.page.keyboard.press("Escape")
+    assert await sheet.count() == 0
+    assert await visit.page.evaluate("Object.keys(" + KEPT + ")") == ["studio", "workshop", "kitchen"], (
+        "Esc forgets nothing"
+    )
+    await visit.page.keyboard.press("Enter")
+    assert "Workshop" in await sheet.inner_text()
+    await sheet.get_by_role("button", name=sure).focus()
+    await visit.page.keyboard.press("Enter")
+    await visit.wait_text(".toast > span", done.replace("Workshop", "\u2068Workshop\u2069"))
+    assert await visit.texts(".card h2") == ["Studio", "Kitchen"]
+    assert await visit.page.locator("#rooms-list .name").all_text_contents() == ["Studio", "Kitchen"]
+    for where in ("localStorage", "sessionStorage"):
+        assert await visit.page.evaluate(f"Object.keys(JSON.parse({where}['kontor.keys']))") == ["studio", "kitchen"]
+    assert await visit.page.evaluate("document.activeElement.id") == "page", "the focus is not lost"
+    while visit.host.others[0]._sockets:  # it is watched no more
+        await asyncio.sleep(0.01)
+    await visit.page.reload()
+    await visit.wait_text(".card:nth-child(2) .n", "Leer" if language == "de" else "Empty")
+    assert await visit.texts(".card h2") == ["Studio", "Kitchen"]
+
+
+@visiting(host=two)
+async def test_the_room_one_is_in_is_not_forgotten(visit: Visit) -> None:
+    await visit.page.goto(visit.host.overview)
+    await visit.page.get_by_role("button", name="Join: Studio").click()
+    await visit.own_is("muted")
+    await visit.page.go_back()
+    await visit.wait_text(".card:nth-child(1) .also", "You are in this room.")
+    assert await visit.page.locator(".card:nth-child(1) .forget").is_hidden()
+    assert await visit.page.locator(".card:nth-child(2) .forget").is_visible()
+    await visit.page.locator(".card:nth-child(1) h2 a").click()
+    await visit.page.get_by_role("button", name="Settings").click()
+    sheet = visit.page.get_by_role("dialog", name="Settings")
+    await sheet.get_by_role("button", name="Keyboard").wait_for()
+    assert await sheet.get_by_role("button", name="Forget this room").count() == 0
+    await visit.page.keyboard.press("Escape")
+    await visit.page.evaluate("document.getElementById('leave').click()")
+    await visit.own_is("join")
+    await visit.page.get_by_role("button", name="Settings").click()
+    await sheet.get_by_role("button", name="Forget this room").click()
+    await visit.page.get_by_role("dialog", name="Forget this room?").get_by_role("button", name="Cancel").click()
+    assert await visit.page.evaluate("Object.keys(" + KEPT + ")") == ["studio", "workshop"]
+
+
+@visiting()
+async def test_the_only_room_is_forgotten_from_its_settings(visit: Visit) -> None:
+    await visit.page.goto(visit.host.address)
+    await visit.wait_text("#count", "5 here")
+    await visit.page.get_by_role("button", name="Settings").click()
+    await visit.page.get_by_role("button", name="Forget this room").click()
+    await visit.page.get_by_role("dialog").get_by_role("button", name="Forget", exact=True).click()
+    await visit.wait_text(".overview .none", "No room is open here. Open the link that you were given.")
+    assert await visit.page.evaluate(
+        "[localStorage['kontor.keys'], sessionStorage['kontor.keys'], location.pathname]"
+    ) == ["{}", "{}", "/"]
+    assert await visit.page.get_attribute("body", "data-dock") == "none", "nothing of it is left to press"
+    await visit.page.evaluate("link => { location.href = link; }", visit.host.address)
+    await visit.wait_text("#count", "5 here")
+
+
+@visiting(host=two, script=DENIED)
+async def test_where_nothing_is_stored_the_address_forgets(visit: Visit) -> None:
+    await visit.page.goto(visit.host.overview)
+    await visit.wait_text(".card:nth-child(2) .n", "1 here")
+    await visit.page.locator(".card:nth-child(2)").hover()
+    await visit.page.get_by_role("button", name="Forget this room: Workshop").click()
+    await visit.page.get_by_role("dialog").get_by_role("button", name="Forget", exact=True).click()
+    await visit.page.wait_for_selector(".card:nth-child(2)", state="detached")
+    await visit.page.reload()
+    await visit.wait_text("#title", "Studio")
+    assert await visit.page.locator("#rooms-list .name").all_text_contents() == ["Studio"]
+
+
+@visiting(host=_signed_in)
+async def test_what_a_proxy_lets_in_cannot_be_forgotten(visit: Visit) -> None:
+    await visit.page.goto(f"http://localhost:{visit.host.port}/")
+    await visit.wait_text(".card:nth-child(1) .n", "5 here")
+    assert await visit.page.locator(".card .forget:visible").count() == 0
+
+
+@visiting(host=two, has_touch=True, is_mobile=True, width=360, height=740)
+async def test_where_nothing_hovers_the_key_is_always_in_sight(visit: Visit) -> None:
+    await visit.page.goto(visit.host.overview)
+    await visit.wait_text(".card:nth-child(2) .n", "1 here")
+    press = visit.page.get_by_role("button", name="Forget this room: Workshop")
+    assert await press.evaluate("b => getComputedStyle(b).opacity") == "1"
+    box = await press.bounding_box()
+    assert box is not None and min(box["width"], box["height"]) >= 44
+    await press.tap()
+    await visit.page.get_by_role("dialog", name="Forget this room?").wait_for()
 
 
 async def _cut(route: "Route") -> None:

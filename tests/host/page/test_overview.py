@@ -311,12 +311,19 @@ async def test_the_overview_by_keyboard(visit: Visit) -> None:
     await open_overview(visit)
     await visit.page.locator("#place-devices").focus()
     stops = []
-    for _ in range(6):
+    for _ in range(8):
         await visit.page.keyboard.press("Tab")
         stops.append(
             await visit.page.evaluate("document.activeElement.ariaLabel || document.activeElement.textContent")
         )
-    assert stops[2:] == ["Studio", "Join: Studio", "Workshop", "Join: Workshop"]
+    assert stops[2:] == [
+        "Studio",
+        "Join: Studio",
+        "Forget this room: Studio",
+        "Workshop",
+        "Join: Workshop",
+        "Forget this room: Workshop",
+    ]
     await visit.page.keyboard.press("3")
     await visit.wait_text("#title", "Support desk")
     await visit.own_is("join")
