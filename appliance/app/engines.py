@@ -1,5 +1,6 @@
 """Which engine the settings ask for."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,7 @@ from appliance.rooms.device_key import DeviceKey
 from appliance.rooms.enrolment import enrolling_credentials
 from appliance.rooms.held import MediaSettings
 from appliance.rooms.hosted import HostedEngine, HostedSettings
+from appliance.rooms.janus import JanusEngine, JanusSettings
 from appliance.rooms.nowhere import Nowhere
 from appliance.rooms.signalling import fixed_credentials
 from appliance.rooms.uplink import CodecSettings
@@ -30,6 +32,8 @@ def make_engine(settings: Settings) -> Engine:
     match settings.room.engine:
         case EngineName.LIVEKIT:
             return _livekit(settings)
+        case EngineName.JANUS:
+            return _janus(settings)
         case _:
             return _hosted(settings)
 
@@ -47,7 +51,37 @@ def _livekit(settings: Settings) -> Engine:
     else:
         raise NotAllowed("[livekit] needs api_key and api_secret_file, or token_file")
     audio = settings.audio
-    return LiveKitEngine(LiveKitSettings(given.urls, room, identity, tokens, audio.bitrate))
+    return LiveKitEngine(LiveKitSettings(given.urls, identity, tokens, audio.bitrate))
+
+
+def _janus(settings: Settings) -> Engine:
+    given, device, audio = settings.janus, settings.device, settings.audio
+    pin = _ascii(given.pin_file, "[janus] pin_file") if given.pin_file is not None else ""
+    token = _ascii(given.token_file, "[janus] token_file") if given.token_file is not None else ""
+    codec = CodecSettings(bitrate=audio.bitrate, complexity=audio.complexity)
+    proxy = settings.network.proxy.on_the_way_to(URL(given.url).host or "")
+    return JanusEngine(
+        JanusSettings(
+            url=given.url,
+            room=given.room,
+            identity=device.identity,
+            name=device.name,
+            pin=pin,
+            token=token,
+            codec=codec,
+            tls=_trusted(settings),
+            proxy=proxy,
+        )
+    )
+
+
+def _trusted(settings: Settings) -> ssl.SSLContext:
+    """Which certificates are believed."""
+    try:
+        own = settings.network.ca.pem() if settings.network.ca else ""
+        return trust.context(settings.room.ca_file, own)
+    except OSError as error:
+        raise NotAllowed(f"[room] ca_file or [network] ca: {error}") from error
 
 
 @contextmanager
@@ -69,7 +103,7 @@ def _ascii(file: SecretFile, what: str) -> str:
     try:
         return file.read().decode("ascii")
     except UnicodeDecodeError:
-        raise NotAllowed(f"{what} holds no token") from None
+        raise NotAllowed(f"{what} holds something else than a secret of plain characters") from None
 
 
 def _hosted(settings: Settings) -> Engine:
@@ -90,11 +124,7 @@ def _hosted(settings: Settings) -> Engine:
             raise NotAllowed(f"the device's key: {error}") from error
         token = room.enrolment_file.read().decode("ascii", "replace") if room.enrolment_file else ""
         credentials = enrolling_credentials(identity, settings.device.name, key, token)
-    try:
-        own = settings.network.ca.pem() if settings.network.ca else ""
-        tls = trust.context(room.ca_file, own)
-    except OSError as error:
-        raise NotAllowed(f"[room] ca_file or [network] ca: {error}") from error
+    tls = _trusted(settings)
     codec = CodecSettings(audio.frame_ms, audio.bitrate, audio.complexity)
     media = MediaSettings(room.certificate_sha256, room.relay.value)
     proxy = settings.network.proxy.on_the_way_to(URL(place.url).host or "")

@@ -38,6 +38,7 @@ OWN: Mapping[str, tuple[str, ...]] = {
     "link": (
         "room.",
         "livekit.",
+        "janus.",
         "device.",
         "host.enabled",
         "host.listen",

@@ -10,6 +10,8 @@ def engines(settings: Settings) -> Iterator[Clash]:
     """An engine without what it needs."""
     if settings.room.engine is EngineName.LIVEKIT:
         yield from _livekit(settings)
+    if settings.room.engine is EngineName.JANUS:
+        yield from _janus(settings)
 
 
 def _livekit(settings: Settings) -> Iterator[Clash]:
@@ -24,3 +26,11 @@ def _livekit(settings: Settings) -> Iterator[Clash]:
         missing = "api_secret_file" if given.api_key else "api_key"
         hint = "Or livekit.token_file, with a token that somebody else made."
         yield Clash(f"livekit.{missing}", "is needed: room.engine is livekit", hint, beside=engine)
+
+
+def _janus(settings: Settings) -> Iterator[Clash]:
+    given, engine = settings.janus, ("room.engine",)
+    if not given.url:
+        yield Clash("janus.url", "must name a server: room.engine is janus", beside=engine)
+    if not given.room:
+        yield Clash("janus.room", "must be the number of a room: room.engine is janus", beside=engine)

@@ -25,7 +25,7 @@ from appliance.settings.kinds import (
     identifier,
     one_of,
 )
-from appliance.settings.model_engines import LiveKitSettings
+from appliance.settings.model_engines import JanusSettings, LiveKitSettings
 from appliance.settings.model_host import HostSettings
 from appliance.settings.model_metrics import MetricsSettings
 from appliance.settings.model_network import NetworkSettings
@@ -156,9 +156,9 @@ class RoomSettings:
     """The room that the device is in."""
 
     engine: EngineName = setting(
-        one_of(EngineName, later=(EngineName.JANUS, EngineName.TELEGRAM)),
+        one_of(EngineName, later=(EngineName.TELEGRAM,)),
         EngineName.HOSTED,
-        about="What carries the room. hosted is Kontor's own server; livekit has a section of its own.",
+        about="What carries the room. hosted is Kontor's own server; livekit and janus have sections of their own.",
         effect=Effect.REJOIN,
     )
     url: str = setting(
@@ -350,6 +350,7 @@ class Settings:
     device: DeviceSettings = section(DeviceSettings, "This device: its name, and where it keeps its files.")
     room: RoomSettings = section(RoomSettings, "The room that the device is in.")
     livekit: LiveKitSettings = section(LiveKitSettings, "A room on LiveKit, where room.engine says so.")
+    janus: JanusSettings = section(JanusSettings, "A room of a Janus server, where room.engine says so.")
     audio: AudioSettings = section(AudioSettings, "Microphone, loudspeaker and what is sent.")
     panel: PanelSettings = section(
         PanelSettings,

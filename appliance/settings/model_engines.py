@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
-from appliance.settings.kinds import Many, MaybeSecret, Text
+from appliance.settings.kinds import Many, MaybeSecret, Text, Whole
 from appliance.settings.problems import Refused
 from appliance.settings.secrets import SecretFile
 from appliance.settings.setting import Effect, Where, setting
@@ -124,5 +124,35 @@ class LiveKitSettings:
         MaybeSecret(),
         None,
         about="A file with a token that somebody else made, instead of key and secret. It ends when it says so.",
+        effect=Effect.REJOIN,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JanusSettings:
+    """A room of a Janus server's AudioBridge, for ``[room] engine = "janus"``."""
+
+    url: str = setting(
+        SocketUrl(optional=True),
+        "",
+        about="Where Janus' WebSocket is, with its path if it has one. ws is taken only in a network of one's own.",
+        effect=Effect.REJOIN,
+    )
+    room: int = setting(
+        Whole(0, 2**53 - 1),
+        0,
+        about="The number of the room, as the AudioBridge's settings have it. It has to be a permanent one.",
+        effect=Effect.REJOIN,
+    )
+    pin_file: SecretFile | None = setting(
+        MaybeSecret(),
+        None,
+        about="A file with the room's PIN. Left empty, the room asks for none.",
+        effect=Effect.REJOIN,
+    )
+    token_file: SecretFile | None = setting(
+        MaybeSecret(),
+        None,
+        about="A file with a token, where Janus or the room asks for one (token_auth). Left empty, there is none.",
         effect=Effect.REJOIN,
     )
