@@ -17,7 +17,7 @@ def _busy_admin(host: MockHost) -> None:
 
 def _no_links(host: MockHost) -> None:
     admin(host)
-    host.links_refuse = "The host has no address that others could open."
+    host.links_refuse = "name_of_device"
 
 
 def _asked(host: MockHost) -> None:
