@@ -18,6 +18,7 @@ from appliance.core.units import Block, Pcm
 from appliance.rooms import contract
 from appliance.rooms.contract import Capabilities, RoomEvent, RoomRefused, SiteReport
 from appliance.rooms.signalling import Lost
+from appliance.rooms.telegram_account import Unanswered
 from appliance.rooms.telegram_shapes import MOST_MEMBERS, People
 from appliance.rooms.telegram_sound import Sound, Up
 from appliance.rooms.telegram_stay import Stay, TelegramSettings, Wanted, first_of
@@ -233,17 +234,16 @@ class TelegramEngine:
             self._empty()
             self._tell(contract.PhaseChanged(LinkPhase.REFUSED, str(lost)))
             raise RoomRefused(str(lost), ask_again=lost.fault.kind != "replaced")
-        self._trouble(str(lost), now)
+        self._trouble(lost, now)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._leaving.wait()
 
-    def _trouble(self, why: str, now: float) -> None:
+    def _trouble(self, lost: Lost, now: float) -> None:
         """The room is lost, or not reached yet. A moment without Telegram is no trouble while its sound goes on."""
-        if self._in_room and self._held is not None:
+        if self._in_room and self._held is not None and not isinstance(lost, Unanswered):
             self._lost_at = self._lost_at or now
             if now - self._lost_at < _ABSENT:
                 return
-        if self._in_room or why != self._why:
-            self._in_room = False
-            self._tell(contract.PhaseChanged(LinkPhase.RECONNECTING, why))
+        if self._in_room or str(lost) != self._why:
+            self._tell(contract.PhaseChanged(LinkPhase.RECONNECTING, str(lost)))

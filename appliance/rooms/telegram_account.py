@@ -7,7 +7,7 @@ Telethon writes may hold keys. A session that is not accepted any more is told b
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,9 +21,9 @@ from appliance import __version__
 from appliance.core.reconnect import Fault, FaultKind
 from appliance.rooms.signalling import Lost
 
-_CONNECTS = 6
+_CONNECTS = 5
 """Seconds for TCP."""
-_ANSWERS = 8.0
+_ANSWERS = 6.0
 """Seconds for one request, connecting included."""
 _ENDS = 0.5
 
@@ -81,6 +81,10 @@ class Login:
     """A StringSession of Telethon, as ``kontor telegram login`` makes it."""
 
 
+class Unanswered(Lost):
+    """Telegram was waited for in vain."""
+
+
 class WaitAsked(Lost):
     """Telegram asks to wait (FLOOD_WAIT)."""
 
@@ -99,7 +103,9 @@ def lost_by(error: BaseException) -> Lost:
         return Lost(Fault(kind), why)
     if isinstance(error, errors.AuthKeyNotFound) or getattr(error, "code", 0) == 404:
         return Lost(Fault("refused"), _REFUSALS["AUTH_KEY_INVALID"][1])
-    return Lost(Fault("network"), _UNREACHED if isinstance(error, TimeoutError) else _CUT)
+    if isinstance(error, TimeoutError):
+        return Unanswered(Fault("network"), _UNREACHED)
+    return Lost(Fault("network"), _CUT)
 
 
 _NAMES: Mapping[type[BaseException], str] = {
@@ -173,10 +179,12 @@ class Account:
 
 
 @contextlib.contextmanager
-def translated() -> Any:
-    """Whatever Telethon raises is a :class:`Lost`."""
+def translated(but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Whatever Telethon raises is a :class:`Lost`, besides ``but``."""
     try:
         yield
+    except but:
+        raise
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
@@ -188,15 +196,18 @@ def translated() -> Any:
         raise lost_by(error) from None
 
 
-def client_of(session: StringSession, api_id: int, api_hash: str) -> TelegramClient:
-    """Telethon as it is used here."""
+def client_of(session: StringSession, api_id: int, api_hash: str, retries: int = 1) -> TelegramClient:
+    """Telethon as it is used here.
+
+    :param retries: of a request that has to be asked elsewhere: at a login the account may live in another data centre.
+    """
     return TelegramClient(
         session,
         api_id,
         api_hash,
         connection=ConnectionTcpFull,
         timeout=_CONNECTS,
-        request_retries=1,
+        request_retries=retries,
         connection_retries=1,
         retry_delay=0,
         auto_reconnect=False,

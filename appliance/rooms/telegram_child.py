@@ -2,8 +2,9 @@
 
 It knows no account, no group and no key: it makes what joins a voice chat, takes the server's answer, hands ntgcalls the gated
 blocks and gives back what is heard, one frame of 10 ms for each member. Just before a block is handed over the proof of mute
-looks at it (block_proof.py). While the gate is closed ntgcalls is muted as well: its encoder holds up to 60 ms, which would
-leave with the next block otherwise; a mute throws them away (measured, FACTS of 3.0.5).
+looks at it (block_proof.py). When the gate closes ntgcalls is muted for a moment: its encoder holds up to 60 ms, which would leave
+with the next block otherwise, and a mute throws them away (docs/adr/0229). Two packets of digital silence follow, so that whoever
+listens hears silence and not what their concealment makes of the last packet; then it is muted until the gate opens.
 
 It ends with its parent: by the kernel's word, and when the control socket ends.
 """
@@ -22,7 +23,7 @@ from typing import Any
 import ntgcalls
 import numpy as np
 
-from appliance.core.units import RATE, Pcm
+from appliance.core.units import BLOCK, RATE, Pcm
 from appliance.rooms import telegram_pipe as pipe
 from appliance.rooms.block_proof import BlockProof
 
@@ -30,6 +31,9 @@ _CALL = 1
 """ntgcalls' own number of the one call."""
 _QUEUE = 6
 """Blocks that wait for ntgcalls at most; more than that is a stall, and old sound is worth nothing."""
+_SILENCE = 12
+"""Blocks of two packets: the second one is silence whatever the first one was filled with."""
+_ZEROS = np.zeros(BLOCK, np.int16)
 _PR_SET_PDEATHSIG = 1
 _TELL_EVERY = 0.5
 _HANDLES = 64
@@ -51,6 +55,8 @@ class Child:
         self._ended = asyncio.Event()
         self._open = False
         self._muted = False
+        self._to_empty = False
+        """The gate has closed, and what ntgcalls holds has to be thrown away."""
         self._begun = False
         """There is a call that takes blocks."""
         self._dropped = self._failures = 0
@@ -106,7 +112,7 @@ class Child:
         """Begin anew: what was before is ended."""
         with contextlib.suppress(Exception):
             await self._calls.stop(_CALL)
-        self._muted = self._begun = False
+        self._muted = self._begun = self._to_empty = False
         params = await self._calls.create_call(_CALL)
         sound = ntgcalls.AudioDescription(ntgcalls.MediaSource.EXTERNAL, RATE, 1, "", True)
         media = ntgcalls.MediaDescription(microphone=sound, speaker=None, camera=None, screen=None)
@@ -158,6 +164,7 @@ class Child:
                 self._tell()
 
     def _close(self) -> None:
+        self._to_empty |= self._open
         self._open = False
         self._queue.clear()
         self._proof.entered(None)
@@ -167,7 +174,7 @@ class Child:
         frame = ntgcalls.FrameData(0, ntgcalls.VideoRotation.VIDEO_ROTATION_0, 0, 0)
         while True:
             self._wake.clear()
-            while self._begun and (self._muted == self._open or self._queue):
+            while self._begun and (self._to_empty or self._muted == self._open or self._queue):
                 try:
                     await self._one(frame)
                 except Exception:  # noqa: BLE001 - the library's own: one block is not heard
@@ -176,13 +183,24 @@ class Child:
             await self._wake.wait()
 
     async def _one(self, frame: Any) -> None:
-        if self._muted == self._open:
-            self._muted = not self._open
-            await (self._calls.mute(_CALL) if self._muted else self._calls.unmute(_CALL))
+        if self._to_empty:
+            self._to_empty = False
+            await self._mute(True)
+            await self._mute(False)
+            for _ in range(_SILENCE):
+                await self._push(_ZEROS, frame)
+        elif self._muted == self._open:
+            await self._mute(not self._open)
         elif self._queue:
-            pcm = self._queue.popleft()
-            if self._proof.leaving(pcm):
-                await self._calls.send_external_frame(_CALL, ntgcalls.StreamDevice.MICROPHONE, pcm.tobytes(), frame)
+            await self._push(self._queue.popleft(), frame)
+
+    async def _mute(self, muted: bool) -> None:
+        self._muted = muted
+        await (self._calls.mute(_CALL) if muted else self._calls.unmute(_CALL))
+
+    async def _push(self, pcm: Pcm, frame: Any) -> None:
+        if self._proof.leaving(pcm):
+            await self._calls.send_external_frame(_CALL, ntgcalls.StreamDevice.MICROPHONE, pcm.tobytes(), frame)
 
     # ---- down, and what is told of it all
 

@@ -246,6 +246,7 @@ class Stay:
             if not what:
                 continue
             if call.mixed and what == {"muted": False}:
+                self._sound.media.source = None  # what is held is of no use: it only listens
                 raise Lost(Fault("server"), "The microphone was opened: the voice chat is joined anew, to speak in it.")
             try:
                 await call.edit(what)

@@ -18,7 +18,9 @@ from tests.contract.rig import Rig
 
 SERVERS: Mapping[str, str] = {
     "hosted": "tests.contract.hosted_harness:HostedServer",
+    "livekit": "tests.contract.livekit_harness:LiveKitServer",
     "janus": "tests.contract.janus_harness:JanusServer",
+    "telegram": "tests.contract.telegram_harness:TelegramServer",
 }
 """Each engine's :class:`Server`, imported when it is used: what it needs may be missing."""
 
@@ -37,6 +39,20 @@ EXPECTED: Mapping[str, Capabilities] = {
         bundles=True,
         most_members=2048,
     ),
+    "livekit": Capabilities(
+        real_levels=True,  # from the sound of those who are subscribed to
+        audio_per_member=True,
+        hands=True,
+        knocks=True,
+        admin_mute=True,
+        mute_enforced=True,
+        asks=True,
+        doors=True,
+        reports=True,
+        recording=True,
+        bundles=False,
+        most_members=5000,
+    ),
     "janus": Capabilities(
         real_levels=False,  # its AudioBridge tells who talks, and not how loud
         audio_per_member=False,  # it sends one mix
@@ -50,6 +66,22 @@ EXPECTED: Mapping[str, Capabilities] = {
         recording=False,  # it tells nobody that a room is recorded
         bundles=False,
         most_members=300,  # it encodes for each: 70 to 95 a core
+    ),
+    # Telegram's voice chats have no place for knocks, doors, reports and bundles, and nobody is asked there to unmute. That its
+    # server drops the sound of whom an admin muted is likely, and nobody here has seen it.
+    "telegram": Capabilities(
+        real_levels=True,
+        audio_per_member=True,
+        hands=True,
+        knocks=False,
+        admin_mute=True,
+        mute_enforced=False,
+        asks=False,
+        doors=False,
+        reports=False,
+        recording=True,
+        bundles=False,
+        most_members=5000,
     ),
 }
 """What each engine has to claim. Claiming less fails; whoever finds that an engine can do less changes it here, with why."""
@@ -71,9 +103,18 @@ class Pace:
 
 PACES: Mapping[str, Pace] = {
     "hosted": Pace(),
+    # Its library has queues of its own on both sides, and looks for a server that hangs with checks every 2.5 s.
+    "livekit": Pace(settles=0.6, hangs=9.0, back=5.0),
     # Its mixer holds back three packets of each member, and its encoder has a tail.
     "janus": Pace(settles=0.6, back=5.0),
+    # ntgcalls sends packets of 60 ms and never tells that media was lost: Telegram is asked every 10 s, and answers in 6 or not.
+    # A lost connection to it is nobody's concern for 5 s. Whoever hears us with its library hears us die away for 0.6 s.
+    "telegram": Pace(settles=1.0, hangs=20.0, back=8.0),
 }
+
+
+SITES_LOOK_LIKE_PEOPLE = frozenset({"telegram"})
+"""Engines in which a device is one account among others, and no other member can tell that it is one."""
 
 
 class Mutations(Protocol):

@@ -226,13 +226,25 @@ class _KeepsABlock(Up):
         return self._waits is not None and bool(self._waits.any())
 
 
-class _RepeatsBlocks(_KeepsABlock):
-    """What it sent before closing it sends once more after it."""
+class _RepeatsBlocks(Up):
+    """The block that it sent last before closing it sends once more after it."""
+
+    _sent_last: Pcm | None = None
+    _again: Pcm | None = None
+
+    def take(self, pcm: Pcm | None) -> None:
+        if pcm is None and self._sent_last is not None:
+            self._again, self._sent_last = self._sent_last, None
+        super().take(pcm)
 
     def _send(self, block: Pcm) -> None:
-        waits, self._waits = self._waits, block.copy()
-        Up._send(self, block if waits is None else waits)
-        Up._send(self, block)
+        again, self._again, self._sent_last = self._again, None, block.copy()
+        if again is not None:
+            super()._send(again)
+        super()._send(block)
+
+    def _kept(self) -> bool:
+        return self._again is not None
 
 
 class TelegramMutants:

@@ -327,7 +327,11 @@ class DataCentre:
 
     async def on_get_group_participants(self, request: Any, wire: Wire) -> Any:
         _, call = self._place(request.call, wire.user)
-        shown, following = self._page(call, wire.user, int(request.offset or 0), request.limit)
+        if request.sources:
+            shown = [seat.tl(wire.user) for seat in call.seats.values() if signed(seat.source) in request.sources]
+            following = ""
+        else:
+            shown, following = self._page(call, wire.user, int(request.offset or 0), request.limit)
         users = self._seated(call, wire.user)
         return t.phone.GroupParticipants(len(call.seats), shown, following, [], users, call.version)
 
