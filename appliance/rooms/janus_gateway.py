@@ -102,6 +102,15 @@ class Gateway:
         :raises Lost: it ended, or never was.
         """
         try:
+            await self._run(http, url)
+        except Lost as lost:
+            self._forsake(lost)
+            raise
+        finally:
+            self._forsake(_gone())
+
+    async def _run(self, http: aiohttp.ClientSession, url: URL) -> None:
+        try:
             async with asyncio.timeout(_PATIENCE):
                 opened = await http.ws_connect(
                     url,
@@ -124,8 +133,6 @@ class Gateway:
             raise Lost(Fault("server"), f"The server has no Janus there (status {refusal.status}).") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _fault(error) from None
-        finally:
-            self._forsake()
 
     # ---- requests
 
@@ -135,7 +142,7 @@ class Gateway:
         :raises Lost: it is not given.
         """
         self.place.session = self.place.handle = 0
-        self.place.session = says.id_of(await self._good("create"))
+        self.place.session = await self._given("create")
         await self.attach()
 
     async def attach(self) -> None:
@@ -144,7 +151,7 @@ class Gateway:
         :raises Lost: it is not given.
         """
         self.place.handle = 0
-        self.place.handle = says.id_of(await self._good("attach", plugin=PLUGIN))
+        self.place.handle = await self._given("attach", plugin=PLUGIN)
 
     async def claim(self) -> bool:
         """Whether the session of before is ours still."""
@@ -170,9 +177,10 @@ class Gateway:
         more = {"jsep": {"type": "offer", "sdp": offer}} if offer else {}
         return await self.ask("message", body=body, **more)
 
-    async def _good(self, what: str, **fields: Any) -> Said:
+    async def _given(self, what: str, **fields: Any) -> int:
+        """The id of what is asked for."""
         try:
-            return await self.ask(what, **fields)
+            return says.id_of(await self.ask(what, **fields))
         except Refusal as refusal:
             raise refusal.lost() from None
         except ProtocolError:
@@ -210,11 +218,11 @@ class Gateway:
         if self.place.handle and what in ("message", "detach"):
             message["handle_id"] = self.place.handle
         if self._socket is None:
-            raise Lost(Fault("network"), "The connection to Janus was lost.")
+            raise _gone()
         try:
             await self._socket.send_str(wire.dump(message))
         except (aiohttp.ClientError, OSError):
-            raise Lost(Fault("network"), "The connection to Janus was lost.") from None
+            raise _gone() from None
 
     async def goodbye(self) -> None:
         """End the session in order, in well under a second: whoever is there is told at once that we left."""
@@ -244,7 +252,7 @@ class Gateway:
     def _read(self, frame: aiohttp.WSMessage, opened: aiohttp.ClientWebSocketResponse) -> None:
         if frame.type is not aiohttp.WSMsgType.TEXT:
             too_big = opened.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
-            raise _odd() if too_big else Lost(Fault("network"), "The connection to Janus was lost.")
+            raise _odd() if too_big else _gone()
         try:
             said = says.read(frame.data)
             if said.kind == "timeout":
@@ -258,11 +266,11 @@ class Gateway:
         if waiting is not None and not waiting.done() and said.kind != "ack":
             waiting.set_result(said)
 
-    def _forsake(self) -> None:
+    def _forsake(self, lost: Lost) -> None:
         """Nobody answers any more."""
         for waiting in self._waiting.values():
             if not waiting.done():
-                waiting.set_exception(Lost(Fault("network"), "The connection to Janus was lost."))
+                waiting.set_exception(lost)
                 waiting.exception()  # whoever asked may be gone already
         self._waiting.clear()
 
@@ -274,6 +282,10 @@ def _fault(error: BaseException) -> Lost:
     # trust.py knows the settings of our own server.
     why = wrong[0].replace("[room] url", "[janus] url").replace("speak https", "speak TLS")
     return Lost(Fault("untrusted", _UNTRUSTED_AGAIN), why)
+
+
+def _gone() -> Lost:
+    return Lost(Fault("network"), "The connection to Janus was lost.")
 
 
 def _odd() -> Lost:

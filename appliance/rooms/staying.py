@@ -172,7 +172,7 @@ class Staying:
 
 
 async def first_of(*parts: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> None:
-    """Run all until the first ends, cancel the others, and raise what it raised."""
+    """Run all until the first ends, cancel the others, and raise what it raised; of several the foremost."""
     tasks = [asyncio.ensure_future(part) for part in parts]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -180,5 +180,6 @@ async def first_of(*parts: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> No
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
+    for task in tasks:
+        if task in done:
+            task.result()
