@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.host.harness import house
+from tests.host.page.mock_host import MockHost, member
 from tests.host.page.test_with_the_host import join, own_is, window, windows
 from tests.host.page.visits import Visit, visiting
 
@@ -115,6 +116,34 @@ async def test_a_wait_between_two_tries_ends_with_the_network(visit: Visit) -> N
     await visit.page.evaluate("dispatchEvent(new Event('online'))")
     await visit.page.wait_for_selector('#dock[data-own="muted"]', timeout=15_000)
     assert await visit.packets_within(0.4) == 0
+
+
+def _listener(host: MockHost) -> None:
+    host.you["role"] = "listener"
+
+
+@visiting(host=_listener)
+async def test_whoever_is_let_speak_while_it_reconnects_comes_back_by_one_connection(visit: Visit) -> None:
+    await visit.open()
+    await visit.own.click()
+    await visit.own_is("listening")
+    visit.host.media_status = 500
+    await visit.drop_media()
+    await visit.own_is("reconnecting")
+    visit.host.you["role"] = "speaker"
+    own = member("mira", "Mira Koch", 0, 6, role="speaker", state="connecting", joined=False, muted=True)
+    await visit.host.push({"type": "member", "member": own})
+    await visit.wait_text("#toast span", "You can now speak.")
+    tries: list[str] = []
+    visit.page.on("request", lambda request: tries.append(request.url) if request.method == "POST" else None)
+    visit.host.media_status = 201
+    await visit.own_is("muted")
+    await asyncio.sleep(2.5)  # longer than any wait between two tries
+    assert len(tries) <= 1, "nobody else goes on trying"
+    await visit.own_is("muted")
+    assert not await visit.page.locator(".notice").is_visible(), "nothing is the matter any more"
+    await live(visit)
+    assert await visit.packets_within(0.6) > 5
 
 
 @visiting(script="delete window.RTCPeerConnection;")
