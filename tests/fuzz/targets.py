@@ -1,6 +1,6 @@
 """Every parser of remote input there is. Whoever adds one adds it here."""
 
-from tests.fuzz import inside, live, media, nearby, published, ways, words
+from tests.fuzz import engines, inside, live, media, nearby, published, ways, words
 from tests.fuzz.target import Target
 
 
@@ -9,6 +9,7 @@ def all_targets() -> list[Target]:
     targets = [
         *media.targets(),
         *words.targets(),
+        *engines.targets(),
         *ways.targets(),
         *published.targets(),
         *nearby.targets(),
