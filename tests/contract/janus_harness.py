@@ -3,8 +3,10 @@
 import asyncio
 import base64
 import contextlib
+import datetime as dt
 import hashlib
 import hmac
+import ipaddress
 import json
 import secrets
 import shutil
@@ -17,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from appliance.core.roster import Kind, Role
 from appliance.rooms.contract import Engine
@@ -66,15 +71,16 @@ class JanusServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._inside = contextlib.ExitStack()
         self._used = 0
-        self.address, self.port = "", 0
+        self.address, self.port, self.safe_port = "", 0, 0
 
     def start(self) -> None:
         need("janus", "Debian's janus is the server that its engine is tried with")
         if not self.port:
             self.address = self._inside.enter_context(apart())
-            with socket.create_server((self.address, 0)) as free:
-                self.port = free.getsockname()[1]
-            for name, text in configuration(self._folder, self.address, self.port).items():
+            with socket.create_server((self.address, 0)) as free, socket.create_server((self.address, 0)) as safe:
+                self.port, self.safe_port = free.getsockname()[1], safe.getsockname()[1]
+            certificate(self.address, self._folder)
+            for name, text in configuration(self._folder, self.address, self.port, self.safe_port).items():
                 (self._folder / name).write_text(text)
         with (self._folder / "janus.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -139,8 +145,39 @@ class JanusServer:
     def url(self) -> str:
         return f"ws://{self.address}:{self.port}"
 
+    @property
+    def safe_url(self) -> str:
+        """With TLS, by a certificate that nobody has signed."""
+        return f"wss://{self.address}:{self.safe_port}"
 
-def configuration(folder: Path, address: str, port: int) -> Mapping[str, str]:
+    @property
+    def certificate(self) -> Path:
+        return self._folder / "tls.pem"
+
+
+def certificate(address: str, folder: Path) -> None:
+    """One for TLS, signed by itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "janus")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=30))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    (folder / "tls.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "tls.key").write_bytes(secret)
+
+
+def configuration(folder: Path, address: str, port: int, safe_port: int) -> Mapping[str, str]:
     """Its files by their names. Rooms of the configuration are there again after a restart."""
     home = Path(shutil.which("janus") or "/usr/bin/janus").parent.parent / "lib"
     parts = next(iter(home.glob("*/janus")), home / "janus")
@@ -169,7 +206,15 @@ def configuration(folder: Path, address: str, port: int) -> Mapping[str, str]:
         plugins: {{ disable = "{off}" }}
         transports: {{ disable = "{ways}" }}
         """,
-        "janus.transport.websockets.jcfg": f"""general: {{ ws = true, ws_port = {port}, ws_ip = "{address}", wss = false }}
+        "janus.transport.websockets.jcfg": f"""general: {{
+            ws = true
+            ws_port = {port}
+            ws_ip = "{address}"
+            wss = true
+            wss_port = {safe_port}
+            wss_ip = "{address}"
+        }}
+        certificates: {{ cert_pem = "{folder}/tls.pem", cert_key = "{folder}/tls.key" }}
         admin: {{ admin_ws = false }}
         """,
         "janus.plugin.audiobridge.jcfg": f"general: {{ }}\n{rooms}\n",
@@ -240,10 +285,9 @@ class JanusRoom:
     async def record(self, target: Rig, *, on: bool) -> None:
         raise NotImplementedError
 
-    async def as_admin(self, request: str, target: Rig | None = None) -> None:
+    async def as_admin(self, request: str, target: Rig | None = None, **about: Any) -> None:
         """Do something with the room's secret, to ``target`` or to all."""
         async with self.client() as client:
-            about: dict[str, Any] = {}
             if target is not None:
                 about["id"] = next(
                     one["id"] for one in await client.participants() if target.identity in one["display"]
