@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import ipaddress
 import json
+import re
 import secrets
 import shutil
 import signal
@@ -16,6 +17,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -51,23 +53,26 @@ _KEPT_OFF = (
     "videoroom",
     "textroom",
     "echotest",
-    "streaming",
 )
 
 
 def token(seconds: float = 3600) -> str:
     """One that Janus' own authentication takes for so long (its signed mode)."""
-    what = f"{int(time.time() + seconds)},janus,{PLUGIN}"
+    what = f"{int(time.time() + seconds)},janus,{PLUGIN},janus.plugin.streaming"
     return f"{what}:{base64.b64encode(hmac.digest(_SIGNS.encode(), what.encode(), hashlib.sha1)).decode()}"
 
 
 class JanusServer:
-    """Janus in a process of its own."""
+    """Janus in a process of its own.
+
+    :param more: what stands in its files besides, by their names.
+    """
 
     name = "janus"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: Mapping[str, str] = MappingProxyType({})) -> None:
         self._folder = folder
+        self._more = more
         self._process: subprocess.Popen[bytes] | None = None
         self._inside = contextlib.ExitStack()
         self._used = 0
@@ -80,8 +85,9 @@ class JanusServer:
             with socket.create_server((self.address, 0)) as free, socket.create_server((self.address, 0)) as safe:
                 self.port, self.safe_port = free.getsockname()[1], safe.getsockname()[1]
             certificate(self.address, self._folder)
-            for name, text in configuration(self._folder, self.address, self.port, self.safe_port).items():
-                (self._folder / name).write_text(text)
+            files = configuration(self._folder, self.address, self.port, self.safe_port)
+            for name in {*files, *self._more}:
+                (self._folder / name).write_text(merged(files.get(name, ""), self._more.get(name, "")))
         with (self._folder / "janus.log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["janus", "--configs-folder", str(self._folder), "--config", str(self._folder / "janus.jcfg")],
@@ -177,6 +183,18 @@ def certificate(address: str, folder: Path) -> None:
     (folder / "tls.key").write_bytes(secret)
 
 
+def merged(ours: str, theirs: str) -> str:
+    """Two files of Janus' as one: where both have a section, what is in it."""
+    for name, inside in re.findall(r"^(\w+): \{\n(.*?)^\}", theirs, re.MULTILINE | re.DOTALL):
+        head = f"{name}: {{"
+        if head in ours:
+            told = set(re.findall(r"^\s*(\w+) =", inside, re.MULTILINE))
+            kept = "\n".join(line for line in ours.split("\n") if line.strip().split(" =")[0] not in told)
+            ours = kept.replace(head, f"{head}\n{inside}", 1)
+            theirs = theirs.replace(f"{head}\n{inside}}}", "")
+    return f"{ours}\n{theirs}"
+
+
 def configuration(folder: Path, address: str, port: int, safe_port: int) -> Mapping[str, str]:
     """Its files by their names. Rooms of the configuration are there again after a restart."""
     home = Path(shutil.which("janus") or "/usr/bin/janus").parent.parent / "lib"
@@ -201,7 +219,9 @@ def configuration(folder: Path, address: str, port: int, safe_port: int) -> Mapp
             token_auth = true
             token_auth_secret = "{_SIGNS}"
         }}
-        media: {{ rtp_port_range = "20000-29999" }}
+        media: {{
+            rtp_port_range = "20000-29999"
+        }}
         nat: {{ ice_enforce_list = "{address}" }}
         plugins: {{ disable = "{off}" }}
         transports: {{ disable = "{ways}" }}
@@ -295,7 +315,7 @@ class JanusRoom:
             await client.plugin({"request": request, "secret": _ADMIN, **about})
 
     @contextlib.asynccontextmanager
-    async def client(self) -> AsyncIterator["Client"]:
+    async def client(self, of: str = PLUGIN) -> AsyncIterator["Client"]:
         """Another client of Janus, which knows nothing of ours."""
         async with (
             aiohttp.ClientSession() as http,
@@ -303,7 +323,7 @@ class JanusRoom:
         ):
             client = Client(socket, self.room)
             client.ids["session_id"] = (await client.ask("create"))["data"]["id"]
-            client.ids["handle_id"] = (await client.ask("attach", plugin=PLUGIN))["data"]["id"]
+            client.ids["handle_id"] = (await client.ask("attach", plugin=of))["data"]["id"]
             yield client
 
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -211,3 +213,25 @@ async def test_no_secret_is_in_anything_that_is_said(room: JanusRoom, caplog: py
     signature = settings.token.rpartition(":")[2]
     for secret in ("SECRET", settings.token, signature):
         assert secret not in said
+
+
+async def test_the_files_of_the_manual_make_a_room_and_its_audience(tmp_path: Path) -> None:
+    """docs/operate-janus.md: a device is in the room by them, and the mix arrives at the Streaming plugin."""
+    text = (Path(__file__).parents[2] / "docs/operate-janus.md").read_text()
+    files = dict(re.findall(r"^`(janus[a-z.]*)`[^\n]*:\n\n```\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    assert set(files) == {"janus.plugin.audiobridge.jcfg", "janus.jcfg", "janus.plugin.streaming.jcfg"}
+    pin = re.search(r'pin = "(.*?)"', files["janus.plugin.audiobridge.jcfg"])
+    assert pin is not None
+    server = JanusServer(tmp_path, files)
+    server.start()
+    try:
+        room = JanusRoom(server, 1234)
+        site = Rig(JanusEngine(replace(room.site_settings(), pin=pin[1])), "site")
+        async with together(site):
+            site.open(tone(440))
+            await site.until(lambda: site.told(Levels))
+            async with room.client("janus.plugin.streaming") as client:
+                info = (await client.plugin({"request": "info", "id": 1}))["info"]
+                assert info["media"][0]["age_ms"] < 500
+    finally:
+        server.end()
