@@ -31,6 +31,7 @@ _COMMANDS = (
     "link",
     "provision",
     "bridge",
+    "telegram",
 )
 """Each a module of :mod:`appliance.commands`, in the order in which they are listed."""
 

@@ -34,6 +34,8 @@ def make_engine(settings: Settings) -> Engine:
             return _livekit(settings)
         case EngineName.JANUS:
             return _janus(settings)
+        case EngineName.TELEGRAM:
+            return _telegram(settings)
         case _:
             return _hosted(settings)
 
@@ -73,6 +75,19 @@ def _janus(settings: Settings) -> Engine:
             proxy=proxy,
         )
     )
+
+
+def _telegram(settings: Settings) -> Engine:
+    with _installed("telegram"):
+        from appliance.rooms.telegram import TelegramEngine  # noqa: PLC0415  # its libraries may be missing
+        from appliance.rooms.telegram_account import Login  # noqa: PLC0415
+        from appliance.rooms.telegram_stay import TelegramSettings  # noqa: PLC0415
+    given, device = settings.telegram, settings.device
+    if given.api_hash_file is None or given.session_file is None:
+        raise NotAllowed("[telegram] needs api_hash_file and session_file: kontor telegram login makes the session")
+    api_hash = _ascii(given.api_hash_file, "[telegram] api_hash_file")
+    login = Login(given.api_id, api_hash, _ascii(given.session_file, "[telegram] session_file"))
+    return TelegramEngine(TelegramSettings(login, given.group, device.identity, device.name, given.create))
 
 
 def _trusted(settings: Settings) -> ssl.SSLContext:

@@ -39,6 +39,7 @@ OWN: Mapping[str, tuple[str, ...]] = {
         "room.",
         "livekit.",
         "janus.",
+        "telegram.",
         "device.",
         "host.enabled",
         "host.listen",

@@ -54,11 +54,10 @@ def run(given: argparse.Namespace) -> int:
         return error.code
     print(f"Logged in as {name}. The session is in {given.output}: whoever has this file is that account.")
     print(
-        "\nCopy it to the device's boot partition, with the hash in a file beside it, and write into kontor.toml there:\n\n"
+        "\nWrite into kontor.toml on the device's boot partition, with the hash and the line that is in the file:\n\n"
         '[room]\nengine = "telegram"\n\n'
-        f"[telegram]\napi_id = {given.api_id}\n"
-        f'api_hash_file = "telegram.hash"\nsession_file = "{given.output.name}"\ngroup = "@your_group"\n\n'
-        "At its next start the device moves both files to where only it reads them. Then delete your copy here.\n"
+        f'[telegram]\napi_id = {given.api_id}\napi_hash = "..."\nsession = "..."\ngroup = "@your_group"\n\n'
+        "The device moves both to where only it reads them. Then delete the file here.\n"
         "To end the session: Telegram's own program, Settings, Devices."
     )
     return Exit.OK

@@ -30,7 +30,7 @@ MOVED = "(moved)"
 _FILE = "_file"
 _FOLDER_MODE, _SECRET_MODE = 0o2750, 0o640
 """The group is that of the one service, and the folder hands it on."""
-_PART_OF: Mapping[str, str] = {"room": "link", "host": "host"}
+_PART_OF: Mapping[str, str] = {"host": "host", **dict.fromkeys(("room", "livekit", "janus", "telegram"), "link")}
 """Which service reads the secrets of a section; those of all others provisioning reads itself."""
 _QUOTE = r"""["']?"""
 _VALUE = r"""(?:"(?:\\.|[^"\\])*"|'[^']*')"""

@@ -91,7 +91,7 @@ class TelegramEngine:
 
     @property
     def way(self) -> WayState:
-        """ntgcalls tells nothing of the way; what waits here is known."""
+        """Its library tells nothing of the way; what waits here is known."""
         return WayState(delay_ms=self._sound.down.delay_ms)
 
     # ---- the exchange thread
@@ -198,7 +198,13 @@ class TelegramEngine:
         """Stay until the room is lost (and why) or left (None)."""
         try:
             self._stay = Stay(
-                self._settings, self._people, self._sound, self._wanted, self._counters, self._tell, self._arrived
+                self._settings,
+                self._people,
+                self._sound,
+                self._wanted,
+                self._counters,
+                tell=self._tell,
+                arrived=self._arrived,
             )
             await first_of(self._stay.run(self._held), self._leaving.wait())
         except Lost as lost:

@@ -93,14 +93,10 @@ def lost_by(error: BaseException) -> Lost:
     """What ends a stay when a request ended so; its text is ours, never the library's."""
     if isinstance(error, Lost):
         return error
-    if isinstance(error, errors.FloodError) and (seconds := float(getattr(error, "seconds", 0))):
-        return WaitAsked(Fault("server", seconds), f"Telegram asks this account to wait for {seconds:.0f} seconds.")
     if isinstance(error, errors.TypeNotFoundError):
         return Lost(Fault("server"), _NEWER)
     if isinstance(error, errors.RPCError):
-        name = name_of(error)
-        kind, why = _REFUSALS.get(name, ("server", f"Telegram refuses ({name})."))
-        return Lost(Fault(kind), why)
+        return _refused_by(error)
     if isinstance(error, errors.AuthKeyNotFound) or getattr(error, "code", 0) == 404:
         return Lost(Fault("refused"), _REFUSALS["AUTH_KEY_INVALID"][1])
     if isinstance(error, TimeoutError):
@@ -108,9 +104,15 @@ def lost_by(error: BaseException) -> Lost:
     return Lost(Fault("network"), _CUT)
 
 
-_NAMES: Mapping[type[BaseException], str] = {
-    cls: name for name, cls in errors.rpcerrorlist.rpc_errors_dict.items() if isinstance(cls, type)
-}
+def _refused_by(error: errors.RPCError) -> Lost:
+    if isinstance(error, errors.FloodError) and (seconds := float(getattr(error, "seconds", 0))):
+        return WaitAsked(Fault("server", seconds), f"Telegram asks this account to wait for {seconds:.0f} seconds.")
+    name = name_of(error)
+    kind, why = _REFUSALS.get(name, ("server", f"Telegram refuses ({name})."))
+    return Lost(Fault(kind), why)
+
+
+_NAMES: Mapping[type[BaseException], str] = {cls: name for name, cls in errors.rpcerrorlist.rpc_errors_dict.items()}
 
 
 def name_of(error: errors.RPCError) -> str:

@@ -2,9 +2,9 @@
 
 It knows no account, no group and no key: it makes what joins a voice chat, takes the server's answer, hands ntgcalls the gated
 blocks and gives back what is heard, one frame of 10 ms for each member. Just before a block is handed over the proof of mute
-looks at it (block_proof.py). When the gate closes ntgcalls is muted for a moment: its encoder holds up to 60 ms, which would leave
-with the next block otherwise, and a mute throws them away (docs/adr/0229). Two packets of digital silence follow, so that whoever
-listens hears silence and not what their concealment makes of the last packet; then it is muted until the gate opens.
+looks at it (block_proof.py). When the gate closes ntgcalls is muted for a moment: its encoder holds up to 60 ms, which would
+leave with the next block otherwise, and a mute throws them away (docs/adr/0229). Two packets of digital silence follow, so that
+whoever listens hears silence and not what concealment makes of the last packet; then it is muted until the gate opens.
 
 It ends with its parent: by the kernel's word, and when the control socket ends.
 """
@@ -106,7 +106,7 @@ class Child:
         try:
             await work
         except Exception as error:  # noqa: BLE001 - the library's own, of many kinds; its text may hold parts of a payload
-            pipe.tell(self._control, "failed", what=name, why=type(error).__name__)
+            pipe.tell(self._control, "failed", task=name, why=type(error).__name__)
 
     async def _create(self) -> None:
         """Begin anew: what was before is ended."""

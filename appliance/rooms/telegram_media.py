@@ -167,7 +167,8 @@ class Media:
         waiting = self._waiting[what] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(seconds):
-                return await waiting
+                answer: Mapping[str, Any] = await waiting
+                return answer
         except TimeoutError:
             raise Lost(Fault("server"), _GONE) from None
         finally:
@@ -192,7 +193,7 @@ class Media:
                 self._seen(message)
             case "failed":
                 self._fail(
-                    Lost(Fault("server"), f"Telegram's library refused to {message['what']} ({message['why']}).")
+                    Lost(Fault("server"), f"Telegram's library refused to {message['task']} ({message['why']}).")
                 )
             case "state":
                 self._state = str(message["state"])

@@ -1,4 +1,4 @@
-"""Sound of the Telegram engine on link's exchange thread: gated blocks to the process that holds ntgcalls, and what is heard back.
+"""Sound of the Telegram engine: gated blocks to the process that holds ntgcalls, and back what is heard.
 
 There are two proofs of mute (block_proof.py): here, where a block leaves this process, and in the other one, where it is handed
 to ntgcalls. Either stops everything.

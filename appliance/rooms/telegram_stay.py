@@ -14,6 +14,7 @@ from typing import Any
 from telethon.tl import types as t
 
 from appliance.core.counters import Counters
+from appliance.core.lamps import LinkPhase
 from appliance.core.reconnect import Fault
 from appliance.rooms import contract
 from appliance.rooms.contract import RoomEvent
@@ -84,6 +85,7 @@ class Stay:
         sound: Sound,
         wanted: Wanted,
         counters: Counters,
+        *,
         tell: Callable[[RoomEvent], None],
         arrived: Callable[[str], None],
     ) -> None:
@@ -151,7 +153,7 @@ class Stay:
             if not told:
                 told = why
                 self._sound.up.allowed = False
-                self._tell(contract.PhaseChanged(contract.LinkPhase.RECONNECTING, why))
+                self._tell(contract.PhaseChanged(LinkPhase.RECONNECTING, why))
             self._news.clear()
             await self._or_cut(self._news.wait(), _NO_CALL_EVERY)
         return call

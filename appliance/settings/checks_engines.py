@@ -12,6 +12,8 @@ def engines(settings: Settings) -> Iterator[Clash]:
         yield from _livekit(settings)
     if settings.room.engine is EngineName.JANUS:
         yield from _janus(settings)
+    if settings.room.engine is EngineName.TELEGRAM:
+        yield from _telegram(settings)
 
 
 def _livekit(settings: Settings) -> Iterator[Clash]:
@@ -34,3 +36,17 @@ def _janus(settings: Settings) -> Iterator[Clash]:
         yield Clash("janus.url", "must name a server: room.engine is janus", beside=engine)
     if not given.room:
         yield Clash("janus.room", "must be the number of a room: room.engine is janus", beside=engine)
+
+
+def _telegram(settings: Settings) -> Iterator[Clash]:
+    given, engine = settings.telegram, ("room.engine",)
+    if not given.api_id:
+        hint = "It is at https://my.telegram.org, with its hash."
+        yield Clash("telegram.api_id", "is needed: room.engine is telegram", hint, beside=engine)
+    if given.api_hash_file is None:
+        yield Clash("telegram.api_hash_file", "is needed: room.engine is telegram", beside=engine)
+    if given.session_file is None:
+        hint = "Make it with kontor telegram login."
+        yield Clash("telegram.session_file", "is needed: room.engine is telegram", hint, beside=engine)
+    if not given.group:
+        yield Clash("telegram.group", "must name a group: room.engine is telegram", beside=engine)

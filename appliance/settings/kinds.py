@@ -121,8 +121,6 @@ class Choice(Generic[T]):
     """One of a few words or numbers."""
 
     options: Mapping[str | int, T]
-    later: tuple[str, ...] = ()
-    """Words that a later version will take; they are refused with that explanation."""
     secret: bool = field(default=False, init=False)
 
     @property
@@ -135,8 +133,6 @@ class Choice(Generic[T]):
         if type(value) in (str, int) and value in self.options:
             return self.options[value]  # type: ignore[index]  # the line above narrows it, mypy does not follow
         if isinstance(value, str):
-            if value in self.later:
-                raise Refused(self.allowed, f"{self._word(value)} comes with a later version of Kontor.")
             words = [option for option in self.options if isinstance(option, str)]
             raise Refused(self.allowed, did_you_mean(value, words))
         raise Refused(self.allowed)
@@ -155,9 +151,9 @@ class Choice(Generic[T]):
 E = TypeVar("E", bound=StrEnum)
 
 
-def one_of(enum: type[E], later: tuple[E, ...] = ()) -> Choice[E]:
-    """A choice of the words of ``enum``; those in ``later`` are known but not taken yet."""
-    return Choice({word.value: word for word in enum if word not in later}, tuple(word.value for word in later))
+def one_of(enum: type[E]) -> Choice[E]:
+    """A choice of the words of ``enum``."""
+    return Choice({word.value: word for word in enum})
 
 
 def resolved(value: object, where: Where, allowed: str) -> Path:

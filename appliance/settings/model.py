@@ -32,6 +32,7 @@ from appliance.settings.model_network import NetworkSettings
 from appliance.settings.model_panel import PanelSettings
 from appliance.settings.model_provisioning import ProvisioningSettings
 from appliance.settings.model_quiet import QuietSettings
+from appliance.settings.model_telegram import TelegramSettings
 from appliance.settings.model_update import UpdateSettings
 from appliance.settings.secrets import SecretFile
 from appliance.settings.setting import Effect, section, setting
@@ -156,9 +157,9 @@ class RoomSettings:
     """The room that the device is in."""
 
     engine: EngineName = setting(
-        one_of(EngineName, later=(EngineName.TELEGRAM,)),
+        one_of(EngineName),
         EngineName.HOSTED,
-        about="What carries the room. hosted is Kontor's own server; livekit and janus have sections of their own.",
+        about="What carries the room. hosted is Kontor's own server; the others have sections of their own.",
         effect=Effect.REJOIN,
     )
     url: str = setting(
@@ -351,6 +352,9 @@ class Settings:
     room: RoomSettings = section(RoomSettings, "The room that the device is in.")
     livekit: LiveKitSettings = section(LiveKitSettings, "A room on LiveKit, where room.engine says so.")
     janus: JanusSettings = section(JanusSettings, "A room of a Janus server, where room.engine says so.")
+    telegram: TelegramSettings = section(
+        TelegramSettings, "The voice chat of a Telegram group, where room.engine says so (docs/telegram.md)."
+    )
     audio: AudioSettings = section(AudioSettings, "Microphone, loudspeaker and what is sent.")
     panel: PanelSettings = section(
         PanelSettings,

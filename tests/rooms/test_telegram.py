@@ -283,7 +283,7 @@ async def test_a_thousand_members_are_listed_page_by_page(host: str) -> None:
 
 async def test_eleven_of_fourteen_talkers_are_heard_each_by_name(host: str) -> None:
     async with world(host) as centre:
-        group, call = the_call(centre)
+        _, call = the_call(centre)
         sources = {100 + n: 2**32 - 1 - n for n in range(14)}  # above 2^31 they are negative in TL
         for number, source in sources.items():
             centre.people[number] = Person(number, f"talker{number}", f"Talker {number}")

@@ -80,6 +80,7 @@ def test_a_secret_is_always_a_file() -> None:
     network = {f"network.{link}.{name}" for link in ("ethernet", "wifi") for name in ("password_file", "key_file")}
     room = {"room.token_file", "room.enrolment_file"}
     engines = {"livekit.api_secret_file", "livekit.token_file", "janus.pin_file", "janus.token_file"}
+    engines |= {"telegram.api_hash_file", "telegram.session_file"}
     assert secret == {"host.tls.key", "host.turn.secret_file", "host.rooms.key_files"} | room | engines | network
 
 

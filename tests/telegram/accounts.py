@@ -111,6 +111,7 @@ class LoginCentre(DataCentre):
         shared = pow(_number(theirs) * pow(self._verifier, scramble, prime) % prime, self._private, prime)
         both = bytes(a ^ b for a, b in zip(_hash(_PRIME), _hash(_bytes(_G)), strict=True))
         salts = _hash(self._algo.salt1), _hash(self._algo.salt2)
-        if request.password.M1 != _hash(both, *salts, theirs, ours, _hash(_bytes(shared))):
+        expected = _hash(both, *salts, theirs, ours, _hash(_bytes(shared)))
+        if not secrets.compare_digest(request.password.M1, expected):
             raise Refusal(400, "PASSWORD_HASH_INVALID")
         return self._let_in(wire)

@@ -198,7 +198,7 @@ class Joint:
         self.ice.transport.close()
 
 
-async def _nothing(_data: bytes) -> None:
+async def _nothing(data: bytes) -> None:
     """Reports are for nobody here."""
 
 

@@ -170,7 +170,7 @@ async def test_no_secret_is_told_or_logged(
         Person(monkeypatch, phone=[PHONE], code=[CODE], password=[PASSWORD])
         await log_in(centre, tmp_path)
         session = (tmp_path / "telegram.session").read_text().strip()
-        monkeypatch.setattr(command.asyncio, "run", lambda work: (work.close(), "Ada")[1])
+        monkeypatch.setattr("asyncio.run", lambda work: (work.close(), "Ada")[1])
         given = arguments(tmp_path, output=tmp_path / "other.session")
         assert command.run(given) == Exit.OK
         told = "".join([*capsys.readouterr(), caplog.text, repr(Login(5, API_HASH, session))])

@@ -1,0 +1,3 @@
+class MTProtoState:
+    @staticmethod
+    def _calc_key(auth_key: bytes, msg_key: bytes, client: bool) -> tuple[bytes, bytes]: ...

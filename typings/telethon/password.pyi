@@ -1,0 +1,3 @@
+from typing import Any
+
+def compute_hash(algo: Any, password: str) -> bytes: ...
