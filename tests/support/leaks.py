@@ -44,8 +44,21 @@ class Alive:
         return sorted(threads) + children + sorted(_socket_name(inode) for inode in self.sockets)
 
 
+PEERS: set[object] = set()
+"""Addresses of servers to which a library keeps connections for a while: those belong to whoever owns the server."""
+_kept: list[Alive] = []
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """What a library starts here it keeps for as long as the process lives: that is no leak."""
+    before = look()
+    yield
+    _kept.append(look() - before)
+
+
 def look() -> Alive:
-    """Everything alive now."""
+    """Everything alive now, but for what is :func:`kept`."""
     known = tuple(KNOWN_THREADS)
     threads = frozenset(
         thread
@@ -54,7 +67,10 @@ def look() -> Alive:
         and not isinstance(thread, threading._DummyThread)  # a foreign library's own thread
         and not (known and thread.name.startswith(known))
     )
-    return Alive(threads, frozenset(_children()), frozenset(_sockets()))
+    alive = Alive(threads, frozenset(_children()), frozenset(_sockets()))
+    for kept_by_libraries in _kept:
+        alive -= kept_by_libraries
+    return alive
 
 
 def leaks_since(before: Alive) -> Alive:
@@ -134,8 +150,16 @@ def _sockets() -> Iterator[str]:
             target = os.readlink(f"/proc/self/fd/{entry}")
         except OSError:
             continue
-        if target.startswith("socket:"):
+        if target.startswith("socket:") and not (PEERS and _peer(int(entry)) in PEERS):
             yield target
+
+
+def _peer(fd: int) -> object:
+    try:
+        with socket.socket(fileno=os.dup(fd)) as sock:
+            return sock.getpeername()
+    except OSError:
+        return None  # it has none, or was closed meanwhile
 
 
 def _socket_name(inode: str) -> str:
