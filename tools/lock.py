@@ -34,6 +34,11 @@ def main() -> int:
     _compile(tools, "dev", "--group", "dev", "-c", "requirements/core.lock", *_allow_built())
     _compile(tools, "device", *("--extra", "device", "-c", "requirements/dev.lock"), *_from_debian())
     _leave_out("device", "core")
+    _compile(
+        tools, "engines", *("--extra", "livekit", "--extra", "telegram", "-c", "requirements/dev.lock"), *_from_debian()
+    )
+    _leave_out("engines", "core")
+    _leave_out("engines", "device")
     _compile(tools, "bench", "--group", "bench", "-c", "requirements/dev.lock", *_allow_built())
     _leave_out("bench", "dev")
     _compile(tools, "training", "--group", "training", "-c", "requirements/dev.lock", "-c", "requirements/bench.lock")
@@ -41,7 +46,7 @@ def main() -> int:
     _leave_out("training", "bench")
     _compile(tools, "hardware", "--group", "hardware", "-c", "requirements/dev.lock", *_allow_built())
     _leave_out("hardware", "dev")
-    sizes = {name: {} for name in ("core", "dev", "device", "bench", "training", "hardware")}  # type: dict[str, dict[str, dict[str, int]]]
+    sizes = {name: {} for name in ("core", "dev", "device", "engines", "bench", "training", "hardware")}  # type: dict[str, dict[str, dict[str, int]]]
     for name, by_target in sizes.items():
         for python, machine in TARGETS:
             by_target[f"{python}-{machine}"] = found = _measure(tools, name, python, machine)
@@ -96,8 +101,8 @@ def _compile(tools: Path, name: str, *extra: str) -> None:
 
 
 def _from_debian() -> list[str]:
-    """A device has pyalsaaudio as Debian's python3-alsaaudio, of which the package depends: it has no wheels."""
-    return ["--no-binary", "pyalsaaudio", "--no-emit-package", "pyalsaaudio"]
+    """What has no wheels a device has from Debian: its package depends on python3-alsaaudio and python3-pyaes."""
+    return [word for name in ("pyalsaaudio", "pyaes") for word in ("--no-binary", name, "--no-emit-package", name)]
 
 
 def _allow_built() -> list[str]:

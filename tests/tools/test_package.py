@@ -79,12 +79,17 @@ def test_everything_a_device_imports_is_locked_or_debians() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = {
         bootstrap.entries(f"{text}\n").popitem()[0].split(">")[0]
-        for text in [*project["dependencies"], *project["optional-dependencies"]["device"]]
+        for text in [
+            *project["dependencies"],
+            *(text for extra in ("device", "livekit", "telegram") for text in project["optional-dependencies"][extra]),
+        ]
     }
-    lock = wheels.locked(*((ROOT / f"requirements/{name}.lock").read_text() for name in ("core", "device")))
+    lock = wheels.locked(*((ROOT / f"requirements/{name}.lock").read_text() for name in wheels.BUNDLED))
     missing = asked - set(bootstrap.entries(lock))
     assert missing == {"pyalsaaudio"}
-    assert "python3-alsaaudio" in (ROOT / "packaging/control.in").read_text()
+    control = (ROOT / "packaging/control.in").read_text()
+    assert "python3-alsaaudio" in control
+    assert "python3-pyaes" in control, "telethon's, which has no wheel"
     assert set(wheels.LEFT_OUT).isdisjoint(bootstrap.entries(lock))
 
 
@@ -205,7 +210,7 @@ def test_scripts_know_units_users_and_groups() -> None:
 
 def made(folder: Path, origin: Source) -> Path:
     """A package of a source and of one small wheel; made by whoever runs this, in his time zone and umask."""
-    lock = wheels.locked(*(origin.text(f"requirements/{name}.lock") for name in ("core", "device")))
+    lock = wheels.locked(*(origin.text(f"requirements/{name}.lock") for name in wheels.BUNDLED))
     cache = folder / "wheels"
     place = cache / "fetched"
     place.mkdir(parents=True)

@@ -152,7 +152,7 @@ def locked_wheels(origin: source.Source, cache: Path) -> list[Path]:
 
     :raises MissingError: one cannot be had.
     """
-    texts = (origin.text(f"requirements/{name}.lock") for name in ("core", "device"))
+    texts = (origin.text(f"requirements/{name}.lock") for name in wheels.BUNDLED)
     try:
         return wheels.fetch(ON_THE_CARD, wheels.locked(*texts), cache)
     except wheels.WheelError as error:

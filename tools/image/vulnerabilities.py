@@ -154,7 +154,7 @@ def _sentence(each: Mapping[str, Any]) -> str:
 
 def main() -> int:
     """Print the report."""
-    texts = [(ROOT / "requirements" / f"{name}.lock").read_text() for name in ("core", "device")]
+    texts = [(ROOT / "requirements" / f"{name}.lock").read_text() for name in wheels.BUNDLED]
     try:
         packages = read_lock(ROOT / "image" / "root.lock")
     except ImageError as error:

@@ -17,7 +17,6 @@ from tools.package import source, tree, wheels
 from tools.package.targets import TARGETS, Target
 
 ROOT = Path(__file__).resolve().parents[2]
-_LOCKS = ("core", "device")
 _SCRIPTS = ("postinst", "prerm", "postrm")
 _PACKING = ("-Zxz", "-z6", "--threads-max=1")
 """More threads cut the data at other places."""
@@ -29,7 +28,7 @@ def build(target: Target, origin: source.Source, out: Path, cache: Path) -> Path
     :raises SourceError: the commit lacks something.
     :raises WheelError: a wheel cannot be had.
     """
-    lock = wheels.locked(*(origin.text(f"requirements/{name}.lock") for name in _LOCKS))
+    lock = wheels.locked(*(origin.text(f"requirements/{name}.lock") for name in wheels.BUNDLED))
     found = wheels.fetch(target, lock, cache)
     with tempfile.TemporaryDirectory(prefix="kontor-deb-") as folder:
         root = Path(folder) / "root"

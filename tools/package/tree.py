@@ -38,9 +38,8 @@ def lay_out(root: Path, source: Source, target: Target, found: list[Path]) -> No
     for wheel in found:
         for path, data in wheels.unpack(wheel).items():
             _write(root, f"{site}/{path}", data)
-        if wheels.name_of(wheel) in wheels.STRIPPED:
-            for library in sorted((root / site / wheels.name_of(wheel)).rglob("*.so")):
-                wheels.strip(library)
+            if path.endswith(".so") and wheels.name_of(wheel) in wheels.STRIPPED:
+                wheels.strip(root / site / path)
     for path, data in {**system_files(source), **_documents(source, target)}.items():
         _write(root, path, data)
     _write(root, "usr/bin/kontor", source.files["packaging/kontor"], mode=0o755)
@@ -133,7 +132,7 @@ def maintainer(source: Source) -> str:
 def _copyright(source: Source) -> str:
     """Whose the parts are: ours, and each bundled package with what it says of itself."""
     facts = json.loads(source.text("requirements/facts.json"))
-    locked = wheels.locked(*(source.text(f"requirements/{name}.lock") for name in ("core", "device")))
+    locked = wheels.locked(*(source.text(f"requirements/{name}.lock") for name in wheels.BUNDLED))
     lines = []
     for name, version in re.findall(r"^([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?==([^\s;\\]+)", locked, re.MULTILINE):
         lines.append(f" {name} {version}: {facts.get(name, {}).get('licence', 'see its metadata')}")

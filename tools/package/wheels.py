@@ -13,14 +13,18 @@ from tools import bootstrap
 from tools.lock import GLIBC
 from tools.package.targets import Target
 
+BUNDLED = ("core", "device", "engines")
+"""The lock files whose wheels the package has: any room is one setting away, so the engines' libraries are there (ADR 0233)."""
+
 LEFT_OUT = {
     "av": "103 MB of codecs: libopus is Debian's, and aiortc is imported without it (ADR 0040)",
     "setuptools": "colorzero asks for it and never imports it",
+    "types-protobuf": "what mypy reads of protobuf",
 }
 """Locked packages that no device needs, and why."""
 
-STRIPPED = ("webrtc_noise_gain",)
-"""Wheels whose libraries come with their debugging symbols: 26 of 28 MB."""
+STRIPPED = ("webrtc_noise_gain", "ntgcalls")
+"""Wheels whose libraries come with their debugging symbols: 26 of 28 MB, 80 of 122."""
 
 _FOLDERS = ("tests", "include", "f2py", "distutils", "_pyinstaller", "gpiozerocli")
 _ENDINGS = (".pyi", ".pxd", ".pyx", ".pxi", ".a", ".h", ".c", ".cc", ".cpp")
