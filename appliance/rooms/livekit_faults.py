@@ -95,7 +95,12 @@ class _WithoutTokens(logging.Filter):
 
 
 def keep_tokens_out_of_logs() -> None:
-    """From now on no token stands in the library's log. It logs to ``livekit`` alone, but for one error of its own."""
-    for logger in (logging.getLogger("livekit"), logging.getLogger("livekit.rtc")):
-        if not any(isinstance(known, _WithoutTokens) for known in logger.filters):
-            logger.addFilter(_WithoutTokens())
+    """From now on no token stands in the library's log, which is off unless somebody has set a level for it.
+
+    What it says of connections that fail and of its own is no news: the engine tells in its words what matters.
+    """
+    logger = logging.getLogger("livekit")
+    if not any(isinstance(known, _WithoutTokens) for known in logger.filters):
+        logger.addFilter(_WithoutTokens())
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.CRITICAL)

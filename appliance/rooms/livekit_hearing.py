@@ -19,6 +19,8 @@ from appliance.rooms.livekit_members import microphone
 _MOST_QUEUED = 20
 """Blocks that a stream may hold when the loop is late."""
 _CLOSE_SECONDS = 2.0
+_ASK_AGAIN = 1.5
+"""Seconds after which a track that was asked for and did not come is asked for once more."""
 
 
 class Hearing:
@@ -33,8 +35,8 @@ class Hearing:
         self._clock = clock
         self._choice = Choice(SLOTS)
         self._speaking: tuple[str, ...] = ()
-        self._asked: dict[str, str] = {}
-        """The track of each member that was asked for."""
+        self._asked: dict[str, tuple[str, float]] = {}
+        """The track of each member that was asked for, and when."""
         self._streams: dict[str, tuple[rtc.AudioStream, asyncio.Task[None]]] = {}
         """By track."""
         self._closing: set[asyncio.Task[None]] = set()
@@ -54,15 +56,17 @@ class Hearing:
         chosen = self._choice.choose(
             {who: not source.muted for who, source in there.items()}, self._speaking, self._clock()
         )
-        for who, track in list(self._asked.items()):
-            if who not in chosen or there[who].sid != track:
+        now = self._clock()
+        for who, (track, since) in list(self._asked.items()):
+            never_came = track not in self._streams and now - since > _ASK_AGAIN
+            if who not in chosen or there[who].sid != track or never_came:
                 del self._asked[who]
                 if who in there and there[who].sid == track:
                     self._ask(there[who], False)
                 self._downlink.forget(who)
         for who in chosen:
             if who not in self._asked:
-                self._asked[who] = there[who].sid
+                self._asked[who] = there[who].sid, now
                 self._ask(there[who], True)
 
     def forget_asked(self) -> None:
@@ -79,7 +83,7 @@ class Hearing:
 
     def begun(self, track: rtc.Track, who: str) -> None:
         """A track that was asked for comes."""
-        if not isinstance(track, rtc.RemoteAudioTrack) or self._asked.get(who) is None:
+        if not isinstance(track, rtc.RemoteAudioTrack) or who not in self._asked:
             return
         self.ended(track.sid)
         self._downlink.hear(who)
