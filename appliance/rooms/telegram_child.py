@@ -35,7 +35,7 @@ _SILENCE = 12
 """Blocks of two packets: the second one is silence whatever the first one was filled with."""
 _ZEROS = np.zeros(BLOCK, np.int16)
 _PR_SET_PDEATHSIG = 1
-_TELL_EVERY = 0.5
+_TELL_EVERY = 1.0
 _HANDLES = 64
 
 
@@ -137,7 +137,7 @@ class Child:
     def _sent_up(self) -> None:
         """Take what waits. All from before the newest closing is thrown away with it."""
         for _ in range(_HANDLES):
-            message = pipe.receive(self._up, 1 + pipe.BLOCK_BYTES)
+            message = pipe.receive(self._up, pipe.MOST_UP)
             if message is None:
                 break
             if not message:
@@ -151,17 +151,22 @@ class Child:
         match kind:
             case pipe.CLOSED:
                 self._close()
-            case pipe.BLOCK_OF_SOUND if len(body) == pipe.BLOCK_BYTES:
-                pcm = np.frombuffer(body, np.int16)
-                self._proof.entered(pcm)
-                self._open = True
-                self._dropped += len(self._queue) == _QUEUE
-                self._queue.append(pcm)
+            case pipe.BLOCK_OF_SOUND:
+                self._queue_up(pipe.fresh(body))
             case pipe.FORBIDDEN | pipe.ALLOWED:
                 self._proof.forbid(kind == pipe.FORBIDDEN)
             case pipe.CHECK:
                 self._proof.check(kept=bool(self._queue))
                 self._tell()
+
+    def _queue_up(self, pcm: Pcm | None) -> None:
+        if pcm is None:
+            self._dropped += 1
+            return
+        self._proof.entered(pcm)
+        self._open = True
+        self._dropped += len(self._queue) == _QUEUE
+        self._queue.append(pcm)
 
     def _close(self) -> None:
         self._to_empty |= self._open
@@ -212,8 +217,10 @@ class Child:
                 self._unsent += 1
 
     async def _report(self) -> None:
+        """Be heard of: a process that says nothing hangs."""
         while True:
             self._tell()
+            pipe.tell(self._control, "alive")
             await asyncio.sleep(_TELL_EVERY)
 
     def _tell(self) -> None:

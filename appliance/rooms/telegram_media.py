@@ -33,6 +33,9 @@ _MOST_AT_ONCE = 32
 """Messages that are taken down in one turn: what a stall of 300 ms has left."""
 _FINAL = frozenset({"TIMEOUT", "FAILED", "CLOSED"})
 
+_HANGS = 5.0
+"""Seconds without a word of the process, which says one a second."""
+
 _GONE = "The part of Kontor that carries Telegram's sound ended, and is started again."
 _NO_MEDIA = "Telegram's server for sound was not reached: the network has to let UDP through."
 
@@ -54,6 +57,7 @@ class Media:
         self._in = bytearray(pipe.MOST_DOWN)
         self._view = memoryview(self._in)
         self._known: dict[str, int] = {}
+        self._heard_at = 0.0
         self._state = ""
         """Of the connection, as ntgcalls told last."""
         self.ended = asyncio.Event()
@@ -73,7 +77,7 @@ class Media:
     def send(self, pcm: Pcm) -> bool:
         """A gated block; whether it was taken."""
         with self._lock:
-            return self._up is not None and pipe.send(self._up, pipe.BLOCK_OF_SOUND + pcm.tobytes())
+            return self._up is not None and pipe.send(self._up, pipe.block(pcm))
 
     def receive(self, put: Callable[[int, Pcm], None]) -> None:
         """Give ``put`` all that came down: a source, unsigned, and 480 samples that are good until it returns."""
@@ -134,6 +138,8 @@ class Media:
         :raises Lost: the process does not answer.
         """
         self.source = None
+        self.ended.clear()
+        self.why = _GONE
         self._ask("create")
         return str((await self._answer("created", _ANSWERS))["params"])
 
@@ -154,6 +160,22 @@ class Media:
             raise Lost(Fault("network"), _NO_MEDIA)
         self.source = source
         return self._state == "CONNECTED"
+
+    async def gone(self) -> None:
+        """Wait until the process or its call has ended, or hangs. Ends only by raising.
+
+        :raises Lost: it has.
+        """
+        loop = asyncio.get_running_loop()
+        self._heard_at = loop.time()
+        while not self.ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self.ended.wait()
+            if loop.time() - self._heard_at > _HANGS and self._process is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.kill()
+        raise Lost(Fault("server"), self.why)
 
     def _ask(self, what: str, **fields: object) -> None:
         if self._control is None or not pipe.tell(self._control, what, **fields):
@@ -179,6 +201,7 @@ class Media:
             message = pipe.receive(self._control, pipe.MOST_CONTROL)
             if message is None:
                 return
+            self._heard_at = asyncio.get_running_loop().time()
             if not message:
                 self._over(_GONE)
                 return

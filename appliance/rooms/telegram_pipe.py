@@ -1,14 +1,16 @@
 """What passes between link and the process that holds ntgcalls (telegram_child.py): three sockets that keep messages apart.
 
-*Control*, both ways: JSON, a few a minute. *Up*: one byte that says what it is, and with BLOCK 960 bytes of sound; closing the
-gate is a message of its own and cannot overtake or be overtaken. *Down*: one message for 10 ms, with the sound of each who is
-heard behind its source. Nobody waits for the other end: what does not fit is dropped and counted by whoever sends.
+*Control*, both ways: JSON, one a second. *Up*: one byte that says what it is, and with a block when it was sent and 960 bytes
+of sound; closing the gate is a message of its own and cannot overtake or be overtaken. *Down*: one message for 10 ms, with the
+sound of each who is heard behind its source. Nobody waits for the other end: what does not fit is dropped and counted by whoever
+sends.
 """
 
 import contextlib
 import json
 import socket
 import struct
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,10 +24,12 @@ CLOSED, BLOCK_OF_SOUND, FORBIDDEN, ALLOWED, CHECK = b"\0", b"\1", b"\2", b"\3", 
 BLOCK_BYTES = 2 * BLOCK
 MOST_HEARD = 16
 """Members in one message down; ntgcalls gives eleven."""
+STALE = 0.15
+"""Seconds after which a block is not handed over any more: that was held up, and the gate may be closed by now."""
 MOST_CONTROL = 65_536
 """Bytes of the longest message of control: what Telegram's server answers to a join has about 3,000."""
 
-_SOURCE = struct.Struct("=I")
+_SOURCE, _WHEN = struct.Struct("=I"), struct.Struct("=q")
 _ONE = _SOURCE.size + BLOCK_BYTES
 _UP_BUFFER, _DOWN_BUFFER = 16_384, 131_072
 """Bytes that the kernel keeps: about 6 blocks up and 100 ms of eleven members down."""
@@ -68,6 +72,20 @@ def receive(sock: socket.socket, size: int) -> bytes | None:
         return b""
 
 
+def block(pcm: Pcm) -> bytes:
+    """A message up: a gated block, shape (480,), as it is sent now."""
+    return BLOCK_OF_SOUND + _WHEN.pack(time.monotonic_ns()) + pcm.tobytes()
+
+
+def fresh(body: bytes) -> Pcm | None:
+    """The block in what follows the first byte; None when it is too old, or none."""
+    if len(body) != _WHEN.size + BLOCK_BYTES:
+        return None
+    [sent] = _WHEN.unpack_from(body)
+    late = time.monotonic_ns() - sent > STALE * 1e9
+    return None if late else np.frombuffer(body, np.int16, BLOCK, _WHEN.size)
+
+
 def tell(sock: socket.socket, what: str, **fields: Any) -> bool:
     """Send a message of control."""
     return send(sock, json.dumps({"is": what, **fields}).encode())
@@ -99,3 +117,4 @@ def each_heard(message: memoryview) -> Iterator[tuple[int, Pcm]]:
 
 MOST_DOWN = MOST_HEARD * _ONE
 """Bytes of the longest message down."""
+MOST_UP = 1 + _WHEN.size + BLOCK_BYTES

@@ -7,7 +7,7 @@ whether it still has us, every ten seconds as TDLib does, every four while somet
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,8 @@ _LOOK_EVERY = 0.1
 _NO_CALL_EVERY = 15.0
 """Seconds between two looks for a voice chat, besides what Telegram tells by itself."""
 _NAME_EVERY = 1.0
+_LIST_EVERY = 2.0
+"""Seconds between two times that the whole list is asked for."""
 _EDIT_AGAIN = 10.0
 """Seconds until something that Telegram refused is asked for again."""
 
@@ -63,14 +65,14 @@ class Wanted:
     muted: bool = True
     hand: bool = False
 
-    def differs(self, people: People) -> Mapping[str, bool]:
-        """What of it Telegram has to be told next; one thing at a time. Nobody unmutes whom an admin muted."""
+    def differs(self, people: People, waits: Collection[str] = ()) -> Mapping[str, bool]:
+        """What of it Telegram has to be told next but what ``waits``, one at a time. Nobody unmutes whom an admin muted."""
         own = people.own
         if own.source is None:
             return {}
-        if self.muted != own.muted and not (own.admin_muted and not self.muted):
+        if "muted" not in waits and self.muted != own.muted and not (own.admin_muted and not self.muted):
             return {"muted": self.muted}
-        if self.hand != own.hand:
+        if "raise_hand" not in waits and self.hand != own.hand:
             return {"raise_hand": self.hand}
         return {}
 
@@ -100,6 +102,8 @@ class Stay:
         self.wants = asyncio.Event()
         """How this device wants to be seen has changed."""
         self._recorded = False
+        self._not_before: dict[str, float] = {}
+        """Until when something is not asked for again that Telegram refused."""
 
     async def run(self, held: int | None) -> None:
         """Be there. Ends only by raising.
@@ -127,7 +131,7 @@ class Stay:
 
     async def leave(self) -> None:
         """Leave the voice chat in order."""
-        source = self._sound.media.source
+        source, self._sound.media.source = self._sound.media.source, None
         if self._call is not None and source is not None:
             await self._call.leave(source)
 
@@ -146,9 +150,9 @@ class Stay:
             if may:
                 try:
                     return await self._chat.create()
-                except WaitAsked:
-                    raise
-                except Lost:
+                except Lost as lost:
+                    if isinstance(lost, WaitAsked) or lost.fault.kind == "network":
+                        raise
                     may, why = False, _MAY_NOT
             if not told:
                 told = why
@@ -194,17 +198,13 @@ class Stay:
         """Ends only by raising."""
         await first_of(
             self._account.cut(),
-            self._media_ended(),
+            self._sound.media.gone(),
             self._trouble,
             self._ask(call),
             self._look(call),
             self._be_seen(call),
             self._name_the_unknown(call),
         )
-
-    async def _media_ended(self) -> None:
-        await self._sound.media.ended.wait()
-        raise Lost(Fault("server"), self._sound.media.why)
 
     async def _ask(self, call: Call) -> None:
         """Whether Telegram still has us there."""
@@ -215,17 +215,28 @@ class Stay:
             if source is None:
                 continue
             pause = _ASK_SOON
-            if not await call.is_in(source):
+            try:
+                there = await call.is_in(source)
+            except WaitAsked as asked:
+                pause = asked.fault.retry_after or _ASK_EVERY
+                continue
+            if not there:
                 self._sound.media.source = None
                 raise Lost(Fault("server"), _NOT_IN)
             pause = _ASK_EVERY
 
     async def _look(self, call: Call) -> None:
         """Tell what is news of members and levels, ten times a second; ask for the list when something was missed."""
+        loop = asyncio.get_running_loop()
+        next_list = 0.0
         while True:
             await asyncio.sleep(_LOOK_EVERY)
-            if self._people.stale:
-                self._take_call(await call.people())
+            if self._people.stale and loop.time() >= next_list:
+                next_list = loop.time() + _LIST_EVERY
+                try:
+                    self._take_call(await call.people())
+                except WaitAsked as asked:
+                    next_list = loop.time() + (asked.fault.retry_after or _LIST_EVERY)
             self.tell_changes()
 
     def tell_changes(self) -> None:
@@ -244,7 +255,9 @@ class Stay:
         while True:
             await self.wants.wait()
             self.wants.clear()
-            what = self._wanted.differs(self._people)
+            now = asyncio.get_running_loop().time()
+            waits = {name for name, until in self._not_before.items() if until > now}
+            what = self._wanted.differs(self._people, waits)
             if not what:
                 continue
             if call.mixed and what == {"muted": False}:
@@ -256,15 +269,16 @@ class Stay:
                 if lost.fault.kind not in ("server", "refused"):
                     raise
                 self._counters.add("edits_refused")
-                await asyncio.sleep(lost.fault.retry_after or _EDIT_AGAIN)
-                self.wants.set()
+                until = asyncio.get_running_loop().time() + (lost.fault.retry_after or _EDIT_AGAIN)
+                late = ("muted", "raise_hand") if isinstance(lost, WaitAsked) else what
+                self._not_before |= dict.fromkeys(late, until)
 
     async def _name_the_unknown(self, call: Call) -> None:
         while True:
             await asyncio.sleep(_NAME_EVERY)
             unknown, self._sound.unknown = self._sound.unknown, set()
             if unknown:
-                with contextlib.suppress(WaitAsked):
+                with contextlib.suppress(Lost):  # who is lost in earnest is told by another part
                     await call.name(sorted(unknown))
 
     # ---- what Telegram tells by itself
@@ -273,7 +287,7 @@ class Stay:
         self._people.learn(entities.values())
         self._news.set()
         call = update.call
-        if self._call is None or call.id != self._call.id:
+        if self._call is None or getattr(call, "id", None) != self._call.id:
             return
         if isinstance(update, t.UpdateGroupCallParticipants):
             self._people.update(update.participants, update.version)

@@ -11,7 +11,8 @@ from telethon import password as kdf
 from telethon.tl import functions as f
 from telethon.tl import types as t
 
-from tests.telegram.data_centre import DataCentre, Group, Person
+from tests.telegram.data_centre import DataCentre
+from tests.telegram.people import Group, Person
 from tests.telegram.wire import Refusal, Wire, key_id, key_of, made, session_string
 
 NOBODY = 0

@@ -9,7 +9,8 @@ import signal
 import sys
 from typing import Any
 
-from tests.telegram.data_centre import DataCentre, Group, Person
+from tests.telegram.data_centre import DataCentre
+from tests.telegram.people import Group, Person
 
 
 def world(given: dict[str, Any]) -> DataCentre:

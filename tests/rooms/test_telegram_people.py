@@ -1,0 +1,209 @@
+"""The Telegram engine against the stand-ins, beyond what every engine has to show: people, mute, secrets."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from appliance.core.lamps import LinkPhase
+from appliance.rooms import contract
+from appliance.rooms.telegram import TelegramEngine
+from appliance.rooms.telegram_account import Login
+from appliance.rooms.telegram_stay import MIXED
+from tests.contract.apart import apart
+from tests.contract.rig import level_of, loudness, member_of, power, speaks, tone
+from tests.telegram.office import API_HASH, inside, rig_of, settings, the_call, until, world
+from tests.telegram.people import Person, Seat
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def host() -> Iterator[str]:
+    with apart() as address:
+        yield address
+
+
+# ---- people
+
+
+async def test_who_may_not_speak_joins_muted_and_raises_a_hand(host: str) -> None:
+    async with world(host) as centre:
+        group, call = the_call(centre)
+        call.join_muted = True
+        site = rig_of(settings(centre))
+        async with inside(site):
+            await site.until(lambda: site.told(contract.MutedByAdmin))
+            site.open(tone(440))
+            site.engine.set_hand(True)
+            await site.until(lambda: (member := member_of(site, "kontor")) and member.hand)
+            assert call.seats[3].muted, "nobody unmutes whom an admin muted"
+            seat = call.seats[3]
+            seat.can_self_unmute, seat.hand = True, 0
+            centre.tell(group, call, seat)
+            await site.until(lambda: site.told(contract.AdminMuteLifted))
+            await site.until(lambda: not call.seats[3].muted)
+
+
+async def test_a_flood_of_updates_costs_a_few_events_and_the_last_one_counts(host: str) -> None:
+    async with world(host) as centre:
+        group, call = the_call(centre)
+        site = rig_of(settings(centre))
+        async with inside(site):
+            seats = [Seat(centre.people[2], 77), Seat(centre.people[4], 78)]
+            call.seats |= {seat.person.id: seat for seat in seats}
+            before = len(site.events)
+            stalled = asyncio.create_task(longest_stall())
+            for turn in range(2500):
+                for seat in seats:
+                    seat.muted = turn % 2 == 0
+                    centre.tell(group, call, seat)
+                if turn % 100 == 0:
+                    await asyncio.sleep(0)
+            seats[0].muted, seats[1].hand = False, 1
+            centre.tell(group, call, *seats)
+            await site.until(lambda: (m := member_of(site, "other")) and m.hand, 30)
+            await site.until(lambda: (m := member_of(site, "friend")) and not m.muted, 30)
+            stalled.cancel()
+            assert len(site.events) - before < 400
+            assert site.engine.counters["updates_coalesced"] > 4000
+            assert site.phase is LinkPhase.IN_ROOM
+
+
+async def longest_stall() -> None:
+    while True:
+        await asyncio.sleep(0.01)
+
+
+async def test_a_thousand_members_are_listed_page_by_page(host: str) -> None:
+    async with world(host) as centre:
+        _, call = the_call(centre)
+        for number in range(100, 1300):
+            centre.people[number] = Person(number, f"member{number}", f"Member {number}")
+            call.seats[number] = Seat(centre.people[number], number)
+        site = rig_of(settings(centre))
+        async with inside(site):
+            await site.until(lambda: len({e.member.id for e in site.told(contract.MemberChanged)}) == 1201, 20)
+
+
+async def test_eleven_of_fourteen_talkers_are_heard_each_by_name(host: str) -> None:
+    async with world(host) as centre:
+        _, call = the_call(centre)
+        sources = {100 + n: 2**32 - 1 - n for n in range(14)}  # above 2^31 they are negative in TL
+        for number, source in sources.items():
+            centre.people[number] = Person(number, f"talker{number}", f"Talker {number}")
+            call.seats[number] = Seat(centre.people[number], source, muted=False)
+        site = rig_of(settings(centre))
+        async with inside(site):
+            talking = [
+                asyncio.create_task(call.sfu.speak(source, 300 + 100 * n, 6.0, 0.05))
+                for n, source in enumerate(sources.values())
+            ]
+            await site.until(lambda: sum(speaks(site, f"talker{number}") for number in sources) >= 8, 10)
+            sound = await site.listen(1.0)
+            heard = [n for n in range(14) if power(sound, 300 + 100 * n) > -45]
+            assert 8 <= len(heard) <= 11
+            named = [number for number in sources if speaks(site, f"talker{number}")]
+            assert all(abs(level_of(site, f"talker{number}") + 29) < 3 for number in named)
+            await asyncio.gather(*talking)
+            await site.until(lambda: not site.told(contract.Levels)[-1].speaking, 10)
+
+
+async def test_whoever_is_heard_and_in_no_list_is_asked_for(host: str) -> None:
+    async with world(host) as centre:
+        _, call = the_call(centre)
+        site = rig_of(settings(centre))
+        async with inside(site):
+            call.seats[2] = Seat(centre.people[2], 4242, muted=False)  # nobody tells
+            talking = asyncio.create_task(call.sfu.speak(4242, 700, 6.0))
+            await site.until(lambda: speaks(site, "friend"), 10)
+            await site.hear(700)
+            talking.cancel()
+            await asyncio.gather(talking, return_exceptions=True)
+
+
+async def test_a_voice_chat_too_large_for_levels_is_told_in_words_until_one_speaks(host: str) -> None:
+    async with world(host) as centre:
+        centre.stream = True
+        site = rig_of(settings(centre))
+        async with inside(site):
+            assert site.told(contract.PhaseChanged)[-1].why == MIXED
+            site.open(tone(440))
+            await site.until(
+                lambda: site.phase is LinkPhase.IN_ROOM and not site.told(contract.PhaseChanged)[-1].why, 30
+            )
+            assert not the_call(centre)[1].seats[3].muted
+
+
+# ---- mute
+
+
+async def test_nothing_of_before_leaves_even_if_the_gate_opens_again_at_once(host: str) -> None:
+    """The library's encoder holds 60 ms: what is in it when the gate closes must not come with what follows."""
+    async with world(host) as centre:
+        site, friend = rig_of(settings(centre)), rig_of(settings(centre, who=2))
+        async with inside(site, friend):
+            for pause in (0.0, 0.02, 0.05, 0.3):
+                site.open(tone(440, 0.9))
+                await friend.hear(440)
+                site.close()
+                await site.listen(0.02 + pause)
+                site.open(lambda _: np.zeros(480, np.int16))
+                await asyncio.sleep(1.0)
+                assert loudness(await friend.listen(0.5)) < -75
+            assert site.engine.counters["proof_violations"] == 0
+
+
+async def test_a_violation_that_the_other_process_finds_stops_everything(host: str) -> None:
+    async with world(host) as centre:
+        site, friend = rig_of(settings(centre)), rig_of(settings(centre, who=2))
+        async with inside(site, friend):
+            assert isinstance(site.engine, TelegramEngine)
+            site.open(tone(440))
+            await friend.hear(440)
+            site.engine._sound.media.tell(
+                b"\2"
+            )  # the other process is told of a reason to close, and blocks come all the same
+            await site.until(lambda: site.engine.violations or None, 5) if site.engine.violations else None
+            await until(lambda: site.engine.violations > 0)
+            assert "closed" in site.engine.proof.why
+            await asyncio.sleep(1.0)
+            assert loudness(await friend.listen(0.3)) < -80
+
+
+# ---- secrets
+
+
+async def test_no_secret_is_in_anything_that_is_told_or_logged(
+    host: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(0)
+    async with world(host) as centre:
+        given = settings(centre)
+        site = rig_of(given)
+        async with inside(site):
+            centre.faults["EditGroupCallParticipantRequest"] = [(420, "FLOOD_WAIT_1")]
+            site.open(tone(440))
+            await asyncio.sleep(0.5)
+            centre.people[3].fault = (401, "SESSION_REVOKED")
+            for wire in list(centre.wires):
+                wire.close()
+            await site.refused(30)
+        bad = rig_of(replace(given, login=Login(1, API_HASH, given.login.session[:-7])))
+        async with inside(bad, wait=False):
+            await bad.refused()
+    told = "".join(
+        [
+            repr(site.events + bad.events),
+            repr(given),
+            repr([site.refusal, bad.refusal]),
+            repr(vars(site.engine)),
+            str(dict(site.engine.counters)),
+            caplog.text,
+            *capfd.readouterr(),
+        ]
+    )
+    for secret in (API_HASH, given.login.session, given.login.session[20:60]):
+        assert secret not in told
