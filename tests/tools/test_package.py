@@ -31,7 +31,8 @@ def checkout() -> Source:
         for path in (ROOT / folder).rglob("*")
         if path.is_file()
     }
-    for name in ("requirements/facts.json", "requirements/core.lock", "requirements/device.lock", "CHANGELOG.md"):
+    locks = [f"requirements/{name}.lock" for name in wheels.BUNDLED]
+    for name in ("requirements/facts.json", *locks, "CHANGELOG.md"):
         files[name] = (ROOT / name).read_bytes()
     files["appliance/__init__.py"] = b'__version__ = "1.2.3"\n'
     files["docs/service.md"] = b"# Service\n"
