@@ -47,7 +47,10 @@ def _livekit(settings: Settings) -> Engine:
     given, identity, name = settings.livekit, settings.device.identity, settings.device.name
     room = given.room or settings.room.id
     if given.token_file is not None:
-        tokens = fixed_token(_ascii(given.token_file, "[livekit] token_file"))
+        try:
+            tokens = fixed_token(_ascii(given.token_file, "[livekit] token_file"))
+        except ValueError as error:
+            raise NotAllowed(f"[livekit] token_file: {error}") from None
     elif given.api_secret_file is not None:
         tokens = own_tokens(given.api_key, given.api_secret_file.read(), room, identity, name)
     else:
