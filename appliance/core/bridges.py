@@ -175,10 +175,12 @@ def ring(here: Mapping[str, Way], there: Mapping[str, Way], room_here: str, room
     :param there: those in the other.
     :param room_here: the rooms' digests.
     """
-    both = [_begun(here[who] + there[who]) for who in here if who in there]
-    direct = [_begun(way) for way in here.values() if way[-1].room == room_there]
-    direct += [_begun(way) for way in there.values() if way[-1].room == room_here]
-    return min((*both, *direct), key=lambda found: (len(found), sorted(found)), default={})
+    found = [_begun(here[who] + there[who]) for who in here if who in there]
+    found += [_begun(way) for way in here.values() if way[-1].room == room_there]
+    found += [_begun(way) for way in there.values() if way[-1].room == room_here]
+    for one in here.values():
+        found += [_begun(one + other) for other in there.values() if one[-1].room == other[-1].room]
+    return min(found, key=lambda ring: (len(ring), sorted(ring)), default={})
 
 
 def _begun(hops: Sequence[Hop]) -> dict[str, int]:

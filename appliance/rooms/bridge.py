@@ -23,11 +23,10 @@ from typing import Any
 
 from appliance.core.bridges import Hop, Told, announced, is_youngest, ring, short, shown, ways
 from appliance.core.counters import total
-from appliance.core.likeness import Likeness
 from appliance.core.units import SILENCE
 from appliance.rooms.bridge_clock import Clock, Lane
 from appliance.rooms.bridge_end import End, EndSettings
-from appliance.rooms.bridge_ring import Listening
+from appliance.rooms.bridge_probe import Probe
 from appliance.rooms.contract import RoomEvent, RoomRefused
 from appliance.rooms.limits import limits
 
@@ -56,7 +55,7 @@ class Bridge:
     """Loop only, but for its clock.
 
     :param changed: called when status has something else to say.
-    :param listen: whether a ring is listened for where an engine passes on no reports.
+    :param chance: gives numbers in [0, 1).
     """
 
     def __init__(
@@ -72,12 +71,11 @@ class Bridge:
         self._own = Hop(secrets.token_hex(4), int(unix()), "")
         self.into = self._lane(1, 0), self._lane(0, 1)
         """The way into each room."""
-        self._listening = [
-            Listening(Likeness(), self.into[at], self.into[1 - at], chance)
-            for at, end in enumerate(self.ends)
-            if not end.engine.capabilities.reports
-        ]
-        self.clock = Clock(self.into, [(each.likeness, each.into, each.out) for each in self._listening])
+        self._probed = int(b.digest > a.digest)
+        """The room into which a mark is said, the same one for all bridges between the two."""
+        wordless = not all(end.engine.capabilities.reports for end in self.ends)
+        self._probe = Probe(self.into[self._probed], self.into[1 - self._probed], chance) if wordless else None
+        self.clock = Clock(self.into, self._probe.ears if self._probe else ())
         self._ring: Mapping[str, int] = {}
         self._ring_seen = 0
         self._here_since: float | None = None
@@ -157,7 +155,8 @@ class Bridge:
         self._ring_seen = self._ring_seen + 1 if self._ring else 0
         if self._ring_seen > 1 and is_youngest(self._own, self._ring):
             raise BridgeEnded(self._sentence(len(self._ring)))
-        if any(each.look(now) for each in self._listening):
+        is_here, is_muted = all(end.here for end in self.ends), self.ends[self._probed].muted
+        if self._probe is not None and self._probe.look(now, is_here, is_muted):
             raise BridgeEnded(self._sentence(1))
 
     def _sentence(self, others: int) -> str:
@@ -170,12 +169,11 @@ class Bridge:
     def closed(self, at: int) -> tuple[str, ...]:
         """Why nothing is said in the room ``at`` (0 or 1) of what is heard in the other; empty: it is."""
         target, source = self.ends[at], self.ends[1 - at]
-        listening = any(each.doubts for each in self._listening)
         found = {
             "admin": target.muted,
             "away": not (target.here and source.here),
             "recording": self._unannounced(target, source),
-            "ring": bool(self._ring) or listening,
+            "ring": bool(self._ring),
             "starting": not self._settled,
             "fault": self.into[at].violated,
         }
@@ -190,6 +188,8 @@ class Bridge:
         if not self._settled and all(end.here for end in self.ends):
             self._here_since = self._here_since or self._now()
             self._settled = self._now() - self._here_since >= SETTLED
+        if self._probe is not None:
+            self._settled = self._probe.done
         for at in range(2):
             self.into[at].open = not self.closed(at)
 
@@ -197,6 +197,8 @@ class Bridge:
 
     def _tell(self, at: int) -> None:
         reasons, told = self.closed(at), self._say(at)
+        if self._probe is not None and self._probe.speaks and at == self._probed:
+            reasons = tuple(reason for reason in reasons if reason != "starting")  # or nobody would pass the mark on
         limited = self._limited(at)
         says = (reasons, told, self._levels[at], limited, self.ends[at].announces)
         if says != self._told[at]:

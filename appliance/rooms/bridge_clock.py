@@ -13,7 +13,7 @@ import numpy as np
 
 from appliance.core.counters import Counters
 from appliance.core.levels import dbov
-from appliance.core.likeness import Likeness
+from appliance.core.marks import Ear
 from appliance.core.units import BLOCK, BLOCK_SECONDS, SILENCE, Block
 from appliance.rooms.contract import Engine
 
@@ -44,6 +44,8 @@ class Lane:
         self._scaled = np.zeros(BLOCK, np.float32)
         self._pcm = np.zeros(BLOCK, np.int16)
         self._loudest = SILENCE
+        self._mark: Sequence[Block] = ()
+        self._marked = 0
 
     def listen(self) -> None:
         """Take what the source has now."""
@@ -51,13 +53,13 @@ class Lane:
 
     def speak(self) -> None:
         """Say it to the target, or that nothing is said."""
-        passes = self.open and not self.violated
-        self.target.forbid(not passes)
-        if passes:
-            np.multiply(self.heard, _LOUDEST, out=self._scaled)
+        block = None if self.violated else self._said()
+        self.target.forbid(block is None)
+        if block is not None:
+            np.multiply(block, _LOUDEST, out=self._scaled)
             np.copyto(self._pcm, self._scaled, casting="unsafe")
             self.target.send(self._pcm)
-            self._loudest = max(self._loudest, dbov(self.heard))
+            self._loudest = max(self._loudest, dbov(block))
             self._closed_turns = 0
         else:
             self.target.send(None)
@@ -65,6 +67,20 @@ class Lane:
         if not self.violated and self.target.violations:
             self.violated = True
             self.target.send(None)
+
+    def say_mark(self, mark: Sequence[Block]) -> None:
+        """Say this, block by block, also while the lane is closed for all else. From the loop; () says nothing more of it."""
+        self._mark, self._marked = mark, 0
+
+    def _said(self) -> Block | None:
+        mark, at = self._mark, self._marked
+        if at >= len(mark):
+            return self.heard if self.open else None
+        self._marked = at + 1
+        if not self.open:
+            return mark[at]
+        both: Block = np.clip(self.heard + mark[at], -1.0, 1.0)
+        return both
 
     def _look_behind(self) -> None:
         self._closed_turns += 1
@@ -82,11 +98,11 @@ class Clock:
     """The thread. ``ended`` tells how it ended.
 
     :param lanes: both ways.
-    :param likenesses: of the room that is the source of a lane, whether its voices come back out of the target.
+    :param ears: what else listens to the source of which lane.
     """
 
-    def __init__(self, lanes: Sequence[Lane], likenesses: Sequence[tuple[Likeness, Lane, Lane]] = ()) -> None:
-        self._lanes, self._likenesses = tuple(lanes), tuple(likenesses)
+    def __init__(self, lanes: Sequence[Lane], ears: Sequence[tuple[Ear, Lane]] = ()) -> None:
+        self._lanes, self._ears = tuple(lanes), tuple(ears)
         self.rounds = 0
         """Times that it went round: it stands still when the thread does."""
         self.counters = Counters()
@@ -134,5 +150,5 @@ class Clock:
             lane.listen()
         for lane in self._lanes:
             lane.speak()
-        for likeness, said, heard in self._likenesses:
-            likeness.feed(said.heard, heard.heard)
+        for ear, lane in self._ears:
+            ear.hear(lane.heard)
