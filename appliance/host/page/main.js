@@ -244,12 +244,14 @@ class Page {
 		for (const feed of this.feeds.list) if (feed !== this.stay) feed.renew();
 	}
 
-	/** When it does not come, that is said, and a later one tries again. */
-	async #asker() {
-		this.#asks ??= lazy("asks.js").then((loaded) => loaded && new loaded.Asks(this));
-		const asks = await this.#asks;
-		if (!asks) setTimeout(() => (this.#asks = null), AGAIN);
-		return asks;
+	/** When it does not come, that is said, and it is asked for again later. */
+	#asker() {
+		this.#asks ??= lazy("asks.js").then((loaded) => {
+			if (loaded) return new loaded.Asks(this);
+			setTimeout(() => (this.#asks = null), AGAIN);
+			return null;
+		});
+		return this.#asks;
 	}
 
 	/** @param {Feed} feed */
