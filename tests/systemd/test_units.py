@@ -95,6 +95,26 @@ def test_whoever_has_the_network_may_not_read_the_journal() -> None:
         assert b"sudo kontor doctor --bundle" in files[name]
 
 
+def test_a_bridge_is_as_shut_in_as_a_server_and_keeps_no_user() -> None:
+    analyze = need("systemd-analyze", "systemd is not installed")
+    assert (
+        text("bridge@").split(_COMMON)[1].split("\n\n[Install]")[0]
+        == text("host").split(_COMMON)[1].split("\n\n[Inst")[0]
+    )
+    assert setting("bridge@", "DynamicUser") == ["yes"]
+    assert not setting("bridge@", "User") and not setting("bridge@", "StateDirectory")
+    command = [
+        analyze,
+        "security",
+        "--offline=true",
+        "--threshold=15",
+        "--no-pager",
+        str(UNITS / "kontor-bridge@.service"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def _settled(folder: Path) -> subprocess.CompletedProcess[str]:
     """What kontor-settled.service does, in ``folder``."""
     unit = text("settled").replace("\\\n", "")

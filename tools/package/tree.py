@@ -87,7 +87,8 @@ def _place(path: PurePosixPath) -> str | None:
 def names(source: Source) -> dict[str, str]:
     """What the maintainer scripts are told: units, users, groups, by the word that stands for them."""
     files = system_files(source)
-    units = sorted(PurePosixPath(path).name for path in files if path.startswith(_SYSTEMD))
+    # Of a template only its instances are started; the scripts name them by a pattern.
+    units = sorted(PurePosixPath(path).name for path in files if path.startswith(_SYSTEMD) and "@" not in path)
     accounts = "\n".join(data.decode() for path, data in files.items() if path.startswith("usr/lib/sysusers.d/"))
 
     def of(folder: str) -> str:
