@@ -10,43 +10,35 @@ import contextlib
 import random
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import aiohttp
 from yarl import URL
 
 from appliance.core import protocol
 from appliance.core.counters import Counters, total
-from appliance.core.lamps import LinkPhase
 from appliance.core.protocol import ServerMessage
-from appliance.core.reconnect import Fault, FaultKind, Reconnect
+from appliance.core.reconnect import Fault, Reconnect
 from appliance.core.state import ProofState, WayState
 from appliance.core.units import Block, Pcm
-from appliance.rooms import contract, trust
-from appliance.rooms.contract import Capabilities, RoomEvent, RoomRefused, SiteReport
+from appliance.rooms import trust
+from appliance.rooms.contract import Capabilities, RoomEvent, SiteReport
 from appliance.rooms.downlink import Downlink
 from appliance.rooms.held import HeldMedia, MediaSettings
 from appliance.rooms.presence import Outbox, Presence, Roomful, site_message
 from appliance.rooms.proof import MuteProof
 from appliance.rooms.reach import Reach
 from appliance.rooms.signalling import Credentials, Joined, Lost, Signalling
+from appliance.rooms.staying import Staying, first_of
 from appliance.rooms.uplink import CodecSettings, Uplink
 
 LONGEST_WAIT = 1.5
 """Seconds between two attempts to come back: the host is ours, and its members are few."""
 
-_UNNOTICED = 2.0
-"""Seconds that media may have been silent for a lost presence socket to be nobody's concern yet."""
-_ABSENT = 5.0
-"""Seconds without a presence socket that are somebody's concern, though sound flows."""
-_ROUTE_EVERY = 0.5
 _MOMENT = 5
 """Seconds by which clocks differ that are set: a host tells its own in whole seconds."""
 _LEAVE_SECONDS = 1.0
-_GIVES_UP: frozenset[FaultKind] = frozenset({"replaced", "refused", "gone"})
-"""Faults after which the media connection is not held."""
 
 CAPABILITIES = Capabilities(
     real_levels=True,
@@ -97,24 +89,16 @@ class HostedEngine:
         self._downlink = Downlink(low_delay=settings.codec.frame_ms == 10)
         self._outbox = Outbox()
         self._roomful = Roomful()
-        self._reconnect = Reconnect(LONGEST_WAIT, rng)
-        self._report: Callable[[RoomEvent], None] = lambda _: None
         self._media = HeldMedia(settings.media, self._uplink, self._downlink, self._counters.add)
         proxy = URL(settings.proxy) if settings.proxy else None
         self._reach = Reach(URL(settings.url), settings.tls, rng=rng, proxy=proxy)
+        self._staying = Staying(self, self._reach, Reconnect(LONGEST_WAIT, rng), self._counters.add)
         self._joined: Joined | None = None
         """The session that leaving has to end."""
-        self._in_room = False
-        self._why = ""
-        """Why we are not in the room, as last told."""
-        self._absent_since: float | None = None
-        """When presence was lost while sound went on."""
         self._refused = False
         self._told_of_site: SiteReport | None = None
         self._ahead = 0
         """Seconds that our clock is before the host's, when that is more than a moment."""
-        self._leaving = asyncio.Event()
-        self._route_changed = asyncio.Event()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -210,32 +194,18 @@ class HostedEngine:
 
     def route_changed(self) -> None:
         """The network is another: try at once."""
-        self._route_changed.set()
-        self._reach.poke()
+        self._staying.route_changed()
 
     async def run(self, report: Callable[[RoomEvent], None]) -> None:
         """Be in the room until cancelled; after :meth:`leave` wait for that.
 
         :raises RoomRefused: the room does not want this site.
         """
-        self._report = report
-        self._tell(contract.PhaseChanged(LinkPhase.CONNECTING))
-        looking = asyncio.create_task(self._look_at_the_route(), name="route")
-        try:
-            while (lost := await self._stay_or_leave()) is not None:
-                await self._wait(lost)
-        finally:
-            looking.cancel()
-            self._joined = self._media.joined or self._joined
-            self._media.let_go()
-            self._tell(*self._roomful.empty())
-            await self._media.closed()
-        self._tell(contract.PhaseChanged(LinkPhase.LEFT))
-        await asyncio.Event().wait()
+        await self._staying.run(report)
 
     async def leave(self) -> None:
         """Leave the room within one second."""
-        self._leaving.set()
+        self._staying.leaving.set()
         self._uplink.detach()
         joined, self._joined = self._media.joined or self._joined, None
         if joined is None:
@@ -244,78 +214,51 @@ class HostedEngine:
             async with asyncio.timeout(_LEAVE_SECONDS), self._reach.session() as http:
                 await self._signalling(http).leave(joined)
 
-    def _tell(self, *events: RoomEvent) -> None:
-        for event in events:
-            self._report(event)
-
     def _signalling(self, http: aiohttp.ClientSession) -> Signalling:
         return Signalling(http, URL(self._settings.url), self._settings.room, self._settings.tls)
 
-    async def _look_at_the_route(self) -> None:
-        """Notice that this device would be seen from another address, as from Wi-Fi to cable. Needs no netlink."""
-        before: str | None = None
-        while True:
-            await asyncio.sleep(_ROUTE_EVERY)
-            own = self._reach.own()
-            if own is not None and before is not None and own != before:
-                self.route_changed()
-            before = own or before
+    # ---- a stay (staying.py)
 
-    async def _stay_or_leave(self) -> Lost | None:
-        """Stay until the room is lost (and why) or left (None)."""
-        try:
-            await _first_of(self._stay(), self._leaving.wait())
-        except Lost as lost:
-            self._counters.add("link_losses" if self._in_room else "join_failures")
-            if lost.fault.kind in _GIVES_UP:
-                self._media.let_go()
-            return lost
-        return None
-
-    async def _wait(self, lost: Lost) -> None:
-        """Wait as long as core/reconnect.py says, or until something makes trying sooner worth it.
-
-        :raises RoomRefused: it says that trying again is no use.
-        """
-        fault = lost.fault
+    def judge(self, lost: Lost) -> Fault:
+        """A token may expire on its way, and a host that restarts does not know its own challenges any more: once."""
         if lost.token_refused and not self._refused:
-            # A token may expire on its way, and a host that restarts does not know its own challenges any more.
             self._refused = True
-            fault = Fault("server")
-        seconds = self._reconnect.lost(asyncio.get_running_loop().time(), fault)
-        if seconds is None:
-            self._tell(*self._roomful.empty(), contract.PhaseChanged(LinkPhase.REFUSED, str(lost)))
-            raise RoomRefused(str(lost), ask_again=fault.kind != "replaced")
-        self._trouble(str(lost))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await _first_of(self._route_changed.wait(), self._leaving.wait())
-        if self._route_changed.is_set():
-            self._route_changed.clear()
-            self._reconnect.route_changed()
+            return Fault("server")
+        return lost.fault
 
-    def _trouble(self, why: str) -> None:
-        """The room is lost, or not reached yet; ``why`` is one sentence. A moment without presence is no trouble."""
-        now = asyncio.get_running_loop().time()
-        if self._in_room and self._media.alive_within(_UNNOTICED):
-            self._absent_since = self._absent_since or now
-            if now - self._absent_since < _ABSENT:
-                return
-        self._in_room = False
-        self._absent_since = None
-        if why != self._why:
-            self._why = why
-            self._tell(*self._roomful.silence(), contract.PhaseChanged(LinkPhase.RECONNECTING, why))
+    def alive_within(self, seconds: float) -> bool:
+        """Whether the media connection was seen to lead both ways this lately."""
+        return self._media.alive_within(seconds)
 
-    async def _stay(self) -> None:
+    def let_go(self) -> None:
+        """Nothing is held any more."""
+        self._media.let_go()
+
+    def end(self) -> None:
+        """The same, but for the session that leaving has to end."""
+        self._joined = self._media.joined or self._joined
+        self._media.let_go()
+
+    def silence(self) -> Iterable[RoomEvent]:
+        """The room is not heard any more."""
+        return self._roomful.silence()
+
+    def empty(self) -> Iterable[RoomEvent]:
+        """We are out of the room."""
+        return self._roomful.empty()
+
+    async def ended(self) -> None:
+        """Wait until the media connections have ended."""
+        await self._media.closed()
+
+    async def stay(self) -> None:
         """One stay in the room. Ends only by raising.
 
         The presence socket comes first: by it the host tells a session that is replaced from the one that replaces it.
 
         :raises Lost: it ended, or did not begin.
         """
-        await self._reach.arrive(self._unreached)
-        self._route_changed.clear()
+        await self._staying.arrive()
         async with self._reach.session() as http:
             signalling = self._signalling(http)
             token = await self._settings.credentials(signalling)
@@ -328,25 +271,13 @@ class HostedEngine:
 
             presence = Presence(self._outbox, take, lambda: self._counters.add("presence_junk"))
             try:
-                await _first_of(
+                await first_of(
                     presence.run(http, signalling, token),
                     self._be_heard(signalling, token, welcome),
-                    self._other_route(),
+                    self._staying.other_route(),
                 )
             finally:
                 self._outbox.close()
-
-    def _unreached(self, why: str) -> None:
-        self._counters.add("join_failures")
-        self._trouble(why)
-
-    async def _other_route(self) -> None:
-        """A socket from an address that is no longer ours would take its time to notice.
-
-        :raises Lost: this device has another address.
-        """
-        await self._route_changed.wait()
-        raise Lost(Fault("network"), "This device has another address.")
 
     async def _be_heard(self, signalling: Signalling, token: str, welcome: asyncio.Future[protocol.Welcome]) -> None:
         """Go on with the media connection that is held, or join; then watch it. Ends only by raising."""
@@ -358,12 +289,7 @@ class HostedEngine:
         self._go_by(signalling.skew)
         self._outbox.open(() if said.takes_recordings else ("recording",))
         self._refused = False
-        self._reconnect.connected(asyncio.get_running_loop().time())
-        self._absent_since = None
-        if not self._in_room:
-            self._in_room, self._why = True, ""
-            unheard = _NOT_HEARD if said.open_network else ""
-            self._tell(contract.PhaseChanged(LinkPhase.IN_ROOM, unheard or trust.clock_words(signalling.skew)))
+        self._staying.arrived(_NOT_HEARD if said.open_network else trust.clock_words(signalling.skew))
         await self._media.watch()
 
     def _go_by(self, skew: float | None) -> None:
@@ -382,17 +308,4 @@ class HostedEngine:
             case protocol.MembersChanged(left=left):
                 for who in left:
                     self._downlink.forget(who)
-        self._tell(*self._roomful.understand(message))
-
-
-async def _first_of(*parts: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> None:
-    """Run all until the first ends, cancel the others, and raise what it raised."""
-    tasks = [asyncio.ensure_future(part) for part in parts]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
+        self._staying.tell(*self._roomful.understand(message))

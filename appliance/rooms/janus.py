@@ -238,9 +238,11 @@ class JanusEngine:
         self._media.let_go()
 
     async def _other_route(self) -> None:
-        await self._staying.other_route()
-        self._media.let_go()  # Janus goes on sending where it was told to first, and answers our checks from elsewhere
-        raise Lost(Fault("network"), "This device has another address.")
+        try:
+            await self._staying.other_route()
+        except Lost:
+            self._media.let_go()  # Janus goes on sending where it was told to first, and answers our checks from elsewhere
+            raise
 
     async def _be_heard(self, gateway: Gateway) -> None:
         """Go on with what is held, or join; then watch it. Ends only by raising."""
@@ -304,6 +306,10 @@ class JanusEngine:
     def _junk(self) -> None:
         self._counters.add("presence_junk")
 
+    def judge(self, lost: Lost) -> Fault:
+        """What it means that a stay ended so: what it says."""
+        return lost.fault
+
     def alive_within(self, seconds: float) -> bool:
         """Whether sound was seen to flow both ways this lately."""
         return self._media.alive_within(seconds)
@@ -312,6 +318,10 @@ class JanusEngine:
         """Nothing is held for the next stay."""
         self._place.session = self._place.handle = 0
         self._media.let_go()
+
+    def end(self) -> None:
+        """The same: by now the session has ended."""
+        self.let_go()
 
     def silence(self) -> Iterable[RoomEvent]:
         """The room is not heard any more."""

@@ -6,15 +6,15 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
 from appliance.core.lamps import LinkPhase
-from appliance.core.reconnect import Reconnect
+from appliance.core.reconnect import Fault, Reconnect, retryable
 from appliance.rooms import contract
 from appliance.rooms.contract import RoomEvent, RoomRefused
 from appliance.rooms.reach import Reach
 from appliance.rooms.signalling import Lost
 
-UNNOTICED = 2.0
+_UNNOTICED = 2.0
 """Seconds that sound may have been away for a lost connection to be nobody's concern yet."""
-ABSENT = 5.0
+_ABSENT = 5.0
 """Seconds without the connection that are somebody's concern, though sound flows."""
 _ROUTE_EVERY = 0.5
 
@@ -25,11 +25,17 @@ class Stays(Protocol):
     async def stay(self) -> None:
         """One stay. Ends only by raising Lost."""
 
+    def judge(self, lost: Lost) -> Fault:
+        """What it means for the next stay that this one ended so."""
+
     def alive_within(self, seconds: float) -> bool:
         """Whether sound was seen to flow both ways this lately."""
 
     def let_go(self) -> None:
-        """Nothing is held for the next stay."""
+        """Nothing is held for a next stay: the room does not want us."""
+
+    def end(self) -> None:
+        """There is no next stay; leaving may still have to be told."""
 
     def silence(self) -> Iterable[RoomEvent]:
         """The room is not heard any more."""
@@ -38,7 +44,7 @@ class Stays(Protocol):
         """We are out of the room."""
 
     async def ended(self) -> None:
-        """Wait until all that was held has ended."""
+        """Wait until all that was held is gone."""
 
 
 class Staying:
@@ -75,7 +81,7 @@ class Staying:
                 await self._wait(lost)
         finally:
             looking.cancel()
-            self._part.let_go()
+            self._part.end()
             self.tell(*self._part.empty())
             self._left.set()
             await self._part.ended()
@@ -103,17 +109,21 @@ class Staying:
         await self._reach.arrive(self._unreached)
         self._route_changed.clear()
 
-    def arrived(self) -> None:
-        """We are in the room, and sound flows."""
+    def arrived(self, but: str = "") -> None:
+        """We are in the room, and sound flows; ``but`` is what has to be known of it, one sentence."""
         self._reconnect.connected(asyncio.get_running_loop().time())
         self._absent_since = None
         if not self._in_room:
             self._in_room, self._why = True, ""
-            self.tell(contract.PhaseChanged(LinkPhase.IN_ROOM))
+            self.tell(contract.PhaseChanged(LinkPhase.IN_ROOM, but))
 
     async def other_route(self) -> None:
-        """Wait until this device has another address: sockets of before would take their time to notice."""
+        """Watch this device's address: a socket from one that is no longer ours would take its time to notice.
+
+        :raises Lost: it is another.
+        """
         await self._route_changed.wait()
+        raise Lost(Fault("network"), "This device has another address.")
 
     async def _look_at_the_route(self) -> None:
         """Notice that this device would be seen from another address, as from Wi-Fi to cable. Needs no netlink."""
@@ -131,6 +141,8 @@ class Staying:
             await first_of(self._part.stay(), self.leaving.wait())
         except Lost as lost:
             self._count("link_losses" if self._in_room else "join_failures")
+            if not retryable(lost.fault):
+                self._part.let_go()
             return lost
         return None
 
@@ -139,12 +151,12 @@ class Staying:
 
         :raises RoomRefused: it says that trying again is no use.
         """
-        seconds = self._reconnect.lost(asyncio.get_running_loop().time(), lost.fault)
+        fault = self._part.judge(lost)
+        seconds = self._reconnect.lost(asyncio.get_running_loop().time(), fault)
         if seconds is None:
-            self._part.let_go()
             self._in_room = False
             self.tell(*self._part.empty(), contract.PhaseChanged(LinkPhase.REFUSED, str(lost)))
-            raise RoomRefused(str(lost), ask_again=not lost.for_good and lost.fault.kind != "replaced")
+            raise RoomRefused(str(lost), ask_again=not lost.for_good and fault.kind != "replaced")
         self._trouble(str(lost))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -160,9 +172,9 @@ class Staying:
     def _trouble(self, why: str) -> None:
         """The room is lost, or not reached yet; ``why`` is one sentence. A moment without the connection is no trouble."""
         now = asyncio.get_running_loop().time()
-        if self._in_room and self._part.alive_within(UNNOTICED):
+        if self._in_room and self._part.alive_within(_UNNOTICED):
             self._absent_since = self._absent_since or now
-            if now - self._absent_since < ABSENT:
+            if now - self._absent_since < _ABSENT:
                 return
         self._in_room = False
         self._absent_since = None

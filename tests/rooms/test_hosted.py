@@ -22,8 +22,9 @@ from appliance.host.approach import Approach
 from appliance.host.config import HostConfig, RoomConfig
 from appliance.host.server import Host
 from appliance.rooms.contract import PhaseChanged, RoomEvent, RoomRefused, SiteReport
-from appliance.rooms.hosted import HostedEngine, HostedSettings, _first_of
+from appliance.rooms.hosted import HostedEngine, HostedSettings
 from appliance.rooms.signalling import Credentials, Lost, Signalling, fixed_credentials
+from appliance.rooms.staying import first_of
 from tests.support import until
 
 KEY = bytes(range(32))
@@ -272,13 +273,13 @@ async def test_what_ends_first_ends_the_others() -> None:
             ended.append(name)
 
     with pytest.raises(KeyError):
-        await _first_of(part("slow", 10), part("quick", 0.01, KeyError()))
+        await first_of(part("slow", 10), part("quick", 0.01, KeyError()))
     assert sorted(ended) == ["quick", "slow"]
     ended.clear()
-    await _first_of(part("slow", 10), part("quick", 0.01))
+    await first_of(part("slow", 10), part("quick", 0.01))
     assert sorted(ended) == ["quick", "slow"]
     ended.clear()
-    both = asyncio.create_task(_first_of(part("one", 10), part("other", 10)))
+    both = asyncio.create_task(first_of(part("one", 10), part("other", 10)))
     await asyncio.sleep(0.01)
     both.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -357,7 +358,7 @@ async def test_a_presence_socket_that_is_lost_does_not_end_the_sound(certificate
 
 
 async def test_sound_without_presence_is_told_after_a_while(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("appliance.rooms.hosted._ABSENT", 0.8)
+    monkeypatch.setattr("appliance.rooms.staying._ABSENT", 0.8)
     async with hosting(certificate) as host:
         wire = Wire(host)
         await wire.start()
