@@ -59,7 +59,7 @@ class _Running:
         self.bridge = Bridge(a, b, self._changed)
         self._phases = [LinkPhase.STARTING, LinkPhase.STARTING]
         self._closed: list[tuple[str, ...]] = [(), ()]
-        self._delay_told = False
+        self._delay_told = [False, False]
 
     def _changed(self) -> None:
         for at, end in enumerate(self.bridge.ends):
@@ -70,11 +70,11 @@ class _Running:
             closed = self.bridge.closed(at)
             if closed != self._closed[at]:
                 self._closed[at] = closed
-                self._journal.tell(EventName.BRIDGE_CHANGED, into=end.settings.room, closed=", ".join(closed))
-        delays = [self.bridge.added_ms(at) for at in range(2)]
-        if None not in delays and not self._delay_told:
-            self._delay_told = True
-            self._journal.tell(EventName.BRIDGE_DELAY, into_a_ms=delays[0], into_b_ms=delays[1])
+                self._journal.tell(EventName.BRIDGE_CHANGED, into=end.settings.room, closed=", ".join(closed) or "no")
+            delay = self.bridge.added_ms(at)
+            if delay is not None and not self._delay_told[at]:
+                self._delay_told[at] = True
+                self._journal.tell(EventName.BRIDGE_DELAY, into=end.settings.room, ms=delay)
 
     def words(self) -> str:
         """For ``systemctl status``."""

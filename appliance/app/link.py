@@ -33,6 +33,7 @@ from appliance.media.exchange import Speaker, Uplink
 from appliance.provisioning.files import Files
 from appliance.rooms import contract
 from appliance.rooms.contract import Engine, RoomRefused
+from appliance.rooms.limits import limits
 from appliance.settings import Settings
 
 STATUS = "link.status"
@@ -361,7 +362,8 @@ class Link:
         return self.state().as_dict() | own_process() | digest
 
     async def _status(self, _request: Mapping[str, Any]) -> Mapping[str, object]:
-        return {**self._shown(), "key": self._site.key}
+        limited = limits(self._engine.capabilities) if self._engine.capabilities.most_members else ()
+        return {**self._shown(), "key": self._site.key, "limits": list(limited)}
 
 
 async def main(settings: Settings, stop: asyncio.Event, journal: Journal, files: Files | None = None) -> None:

@@ -42,11 +42,14 @@ def run(given: argparse.Namespace) -> int:
         if settings is None:
             return Exit.CONFIGURATION
         folders = [settings.device.runtime_dir]
-    for folder in folders:
-        found = read(folder)
-        if found:
-            print(json.dumps(found, indent=2) if given.json else printed(describe(found)))
-            return 0
+    found: dict[str, Any] = next(filter(None, map(read, folders)), {})
+    bridges = [] if given.config or given.runtime else read_bridges()
+    if found or bridges:
+        if given.json:
+            print(json.dumps(found | ({"bridges": bridges} if bridges else {}), indent=2))
+        else:
+            print(printed([*(describe(found) if found else ()), *_describe_bridges(bridges)]))
+        return 0
     print("No device is running here. Start one with: kontor run, or: kontor demo", file=sys.stderr)
     return Exit.TRY_AGAIN
 
@@ -78,6 +81,26 @@ def read(folder: Path) -> dict[str, Any]:
         except OSError:
             continue
     return found
+
+
+def read_bridges() -> list[dict[str, Any]]:
+    """What the bridges on this machine say, that this user may ask."""
+    from appliance.app.bridge import STATUS, bridge_folders
+    from appliance.health.status import ask
+
+    found = []
+    for folder in bridge_folders():
+        try:
+            found.append(dict(ask(folder / STATUS, {"do": "status"})))
+        except OSError:
+            continue
+    return [each for each in found if each.get("part") == "bridge"]
+
+
+def _describe_bridges(bridges: Sequence[Mapping[str, Any]]) -> list[str]:
+    from appliance.app import bridge_words
+
+    return [line for each in bridges for line in bridge_words.bridge(each)]
 
 
 def printed(lines: Sequence[str]) -> str:
@@ -140,6 +163,7 @@ def _describe_link(link: Mapping[str, Any]) -> list[str]:
     return [
         f"room         {phase}{why}, {link['engine']}: {link['room']}, {link['members']} here",
         f"speaking     {speaking}",
+        *(f"             limited: {limit}" for limit in link.get("limits", ())),
         *([f"key          {link['key']}"] if link.get("key") else []),
         f"proof        {_proof(link['proof'])}",
     ]
