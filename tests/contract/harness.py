@@ -99,6 +99,8 @@ class Pace:
     """From a server that is there again to being heard again."""
     leaves: float = 1.5
     """Until the others are told that somebody left."""
+    hiss: float = -75.0
+    """dBov: what a listener's library may make of silence that comes late."""
 
 
 PACES: Mapping[str, Pace] = {
@@ -108,8 +110,9 @@ PACES: Mapping[str, Pace] = {
     # Its mixer holds back three packets of each member, and its encoder has a tail.
     "janus": Pace(settles=0.6, back=5.0),
     # ntgcalls sends packets of 60 ms and never tells that media was lost: Telegram is asked every 10 s, and answers in 6 or not.
-    # A lost connection to it is nobody's concern for 5 s. Whoever hears us with its library hears us die away for 0.6 s.
-    "telegram": Pace(settles=1.0, hangs=20.0, back=8.0),
+    # A lost connection to it is nobody's concern for 5 s. Its library's jitter buffer grows by whatever
+    # the machine is late, up to a second, and fills silence that comes late with noise of its own at -70.
+    "telegram": Pace(settles=2.0, hangs=20.0, back=8.0, hiss=-60.0),
 }
 
 
