@@ -111,7 +111,7 @@ async def _joined(visit: Visit) -> None:
     await visit.page.locator(".card").first.get_by_role("button").click()
     await visit.own_is("muted")
     await visit.page.wait_for_timeout(650)
-    await visit.page.evaluate("document.getElementById('place-rooms').click()")
+    await visit.page.locator("#place-rooms:visible, .back:visible").click()
     await visit.page.locator(".card").nth(5).wait_for()
 
 

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from tests.host.page.mock_host import MockHost, member, site
+from tests.host.page.mock_host import MockHost, member, site, token
 from tests.host.page.visits import Visit
-from tests.page.scenes import press, scene
+from tests.page.scenes import OWN_KEY_GROWS, press, scene
 
 
 async def talk(visit: Visit, **levels: int) -> None:
@@ -52,7 +52,7 @@ async def _held(visit: Visit) -> None:
     await visit.own_is("held")
 
 
-@scene("room-admin-muted", drawn=True)
+@scene("room-admin-muted", drawn=True, moves=OWN_KEY_GROWS)
 async def _admin_muted(visit: Visit) -> None:
     await visit.open()
     await visit.join()
@@ -62,7 +62,7 @@ async def _admin_muted(visit: Visit) -> None:
     await visit.page.locator(".toast:visible").wait_for()
 
 
-@scene("room-asked")
+@scene("room-asked", moves=OWN_KEY_GROWS)
 async def _asked(visit: Visit) -> None:
     await _admin_muted(visit)
     await visit.page.locator("#toast").click()
@@ -124,7 +124,7 @@ async def _blocked(visit: Visit) -> None:
     await visit.own_is("blocked")
 
 
-@scene("room-unplugged")
+@scene("room-unplugged", moves=OWN_KEY_GROWS)
 async def _unplugged(visit: Visit) -> None:
     await live(visit)
     await visit.page.evaluate("unplug()")
@@ -181,11 +181,7 @@ async def _no_levels(visit: Visit) -> None:
     await visit.host.push({"type": "levels", "levels": {}, "speaking": ["ben"]})
 
 
-_STRIP = '<main id="room"|id="aside"|class="rooms"'
-"""The strip takes its place at the announcement, and what is below it moves, once."""
-
-
-@scene("recording-countdown", resizes=False, drawn=True, moves=_STRIP)
+@scene("recording-countdown", resizes=False, drawn=True)
 async def _countdown(visit: Visit) -> None:
     await visit.open()
     await visit.join()
@@ -193,7 +189,7 @@ async def _countdown(visit: Visit) -> None:
     await visit.page.locator("#recording:visible").wait_for()
 
 
-@scene("recording", moves=_STRIP)
+@scene("recording")
 async def _recording(visit: Visit) -> None:
     await visit.open()
     await visit.join()
@@ -201,7 +197,7 @@ async def _recording(visit: Visit) -> None:
     await visit.page.locator("#recording:visible").wait_for()
 
 
-@scene("recording-stopped", resizes=False, moves=_STRIP)
+@scene("recording-stopped", resizes=False)
 async def _recording_stopped(visit: Visit) -> None:
     await _recording(visit)
     await visit.host.stop_recording()
@@ -211,15 +207,11 @@ async def _recording_stopped(visit: Visit) -> None:
 # ---- refused and errors
 
 
-_TITLE = 'class="names"'
-"""Beside the title stands less once there is no room."""
-
-
 def _refused(name: str, code: int, reason: str = "", **options: bool) -> None:
     def prepare(host: MockHost) -> None:
         host.refuse, host.reason = code, reason
 
-    @scene(f"refused-{name}", host=prepare, moves=_TITLE, **options)
+    @scene(f"refused-{name}", host=prepare, **options)
     async def _show(visit: Visit) -> None:
         await visit.page.goto(visit.host.address)
         await visit.page.locator("#end-first:visible").wait_for()
@@ -268,6 +260,7 @@ def _hostile(host: MockHost) -> None:
         member("signs", "\u266b \u2603 \u202eevil", 2, 1, initials="\u266b"),
     ]
     host.you["name"] = _LONG
+    host.token = token(name=_LONG, room="studio")  # a link carries the name that the host tells
 
 
 @scene("bad-names", host=_hostile, drawn=True)

@@ -52,7 +52,7 @@ async def sound(visit: Visit) -> None:
 scene("sheet-sound", resizes=False, drawn=True)(sound)
 
 
-@scene("sheet-sound-echo-test", resizes=False, moves=".")  # what is below the words of the test gives way to them
+@scene("sheet-sound-echo-test", resizes=False)
 async def _echo(visit: Visit) -> None:
     await sound(visit)
     await visit.page.locator("dialog .test button.key:visible").last.click()

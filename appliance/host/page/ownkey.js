@@ -44,7 +44,7 @@ export class OwnKey {
 		if (picture) setIcon(this.#key, picture);
 		setAttribute(this.#dock, "data-own", state);
 		setAttribute(this.#dock, "data-look", look);
-		if (look === "join") setAttribute(this.#dock, "data-as", state); // whoever comes to speak has a hand's place at once
+		if (look === "join") setAttribute(this.#dock, "data-as", state); // what the stay began as
 		setText(byId("own-first"), t(first));
 		setText(byId("own-second"), t(state === "muted" && (touch.matches || !prefs.space) ? "own.muted2touch" : second));
 		setAttribute(this.#key, "aria-disabled", INERT.includes(state) ? "true" : null);

@@ -58,7 +58,7 @@ async def test_the_own_keys_words_are_never_cut(visit: Visit, language: str) -> 
           const key = new OwnKey();
           window.own = (state) => key.show(state);
           return ["join", "listen", "listening", "connecting", "reconnecting", "muted", "live", "held"].concat(
-            ["adminMuted", "asked", "none", "blocked"]);
+            ["adminMuted", "asked", "none", "blocked", "asking", "busy", "failed", "guest", "unable"]);
         }"""
     )
     for width in (360, 620, 1280):
@@ -124,6 +124,61 @@ async def test_the_first_paint_already_stands_where_it_stays(visit: Visit) -> No
     await visit.open()
     await asyncio.sleep(0.5)
     assert sum(shift[0] for shift in await visit.shifts()) == 0
+
+
+KEY = """document.querySelector("#own").getBoundingClientRect().toJSON()"""
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@visiting(width=360)
+async def test_in_a_narrow_dock_the_own_key_stays_where_it_is(visit: Visit, language: str) -> None:
+    await visit.open()
+    await visit.page.evaluate("l => l === 'de' && document.getElementById('language').click()", language)
+    answer = visit.host.answer
+    assert answer is not None
+
+    async def late(offer: str) -> str:
+        await asyncio.sleep(1.0)
+        return await answer(offer)
+
+    visit.host.answer = late
+    await visit.own.click()
+    await visit.own_is("connecting")
+    stands = await visit.page.evaluate(KEY)
+    await visit.own_is("muted")
+    assert await visit.page.evaluate(KEY) == stands
+    shifts = [shift for shift in await visit.shifts() if "tile" not in str(shift)]
+    assert shifts == [], "however long it takes to come in"
+    await visit.page.wait_for_timeout(650)
+    await visit.own.click()
+    await visit.own_is("live")
+    await visit.page.wait_for_timeout(600)
+    await visit.drop_media()
+    await visit.own_is("reconnecting")
+    await visit.own_is("live")
+    assert await visit.page.evaluate(KEY) == stands
+    assert [shift for shift in await visit.shifts() if "tile" not in str(shift)] == []
+
+    await visit.host.change("mira", admin_muted=True, state="admin_muted")
+    await visit.host.push({"type": "muted_by_admin", "by": {"id": "lena", "name": "Lena Brandt"}})
+    await visit.own_is("adminMuted")
+    grown = await visit.page.evaluate(KEY)
+    assert grown["left"] < stands["left"], "over the place of the hand"
+    assert {**stands, **dict.fromkeys(("x", "left", "width"))} == {**grown, **dict.fromkeys(("x", "left", "width"))}
+
+
+@pytest.mark.parametrize("width", [320, 768, 1280])
+@visiting()
+async def test_nothing_shifts_when_a_room_cannot_be_shown_or_an_admin_comes(visit: Visit, width: int) -> None:
+    await visit.page.set_viewport_size({"width": width, "height": 800})
+    visit.host.you["role"] = "admin"
+    await visit.open()
+    assert await visit.shifts() == []
+    visit.host.refuse, visit.host.reason = 4410, "removed"
+    await visit.host.close(4410, "removed")
+    await visit.page.locator("#end-first:visible").wait_for()
+    await asyncio.sleep(0.3)
+    assert await visit.shifts() == []
 
 
 @visiting(width=768)

@@ -150,7 +150,7 @@ async def test_bad_names_are_text_and_its_size_stays(visit: Visit, width: int) -
     await visit.page.set_viewport_size({"width": width, "height": 740})
     await visit.open()
     await visit.join()
-    tall = 44 if width >= 620 else 56
+    tall = 26 if width >= 620 else 20
     for name in NAMES:
         await visit.host.record(5, id="x", name=name)
         await visit.eventually(
@@ -163,3 +163,49 @@ async def test_bad_names_are_text_and_its_size_stays(visit: Visit, width: int) -
         assert await first.evaluate("n => n.scrollWidth <= n.clientWidth"), "the words are not cut"
         assert await visit.page.locator("#recording :is(script, b b)").count() == 0
     assert await visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+COVERED = """() => { const strip = document.getElementById("recording").getBoundingClientRect(), at = document.createRange();
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), covered = [];
+  for (let text = walk.nextNode(); text; text = walk.nextNode()) {
+    const said = text.parentElement;
+    if (said.closest("#recording, .reader, .skip") || !said.checkVisibility({ visibilityProperty: true })) continue;
+    at.selectNodeContents(text);
+    for (const line of at.getClientRects()) {
+      const [top, bottom] = [line.top + line.height / 4, line.bottom - line.height / 4]; // letters, not the space of their line
+      if (line.width && top < strip.bottom && bottom > strip.top) covered.push(text.textContent);
+    }
+  }
+  return covered; }"""
+"""Texts of which the strip covers something."""
+
+
+def _another_room(host: MockHost) -> None:
+    host.add("workshop", "Workshop").members = []
+    host.you["role"] = "admin"
+
+
+@pytest.mark.parametrize(("width", "language"), [(320, "de"), (360, "en"), (768, "de"), (1280, "en")])
+@visiting(host=_another_room)
+async def test_nothing_moves_for_it_and_nothing_is_hidden_by_it(visit: Visit, width: int, language: str) -> None:
+    await visit.page.set_viewport_size({"width": width, "height": 740})
+    await visit.page.goto(visit.host.overview.replace("/#", "/studio#"))
+    await visit.page.locator("#members .tile").nth(4).wait_for()
+    if language == "de":
+        await visit.page.evaluate("document.getElementById('language').click()")
+    await visit.join()
+    for path in ("/studio", "/", "/devices"):
+        if path != "/studio":
+            await visit.page.evaluate("path => document.querySelector(`.places a[href='${path}']`).click()", path)
+            await visit.page.locator(".card, .devices").first.wait_for()
+        await visit.page.wait_for_timeout(300)
+        shifts = await visit.shifts()
+        await visit.host.record(1.2, id="lena", name="Lena Brandt")
+        await visit.page.locator("#recording-leave:visible").wait_for()
+        await visit.page.locator("#recording-leave").wait_for(state="hidden")
+        assert await visit.page.evaluate(COVERED) == []
+        await visit.host.stop_recording()
+        await visit.wait_text("#recording b", "Recording stopped." if language == "en" else "Aufnahme beendet.")
+        if path == "/devices":
+            await visit.page.locator("#recording").wait_for(state="hidden", timeout=9000)
+        assert await visit.shifts() == shifts

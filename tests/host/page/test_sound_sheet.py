@@ -1,6 +1,7 @@
 """The sound sheet: what is chosen there is so at once, and nothing of what is tried there leaves the browser."""
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -199,6 +200,37 @@ async def test_the_echo_test_plays_what_was_said_and_sends_nothing(visit: Visit)
     assert await visit.packets() == before
     assert visit.host.received == []
     assert await visit.page.evaluate("document.getElementById('hint').hidden"), "whoever tries it knows"
+    assert await visit.shifts() == shifts
+
+
+PARTS = "[...document.querySelectorAll('.sound section')].map((part) => part.getBoundingClientRect().toJSON())"
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("width", [320, 1280])
+@visiting()
+async def test_its_parts_have_their_place_from_the_first_look_on(visit: Visit, width: int, language: str) -> None:
+    await visit.page.set_viewport_size({"width": width, "height": 800})
+    await visit.open()
+    await visit.page.evaluate("l => l === 'de' && document.getElementById('language').click()", language)
+    await visit.join()
+    shifts = await visit.shifts()
+    await visit.page.evaluate("document.getElementById('sound').click()")
+    sheet = visit.page.locator(".sound")
+    await sheet.wait_for()
+    stand = await visit.page.evaluate(PARTS)
+    assert len(stand) == 5
+    key = sheet.locator(".test .key:visible").first
+    await visit.page.wait_for_timeout(300)
+    for press, says in (
+        (True, "Speak now|Jetzt sprechen"),
+        (False, "This is how you sound|So klingt es"),
+        (False, "It stays|Die Aufnahme bleibt"),
+    ):
+        if press:
+            await key.click()
+        await sheet.locator(".test .second", has_text=re.compile(says)).wait_for(timeout=9000)
+        assert await visit.page.evaluate(PARTS) == stand, says
     assert await visit.shifts() == shifts
 
 
