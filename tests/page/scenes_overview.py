@@ -108,7 +108,7 @@ async def _joined(visit: Visit) -> None:
     """In a room, and looking at the others."""
     await visit.page.goto(visit.host.overview)
     await visit.page.locator(".card").nth(5).wait_for()
-    await visit.page.locator(".card").first.get_by_role("button").click()
+    await visit.page.locator(".card .key").first.click()
     await visit.own_is("muted")
     await visit.page.wait_for_timeout(650)
     await visit.page.locator("#place-rooms:visible, .back:visible").click()
