@@ -20,7 +20,7 @@ BITES: dict[str, tuple[tuple[str, str], ...]] = {
     # probe: what of the unit holds it back, as a regular expression over its lines; more than one where several do
     "sound": (("AF_INET", r"RestrictAddressFamilies="), ("another device", r"DevicePolicy=|DeviceAllow=")),
     "link": (
-        ("AF_NETLINK", r"RestrictAddressFamilies="),
+        ("AF_VSOCK", r"RestrictAddressFamilies="),
         ("another device", r"PrivateDevices=|DevicePolicy="),
         ("/proc beside processes", r"ProcSubset="),
     ),
