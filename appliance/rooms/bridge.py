@@ -81,6 +81,8 @@ class Bridge:
         self._here_since: float | None = None
         self._settled = False
         self._levels = [SILENCE, SILENCE]
+        self._playouts: list[float | None] = [None, None]
+        """What the receive buffers added when somebody was heard last, ms."""
         self._told: list[object] = [None, None]
 
     def _lane(self, source: int, target: int) -> Lane:
@@ -124,6 +126,9 @@ class Bridge:
             self._open_or_close()
             if any(lane.violated for lane in self.into):
                 raise Violated(next(end.engine.proof.why for end in self.ends if end.engine.violations))
+            self._playouts = [
+                end.engine.way.delay_ms or was for end, was in zip(self.ends, self._playouts, strict=True)
+            ]
             if turn % _METER == 0:
                 self._levels = [min(0.0, _STEP * round(self.into[1 - at].level() / _STEP)) for at in range(2)]
             for at in range(2):
@@ -234,7 +239,7 @@ class Bridge:
 
     def added_ms(self, at: int) -> float | None:
         """What the bridge adds on the way into the room ``at``; None until somebody has been heard."""
-        playout = self.ends[1 - at].engine.way.delay_ms
+        playout = self._playouts[1 - at]
         return None if playout is None else round(playout + self.floor_ms(at), 1)
 
     def floor_ms(self, at: int) -> float:
