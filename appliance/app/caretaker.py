@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from appliance.app.neighbours import Neighbours, Said
+from appliance.app.one_box import is_elsewhere
 from appliance.core.controls import Reason
 from appliance.core.events import EventName
 from appliance.core.recovery import Decision, Ill, Ladder, Step
@@ -126,7 +127,7 @@ class Caretaker:
             Ill.ROOM: seeks,
             Ill.NETWORK: False,
         }
-        if seeks and settings.room.url and not self._power.has_route():
+        if seeks and is_elsewhere(settings) and not self._power.has_route():
             found |= {Ill.ROOM: False, Ill.NETWORK: True}  # nothing that is done to link helps
         return frozenset(ill for ill, holds in found.items() if holds)
 

@@ -24,6 +24,7 @@ from appliance.rooms.device_key import DeviceKey
 from appliance.rooms.relays import relays_of
 from appliance.rooms.signalling import device_credentials, fixed_credentials
 from appliance.settings import Settings
+from appliance.settings.model import EngineName
 
 _UNSPECIFIED = frozenset({"0.0.0.0", "::"})  # noqa: S104  # told apart from real addresses, not bound
 
@@ -48,6 +49,8 @@ def by_settings(settings: Settings) -> Target:
 
     :raises NotAllowed: the settings name neither, or the device's key cannot be used.
     """
+    if settings.room.engine is not EngineName.HOSTED:
+        raise NotAllowed(f"[room] engine is {settings.room.engine.value}: this looks at rooms of Kontor's own servers")
     place = place_of(settings)
     if not place.url and settings.host.rooms:
         return _own_server(settings)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from appliance.app.neighbours import Neighbours
+from appliance.app.one_box import has_room
 from appliance.core.events import EventName
 from appliance.core.text import quoted
 from appliance.health.journal import Journal
@@ -65,7 +66,7 @@ class Nearby:
         due = 0.0
         while True:
             settings = self._settings()
-            if settings.room.url or settings.host.enabled:
+            if has_room(settings):
                 self._found, self._pressed, due = (), None, 0.0
                 await asyncio.sleep(REST)
                 continue

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from appliance.app.process import NotAllowed
 from appliance.settings import Settings
+from appliance.settings.model import EngineName
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ def place_of(settings: Settings) -> Place:
     :raises NotAllowed: the server has no room, or no port that could be known.
     """
     room, host = settings.room, settings.host
-    if room.url or not host.enabled:
+    if is_elsewhere(settings) or not host.enabled:
         return Place(room.url, room.id)
     if not host.port:
         raise NotAllowed("[host] port has to be a number where the device of this box is a member")
@@ -38,4 +39,14 @@ def place_of(settings: Settings) -> Place:
 
 def is_member(settings: Settings) -> bool:
     """Whether this box's device is a member of this box's server."""
-    return settings.host.enabled and not settings.room.url and settings.room.token_file is None
+    return settings.host.enabled and not is_elsewhere(settings) and settings.room.token_file is None
+
+
+def is_elsewhere(settings: Settings) -> bool:
+    """Whether the device's room is on another machine, by whichever engine."""
+    return settings.room.engine is not EngineName.HOSTED or bool(settings.room.url)
+
+
+def has_room(settings: Settings) -> bool:
+    """Whether the settings give the device a room to be in: elsewhere, or on this very box."""
+    return is_elsewhere(settings) or settings.host.enabled

@@ -7,11 +7,13 @@ from urllib.parse import urlsplit
 from appliance.app.one_box import place_of
 from appliance.app.process import NotAllowed
 from appliance.settings import Settings
+from appliance.settings.model import EngineName
 
 _SHOWN = (
     "whether it is muted and why, its door, its lamps, how its settings and the machine are; while the microphone is open also "
     "how loud it is"
 )
+_SHOWN_ELSEWHERE = "whether it is muted, its hand, and what else its engine tells (docs/engines.md)"
 _BUNDLE = "an admin of the room may fetch one: settings, versions, state and journal; no secrets, no sound, no names"
 _NO_RECORDING = 'none is announced in the room; "kontor record", for support, refuses while the room is muted'
 
@@ -40,7 +42,8 @@ def _device(settings: Settings, found: Mapping[str, Any]) -> Lines:
     else:
         yield "microphone", f"closed ({', '.join(sound['reasons'])}): no sound, no level and no direction leaves"
     yield "goes to", _server(settings)
-    yield "shown there", f'the name "{settings.device.name}", {_SHOWN}'
+    shown = _SHOWN if settings.room.engine is EngineName.HOSTED else _SHOWN_ELSEWHERE
+    yield "shown there", f'the name "{settings.device.name}", {shown}'
     yield "direction", "told to the room while the microphone is open" if settings.audio.direction else "not told"
     yield "bundle", _BUNDLE if settings.room.support_bundle else "not handed out: kontor doctor --bundle makes one here"
     recorded = sound is not None and sound["recording"]
@@ -49,6 +52,8 @@ def _device(settings: Settings, found: Mapping[str, Any]) -> Lines:
 
 
 def _server(settings: Settings) -> str:
+    if settings.room.engine is not EngineName.HOSTED:
+        return _other_server(settings)
     try:
         place = place_of(settings)
     except NotAllowed:
@@ -58,6 +63,16 @@ def _server(settings: Settings) -> str:
     host = urlsplit(place.url)
     way = "" if host.scheme == "https" else " (without https)"
     return f"{host.hostname}{way}, room {place.room}: that server ends the encryption, so whoever runs it could hear the room"
+
+
+def _other_server(settings: Settings) -> str:
+    kind = settings.room.engine
+    given = getattr(settings, kind.value)
+    urls = [urlsplit(url) for url in getattr(given, "urls", ()) or (getattr(given, "url", ""),) if url]
+    hosts = [f"{url.hostname}{'' if url.scheme == 'wss' else ' (without TLS)'}" for url in urls]
+    room = getattr(given, "room", "") or getattr(given, "group", "") or settings.room.id
+    where = f"{', '.join(hosts) or kind.value}, room {room} of {kind.value}"
+    return f"{where}: that server ends the encryption, so whoever runs it could hear the room"
 
 
 def _host(settings: Settings) -> Lines:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from appliance.app.intake import Intake, publisher_of
+from appliance.app.one_box import has_room
 from appliance.app.places import state_of
 from appliance.app.trial import LOOK, SETTLED, Parts, judge
 from appliance.core.documents import Floor, expired, kind_of, scopes_of
@@ -393,7 +394,7 @@ def _bounded(why: str) -> str:
 
 def needs(settings: Settings) -> str:
     """What the device cannot do without, in words; empty: nothing."""
-    return "" if settings.room.url or settings.host.enabled else "a room"
+    return "" if has_room(settings) else "a room"
 
 
 def _shown(value: object) -> str:

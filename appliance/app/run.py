@@ -7,7 +7,7 @@ partition or from afar, ``kontor provision`` takes them in; a device without a r
 import asyncio
 from collections.abc import Sequence
 
-from appliance.app.one_box import is_member, place_of
+from appliance.app.one_box import has_room, is_member, place_of
 from appliance.app.places import state_of
 from appliance.app.process import NotAllowed, make_folders, until_stopped
 from appliance.app.supervisor import Child, Supervisor, device_children, kontor
@@ -30,7 +30,7 @@ async def main(settings: Settings, config: Sequence[str], stop: asyncio.Event, j
         if is_member(settings):
             _make_key(settings)
         children.insert(0, Child("host", kontor("host", *config), EventName.HOST_RESTARTED))
-    needs_room = not settings.room.url and not settings.host.enabled
+    needs_room = not has_room(settings)
     provided = not config and (needs_room or boot_file(root_folder()) is not None or bool(settings.provisioning.url))
     if provided:
         children.append(Child("provision", kontor("provision"), EventName.PROVISION_RESTARTED))

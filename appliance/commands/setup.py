@@ -264,10 +264,12 @@ def _by_hand(given: argparse.Namespace, config: Sequence[str]) -> str:
 
 
 def _start(services: "Services", settings: "Settings", person: "Person") -> bool:
+    from appliance.app.one_box import has_room
+
     if not services.start():
         person.tell("It could not be started: journalctl -u 'kontor-*' tells why.")
         return False
-    if not settings.room.url:
+    if not has_room(settings):
         person.tell("It runs, and needs a room: kontor setup again, or its own file on the boot partition.")
         return True
     person.tell("It runs. Waiting until it is in the room …")

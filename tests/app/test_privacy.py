@@ -44,6 +44,27 @@ def test_who_could_hear_the_room(tmp_path: Path) -> None:
     assert "(without https)" in told(tmp_path, '[room]\nurl = "http://192.0.2.7:8080"')["goes to"]
 
 
+@pytest.mark.parametrize(
+    ("section", "to"),
+    [
+        ('[janus]\nurl = "wss://janus.example.org/janus"\nroom = 7', "janus.example.org, room 7 of janus: that server"),
+        ('[janus]\nurl = "ws://192.168.1.7:8188"\nroom = 7', "192.168.1.7 (without TLS), room 7 of janus: that server"),
+        (
+            '[livekit]\nurls = ["wss://a.example.org", "wss://b.example.org"]\napi_key = "k"\napi_secret_file = "secret"',
+            "a.example.org, b.example.org, room main of livekit: that server",
+        ),
+    ],
+)
+def test_who_could_hear_a_room_of_another_engine(tmp_path: Path, section: str, to: str) -> None:
+    (tmp_path / "secret").write_text("hunter2-hunter2-hunter2")
+    (tmp_path / "secret").chmod(0o600)
+    engine = section[1 : section.index("]")]
+    says = told(tmp_path, f'[room]\nengine = "{engine}"\n{section}')
+    assert says["goes to"].startswith(to)
+    assert "lamps" not in says["shown there"]
+    assert "hunter2" not in str(says)
+
+
 def test_what_is_off_by_default_and_what_was_switched_on(tmp_path: Path) -> None:
     off = told(tmp_path, sound=SOUND)
     assert off["direction"] == "not told"
