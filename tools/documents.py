@@ -16,6 +16,7 @@ MODULES = (
     "tools.configuration_doc",
     "tools.controls_diagram",
     "tools.dependencies",
+    "tools.engines_doc",
     "tools.hardware_doc",
     "tools.measurements",
 )
