@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from appliance.core.counters import Counters, total
-from appliance.core.reconnect import Reconnect
+from appliance.core.reconnect import Fault, Reconnect
 from appliance.core.roster import Kind
 from appliance.core.state import ProofState, WayState
 from appliance.core.units import SLOTS, Block, Pcm
@@ -23,6 +23,7 @@ from appliance.rooms.livekit_servers import Servers
 from appliance.rooms.livekit_stay import Parts, Stay
 from appliance.rooms.livekit_tokens import Tokens
 from appliance.rooms.livekit_uplink import BlockUplink
+from appliance.rooms.signalling import Lost
 from appliance.rooms.staying import Staying
 
 LONGEST_WAIT = 4.0
@@ -197,8 +198,15 @@ class LiveKitEngine:
         """No: while sound still flows the library has not given up, and the stay goes on."""
         return False
 
+    def judge(self, lost: Lost) -> Fault:
+        """What it looks like."""
+        return lost.fault
+
     def let_go(self) -> None:
-        """Nothing is held."""
+        """Nothing is held from stay to stay."""
+
+    def end(self) -> None:
+        """Nor when there is none to come."""
 
     def silence(self) -> Iterable[RoomEvent]:
         """The room is not heard any more."""
