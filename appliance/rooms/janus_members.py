@@ -35,7 +35,8 @@ class Roomful:
         self._own = own
         self._id = 0
         self._there: dict[int, tuple[Participant, Shown]] = {}
-        """In the order in which they came."""
+        self._sessions: dict[str, list[int]] = {}
+        """The participants of an identity, in the order in which they came: one, but for a moment."""
         self._members: dict[str, Member] = {}
         self._former: set[int] = set()
         """Participants with our identity that were there before us."""
@@ -78,6 +79,8 @@ class Roomful:
             if before is not None and before[1].identity != who.identity:
                 yield from self.left(one.id)
                 before = None
+            if before is None:
+                self._sessions.setdefault(who.identity, []).append(one.id)
             self._there[one.id] = one, who
             self._look_for_another({one.id: (one, who)})
             self._hears(one)
@@ -91,7 +94,11 @@ class Roomful:
         self._former.discard(ident)
         self._talk.pop(ident, None)
         if gone is not None:
-            yield from self._tell(gone[1].identity)
+            identity = gone[1].identity
+            self._sessions[identity].remove(ident)
+            if not self._sessions[identity]:
+                del self._sessions[identity]
+            yield from self._tell(identity)
 
     def own_changed(self) -> Iterator[RoomEvent]:
         """We are shown otherwise."""
@@ -102,18 +109,21 @@ class Roomful:
         """We are out of the room: nobody is in it as far as we know."""
         self._id = 0
         self._there.clear()
+        self._sessions.clear()
         self._former.clear()
         yield from self.silence()
         for who in list(self._members):
             yield from self._tell(who)
 
     def _now(self, there: Mapping[int, tuple[Participant, Shown]]) -> Iterator[RoomEvent]:
-        self._there = dict(there)
+        self._there, self._sessions = dict(there), {}
+        for ident, (_, who) in there.items():
+            self._sessions.setdefault(who.identity, []).append(ident)
         self._talk = {ident: until for ident, until in self._talk.items() if ident in there}
         for one, _ in there.values():
             self._hears(one)
-        for who in [*self._members, self._own().id, *(who.identity for _, who in there.values())]:
-            yield from self._tell(who)
+        for identity in dict.fromkeys([*self._members, self._own().id, *self._sessions]):
+            yield from self._tell(identity)
 
     def _look_for_another(self, there: Mapping[int, tuple[Participant, Shown]]) -> None:
         own = self._own().id
@@ -137,8 +147,11 @@ class Roomful:
         own = self._own()
         if identity == own.id:
             return own if self._id else None
-        found = next((both for both in reversed(self._there.values()) if both[1].identity == identity), None)
-        return found and found[1].member(muted=found[0].muted, connecting=not found[0].setup)
+        sessions = self._sessions.get(identity)
+        if not sessions:
+            return None
+        one, who = self._there[sessions[-1]]
+        return who.member(muted=one.muted, connecting=not one.setup)
 
     # ---- who talks
 

@@ -1,6 +1,7 @@
 """An AudioBridge room by what its plugin tells, and what a member of ours tells of itself. With a real Janus: tests/contract/."""
 
 import json
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -241,11 +242,18 @@ def test_a_time_in_which_nobody_told_is_made_up_for() -> None:
     assert room.roomful.own_id == 0, "we are not among them"
 
 
-def test_a_server_that_makes_up_members_does_not_fill_our_memory() -> None:
+def test_a_server_that_makes_up_members_fills_neither_our_memory_nor_our_time() -> None:
     room = Room()
     room.joined()
+    began = time.process_time()
     for ident in range(2, MOST_MEMBERS + 500):
         room(room.roomful.changed([one(ident, f"n{ident}")]))
+    room(room.roomful.listed([one(1, OWN), *(one(ident, f"m{ident}") for ident in range(2, MOST_MEMBERS))]))
+    for ident in range(2, MOST_MEMBERS + 500):
+        room(room.roomful.left(ident))
+    assert time.process_time() - began < 3
+    assert room.roomful._sessions == room.roomful._there == {}
+    room.told = [event for event in room.told if not (isinstance(event, MemberChanged) and event.member.name[0] == "m")]
     assert len([event for event in room.told if isinstance(event, MemberChanged)]) <= MOST_MEMBERS + 1
 
 
