@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.rooms.limits import WORDS
 from tests.contract.harness import EXPECTED
 from tools import engines_doc
 
@@ -23,12 +24,12 @@ def test_the_table_says_what_the_suite_expects() -> None:
 
 
 def _flags(capabilities: object) -> list[object]:
-    return [getattr(capabilities, name) for name in engines_doc.WORDS]
+    return [getattr(capabilities, name) for name in WORDS]
 
 
 def test_every_capability_has_words() -> None:
     fields = set(EXPECTED["hosted"].__dataclass_fields__)
-    assert set(engines_doc.WORDS) == fields - {"most_members"}
+    assert set(WORDS) == fields - {"most_members"}
 
 
 def test_each_engine_has_its_prose_and_an_old_page_is_told(

@@ -51,6 +51,13 @@ function readDetails(details) {
 	return { ...details, held: held && Object.fromEntries(held), proof, config, health, link, array: isPlaces ? details.array : undefined };
 }
 
+/** Whom a bridge brings; of another shape it is as good as untold. @param {any} bridge */
+function readBridge(bridge) {
+	const names = (/** @type {any} */ told) => Array.isArray(told) && told.every((name) => typeof name === "string");
+	if (!object(bridge) || typeof bridge.to !== "string" || !names(bridge.names) || !names(bridge.speaking)) return undefined;
+	return { to: bridge.to, names: bridge.names, more: number(bridge.more) ?? 0, speaking: bridge.speaking, heard: bridge.heard === true };
+}
+
 /** What a device tells: unknown means muted. That somebody talks while it is closed is for those who sit there. @param {any} site */
 function readSite(site) {
 	if (site === null || site === undefined) return null;
@@ -65,6 +72,7 @@ function readSite(site) {
 		reasons: Array.isArray(site.reasons) ? site.reasons.filter((/** @type {any} */ reason) => typeof reason === "string") : [],
 		door: known(site.door, DOORS, "closed"),
 		details: readDetails(site.details),
+		bridge: readBridge(site.bridge),
 		quiet_until: number(site.quiet_until),
 		direction: gate === "open" ? number(site.direction) : null,
 		lamps: { mic: mic === "slow" ? "steady" : mic, room: lamp("room", "off"), speak: lamp("speak", "off"), fault: lamp("fault", "off") },
@@ -82,7 +90,7 @@ function readMember(m) {
 	return {
 		...m,
 		initials: typeof m.initials === "string" ? m.initials : "",
-		kind: known(m.kind, ["site"], "person"),
+		kind: known(m.kind, ["site", "bridge"], "person"),
 		role: known(m.role, ROLES, "speaker"),
 		state: known(m.state, STATES, m.muted ? "muted" : "listening"),
 		site: readSite(m.site),

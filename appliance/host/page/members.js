@@ -1,5 +1,6 @@
 /** The list of all who are here, one tile each; a tile's menu is menu.js. Sites first, then by name; never by activity. */
 
+import { stateWords } from "./bridges.js";
 import { byId, h, icon, setAttribute, setText } from "./dom.js";
 import { lazy } from "./lazy.js";
 import { drawSign, makeSign } from "./signs.js";
@@ -31,7 +32,8 @@ class Tile {
 	show(member, model, mutedForMe) {
 		const state = mutedForMe ? "mutedForMe" : model.stateOf(member);
 		const you = member === model.self() ? ` ${t("you")}` : "";
-		const drawn = [t(`state.${state}`), model.signOf(member), you].join();
+		const words = stateWords(member, state);
+		const drawn = [words, model.signOf(member), you].join();
 		if (this.#member === member && this.#drawn === drawn) return;
 		this.#member = member;
 		this.#drawn = drawn;
@@ -39,7 +41,7 @@ class Tile {
 		setAttribute(this.#sign, "data-state", model.signOf(member));
 		setText(this.#name, member.name);
 		setText(this.#you, you);
-		setText(this.#state, t(`state.${state}`));
+		setText(this.#state, words);
 		if (this.#picture.getAttribute("data-of") === state) return;
 		this.#picture.setAttribute("data-of", state);
 		this.#picture.replaceChildren(...(PICTURES[state] ? [icon(PICTURES[state])] : []));

@@ -12,7 +12,7 @@ export function ordersOf({ id: member, kind, role, admin_muted, site }, mine) {
 	const lift = admin_muted ? [{ type: "unmute", member }] : [];
 	if (role === "listener") orders.push(["menu.allow", { type: "admit", member }, ...lift]);
 	else if (role !== "guest") orders.push(admin_muted ? ["menu.allow", ...lift] : ["menu.mute", { type: "mute", member }]);
-	if (role === "speaker") orders.push(["menu.listenOnly", { type: "role", member, role: "listener" }]);
+	if (role === "speaker" && kind !== "bridge") orders.push(["menu.listenOnly", { type: "role", member, role: "listener" }]);
 	return [...orders, ["menu.remove", { type: "remove", member }]];
 }
 

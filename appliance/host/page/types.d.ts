@@ -27,6 +27,18 @@ interface Site {
 	key?: string;
 	/** For admins only; an older device tells none of it, or not all. */
 	details?: Details;
+	/** Of a bridge. */
+	bridge?: Bridge;
+}
+
+/** Who is in the room that a bridge brings, and whether this room is heard there. */
+interface Bridge {
+	to: string;
+	names: string[];
+	/** How many besides. */
+	more: number;
+	speaking: string[];
+	heard: boolean;
 }
 
 /** What the health of a device is measured by. */
@@ -66,7 +78,7 @@ interface Member {
 	id: string;
 	name: string;
 	initials: string;
-	kind: "person" | "site";
+	kind: "person" | "site" | "bridge";
 	role: "guest" | "listener" | "speaker" | "admin";
 	state: "connecting" | "listening" | "muted" | "admin_muted" | "hand" | "on_hold";
 	joined: boolean;

@@ -89,6 +89,10 @@ export const WORDS = {
 	"state.admin_muted": ["Muted by admin", "Von der Moderation stumm"],
 	"state.guest": ["Guest, listening", "Gast, hört zu"],
 	"state.mutedForMe": ["Muted for me", "Für mich stumm"],
+	"bridge.unheard": ["{to} does not hear this room", "{to} hört diesen Raum nicht"],
+	"bridge.speaking": ["Speaking: {names}", "Spricht: {names}"],
+	"bridge.nobody": ["Nobody in {to}", "Niemand in {to}"],
+	"bridge.names": ["In {to}: {names}", "In {to}: {names}"],
 	"state.spoke": ["Spoke {n} s ago", "Sprach vor {n} s"],
 
 	hand: ["Hand", "Hand"],
