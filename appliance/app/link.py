@@ -13,6 +13,7 @@ from appliance.app.desk import TRIAL_LASTS
 from appliance.app.engines import make_engine
 from appliance.app.mending import mending
 from appliance.app.places import state_of
+from appliance.app.present import Present
 from appliance.app.process import beat, make_folders, moved, tune, until_stopped
 from appliance.app.reload import Reload
 from appliance.app.site import Site
@@ -21,7 +22,6 @@ from appliance.core.controls import Reason, reasons_of
 from appliance.core.counters import Counters
 from appliance.core.events import EventName
 from appliance.core.lamps import LinkPhase, Sign
-from appliance.core.roster import Member
 from appliance.core.state import Codec, LinkState
 from appliance.core.units import SILENCE, SLOTS
 from appliance.health.journal import Journal
@@ -89,7 +89,7 @@ class Link:
         self._runtime = Path(settings.device.runtime_dir)
         self.counters = Counters()
         self._answering = Answering(self._runtime / EXCHANGE, self._engine, self.counters, self._told, self._stop_here)
-        self._members: dict[str, Member] = {}
+        self._members = Present(settings.device.identity)
         self._levels: dict[str, float] = {}
         self._speaking: frozenset[str] = frozenset()
         self._bundle = BundleFromAfar(self._now, files, lambda: self._engine, self._shown, journal)
@@ -162,6 +162,7 @@ class Link:
         self._answering.change_engine(engine)
         await before.leave()
         self._settings, self._refused = settings, False
+        self._members = Present(settings.device.identity)
         if self._next == (settings, engine):  # else there are newer ones already
             self._next = None
         if self._last is not None:
@@ -247,9 +248,9 @@ class Link:
             case contract.PhaseChanged():
                 self._phase_changed(event)
             case contract.MemberChanged(member):
-                self._members[member.id] = member
+                self._members.take(member)
             case contract.MemberLeft(who):
-                self._members.pop(who, None)
+                self._members.drop(who)
                 self._levels.pop(who, None)
             case contract.Levels(levels, speaking):
                 self._levels.update(levels)
@@ -262,7 +263,7 @@ class Link:
                 self._bundle.ask(word)
             case _:
                 self._tell_sound(event)
-        self._change(speakers=self._speakers(), members=len(self._joined()), hands=self._hands())
+        self._change(speakers=self._speakers(), members=self._members.joined, hands=self._members.hands)
 
     def _tell_sound(self, event: contract.RoomEvent) -> None:
         """Events that happen once: counters, so that a lost answer loses none."""
@@ -288,12 +289,6 @@ class Link:
         says = self._answering.says._replace(**fields)
         if says != self._answering.says:
             self._answering.says = says
-
-    def _joined(self) -> list[Member]:
-        return [member for member in self._members.values() if member.joined]
-
-    def _hands(self) -> int:
-        return sum(member.hand for member in self._members.values() if member.id != self._settings.device.identity)
 
     def _speakers(self) -> tuple[Speaker, ...]:
         own = self._settings.device.identity
@@ -346,7 +341,7 @@ class Link:
             phase=self._answering.says.link,
             why=self._why,
             room=self._settings.room.id,
-            members=len(self._joined()),
+            members=self._members.joined,
             speaking=tuple(sorted(self._members[who].name for who in self._speaking if who in self._members)),
             exchange_connected=self._answering.connected,
             proof=self._engine.proof,
