@@ -8,29 +8,26 @@ come back. Nothing of this was run against Telegram itself.
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from appliance.core.counters import Counters, total
-from appliance.core.lamps import LinkPhase
-from appliance.core.reconnect import FaultKind, Reconnect
+from appliance.core.reconnect import Fault, Reconnect
 from appliance.core.state import ProofState, WayState
 from appliance.core.units import Block, Pcm
 from appliance.rooms import contract
-from appliance.rooms.contract import Capabilities, RoomEvent, RoomRefused, SiteReport
+from appliance.rooms.contract import Capabilities, RoomEvent, SiteReport
+from appliance.rooms.reach import Reach
 from appliance.rooms.signalling import Lost
-from appliance.rooms.telegram_account import Unanswered
+from appliance.rooms.staying import Staying, first_of
+from appliance.rooms.telegram_account import Unanswered, place_of
 from appliance.rooms.telegram_shapes import MOST_MEMBERS, People
 from appliance.rooms.telegram_sound import Sound, Up
-from appliance.rooms.telegram_stay import Stay, TelegramSettings, Wanted, first_of
+from appliance.rooms.telegram_stay import Stay, TelegramSettings, Wanted
 
 LONGEST_WAIT = 30.0
 """Seconds between two attempts to come back, unless Telegram asks for more (DESIGN.md, rule 5)."""
 
-_ABSENT = 5.0
-"""Seconds without a connection to Telegram that are nobody's concern while the sound goes on."""
 _LEAVE_SECONDS = 0.9
-_GIVES_UP: frozenset[FaultKind] = frozenset({"replaced", "refused", "gone"})
-"""Faults after which the media connection is not held."""
 
 CAPABILITIES = Capabilities(
     real_levels=True,
@@ -57,15 +54,13 @@ class TelegramEngine:
         self._people = People(settings.identity, settings.name)
         self._sound = Sound(self._counters, self._people.whose, up)
         self._wanted = Wanted()
-        self._reconnect = Reconnect(LONGEST_WAIT, rng)
-        self._report: Callable[[RoomEvent], None] = lambda _: None
+        reach = Reach(place_of(settings.login), None, rng=rng)
+        self._staying = Staying(self, reach, Reconnect(LONGEST_WAIT, rng), self._counters.add)
         self._stay: Stay | None = None
         self._held: int | None = None
         """The voice chat whose media connection is held."""
-        self._in_room = False
-        self._why = ""
-        self._lost_at: float | None = None
-        self._leaving = asyncio.Event()
+        self._unanswered = False
+        """Telegram was waited for in vain: nobody knows whether its sound goes on."""
         self._recorded = False
 
     @property
@@ -139,117 +134,111 @@ class TelegramEngine:
         if self._stay is not None:
             self._stay.wants.set()
 
+    def route_changed(self) -> None:
+        """The network is another: try at once."""
+        self._staying.route_changed()
+
     async def run(self, report: Callable[[RoomEvent], None]) -> None:
         """Be in the room until cancelled; after :meth:`leave` wait for that.
 
         :raises RoomRefused: the room does not want this account.
         """
-        self._report = report
         self._sound.begin()
-        self._tell(contract.PhaseChanged(LinkPhase.CONNECTING))
-        try:
-            while (lost := await self._stay_or_leave()) is not None:
-                await self._wait(lost)
-        finally:
-            await self._end()
-        self._tell(contract.PhaseChanged(LinkPhase.LEFT))
-        await asyncio.Event().wait()
+        await self._staying.run(report)
 
     async def leave(self) -> None:
         """Leave the voice chat within one second."""
         self._sound.up.allowed = False
-        stay = self._stay
-        if stay is not None:
+        await self._out()
+        self._staying.leaving.set()
+        await self._staying.left(1.0 - _LEAVE_SECONDS)
+
+    async def _out(self) -> None:
+        if self._stay is not None:
             with contextlib.suppress(TimeoutError, Lost):
                 async with asyncio.timeout(_LEAVE_SECONDS):
-                    await stay.leave()
-        self._leaving.set()
+                    await self._stay.leave()
+
+    # ---- what Staying asks (staying.py)
+
+    def judge(self, lost: Lost) -> Fault:
+        """As it is."""
+        self._unanswered = isinstance(lost, Unanswered)
+        return lost.fault
+
+    def alive_within(self, _seconds: float) -> bool:
+        """Whether the sound may be going on: nobody tells (docs/adr/0228)."""
+        return self._held is not None and not self._unanswered
+
+    def let_go(self) -> None:
+        """Nothing is sent, and nobody heard, any more."""
+        self._held = None
+        self._sound.up.allowed = False
+        self._sound.silence()
+
+    def end(self) -> None:
+        """Nothing is sent any more."""
+        self._sound.up.allowed = False
+
+    def silence(self) -> Iterable[RoomEvent]:
+        """Who is there has to be told anew; a sound that goes on goes on."""
+        return self._people.untell()
+
+    def empty(self) -> Iterable[RoomEvent]:
+        """Nobody is there, as far as is known."""
+        self.let_go()
+        return self._people.empty()
+
+    async def ended(self) -> None:
+        """Leave in order if there is still a way, and let everything go."""
+        await self._out()
+        stay, self._stay = self._stay, None
+        if stay is not None:
+            await stay.end()
+        await self._sound.media.close()
+
+    async def stay(self) -> None:
+        """One stay in the voice chat. Ends only by raising.
+
+        :raises Lost: it ended, or did not begin.
+        """
+        stay = Stay(
+            self._settings,
+            self._people,
+            self._sound,
+            self._wanted,
+            self._counters,
+            tell=self._tell,
+            arrived=self._arrived,
+        )
+        await self._staying.arrive()
+        self._stay = stay
+        try:
+            await first_of(stay.run(self._held), self._another_route())
+        except Lost:
+            self._held = stay.call_id or self._held
+            if self._sound.media.source is None:
+                self.let_go()
+            self._stay = None
+            await stay.end()
+            raise
+
+    async def _another_route(self) -> None:
+        """With another address of this device the voice chat is joined anew."""
+        try:
+            await self._staying.other_route()
+        except Lost:
+            self._sound.media.source = None
+            raise
+
+    def _arrived(self, but: str) -> None:
+        self._staying.arrived(but)
+        if self._stay is not None:
+            self._stay.tell_changes()
 
     def _tell(self, event: RoomEvent) -> None:
         if isinstance(event, contract.Recording):
             if event.on == self._recorded:
                 return
             self._recorded = event.on
-        if isinstance(event, contract.PhaseChanged):
-            self._in_room = event.phase is LinkPhase.IN_ROOM
-            self._why = event.why
-        self._report(event)
-
-    def _empty(self) -> None:
-        """Nobody is there, as far as is known."""
-        self._sound.silence()
-        for event in self._people.empty():
-            self._report(event)
-
-    async def _end(self) -> None:
-        """Leave in order if there is still a way, and let everything go."""
-        self._sound.up.allowed = False
-        stay, self._stay = self._stay, None
-        if stay is not None:
-            with contextlib.suppress(TimeoutError, Lost):
-                async with asyncio.timeout(_LEAVE_SECONDS):
-                    await stay.leave()
-            await stay.end()
-        self._held = None
-        self._empty()
-        await self._sound.media.close()
-
-    async def _stay_or_leave(self) -> Lost | None:
-        """Stay until the room is lost (and why) or left (None)."""
-        try:
-            self._stay = Stay(
-                self._settings,
-                self._people,
-                self._sound,
-                self._wanted,
-                self._counters,
-                tell=self._tell,
-                arrived=self._arrived,
-            )
-            await first_of(self._stay.run(self._held), self._leaving.wait())
-        except Lost as lost:
-            self._counters.add("link_losses" if self._in_room else "join_failures")
-            stay, self._stay = self._stay, None
-            if stay is not None:
-                self._held = stay.call_id or self._held
-                await stay.end()
-            if self._sound.media.source is None or lost.fault.kind in _GIVES_UP:
-                self._held = None
-                self._sound.up.allowed = False
-                self._sound.silence()
-            return lost
-        return None
-
-    def _arrived(self, why: str) -> None:
-        now = asyncio.get_running_loop().time()
-        self._reconnect.connected(now)
-        self._lost_at = None
-        if not self._in_room or why != self._why:
-            self._tell(contract.PhaseChanged(LinkPhase.IN_ROOM, why))
-        if self._stay is not None:
-            self._stay.tell_changes()
-
-    async def _wait(self, lost: Lost) -> None:
-        """Wait as long as core/reconnect.py says.
-
-        :raises RoomRefused: it says that trying again is no use.
-        """
-        now = asyncio.get_running_loop().time()
-        seconds = self._reconnect.lost(now, lost.fault)
-        if seconds is None:
-            self._empty()
-            self._tell(contract.PhaseChanged(LinkPhase.REFUSED, str(lost)))
-            raise RoomRefused(str(lost), ask_again=lost.fault.kind != "replaced")
-        self._trouble(lost, now)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._leaving.wait()
-
-    def _trouble(self, lost: Lost, now: float) -> None:
-        """The room is lost, or not reached yet. A moment without Telegram is no trouble while its sound goes on."""
-        if self._in_room and self._held is not None and not isinstance(lost, Unanswered):
-            self._lost_at = self._lost_at or now
-            if now - self._lost_at < _ABSENT:
-                return
-        if self._in_room or str(lost) != self._why:
-            self._tell(contract.PhaseChanged(LinkPhase.RECONNECTING, str(lost)))
+        self._staying.tell(event)

@@ -6,6 +6,7 @@ Telethon writes may hold keys. A session that is not accepted any more is told b
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from telethon.network import ConnectionTcpFull
 from telethon.sessions import StringSession
 from telethon.tl import functions as f
 from telethon.tl import types as t
+from yarl import URL
 
 from appliance import __version__
 from appliance.core.reconnect import Fault, FaultKind
@@ -79,6 +81,17 @@ class Login:
     api_hash: str = field(repr=False)
     session: str = field(repr=False)
     """A StringSession of Telethon, as ``kontor telegram login`` makes it."""
+
+
+def place_of(login: Login) -> URL:
+    """Where the account's data centre is; where nobody is if the session is none."""
+    session = None
+    with contextlib.suppress(ValueError, TypeError, OSError):
+        session = StringSession(login.session)
+    if session is None or session.auth_key is None:
+        return URL("http://0.0.0.0:1")
+    address = ipaddress.ip_address(session.server_address)
+    return URL.build(scheme="http", host=str(address), port=session.port)
 
 
 class Unanswered(Lost):

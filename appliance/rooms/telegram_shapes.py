@@ -91,7 +91,7 @@ class People:
         """All who are there: whoever is not among them has left."""
         there = list(participants)[:MOST_MEMBERS]
         numbers = {_number(one) for one in there}
-        for number in set(self._members) - numbers:
+        for number in (set(self._members) | set(self._source_of)) - numbers:
             self._gone(number)
         self.version, self.stale = version, False
         for one in there:
@@ -177,6 +177,13 @@ class People:
             yield MemberChanged(member)
             if number == self._me:
                 yield from _admin_acts(before, member)
+
+    def untell(self) -> Iterator[RoomEvent]:
+        """Whoever is told of members is to forget them: they are told anew with the next list. Sources stay known."""
+        for member in self._members.values():
+            yield MemberLeft(member.id)
+        self._members.clear()
+        self._left.clear()
 
     def empty(self) -> Iterator[RoomEvent]:
         """Nobody is there any more."""

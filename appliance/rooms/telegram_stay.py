@@ -19,6 +19,7 @@ from appliance.core.reconnect import Fault
 from appliance.rooms import contract
 from appliance.rooms.contract import RoomEvent
 from appliance.rooms.signalling import Lost
+from appliance.rooms.staying import first_of
 from appliance.rooms.telegram_account import Account, Login, WaitAsked
 from appliance.rooms.telegram_call import Call, Chat
 from appliance.rooms.telegram_media import CONNECTS, CONNECTS_SOON
@@ -318,16 +319,3 @@ class Stay:
         if self._trouble.done() and not self._trouble.cancelled():
             self._trouble.exception()
         self._trouble.cancel()
-
-
-async def first_of(*parts: Any) -> None:
-    """Run all until the first ends, cancel the others, and raise what it raised."""
-    tasks = [asyncio.ensure_future(part) for part in parts]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()

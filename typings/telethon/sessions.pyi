@@ -1,4 +1,5 @@
 class StringSession:
+    server_address: str
     port: int
     auth_key: object | None
     def __init__(self, string: str | None = None) -> None: ...

@@ -1,0 +1,73 @@
+"""The settings of a Telegram group become its engine, and what is missing is told with the way out."""
+
+import builtins
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.__main__ import main
+from appliance.app.engines import make_engine
+from appliance.app.process import NotAllowed
+from appliance.provisioning.boot import _PART_OF
+from appliance.settings import Settings, Source, load
+from tests.telegram.wire import key_of, session_string
+
+HASH = "0123456789abcdef0123456789abcdef"
+SESSION = session_string("192.0.2.7", 443, key_of("s", 1, 0))
+
+
+def settings(folder: Path, session: str = SESSION) -> Settings:
+    for name, content in {"hash": HASH, "session": session}.items():
+        (folder / name).write_text(content + "\n")
+        (folder / name).chmod(0o600)
+    text = """
+        schema = 1
+        [room]
+        engine = "telegram"
+        [telegram]
+        api_id = 5
+        api_hash_file = "hash"
+        session_file = "session"
+        group = "@our_group"
+    """
+    return load([Source("kontor.toml", text.encode(), folder)])
+
+
+def test_hash_and_session_make_an_engine_which_tells_neither(tmp_path: Path) -> None:
+    made = make_engine(settings(tmp_path))
+    assert made.capabilities.hands
+    told = f"{made!r} {vars(made)!r} {settings(tmp_path)!r}"
+    assert HASH not in told
+    assert SESSION not in told
+
+
+def test_a_session_of_other_characters_is_told_and_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(NotAllowed, match=r"\[telegram\] session_file") as error:
+        make_engine(settings(tmp_path, "Schlüssel" * 20))
+    assert "Schlüssel" not in str(error.value)
+
+
+def test_without_its_libraries_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given, real = settings(tmp_path), builtins.__import__
+
+    def missing(name: str, *more: Any) -> Any:
+        if name == "appliance.rooms.telegram":
+            raise ImportError("No module named 'telethon'", name="telethon")
+        return real(name, *more)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(NotAllowed, match=r"telethon is missing\): install kontor\[telegram\]"):
+        make_engine(given)
+
+
+@pytest.mark.parametrize("section", ["room", "livekit", "janus", "telegram"])
+def test_what_a_card_has_of_an_engines_secrets_is_for_link_to_read(section: str) -> None:
+    assert _PART_OF[section] == "link"
+
+
+def test_the_command_is_there_and_asks_for_the_number(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["telegram", "login"])
+    assert ended.value.code == 64
+    assert "--api-id" in capsys.readouterr().err
