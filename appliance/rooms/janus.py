@@ -54,7 +54,7 @@ CAPABILITIES = Capabilities(
     asks=False,  # the plugin has no messages between participants
     doors=False,
     reports=False,
-    recording=False,  # it tells nobody that a room is recorded
+    recording=False,  # that members of ours record is told; that the server does, it tells nobody
     bundles=False,
     most_members=300,  # it encodes for each: 70 to 95 a core
 )
@@ -180,8 +180,8 @@ class JanusEngine:
         """Nothing: what comes is mixed already."""
 
     def report_site(self, report: SiteReport) -> None:
-        """Tell the room whether this site is muted; there is no way to tell it more."""
-        self._presence.report(gate_open=report.gate_open)
+        """Tell the room whether this site is muted and whether it records; there is no way to tell it more."""
+        self._presence.report(gate_open=report.gate_open, records=report.recording)
 
     async def hand_in(self, word: str, bundle: bytes, /) -> str:  # noqa: ARG002
         """Nothing: nobody can ask for a bundle."""

@@ -44,6 +44,9 @@ class Roomful:
         """Who talks, and until when those do who have stopped."""
         self._levels: dict[str, float] = {}
         self._speaking: frozenset[str] = frozenset()
+        self._recorders: set[int] = set()
+        """Who says that it records; 0 is we."""
+        self._recorded = False
         self._smoother = Smoother(_ATTACK, _RELEASE)
         self.replaced = False
         """Somebody with our identity came after us."""
@@ -85,6 +88,7 @@ class Roomful:
             self._look_for_another({one.id: (one, who)})
             self._hears(one)
             yield from self._tell(who.identity)
+            yield from self._records(one.id, on=who.records)
             if who.knocks and before is not None and not before[1].knocks:
                 yield contract.Knocked(who.name)
 
@@ -99,11 +103,13 @@ class Roomful:
             if not self._sessions[identity]:
                 del self._sessions[identity]
             yield from self._tell(identity)
+            yield from self._records(ident, on=False)
 
-    def own_changed(self) -> Iterator[RoomEvent]:
+    def own_changed(self, *, records: bool) -> Iterator[RoomEvent]:
         """We are shown otherwise."""
         if self._id:
             yield from self._tell(self._own().id)
+        yield from self._records(0, on=records)
 
     def empty(self) -> Iterator[RoomEvent]:
         """We are out of the room: nobody is in it as far as we know."""
@@ -114,6 +120,8 @@ class Roomful:
         yield from self.silence()
         for who in list(self._members):
             yield from self._tell(who)
+        self._recorders &= {0}
+        yield from self._recording()
 
     def _now(self, there: Mapping[int, tuple[Participant, Shown]]) -> Iterator[RoomEvent]:
         self._there, self._sessions = dict(there), {}
@@ -124,6 +132,8 @@ class Roomful:
             self._hears(one)
         for identity in dict.fromkeys([*self._members, self._own().id, *self._sessions]):
             yield from self._tell(identity)
+        self._recorders = (self._recorders & {0}) | {ident for ident, (_, who) in there.items() if who.records}
+        yield from self._recording()
 
     def _look_for_another(self, there: Mapping[int, tuple[Participant, Shown]]) -> None:
         own = self._own().id
@@ -152,6 +162,17 @@ class Roomful:
             return None
         one, who = self._there[sessions[-1]]
         return who.member(muted=one.muted, connecting=not one.setup)
+
+    def _records(self, ident: int, *, on: bool) -> Iterator[RoomEvent]:
+        (self._recorders.add if on else self._recorders.discard)(ident)
+        yield from self._recording()
+
+    def _recording(self) -> Iterator[RoomEvent]:
+        """Outside of the room nobody is recorded by it, we by ourselves neither."""
+        recorded = bool(self._id and self._recorders)
+        if recorded is not self._recorded:
+            self._recorded = recorded
+            yield contract.Recording(recorded)
 
     # ---- who talks
 
@@ -236,9 +257,13 @@ class Own:
 
     # ---- what happens here
 
-    def report(self, *, gate_open: bool) -> Iterator[RoomEvent]:
-        """The gate stands so. Who opens it while everybody is muted is told again: nobody would hear them."""
+    def report(self, *, gate_open: bool, records: bool = False) -> Iterator[RoomEvent]:
+        """The gate stands so, and whether we record.
+
+        Who opens it while everybody is muted is told so again: nobody would hear them.
+        """
         opens, self._open = gate_open and not self._open, gate_open
+        self.who = replace(self.who, records=records)
         self._obeyed = self._obeyed or not gate_open
         if gate_open and self._admin and self._obeyed:
             self._admin = False

@@ -14,7 +14,9 @@ from appliance.core.text import one_line
 from appliance.core.wire import MOST_NAME
 from appliance.rooms.janus_messages import Participant
 
-_OURS = re.compile(r"(.{1,64}) \[kontor (site|person|bridge) ([a-z0-9._-]{1,64})((?: (?:hand|knock|admin)){0,3})\]")
+_OURS = re.compile(
+    r"(.{1,64}) \[kontor (site|person|bridge) ([a-z0-9._-]{1,64})((?: hand)?(?: knock)?(?: admin)?(?: recording)?)\]"
+)
 _NAMELESS = "Member"
 
 
@@ -30,10 +32,13 @@ class Shown:
     """It knocks just now."""
     by_admin: bool = False
     """It is muted because an admin did it."""
+    records: bool = False
+    """It records what is heard, or has announced it."""
 
     def display(self) -> str:
         """What it is shown as."""
-        words = [word for word, on in (("hand", self.hand), ("knock", self.knocks), ("admin", self.by_admin)) if on]
+        says = {"hand": self.hand, "knock": self.knocks, "admin": self.by_admin, "recording": self.records}
+        words = [word for word, on in says.items() if on]
         return f"{self.name} [{' '.join(('kontor', self.kind, self.identity, *words))}]"
 
     def member(self, *, muted: bool, connecting: bool) -> Member:
@@ -52,6 +57,7 @@ def shown(participant: Participant) -> Shown:
     found = _OURS.fullmatch(participant.display)
     if found is not None and found[1].isprintable() and not found[1].isspace():
         words = found[4].split()
-        return Shown(found[3], found[1], cast(Kind, found[2]), "hand" in words, "knock" in words, "admin" in words)
+        hand, knocks, by_admin, records = (word in words for word in ("hand", "knock", "admin", "recording"))
+        return Shown(found[3], found[1], cast(Kind, found[2]), hand, knocks, by_admin, records)
     name = one_line(participant.display)[:MOST_NAME].strip()
     return Shown(f"janus-{participant.id}", name or _NAMELESS, "person")

@@ -39,13 +39,13 @@ class Presence:
 
     def _own_changed(self) -> None:
         self._changed.set()
-        self._tell(self.roomful.own_changed())
+        self._tell(self.roomful.own_changed(records=self.own.who.records))
 
     # ---- what happens here
 
-    def report(self, *, gate_open: bool) -> None:
-        """The gate stands so."""
-        self._tell(self.own.report(gate_open=gate_open))
+    def report(self, *, gate_open: bool, records: bool) -> None:
+        """The gate stands so, and whether we record."""
+        self._tell(self.own.report(gate_open=gate_open, records=records))
 
     def show_hand(self, up: bool) -> None:
         """The hand is up or not: it is shown beside our name."""

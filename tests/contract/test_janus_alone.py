@@ -13,7 +13,7 @@ import pytest
 
 from appliance.core.lamps import LinkPhase
 from appliance.rooms import trust
-from appliance.rooms.contract import AdminMuteLifted, Levels, MemberLeft, MutedByAdmin, PhaseChanged
+from appliance.rooms.contract import AdminMuteLifted, Levels, MemberLeft, MutedByAdmin, PhaseChanged, Recording
 from appliance.rooms.janus import JanusEngine
 from appliance.rooms.uplink import CodecSettings
 from tests.contract.harness import together
@@ -93,6 +93,20 @@ async def test_everybody_can_be_muted(room: JanusRoom) -> None:
         await site.until(lambda: site.told(AdminMuteLifted))
         site.open(tone(440))
         await friend.hear(440)
+
+
+async def test_a_device_that_records_says_so_to_all_of_ours_who_are_there_and_who_come(room: JanusRoom) -> None:
+    """That Janus itself records it tells nobody, so the engine does not claim it."""
+    site, friend, late = room.site(), room.person("friend"), room.person("late")
+    async with together(site, friend):
+        site.report(gate_open=False, recording=True)
+        await friend.until(lambda: friend.told(Recording))
+        await site.until(lambda: site.told(Recording))
+        async with together(late):
+            await late.until(lambda: late.told(Recording))
+        site.report(gate_open=False, recording=False)
+        await friend.until(lambda: len(friend.told(Recording)) == 2)
+        assert friend.told(Recording) == site.told(Recording) == [Recording(True), Recording(False)]
 
 
 async def test_a_room_that_is_closed_refuses_and_one_that_is_there_again_takes_us(room: JanusRoom) -> None:

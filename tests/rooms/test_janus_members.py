@@ -17,6 +17,7 @@ from appliance.rooms.contract import (
     MemberChanged,
     MemberLeft,
     MutedByAdmin,
+    Recording,
     RoomEvent,
 )
 from appliance.rooms.janus_members import Own, Roomful
@@ -156,7 +157,7 @@ def test_what_is_no_message_of_janus_is_refused(text: str) -> None:
     [
         OWN,
         Shown("a.b-c_9", "Büro [2] 会議", "person", hand=True),
-        Shown("x", "y", "bridge", hand=True, knocks=True, by_admin=True),
+        Shown("x", "y", "bridge", hand=True, knocks=True, by_admin=True, records=True),
         Shown("x" * 64, "n" * 64, "site", knocks=True),
     ],
 )
@@ -174,7 +175,8 @@ def test_what_ours_are_shown_as_is_read_as_it_was_meant(who: Shown) -> None:
         ("  ", "Member"),
         ("Bob [kontor site UPPER]", "Bob [kontor site UPPER]"),
         ("Bob [kontor robot x]", "Bob [kontor robot x]"),
-        ("Bob [kontor site x hand hand hand hand]", "Bob [kontor site x hand hand hand hand]"),
+        ("Bob [kontor site x hand hand]", "Bob [kontor site x hand hand]"),
+        ("Bob [kontor site x knock hand]", "Bob [kontor site x knock hand]"),
         ("\u202eBob [kontor site x]", "\\u202eBob [kontor site x]"),
         ("x" * 300, "x" * 64),
     ],
@@ -269,6 +271,22 @@ def test_a_knock_is_told_once_and_a_hand_as_long_as_it_is_up() -> None:
         event.member.hand for event in room.told if isinstance(event, MemberChanged) and event.member.id == "friend"
     ]
     assert hands == [False, True]
+
+
+def test_that_somebody_records_is_told_as_long_as_one_does() -> None:
+    room = Room()
+    recording = Shown("friend", "Friend", "person", records=True)
+    assert Recording(True) in room.joined(one(2, recording), one(3, recording))
+    room(room.roomful.left(3))
+    room(room.roomful.listed([one(1, OWN), one(2, recording)]))
+    room(room.own.report(gate_open=False, records=True))
+    assert room.own.next() == {"display": "Desk [kontor site desk recording]"}
+    room(room.roomful.own_changed(records=True))
+    room(room.roomful.changed([one(2, FRIEND)]))
+    assert [event for event in room.told if isinstance(event, Recording)] == [Recording(True)]
+    assert Recording(False) in room(room.roomful.own_changed(records=False))
+    room(room.roomful.changed([one(2, recording)]))
+    assert Recording(False) in room(room.roomful.empty())
 
 
 # ---- who talks
