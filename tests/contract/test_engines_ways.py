@@ -118,8 +118,8 @@ async def test_three_minutes_without_a_gap_a_leak_or_growth(room: Room, pace: Pa
         quiet = [at for at, part in enumerate(heard) if power(part, 880) < -12]
         assert len(quiet) <= 16, f"{len(quiet)} of {len(heard)} parts of 50 ms are gaps"
         assert (len(asyncio.all_tasks()), threading.active_count()) == (tasks, threads)
-        # The ears of both keep what they hear: 2 x 192 kB a second.
-        assert resident() - memory < 2 * 160 * 0.2 + 8, "MiB"
+        # The ears of both keep what they hear, and of one it is there once more: 3 x 192 kB a second.
+        assert resident() - memory < 3 * 160 * 0.2 + 8, "MiB"
     assert site.engine.counters["proof_violations"] == 0
 
 
