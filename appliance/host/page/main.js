@@ -10,6 +10,7 @@ import { lazy } from "./lazy.js";
 import { pace } from "./meters.js";
 import { Model, SILENCE } from "./model.js";
 import { OwnKey } from "./ownkey.js";
+import { PanelLink } from "./panel.js";
 import { Place, pathOf, spotOf } from "./place.js";
 import { onPrefs } from "./prefs.js";
 import { Recording } from "./recording.js";
@@ -384,5 +385,5 @@ function enlist(all, one) {
 
 const keyring = new Keyring();
 const { panel: word, room } = keyring.address;
-const panel = word ? new (await import("./panel.js")).PanelLink(word, room) : null;
+const panel = word ? new PanelLink(word, room) : null;
 new Page(keyring, panel).start();

@@ -1,11 +1,16 @@
 """Widths from 320 to 2560, both languages, both themes: nothing overflows, nothing is cut, nothing moves by itself."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.host.page.mock_host import MockHost, member, site
+from tests.host.page.test_device import OPEN
 from tests.host.page.visits import Visit, visiting
+
+if TYPE_CHECKING:
+    from playwright.async_api import Route
 
 OVERFLOW = """() => document.documentElement.scrollWidth > innerWidth ? [document.documentElement.scrollWidth]
   : [...document.querySelectorAll("main *, footer *, header *, nav *, aside *")].filter((node) => {
@@ -119,11 +124,30 @@ async def test_nothing_shifts(visit: Visit, width: int, height: int) -> None:
     assert sum(shift[0] for shift in before) == 0
 
 
+@pytest.mark.parametrize("fragment", ["", "&panel=once"], ids=["page", "demo"])
 @visiting()
-async def test_the_first_paint_already_stands_where_it_stays(visit: Visit) -> None:
-    await visit.open()
+async def test_the_first_paint_already_stands_where_it_stays(visit: Visit, fragment: str) -> None:
+    visit.host.panel_state = dict(OPEN)
+    await visit.page.route("**/page/p*.js", _late)  # whatever of the page is slow to come
+    await visit.open(fragment)
     await asyncio.sleep(0.5)
-    assert sum(shift[0] for shift in await visit.shifts()) == 0
+    assert await visit.shifts() == []
+
+
+async def _late(route: "Route") -> None:
+    await asyncio.sleep(0.4)
+    await route.continue_()
+
+
+@visiting()
+async def test_nobody_speaks_gives_way_to_who_begins_without_a_shift(visit: Visit) -> None:
+    visit.host.members = [one for one in visit.host.members if one["id"] == "ben"]
+    await visit.open()
+    await visit.wait_text("#bar .second", "Nobody speaks")
+    await visit.host.speak(ben=-20)
+    await visit.wait_text("#bar .name", "Ben Adeyemi")
+    await asyncio.sleep(0.3)
+    assert await visit.shifts() == []
 
 
 KEY = """document.querySelector("#own").getBoundingClientRect().toJSON()"""
