@@ -84,7 +84,9 @@ async def draw(
     BUILD.mkdir(parents=True, exist_ok=True)
     drawn: dict[Look, Path] = {}
     for group in _visits(scene, sorted(wanted, key=lambda look: (look.language, look.width))):
-        width, language = (1280 if scene.floats else group[0].width), group[0].language
+        language = group[0].language
+        played = group[0 if language == LANGUAGES[0] else -1]  # what moves on a phone is not what moves on a wide screen
+        width = 1280 if scene.floats else played.width
         options: dict[str, Any] = {
             "width": width,
             "height": HEIGHTS[width],
