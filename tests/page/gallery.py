@@ -85,7 +85,8 @@ async def draw(
     drawn: dict[Look, Path] = {}
     for group in _visits(scene, sorted(wanted, key=lambda look: (look.language, look.width))):
         language = group[0].language
-        played = group[0 if language == LANGUAGES[0] else -1]  # what moves on a phone is not what moves on a wide screen
+        # what moves on a phone is not what moves on a wide screen
+        played = group[0 if language == LANGUAGES[0] else -1]
         width = 1280 if scene.floats else played.width
         options: dict[str, Any] = {
             "width": width,
