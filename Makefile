@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo core dev judges acoustics speech system outside alsa test test-kernel test-page pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements panel-pictures firmware hardware lock train-residual docs \
+.PHONY: help demo core dev judges acoustics speech system outside servers alsa test test-kernel test-page pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements panel-pictures firmware hardware lock train-residual docs \
 	docs-check bench-audio bench-bridge bench-demo bench-call bench-fleet bench-idle bench-mouth-to-ear bench-page bench-panel bench-playout bench-recovery bench-room bench-start deb image image-verify image-lock image-packages sbom test-deb test-network test-image test-update test-systemd test-engines tools-livekit clean
 
 help: ## this list
@@ -34,6 +34,9 @@ outside: ## WHIP and WHEP clients of others that the tests run, and what checks 
 	@$(PYTHON) -m tools.outside
 	@$(PYTHON) -m tools.page_tools
 
+servers: ## the server of an engine that Debian has not, for its short cases, where there is Go
+	@$(PYTHON) -m tools.livekit server || true
+
 alsa: dev system ## ALSA's library for Python, built where its headers are: for tests and benchmarks of the sound card
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/alsa.txt \
 		|| echo "kontor: no ALSA for Python: what needs it skips (apt-get install libasound2-dev)"
@@ -41,7 +44,7 @@ alsa: dev system ## ALSA's library for Python, built where its headers are: for 
 acoustics: dev ## what simulates rooms and judges sound, for the tests of both
 	@$(PYTHON) -m tools.bootstrap bench || echo "kontor: no judges of sound: what needs them skips (make judges says why)"
 
-test: dev system outside alsa acoustics lint typecheck imports docs-check pytest ## everything that must hold: lint, types, imports, documents, tests
+test: dev system outside servers alsa acoustics lint typecheck imports docs-check pytest ## everything that must hold: lint, types, imports, documents, tests
 
 pytest: dev ## the tests alone, with branch coverage of core (ARGS=tests/core for some of them)
 	@$(BIN)/coverage erase

@@ -33,8 +33,11 @@ def go_version() -> tuple[int, ...] | None:
     return tuple(map(int, found.groups())) if found else None
 
 
-def build() -> str:
-    """Build what is missing; "" when all is there, else one sentence with the way out."""
+def build(*, load: bool = True) -> str:
+    """Build what is missing; "" when all is there, else one sentence with the way out.
+
+    :param load: the load client too, which only benchmarks need.
+    """
     version = go_version()
     if version is None or version < OLDEST:
         have = ".".join(map(str, version)) if version else "none"
@@ -46,6 +49,8 @@ def build() -> str:
         if done.returncode:
             return "livekit-server could not be built: see what Go says above, and run the same command again."
         (PLACE / "server").rename(SERVER)
+    if not load:
+        return ""
     if not LOAD.exists() or LOAD.stat().st_mtime < (SOURCE / "main.go").stat().st_mtime:
         done = subprocess.run(["go", "build", "-o", str(LOAD), "."], cwd=SOURCE, check=False)
         if done.returncode:
@@ -55,8 +60,10 @@ def build() -> str:
 
 def main() -> int:
     """Build, and tell."""
-    wrong = build()
-    print(f"kontor: {wrong or f'{SERVER.relative_to(ROOT)} and {LOAD.relative_to(ROOT)} are there.'}", flush=True)
+    load = "server" not in sys.argv[1:]
+    wrong = build(load=load)
+    there = " and ".join(str(path.relative_to(ROOT)) for path in (SERVER, LOAD)[: 1 + load])
+    print(f"kontor: {wrong or f'{there}: built.'}", flush=True)
     return 75 if wrong else 0
 
 
