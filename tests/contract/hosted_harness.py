@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from cryptography import x509
@@ -29,12 +30,16 @@ _KEY = bytes(range(32))
 
 
 class HostedServer:
-    """Our own host in a process of its own."""
+    """Our own host in a process of its own.
+
+    :param more: where it listens and its ``tls``, as hosted_host.py takes them; else it is the loopback's, without.
+    """
 
     name = "hosted"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **more: Any) -> None:
         self._folder = folder
+        self._more = more
         self._device_key = Ed25519PrivateKey.generate()
         self._process: subprocess.Popen[str] | None = None
         self._ports = {"http": 0, "udp": 0}
@@ -50,6 +55,7 @@ class HostedServer:
             "public_key": self._device_key.public_key().public_bytes_raw().hex(),
             "http_port": self._ports["http"],
             "udp_port": self._ports["udp"],
+            **self._more,
         }
         with (self._folder / "host.log").open("a") as log:
             self._process = subprocess.Popen(
@@ -101,7 +107,8 @@ class HostedServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._ports['http']}"
+        scheme = "https" if "tls" in self._more else "http"
+        return f"{scheme}://{self._more.get('listen', '127.0.0.1')}:{self._ports['http']}"
 
     def sign(self, text: bytes) -> bytes:
         return self._device_key.sign(text)
@@ -198,11 +205,15 @@ class HostedRoom:
 
     async def _as_ada(self, message: protocol.ClientMessage) -> None:
         """Say one thing as an admin who only watches."""
+        await self._as("ada", "admin", message)
+
+    async def _as(self, who: str, role: Role, message: protocol.ClientMessage) -> None:
+        """Say one thing as somebody who only watches."""
         async with (
             aiohttp.ClientSession() as http,
             http.ws_connect(f"{self._server.url}/rooms/{self.room}/presence") as socket,
         ):
-            await socket.send_str(protocol.client_text(protocol.Hello(self.token("ada", "admin"))))
+            await socket.send_str(protocol.client_text(protocol.Hello(self.token(who, role))))
             await socket.receive_str()
             await socket.send_str(protocol.client_text(message))
 

@@ -1,11 +1,16 @@
 """A bridge between two rooms of a real host: sound, mix-minus, rosters, mutes, recordings."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from appliance.core import protocol
+from appliance.core.controls import Door
 from appliance.core.lamps import LinkPhase
+from appliance.rooms import contract
 from appliance.rooms.bridge_end import EndSettings
 from appliance.rooms.contract import Recording
 from appliance.rooms.hosted import HostedEngine
@@ -16,6 +21,7 @@ from tests.contract.hosted_harness import HostedRoom, HostedServer
 from tests.contract.rig import Rig, level_of, loudness, member_of, power, silence, speaks, tone
 
 SETTLES = 0.4
+LAMPS = {"mic": "off", "room": "steady", "speak": "off", "fault": "off"}
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +36,13 @@ def rooms(host: HostedServer) -> tuple[HostedRoom, HostedRoom]:
     return host.room(), host.room()
 
 
+async def hears(rig: Rig, condition: Callable[[NDArray[np.float32]], bool], seconds: float = 20) -> None:
+    """Half a second of sound fits that: a machine that is busy may lose blocks of others."""
+    async with asyncio.timeout(seconds):
+        while not condition(await rig.listen(0.5)):
+            pass
+
+
 async def test_each_room_hears_the_other_and_nobody_hears_themselves(rooms: tuple[HostedRoom, HostedRoom]) -> None:
     """440 Hz in the one, 880 Hz in the other, and a second listener in each."""
     a, b = rooms
@@ -41,14 +54,13 @@ async def test_each_room_hears_the_other_and_nobody_hears_themselves(rooms: tupl
         await ben.hear(440)
         await ada.hear(880)
         await also_a.hear(880)
-        await asyncio.sleep(SETTLES)
-        at_ada, at_ben, at_a, at_b = await asyncio.gather(*(rig.listen(1.5) for rig in (ada, ben, also_a, also_b)))
-    assert abs(power(at_ada, 880) - -6) < 3
-    assert abs(power(at_ben, 440) - -6) < 3
-    assert power(at_ada, 880) - power(at_ada, 440) > 50, "what Ada says does not come back to her"
-    assert power(at_ben, 440) - power(at_ben, 880) > 50
-    # Those beside them hear each voice once: it is no louder than one of them alone.
-    assert abs(power(at_a, 440) - -6) < 3 and abs(power(at_b, 440) - -6) < 3
+        # What Ada says does not come back to her; those beside her hear each voice once, as loud as it was said.
+        await asyncio.gather(
+            hears(ada, lambda sound: abs(power(sound, 880) - -6) < 2 and power(sound, 880) - power(sound, 440) > 50),
+            hears(ben, lambda sound: abs(power(sound, 440) - -6) < 2 and power(sound, 440) - power(sound, 880) > 50),
+            hears(also_a, lambda sound: abs(power(sound, 440) - -6) < 2 and abs(power(sound, 880) - -6) < 2),
+            hears(also_b, lambda sound: abs(power(sound, 440) - -6) < 2 and abs(power(sound, 880) - -6) < 2),
+        )
     assert bridge.status()["counters"]["proof_violations"] == 0
 
 
@@ -198,3 +210,37 @@ async def test_a_side_that_is_refused_ends_it_with_one_sentence(rooms: tuple[Hos
 def a_stranger(room: HostedRoom) -> EndSettings:
     token = room.token("bridge", kind="bridge", key_id="k0")
     return EndSettings(HostedEngine(room.settings("bridge", fixed_credentials(token))), room.room, "bridge", "0" * 8)
+
+
+async def test_only_an_admin_mutes_a_bridge_and_sends_it_out_for_good(rooms: tuple[HostedRoom, HostedRoom]) -> None:
+    """A device may be muted by whoever is in its room; a bridge has another room behind it."""
+    a, b = rooms
+    ada = a.person("ada")
+    bridge = between(a, b)
+    target = Rig(bridge.bridge.ends[0].engine, "bridge")
+    async with together(ada), running(bridge):
+        await bridge.open()
+        await a._as("ada", "speaker", protocol.MuteMember("bridge"))
+        await a._as("ada", "speaker", protocol.RemoveMember("bridge"))
+        await asyncio.sleep(0.5)
+        assert bridge.status()["a"]["closed"] == [] and bridge.ended is None
+        await a.remove(target)
+        await bridge.until(lambda: bridge.ended)
+    assert str(bridge.ended) == f"{a.room} (A): An admin sent this member out of the room."
+
+
+async def test_a_person_cannot_say_that_they_are_a_bridge(rooms: tuple[HostedRoom, HostedRoom]) -> None:
+    a, b = rooms
+    ada, ben = a.person("ada"), a.person("ben")
+    other = between(a, b)
+    async with together(ada, ben):
+        report = contract.SiteReport(True, (), Door.OPEN, LAMPS, -60.0, bridge=other.bridge._say(0))
+        ben.engine.report_site(report)
+        await asyncio.sleep(0.5)
+        seen = member_of(ada, "ben")
+        assert seen is not None and seen.site is None
+        site = a.site()
+        async with together(site):
+            site.engine.report_site(report)
+            await ada.until(lambda: (seen := member_of(ada, site.identity)) and seen.site)
+            assert told_of(ada, site.identity) == {}, "a device neither"

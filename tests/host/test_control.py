@@ -125,6 +125,15 @@ async def test_a_link_is_made_before_during_and_after_and_the_newest_key_signs(c
     assert json.loads(await keeper("link", "studio", "--name", "Cleo", "--json"))["key_id"] == made
 
 
+async def test_a_link_for_a_bridge_lets_in_a_bridge_into_one_room(config: Path, capsys: Output) -> None:
+    keeper = Keeper(config, capsys)
+    token = (await keeper("link", "studio", "--name", "Bridge to Berlin", "--bridge")).split("#")[1].split()[0]
+    async with running(config, capsys) as (_, home), Presence(house=home, hello=token) as bridge:
+        assert bridge.messages[0]["you"]["kind"] == "bridge"
+    await keeper("link", "studio", "attic", "--name", "B", "--bridge", code=64)
+    assert "name one room" in await keeper("link", "studio", "--name", "B", "--bridge", "--role", "listener", code=64)
+
+
 async def test_a_revoked_key_ends_every_stay_by_it_at_once(config: Path, capsys: Output) -> None:
     async with running(config, capsys) as (keeper, home):
         old = await keeper.link("Ada")
