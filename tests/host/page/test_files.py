@@ -69,6 +69,12 @@ def test_words_that_are_asked_for_exist_and_no_others_are_kept() -> None:
     assert not unused
 
 
+def test_what_the_first_module_does_not_name_is_asked_for_at_once() -> None:
+    named = set(re.findall(r'(?:from|import) "\./([\w.]+)"', CODE["main.js"])) | {"main.js"}
+    preloaded = re.findall(r'<link rel="modulepreload" href="/page/([\w.]+)">', HTML)
+    assert preloaded == sorted(_first_visit() - named), "without it each of them waits for the one that names it"
+
+
 def _first_visit() -> set[str]:
     """The modules that a first visit to a room fetches: what main.js imports, and what that does."""
     fetched: set[str] = set()
