@@ -19,6 +19,8 @@ from appliance.core.units import Pcm
 from appliance.rooms import telegram_pipe as pipe
 from appliance.rooms.signalling import Lost
 
+CHILD = "appliance.rooms.telegram_child"
+"""The module that is the process."""
 _STARTS = 10.0
 """Seconds until the process says that it is ready: on a board that takes its time it loads 12 MB first."""
 _ANSWERS = 5.0
@@ -111,7 +113,7 @@ class Media:
         await self.close()
         ours, theirs = zip(*pipe.pairs(), strict=True)
         numbers = [end.fileno() for end in theirs]
-        command = [sys.executable, "-m", "appliance.rooms.telegram_child", *map(str, (os.getpid(), *numbers))]
+        command = [sys.executable, "-P", "-m", CHILD, *map(str, (os.getpid(), *numbers))]
         quiet = asyncio.subprocess.DEVNULL  # what a library writes there may hold keys of a call
         try:
             self._process = await asyncio.create_subprocess_exec(
