@@ -225,6 +225,11 @@ class DecodedDownlink:
         """The members that have a place."""
         return frozenset(self._by_member)
 
+    @property
+    def speaking(self) -> frozenset[str]:
+        """Who of them speaks, as :meth:`levels` told last."""
+        return self._told_speaking
+
     def hear(self, member: str) -> bool:
         """Give ``member`` a place, from which on its blocks are taken; False when there is none."""
         if member in self._by_member:

@@ -63,6 +63,11 @@ _REFUSALS: tuple[tuple[str, FaultKind, str], ...] = (
         "network",
         "The LiveKit server does not answer.",
     ),
+    (  # the server does not say which
+        r"\b500\b",
+        "full",
+        "The LiveKit server does not take this device now: its room may be full, or the server is in trouble.",
+    ),
     (r"\b5\d\d\b", "server", "The LiveKit server has trouble of its own."),
 )
 """What stands in an error that the library raises when joining fails, from the surest to the vaguest."""

@@ -18,8 +18,10 @@ from appliance.rooms.livekit_members import microphone
 
 _MOST_QUEUED = 20
 """Blocks that a stream may hold when the loop is late."""
+_NEWS = 3.0
+"""Seconds for which somebody of whom the server said that it speaks is taken to."""
 _CLOSE_SECONDS = 2.0
-_ASK_AGAIN = 1.5
+_ASK_AGAIN = 3.0
 """Seconds after which a track that was asked for and did not come is asked for once more."""
 
 
@@ -34,7 +36,8 @@ class Hearing:
         self._downlink = downlink
         self._clock = clock
         self._choice = Choice(SLOTS)
-        self._speaking: tuple[str, ...] = ()
+        self._spoke: dict[str, float] = {}
+        """When the server said last that somebody speaks, or that it does so louder or less loud."""
         self._asked: dict[str, tuple[str, float]] = {}
         """The track of each member that was asked for, and when."""
         self._streams: dict[str, tuple[rtc.AudioStream, asyncio.Task[None]]] = {}
@@ -42,8 +45,9 @@ class Hearing:
         self._closing: set[asyncio.Task[None]] = set()
 
     def speaking(self, who: tuple[str, ...]) -> None:
-        """The server says who speaks, the loudest first."""
-        self._speaking = who
+        """The server says of whom it has news, the loudest first: of who goes on as before it says nothing."""
+        now = self._clock()
+        self._spoke = {one: at for one, at in self._spoke.items() if now - at < _NEWS} | dict.fromkeys(who, now)
         self.look()
 
     def look(self) -> None:
@@ -53,10 +57,12 @@ class Hearing:
             for participant in self._room.remote_participants.values()
             if (source := microphone(participant)) is not None
         }
-        chosen = self._choice.choose(
-            {who: not source.muted for who, source in there.items()}, self._speaking, self._clock()
-        )
         now = self._clock()
+        # Of those who are heard their sound says better whether they speak.
+        heard = self._downlink.heard
+        news = [who for who, at in self._spoke.items() if now - at < _NEWS and who not in heard]
+        loud = [*self._downlink.speaking, *reversed(news)]
+        chosen = self._choice.choose({who: not source.muted for who, source in there.items()}, loud, now)
         for who, (track, since) in list(self._asked.items()):
             never_came = track not in self._streams and now - since > _ASK_AGAIN
             if who not in chosen or there[who].sid != track or never_came:

@@ -6,6 +6,7 @@ begins, when the library has given up, or when a server takes connections again 
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -80,6 +81,8 @@ class Stay:
         self._muted = True
         """Whether the server takes our microphone for muted."""
         self._joined_at = 0.0
+        self._switching: deque[bool] = deque()
+        """Of our own switching on and off what the library has not yet told."""
         self._may_speak = False
         self._publish_anew = asyncio.Event()
         self._back = asyncio.Event()
@@ -141,6 +144,7 @@ class Stay:
             return
         track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
         self._track, self._muted = None, not self._parts.own.gate_open
+        self._switching.clear()
         if self._muted:
             track.mute()
         options = rtc.TrackPublishOptions(
@@ -267,6 +271,7 @@ class Stay:
         wish = not self._parts.own.gate_open
         if self._track is not None and self._muted is not wish:
             self._muted = wish
+            self._switching.append(wish)
             (self._track.mute if wish else self._track.unmute)()
 
     # ---- what the library tells
@@ -335,11 +340,18 @@ class Stay:
         self._tell(*self._parts.roomful.left(who.identity))
 
     def _switched(self, who: Any, _track: Any, *, muted: bool) -> None:
-        if isinstance(who, rtc.LocalParticipant) and muted is not self._muted:
-            self._muted = muted
-            if muted and self._parts.own.gate_open:
-                self._tell(contract.MutedByAdmin(""))
+        if isinstance(who, rtc.LocalParticipant):
+            self._own_switched(muted)
         self._changed(who)
+
+    def _own_switched(self, muted: bool) -> None:
+        """The library tells each switching once, in its order: ours, and beside it the server's."""
+        if self._switching and self._switching[0] is muted:
+            self._switching.popleft()
+        elif muted is not self._muted:
+            self._muted = muted
+            if muted:
+                self._tell(contract.MutedByAdmin(""))
 
     def _permitted(self, who: Any, permissions: Any) -> None:
         if isinstance(who, rtc.LocalParticipant) and permissions.can_publish is not self._may_speak:

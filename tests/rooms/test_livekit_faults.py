@@ -27,6 +27,7 @@ TOKEN = issue("office", b"x" * 32, {"roomJoin": True}, 1, identity="me")
         ("IO error: failed to lookup address information: Name or service not known", "network", "not answer"),
         ("TLS error: invalid peer certificate: UnknownIssuer", "untrusted", "not trusted"),
         ("TLS error: received corrupt message of type InvalidContentType", "server", "no TLS"),
+        ("engine: signal failure: handshake error: 500 Internal Server Error", "full", "may be full"),
         ("server error: 503 Service Unavailable", "server", "trouble of its own"),
         ("unsupported protocol version 99", "server", "another version"),
         ("", "server", "not known why"),
