@@ -55,7 +55,9 @@ def token() -> str:
 class Stage:
     """A host with ``members`` members on 127.0.0.1."""
 
-    def __init__(self, members: int, seed: int = 1) -> None:
+    def __init__(self, members: int, seed: int = 1, role: str = "speaker") -> None:
+        """:param role: of whoever looks on."""
+        self._role = role
         self.members = [member(number) for number in range(members)]
         self.sent = 0
         """Level updates so far."""
@@ -106,6 +108,38 @@ class Stage:
         slots = [one["id"] for one in self._random.sample(self.members, 3)]
         await self._say(type="slots", slots=slots)
 
+    async def a_day(self, pause: float = 0.4) -> None:
+        """Once all that comes without a press of whoever looks on, so many seconds apart; at the end the room is shut."""
+        first, last = member(0) | {"id": "first", "name": "Aaron"}, member(1) | {"id": "last", "name": "Zoe Zander"}
+        raised = self.members[2] | {"hand": True, "state": "hand"}
+        starts = time.time() + 1
+        for happens in (
+            {"type": "member", "member": raised},
+            {"type": "member", "member": last},
+            {"type": "member", "member": first},
+            {"type": "slots", "slots": [one["id"] for one in self.members[3:6]]},
+            {"type": "left", "id": "first"},
+            {"type": "left", "id": "last"},
+            {"type": "knock", "by": {"id": "sam", "name": "Sam Okafor"}},
+            {"type": "title", "title": "A room with a long title"},
+            {
+                "type": "recording",
+                "on": True,
+                "since": starts - 1,
+                "starts": starts,
+                "by": {"id": "m3", "name": "Member 003"},
+            },
+            {"type": "device_asks", "device": {"id": "attic", "name": "Attic"}},
+            {"type": "recording", "on": False},
+        ):
+            await self._say(**happens)
+            await self.at_rate(30, pause if happens["type"] != "recording" else 7)
+        await self._close(4401, b"expired")
+
+    async def _close(self, code: int, reason: bytes) -> None:
+        if self._socket is not None:
+            await self._socket.close(code=code, message=reason)
+
     async def _say(self, **message: Any) -> None:
         if self._socket is None:
             raise RuntimeError("Nobody watches.")
@@ -136,7 +170,7 @@ class Stage:
         return {
             "type": "welcome",
             "v": 1,
-            "you": {"id": "bench", "name": "Bench", "role": "speaker", "kind": "person"},
+            "you": {"id": "bench", "name": "Bench", "role": self._role, "kind": "person"},
             "room": {"id": ROOM, "title": "Bench"},
             "now": time.time(),
             "recording": None,
