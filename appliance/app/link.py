@@ -12,6 +12,7 @@ from appliance.app.bundle_from_afar import BundleFromAfar
 from appliance.app.desk import TRIAL_LASTS
 from appliance.app.engines import make_engine
 from appliance.app.mending import mending
+from appliance.app.one_box import room_of
 from appliance.app.places import state_of
 from appliance.app.present import Present
 from appliance.app.process import beat, make_folders, moved, tune, until_stopped
@@ -139,7 +140,7 @@ class Link:
 
     def _words(self) -> str:
         words, why = _PHASE_WORDS[self._answering.says.link], f": {self._why}" if self._why else "."
-        return f"{words} {self._settings.room.id}{why}"
+        return f"{words} {room_of(self._settings)}{why}"
 
     async def _room(self) -> None:
         """Be in the room, and after :meth:`_rejoin` in the one of the new settings."""
@@ -340,7 +341,7 @@ class Link:
             engine=self._settings.room.engine,
             phase=self._answering.says.link,
             why=self._why,
-            room=self._settings.room.id,
+            room=room_of(self._settings),
             members=self._members.joined,
             speaking=tuple(sorted(self._members[who].name for who in self._speaking if who in self._members)),
             exchange_connected=self._answering.connected,

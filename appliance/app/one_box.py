@@ -47,6 +47,13 @@ def is_elsewhere(settings: Settings) -> bool:
     return settings.room.engine is not EngineName.HOSTED or bool(settings.room.url)
 
 
+def room_of(settings: Settings) -> str:
+    """What the room is called where it is: by its id, or as the engine's own section names it."""
+    kind = settings.room.engine
+    section = None if kind is EngineName.HOSTED else getattr(settings, kind.value)
+    return str(getattr(section, "room", "") or getattr(section, "group", "") or settings.room.id)
+
+
 def has_room(settings: Settings) -> bool:
     """Whether the settings give the device a room to be in: elsewhere, or on this very box."""
     return is_elsewhere(settings) or settings.host.enabled

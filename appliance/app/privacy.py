@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from appliance.app.one_box import place_of
+from appliance.app.one_box import place_of, room_of
 from appliance.app.process import NotAllowed
 from appliance.settings import Settings
 from appliance.settings.model import EngineName
@@ -70,8 +70,7 @@ def _other_server(settings: Settings) -> str:
     given = getattr(settings, kind.value)
     urls = [urlsplit(url) for url in getattr(given, "urls", ()) or (getattr(given, "url", ""),) if url]
     hosts = [f"{url.hostname}{'' if url.scheme == 'wss' else ' (without TLS)'}" for url in urls]
-    room = getattr(given, "room", "") or getattr(given, "group", "") or settings.room.id
-    where = f"{', '.join(hosts) or kind.value}, room {room} of {kind.value}"
+    where = f"{', '.join(hosts) or kind.value}, room {room_of(settings)} of {kind.value}"
     return f"{where}: that server ends the encryption, so whoever runs it could hear the room"
 
 

@@ -7,7 +7,7 @@ from yarl import URL
 
 from appliance.app.doctor import by_settings
 from appliance.app.engines import make_engine
-from appliance.app.one_box import has_room, is_member, place_of
+from appliance.app.one_box import has_room, is_member, place_of, room_of
 from appliance.app.process import NotAllowed
 from appliance.app.rollout import needs
 from appliance.rooms.janus import CAPABILITIES, JanusEngine
@@ -56,6 +56,7 @@ def test_a_device_with_a_room_elsewhere_looks_for_none_of_ours(tmp_path: Path) -
     found = settings(tmp_path)
     assert has_room(found)
     assert needs(found) == ""
+    assert room_of(found) == "1234"
     assert place_of(found).url == ""
     with pytest.raises(NotAllowed, match="engine is janus"):
         by_settings(found)
