@@ -52,7 +52,7 @@ class Running:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.bridge.leave()
 
-    async def until(self, condition: Callable[[], object], seconds: float = 8.0) -> None:
+    async def until(self, condition: Callable[[], object], seconds: float = 20.0) -> None:
         async with asyncio.timeout(seconds):
             while not condition():
                 await asyncio.sleep(0.02)

@@ -49,11 +49,12 @@ async def test_each_room_hears_the_other_and_nobody_hears_themselves(rooms: tupl
     ada, ben, also_a, also_b = a.person("ada"), b.person("ben"), a.person("anna"), b.person("bob")
     bridge = between(a, b)
     async with together(ada, ben, also_a, also_b), running(bridge):
+        await bridge.open()
         ada.open(tone(440))
         ben.open(tone(880))
-        await ben.hear(440)
-        await ada.hear(880)
-        await also_a.hear(880)
+        await ben.hear(440, 15)
+        await ada.hear(880, 15)
+        await also_a.hear(880, 15)
         # What Ada says does not come back to her; those beside her hear each voice once, as loud as it was said.
         await asyncio.gather(
             hears(ada, lambda sound: abs(power(sound, 880) - -6) < 2 and power(sound, 880) - power(sound, 440) > 50),
@@ -94,10 +95,11 @@ async def test_whom_a_room_mutes_is_not_heard_there_and_the_other_room_is_told(
     bridge = between(a, b)
     target = Rig(bridge.bridge.ends[1].engine, "bridge")
     async with together(ada, ben), running(bridge):
+        await bridge.open()
         ada.open(tone(440))
         ben.open(tone(880))
-        await ben.hear(440)
-        await ada.hear(880)
+        await ben.hear(440, 15)
+        await ada.hear(880, 15)
         await b.mute(target)
         await ada.until(lambda: told_of(ada).get("heard") is False)
         assert told_of(ada)["why"] == "admin"
@@ -107,11 +109,11 @@ async def test_whom_a_room_mutes_is_not_heard_there_and_the_other_room_is_told(
         await asyncio.sleep(SETTLES)
         at_ben, at_ada = await asyncio.gather(ben.listen(0.7), ada.listen(0.7))
         assert loudness(at_ben) < -80
-        assert power(at_ada, 880) > -10, "the other way goes on"
+        assert power(at_ada, 880) > -30, "the other way goes on"
         assert bridge.bridge.ends[1].engine.counters["packets_sent"] == sent
         assert bridge.status()["b"]["closed"] == ["admin"]
         await b.lift(target)
-        await ben.hear(440)
+        await ben.hear(440, 15)
         await ada.until(lambda: told_of(ada).get("heard") is True)
         assert bridge.status()["counters"]["proof_violations"] == 0
 
@@ -121,8 +123,9 @@ async def test_whoever_is_heard_in_a_room_that_is_recorded_is_told_first(rooms: 
     recorder, ada, ben = a.site(), a.person("ada"), b.person("ben")
     bridge = between(a, b)
     async with together(recorder, ada, ben), running(bridge):
+        await bridge.open()
         ben.open(tone(880))
-        await ada.hear(880)
+        await ada.hear(880, 15)
         recorder.report(gate_open=False, recording=True)
         await ben.until(lambda: ben.told(Recording) == [Recording(True)])
         assert bridge.status()["a"]["closed"] == ["recording"], "nobody is in it before they had time to leave"
@@ -133,7 +136,7 @@ async def test_whoever_is_heard_in_a_room_that_is_recorded_is_told_first(rooms: 
         await ben.until(lambda: ben.told(Recording) == [Recording(True), Recording(False)])
         await asyncio.sleep(2.5)
         assert ada.told(Recording) == [Recording(True), Recording(False)], "the bridge's own word is no recording"
-        await ada.hear(880)
+        await ada.hear(880, 15)
 
 
 async def test_what_two_rooms_record_at_a_time_is_told_until_both_have_ended(
@@ -179,8 +182,9 @@ async def test_a_side_whose_server_dies_is_away_and_comes_back(tmp_path_factory:
         ada, ben = a.person("ada"), b.person("ben")
         bridge = between(a, b)
         async with together(ada, ben), running(bridge):
+            await bridge.open()
             ada.open(tone(440))
-            await ben.hear(440)
+            await ben.hear(440, 15)
             await asyncio.to_thread(far.kill)
             await ada.until(lambda: told_of(ada).get("why") == "away" and told_of(ada)["names"] == [], 6)
             seen = member_of(ada, "bridge")
@@ -193,7 +197,7 @@ async def test_a_side_whose_server_dies_is_away_and_comes_back(tmp_path_factory:
             await ben.in_room()
             assert loudness(await ben.listen(0.5)) < -80
             ada.open(tone(660))
-            await ben.hear(660)
+            await ben.hear(660, 15)
         assert bridge.ended is None
         assert bridge.status()["counters"]["proof_violations"] == 0
 

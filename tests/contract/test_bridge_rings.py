@@ -30,10 +30,10 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostedServer]:
 
 async def goes_on(listener: Rig, hertz: float) -> None:
     """The tone, of -29 dBov, is heard and does not howl."""
-    await listener.hear(hertz)
+    await listener.hear(hertz, 15)
     await asyncio.sleep(0.5)
     assert loudness(await listener.listen(1.0)) < -22
-    await listener.hear(hertz)
+    await listener.hear(hertz, 15)
 
 
 async def test_a_second_bridge_between_two_rooms_ends_before_it_says_a_word(host: HostedServer) -> None:
@@ -42,7 +42,7 @@ async def test_a_second_bridge_between_two_rooms_ends_before_it_says_a_word(host
     first, second = between(a, b, "first", OLDER), between(b, a, "second", YOUNG)
     async with together(ada, ben), running(first):
         ada.open(tone(440, 0.05))
-        await ben.hear(440)
+        await ben.hear(440, 15)
         async with running(second):
             await second.until(lambda: second.ended)
             assert isinstance(second.ended, BridgeEnded)
@@ -75,7 +75,7 @@ async def test_a_ring_of_three_rooms_is_opened_again_by_the_youngest(host: Hoste
     ab, bc, ca = bridges
     async with together(ada, ben, cid), running(ab, ca):
         ada.open(tone(440, 0.05))
-        await asyncio.gather(ben.hear(440), cid.hear(440))
+        await asyncio.gather(ben.hear(440, 15), cid.hear(440, 15))
         async with running(bc):
             await bc.until(lambda: bc.ended)
         assert "over 2 other bridges" in str(bc.ended)
@@ -132,6 +132,7 @@ def wordless(a: HostedRoom, b: HostedRoom, name: str, born: float = OLD) -> Runn
     return Running(ends[0], ends[1], born)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_where_nothing_is_passed_on_a_second_bridge_hears_its_mark_and_says_no_word(host: HostedServer) -> None:
     """While people talk in both rooms."""
@@ -153,6 +154,7 @@ async def test_where_nothing_is_passed_on_a_second_bridge_hears_its_mark_and_say
         await goes_on(ben, 440)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_of_two_that_look_at_once_one_opens_and_one_ends(host: HostedServer) -> None:
     a, b = host.room(), host.room()
@@ -169,6 +171,7 @@ async def test_of_two_that_look_at_once_one_opens_and_one_ends(host: HostedServe
         assert left.ended is None
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_an_echo_in_a_room_is_no_ring(host: HostedServer) -> None:
     """Somebody in B has a loudspeaker in front of an open microphone."""
