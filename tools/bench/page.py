@@ -123,7 +123,8 @@ async def weigh(browser: "Browser", address: str) -> Weight:
     await page.wait_for_function("() => document.querySelector('#count').textContent")
     await page.wait_for_timeout(3000)
     good = [answer for answer in answers if answer.status == HTTPStatus.OK]
-    bodies = [await answer.body() for answer in good]
+    # a file that is asked for again is answered "not modified", which the browser tells as the file
+    bodies = [await answer.body() for answer in {answer.url: answer for answer in good}.values()]
     packed = sum([(await answer.request.sizes())["responseBodySize"] for answer in good])
     origin = address.split("/", 3)[2]
     elsewhere = sum(answer.url.split("/", 3)[2] != origin for answer in answers)
