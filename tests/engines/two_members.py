@@ -11,6 +11,8 @@ from tests.contract.livekit_harness import KEY, SECRET
 from tests.contract.rig import Rig, power, tone
 
 HERTZ = {"ann": 440.0, "bob": 880.0}
+_GAP = 8
+"""Fifths of a second that are more than a slip."""
 
 
 def member(name: str, urls: str) -> Rig:
@@ -23,13 +25,14 @@ async def main(*urls: str) -> None:
     for name, rig in rigs.items():
         await rig.start(wait=False)
         rig.open(tone(HERTZ[name]))
-    hear = False
+    hear, otherwise = False, 0
     phases = dict.fromkeys(rigs, LinkPhase.STARTING)
     while True:
         ann, bob = await asyncio.gather(*(rig.listen(0.2) for rig in rigs.values()))
         both = power(ann, HERTZ["bob"]) > -20 and power(bob, HERTZ["ann"]) > -20
-        if both is not hear:
-            hear = both
+        otherwise = otherwise + 1 if both is not hear else 0
+        if otherwise >= (_GAP if hear else 1):
+            hear, otherwise = both, 0
             print("both hear" if hear else "not both", round(time.monotonic(), 2), flush=True)
         for name, rig in rigs.items():
             rig._heard.clear()
