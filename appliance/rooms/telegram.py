@@ -28,6 +28,8 @@ LONGEST_WAIT = 30.0
 """Seconds between two attempts to come back, unless Telegram asks for more (DESIGN.md, rule 5)."""
 
 _LEAVE_SECONDS = 0.9
+_CHECKED = 6.0
+"""Seconds within which something of the server has come while there is a way to it."""
 
 CAPABILITIES = Capabilities(
     real_levels=True,
@@ -167,8 +169,8 @@ class TelegramEngine:
         return lost.fault
 
     def alive_within(self, _seconds: float) -> bool:
-        """Whether the sound may be going on: nobody tells (docs/adr/0228)."""
-        return self._held is not None and not self._unanswered
+        """Whether the sound goes on: both ends check their way every few seconds (telegram_ears.py)."""
+        return self._held is not None and not self._unanswered and self._sound.media.silence < _CHECKED
 
     def let_go(self) -> None:
         """Nothing is sent, and nobody heard, any more."""

@@ -26,6 +26,7 @@ import numpy as np
 from appliance.core.units import BLOCK, RATE, Pcm
 from appliance.rooms import telegram_pipe as pipe
 from appliance.rooms.block_proof import BlockProof
+from appliance.rooms.telegram_ears import heard_ago
 
 _CALL = 1
 """ntgcalls' own number of the one call."""
@@ -35,7 +36,7 @@ _SILENCE = 12
 """Blocks of two packets: the second one is silence whatever the first one was filled with."""
 _ZEROS = np.zeros(BLOCK, np.int16)
 _PR_SET_PDEATHSIG = 1
-_TELL_EVERY = 1.0
+_TELL_EVERY = 0.5
 _HANDLES = 64
 
 
@@ -220,7 +221,7 @@ class Child:
         """Be heard of: a process that says nothing hangs."""
         while True:
             self._tell()
-            pipe.tell(self._control, "alive")
+            pipe.tell(self._control, "alive", heard=heard_ago())
             await asyncio.sleep(_TELL_EVERY)
 
     def _tell(self) -> None:

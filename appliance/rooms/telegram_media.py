@@ -24,22 +24,25 @@ CHILD = "appliance.rooms.telegram_child"
 _STARTS = 10.0
 """Seconds until the process says that it is ready: on a board that takes its time it loads 12 MB first."""
 _ANSWERS = 5.0
-CONNECTS_SOON, CONNECTS = 2.5, 11.5
+_CONNECTS_SOON, _CONNECTS = 2.0, 11.5
 """Seconds that are enough on any network, and after which ntgcalls has told that it gave up (10 s) if it has.
 
 Version 3.0.5 does not tell that it is connected when it was so before it looked, which happens on a busy machine; it does not
-give up then either (docs/adr/0228).
+give up then either. So what comes to its sockets counts (docs/adr/0228).
 """
+SILENT = 10.0
+"""Seconds without a packet from the server after which the connection is lost: both ends check every few seconds."""
 _ENDS = 1.0
 _MOST_AT_ONCE = 32
 """Messages that are taken down in one turn: what a stall of 300 ms has left."""
+_ANYTHING = "anything"
 _FINAL = frozenset({"TIMEOUT", "FAILED", "CLOSED"})
 
 _HANGS = 5.0
 """Seconds without a word of the process, which says one a second."""
 
 _GONE = "The part of Kontor that carries Telegram's sound ended, and is started again."
-_NO_MEDIA = "Telegram's server for sound was not reached: the network has to let UDP through."
+_NO_MEDIA = "Telegram's server for sound is not reached: the network has to let UDP through."
 
 
 class Media:
@@ -59,7 +62,9 @@ class Media:
         self._in = bytearray(pipe.MOST_DOWN)
         self._view = memoryview(self._in)
         self._known: dict[str, int] = {}
-        self._heard_at = 0.0
+        self._alive_at = 0.0
+        self._heard: float | None = None
+        """When the server was last heard of."""
         self._state = ""
         """Of the connection, as ntgcalls told last."""
         self.ended = asyncio.Event()
@@ -145,23 +150,32 @@ class Media:
         self._ask("create")
         return str((await self._answer("created", _ANSWERS))["params"])
 
-    async def connect(self, params: str, source: int, seconds: float) -> bool:
-        """Take what the server answered, and wait so long for the connection. Whether ntgcalls told that there is one.
+    async def connect(self, params: str, source: int) -> None:
+        """Take what the server answered, and wait for the connection.
 
         :param source: under which we send, once it is connected, as TL has it.
         :raises Lost: there is no way to the server, or the process is gone.
         """
-        self._state = ""
+        self._state, self._heard = "", None
         self._ask("connect", params=params)
-        wanted = _FINAL | {"CONNECTED"}
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while self._state not in wanted:
-                    await self._answer("state", 2 * seconds)
-        if self._state in _FINAL:
-            raise Lost(Fault("network"), _NO_MEDIA)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while self._state != "CONNECTED" and not (loop.time() - began > _CONNECTS_SOON and self.silence < 1.0):
+            if self._state in _FINAL or loop.time() - began > _CONNECTS:
+                raise Lost(Fault("network"), _NO_MEDIA)
+            await self._answer(_ANYTHING, _HANGS)
         self.source = source
-        return self._state == "CONNECTED"
+
+    def unconnected(self, source: int, params: str) -> None:
+        """There is nothing to wait for: the server sends pieces of a mix."""
+        self._heard = None
+        self._ask("connect", params=params)
+        self.source = source
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the server was last heard of; infinite when it never was."""
+        return float("inf") if self._heard is None else asyncio.get_running_loop().time() - self._heard
 
     async def gone(self) -> None:
         """Wait until the process or its call has ended, or hangs. Ends only by raising.
@@ -169,14 +183,16 @@ class Media:
         :raises Lost: it has.
         """
         loop = asyncio.get_running_loop()
-        self._heard_at = loop.time()
+        self._alive_at = loop.time()
         while not self.ended.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self.ended.wait()
-            if loop.time() - self._heard_at > _HANGS and self._process is not None:
+            if loop.time() - self._alive_at > _HANGS and self._process is not None:
                 with contextlib.suppress(ProcessLookupError):
                     self._process.kill()
+            elif self._heard is not None and self.silence > SILENT:
+                raise Lost(Fault("network"), _NO_MEDIA)
         raise Lost(Fault("server"), self.why)
 
     def _ask(self, what: str, **fields: object) -> None:
@@ -203,7 +219,7 @@ class Media:
             message = pipe.receive(self._control, pipe.MOST_CONTROL)
             if message is None:
                 return
-            self._heard_at = asyncio.get_running_loop().time()
+            self._alive_at = asyncio.get_running_loop().time()
             if not message:
                 self._over(_GONE)
                 return
@@ -213,9 +229,15 @@ class Media:
                 self._counters.add("library_junk")
 
     def _told(self, message: Mapping[str, Any]) -> None:
+        anything = self._waiting.get(_ANYTHING)
+        if anything is not None and not anything.done():
+            asyncio.get_running_loop().call_soon(_wake, anything)
         match message["is"]:
             case "proof":
                 self._seen(message)
+            case "alive":
+                if (ago := message["heard"]) is not None:
+                    self._heard = asyncio.get_running_loop().time() - float(ago)
             case "failed":
                 self._fail(
                     Lost(Fault("server"), f"Telegram's library refused to {message['task']} ({message['why']}).")
@@ -285,3 +307,8 @@ class Media:
             await process.wait()
             if isinstance(error, asyncio.CancelledError):
                 raise
+
+
+def _wake(waiting: asyncio.Future[Mapping[str, Any]]) -> None:
+    if not waiting.done():
+        waiting.set_result({})

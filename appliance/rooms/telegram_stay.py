@@ -22,7 +22,7 @@ from appliance.rooms.signalling import Lost
 from appliance.rooms.staying import first_of
 from appliance.rooms.telegram_account import Account, Login, WaitAsked
 from appliance.rooms.telegram_call import Call, Chat
-from appliance.rooms.telegram_media import CONNECTS, CONNECTS_SOON
+from appliance.rooms.telegram_media import SILENT
 from appliance.rooms.telegram_shapes import People, record_of
 from appliance.rooms.telegram_sound import Sound
 
@@ -174,7 +174,7 @@ class Stay:
 
     async def _still_in(self, call: Call) -> bool:
         source = self._sound.media.source
-        if source is None or self._sound.media.ended.is_set():
+        if source is None or self._sound.media.ended.is_set() or self._sound.media.silence > SILENT:
             return False
         with contextlib.suppress(Lost):
             return await call.is_in(source)
@@ -183,13 +183,14 @@ class Stay:
     async def _join(self, call: Call) -> None:
         self._sound.silence()
         media = self._sound.media
-        for seconds in (CONNECTS_SOON, CONNECTS_SOON, CONNECTS):
-            await media.start()
-            payload = await media.create()
-            params, source = await call.join(payload, muted=self._wanted.muted)
-            self._sound.up.anew()
-            if await media.connect(params, source, seconds) or call.mixed:
-                break
+        await media.start()
+        payload = await media.create()
+        params, source = await call.join(payload, muted=self._wanted.muted)
+        self._sound.up.anew()
+        if call.mixed:
+            media.unconnected(source, params)
+        else:
+            await media.connect(params, source)
         self._counters.add("joins")
         self._sound.up.allowed = True
 

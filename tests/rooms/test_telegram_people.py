@@ -102,7 +102,7 @@ async def test_eleven_of_fourteen_talkers_are_heard_each_by_name(host: str) -> N
                 for n, source in enumerate(sources.values())
             ]
             await site.until(lambda: sum(speaks(site, f"talker{number}") for number in sources) >= 8, 10)
-            counts = []
+            counts: list[int] = []
             while not counts or (max(counts) < 8 and len(counts) < 12):
                 sound = await site.listen(1.0)
                 counts.append(sum(power(sound, 300 + 100 * n) > -45 for n in range(14)))

@@ -62,6 +62,8 @@ class Ice(asyncio.DatagramProtocol):
         self.remote = ("", "")
         self.peer: tuple[str, int] | None = None
         self.nominated = asyncio.Event()
+        self.cut = False
+        """Nothing comes through, either way."""
         self._tie = int.from_bytes(os.urandom(8), "big")
         self._asked: set[bytes] = set()
         self._media: asyncio.Queue[bytes] = asyncio.Queue()
@@ -70,6 +72,8 @@ class Ice(asyncio.DatagramProtocol):
         self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        if self.cut:
+            return
         if data[0] < _STUN_BELOW:
             with contextlib.suppress(ValueError):
                 self._checked(stun.parse_message(data), addr)
@@ -108,7 +112,7 @@ class Ice(asyncio.DatagramProtocol):
         asyncio.get_running_loop().call_later(_AWAY, self._send_now, data, addr)
 
     def _send_now(self, data: bytes, addr: tuple[str, int]) -> None:
-        if not self.transport.is_closing():
+        if not self.transport.is_closing() and not self.cut:
             self.transport.sendto(data, addr)
 
     # What aiortc's DTLS transport asks of the transport below it.
@@ -227,6 +231,10 @@ class Sfu:
         joint = self._joints.pop(source, None)
         if joint is not None:
             await joint.close()
+
+    def cut(self, source: int, *, off: bool) -> None:
+        """Take the cable of ``source`` out, or put it in again."""
+        self._joints[source].ice.cut = off
 
     def packets(self, source: int) -> int:
         """How many packets of sound came from ``source``."""
