@@ -63,7 +63,7 @@ def _searched(number: int) -> tuple[NDArray[np.complex64], ...]:
     whole = np.concatenate(mark(number)).reshape(-1, _STEP).mean(axis=1)
     pieces = whole.reshape(_PIECES, _PIECE)
     pieces = pieces / np.sqrt((pieces**2).sum(axis=1, keepdims=True))
-    return tuple(np.fft.rfft(piece, _SIZE).conj() for piece in pieces)
+    return tuple(np.fft.rfft(piece, _SIZE).conj().astype(np.complex64) for piece in pieces)
 
 
 def _flat(sound: Samples) -> Samples:

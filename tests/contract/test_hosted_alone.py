@@ -17,15 +17,15 @@ from tests.contract.rig import Rig, power, tone
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostedServer]:
-    server = HostedServer(tmp_path_factory.mktemp("hosted"))
-    server.start()
-    yield server
-    server.end()
+def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostedServer]:
+    hosted = HostedServer(tmp_path_factory.mktemp("hosted"))
+    hosted.start()
+    yield hosted
+    hosted.end()
 
 
-async def test_frames_of_ten_milliseconds_are_heard_too(server: HostedServer) -> None:
-    room = server.room()
+async def test_frames_of_ten_milliseconds_are_heard_too(hosted: HostedServer) -> None:
+    room = hosted.room()
     settings = replace(room.site_settings(), codec=CodecSettings(frame_ms=10))
     site, friend = Rig(HostedEngine(settings), settings.identity), room.person("friend")
     async with together(site, friend):
@@ -36,9 +36,9 @@ async def test_frames_of_ten_milliseconds_are_heard_too(server: HostedServer) ->
         assert abs(max(levels) - -6) < 2, levels
 
 
-async def test_four_talk_and_three_are_heard(server: HostedServer) -> None:
+async def test_four_talk_and_three_are_heard(hosted: HostedServer) -> None:
     """Cost does not grow with the room: three slots, however many talk."""
-    room = server.room()
+    room = hosted.room()
     talkers = [room.person(f"talker-{n}") for n in range(4)]
     site = room.site()
     async with together(site, *talkers):
@@ -52,10 +52,10 @@ async def test_four_talk_and_three_are_heard(server: HostedServer) -> None:
 
 
 async def test_what_the_network_loses_both_ways_is_heard_all_the_same(
-    server: HostedServer, monkeypatch: pytest.MonkeyPatch
+    hosted: HostedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every fifth packet up and every sixth down: frames that are sent again bring them, and reports ask for more of that."""
-    room = server.room()
+    room = hosted.room()
     site, friend = room.site(), room.person("friend")
     assert isinstance(site.engine, HostedEngine)
     assert isinstance(friend.engine, HostedEngine)
@@ -86,9 +86,9 @@ async def test_what_the_network_loses_both_ways_is_heard_all_the_same(
         assert abs(max(levels) - -6) < 2, levels
 
 
-async def test_a_pinned_certificate_that_is_the_servers_is_accepted(server: HostedServer) -> None:
-    room = server.room()
-    settings = replace(room.site_settings(), media=MediaSettings(server.fingerprint()))
+async def test_a_pinned_certificate_that_is_the_servers_is_accepted(hosted: HostedServer) -> None:
+    room = hosted.room()
+    settings = replace(room.site_settings(), media=MediaSettings(hosted.fingerprint()))
     site = Rig(HostedEngine(settings), settings.identity)
     async with together(site):
         assert site.phase is LinkPhase.IN_ROOM
