@@ -8,6 +8,7 @@ import { t } from "./words.js";
 
 /** The picture at the right of a tile; states without one need none. @type {Record<string, string>} */
 const PICTURES = { muted: "mic-off", admin_muted: "lock", hand: "hand", on_hold: "pause", mutedForMe: "sound-off" };
+/** More than these are cut into lists of as many, whole rows at any width: the browser leaves out whole lists that nobody sees. */
 const MANY = 60;
 
 class Tile {
@@ -69,17 +70,27 @@ export class Members {
 	show() {
 		const here = this.#house.model.here();
 		const there = new Set(here.map((m) => m.id));
+		const held = document.activeElement;
 		for (const id of this.#tiles.keys()) if (!there.has(id)) this.#drop(id);
 		for (const [n, member] of here.entries()) {
 			const tile = this.#tile(member.id);
 			tile.show(member, this.#house.model, this.#house.playback.volume(member.id).muted);
-			if (this.#list.children[n] !== tile.node) this.#list.insertBefore(tile.node, this.#list.children[n] ?? null);
+			this.#put(tile.node, n);
 		}
+		while (this.#list.childElementCount > Math.max(1, Math.ceil(here.length / MANY))) this.#list.lastElementChild?.remove();
+		if (held !== document.activeElement && this.#list.contains(held)) /** @type {HTMLElement} */ (held).focus();
 		const member = here.find((m) => m.id === this.#menu?.id);
 		if (member) this.#menu?.show(member);
 		this.#list.classList.toggle("many", here.length > MANY);
 		if (!this.#list.querySelector('[tabindex="0"]')) this.#list.querySelector(".tile > button")?.setAttribute("tabindex", "0");
 		byId("nobody").hidden = here.length > 0 || !this.#house.model.welcomed;
+	}
+
+	/** @param {Element} node @param {number} n its place among all */
+	#put(node, n) {
+		const list = this.#list.children[Math.floor(n / MANY)] ?? this.#list.appendChild(h("ul"));
+		const there = list.children[n % MANY] ?? null;
+		if (there !== node) list.insertBefore(node, there);
 	}
 
 	/** @returns {boolean} whether there was a menu to close */
@@ -98,13 +109,14 @@ export class Members {
 
 	/** Whoever was at the tile of somebody who is gone finds the focus on its neighbour. @param {string} id */
 	#drop(id) {
-		const { node } = this.#tile(id);
+		const { button, node } = this.#tile(id);
 		const inside = node.contains(document.activeElement);
 		if (this.#menu?.id === id) this.closeMenu();
-		const next = node.nextElementSibling ?? node.previousElementSibling;
+		const buttons = inside ? [...this.#list.querySelectorAll(".tile > button")] : [];
+		const at = buttons.indexOf(button);
 		node.remove();
 		this.#tiles.delete(id);
-		if (inside) /** @type {HTMLElement} */ (next?.querySelector(".tile > button") ?? byId("own")).focus();
+		if (inside) /** @type {HTMLElement} */ (buttons[at + 1] ?? buttons[at - 1] ?? byId("own")).focus();
 	}
 
 	/** @param {string} id */
@@ -139,7 +151,7 @@ export class Members {
 	#walk(event) {
 		const buttons = [...this.#list.querySelectorAll(".tile > button")];
 		const at = buttons.indexOf(/** @type {any} */ (document.activeElement));
-		const down = getComputedStyle(this.#list).gridTemplateColumns.split(" ").length;
+		const down = getComputedStyle(this.#list.children[0]).gridTemplateColumns.split(" ").length;
 		const last = buttons.length - 1;
 		/** @type {Record<string, number>} */
 		const goals = { ArrowRight: at + 1, ArrowLeft: at - 1, ArrowDown: at + down, ArrowUp: at - down, Home: 0, End: last };

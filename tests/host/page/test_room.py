@@ -147,3 +147,29 @@ async def test_a_knock_is_sent_and_shown(visit: Visit) -> None:
     await visit.wait_text("#status", "\u2068Lena Brandt\u2069 knocks")
     await visit.page.keyboard.press("Escape")
     assert not await visit.page.locator(".toast").is_visible()
+
+
+def _hundreds(host: MockHost) -> None:
+    host.members = [member(f"m{n}", f"Member {n:03}", n % 8, n % 12) for n in range(200)]
+
+
+HIGH = "document.getElementById('members').getBoundingClientRect().height"
+
+
+@visiting(host=_hundreds)
+async def test_hundreds_stand_in_their_order_at_their_height_and_keep_the_focus(visit: Visit) -> None:
+    await visit.open()
+    before = await visit.page.evaluate(HIGH)
+    await visit.page.get_by_role("button", name="Member 060").focus()
+    await visit.host.push({"type": "left", "id": "m7"}, {"type": "left", "id": "m120"})
+    await visit.wait_text("#count", "198 here")
+    names = [f"Member {n:03}" for n in range(200) if n not in (7, 120)]
+    assert await visit.page.locator("#members .words bdi").all_text_contents() == names
+    assert "Member 060" in await visit.page.evaluate("document.activeElement.textContent")
+    await visit.page.keyboard.press("ArrowDown")
+    assert "Member 062" in await visit.page.evaluate("document.activeElement.textContent"), "one row further"
+    await visit.page.keyboard.press("End")
+    assert "Member 199" in await visit.page.evaluate("document.activeElement.textContent")
+    tile = await visit.page.locator("#members .tile").last.bounding_box()
+    assert tile and await visit.page.evaluate(HIGH) == before - tile["height"], "a row less, seen or not"
+    assert abs(before - 100 * tile["height"]) <= 1
