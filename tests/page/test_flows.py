@@ -101,7 +101,7 @@ async def test_from_the_overview_through_two_rooms(short_dir: Path, free_port: i
         await workshop.get_by_text("Empty").wait_for()
 
         # One press, and in; the microphone is closed.
-        await studio.get_by_role("button").click()
+        await studio.locator(".key").click()
         await own_is(page, "muted")
         assert page.url.endswith("/studio") or "/studio#" in page.url
         assert await is_silent(box)
