@@ -20,7 +20,7 @@ from appliance.rooms.livekit_faults import keep_tokens_out_of_logs
 from appliance.rooms.livekit_members import MOST_MEMBERS, Roomful
 from appliance.rooms.livekit_own import Own
 from appliance.rooms.livekit_servers import Servers
-from appliance.rooms.livekit_stay import Parts, Stay
+from appliance.rooms.livekit_stay import Parts, Stay, closed
 from appliance.rooms.livekit_tokens import Tokens
 from appliance.rooms.livekit_uplink import BlockUplink
 from appliance.rooms.signalling import Lost
@@ -217,4 +217,5 @@ class LiveKitEngine:
         return self._roomful.empty()
 
     async def ended(self) -> None:
-        """A stay has closed all that it opened before it ends."""
+        """Wait until the library has closed what it opened."""
+        await closed()

@@ -4,6 +4,7 @@ The texts of the library hold the whole token (docs/adr/0220), so none of them i
 """
 
 import logging
+import os
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -104,6 +105,7 @@ def keep_tokens_out_of_logs() -> None:
 
     What it says of connections that fail and of its own is no news: the engine tells in its words what matters.
     """
+    os.environ.setdefault("RUST_LOG", "off")  # what it writes past the logger, when a process ends
     logger = logging.getLogger("livekit")
     if not any(isinstance(known, _WithoutTokens) for known in logger.filters):
         logger.addFilter(_WithoutTokens())

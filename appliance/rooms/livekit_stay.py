@@ -7,7 +7,7 @@ begins, when the library has given up, or when a server takes connections again 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,6 +38,7 @@ _QUEUE_MS: Final = 60
 _CONNECT_SECONDS: Final = 2.5
 """For one of the four attempts that the library makes of its own."""
 _CLOSE_SECONDS: Final = 0.7
+_LAST_SECONDS: Final = 2.0
 _SETTLES: Final = 0.4
 """Seconds after joining before which a goodbye may be lost: others would see us for 20 s more."""
 _LOOK_EVERY: Final = 0.1
@@ -182,10 +183,8 @@ class Stay:
         self._parts.own.end()
         self._parts.uplink.detach()
         settles = self._joined_at + _SETTLES - self._loop.time()
-        closing = asyncio.gather(_close(self._room, settles), self._hearing.end())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                await asyncio.shield(closing)
+        closing = {_in_background(_close(self._room, settles)), _in_background(self._hearing.end())}
+        await asyncio.wait(closing, timeout=_CLOSE_SECONDS)
         if self._source is not None:
             await self._source.aclose()
 
@@ -409,7 +408,18 @@ async def _close(room: rtc.Room, settles: float = 0.0) -> None:
 _BACKGROUND: set[asyncio.Task[None]] = set()
 
 
-def _in_background(work: Any) -> None:
-    task = asyncio.ensure_future(work)
+def _in_background(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    task = asyncio.create_task(work)
     _BACKGROUND.add(task)
     task.add_done_callback(_BACKGROUND.discard)
+    return task
+
+
+async def closed() -> None:
+    """Wait until all that was given up is closed, for a while: a server that is away may keep the library waiting."""
+    left = set(_BACKGROUND)
+    if left:
+        _, late = await asyncio.wait(left, timeout=_LAST_SECONDS)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
