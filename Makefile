@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo core dev judges acoustics speech system outside servers alsa test test-kernel test-page pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements panel-pictures firmware hardware lock train-residual docs \
-	docs-check bench-audio bench-bridge bench-demo bench-call bench-fleet bench-idle bench-mouth-to-ear bench-page bench-panel bench-playout bench-recovery bench-room bench-start deb image image-verify image-lock image-packages sbom test-deb test-network test-image test-update test-systemd test-engines tools-livekit clean
+	docs-check bench-audio bench-bridge bench-demo bench-call bench-fleet bench-idle bench-mouth-to-ear bench-page bench-panel bench-playout bench-recovery bench-room bench-scale bench-start deb image image-verify image-lock image-packages sbom test-deb test-network test-image test-update test-systemd test-engines tools-livekit clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -219,6 +219,10 @@ bench-panel: dev ## from a press to the gate and to the lamp, and what lamps and
 
 bench-recovery: dev system ## how soon sound is back after a cut, on another address, from another host (needs root)
 	@$(BIN)/python -m tools.bench.recovery $(ARGS)
+
+bench-scale: dev system ## listeners a core of every server, and what rooms of thousands cost a device and a page (4 min; Streaming needs root)
+	@$(PYTHON) -m tools.system janus || true
+	@$(BIN)/python -m tools.bench.scale $(ARGS)
 
 bench-start: dev ## how soon sound, link and provision are ready (a minute; ARGS="--before FOLDER" compares with another checkout)
 	@$(BIN)/python -m tools.bench.start $(ARGS)

@@ -198,19 +198,19 @@ async def _while_much_happens(page: "Page", _address: str) -> None:
         await stage.stop()
 
 
-async def busy(browser: "Browser") -> tuple[float, float]:
+async def busy(browser: "Browser", members: int = MEMBERS, seconds: float = SECONDS) -> tuple[float, float]:
     """Share of the time that the page's main thread is in tasks, with many members and levels: by the clock, and of a core."""
-    stage = Stage(MEMBERS)
+    stage = Stage(members)
     await stage.start()
     try:
         page = await (await browser.new_context(viewport={"width": 1280, "height": 800})).new_page()
         await page.goto(stage.address)
-        await page.wait_for_function("n => document.querySelectorAll('#members .tile').length === n", arg=MEMBERS)
+        await page.wait_for_function("n => document.querySelectorAll('#members .tile').length === n", arg=members)
         await stage.at_rate(RATE, 3)  # everything has been drawn once
         await browser.start_tracing(
             page=page, categories=["toplevel", "disabled-by-default-devtools.timeline", "__metadata"]
         )
-        await stage.at_rate(RATE, SECONDS)
+        await stage.at_rate(RATE, seconds)
         events = json.loads(await browser.stop_tracing())["traceEvents"]
         await page.context.close()
     finally:

@@ -23,7 +23,7 @@ from tools import livekit
 from tools.bench.processes import cpu_seconds
 
 FRAME = 0.02
-_AUDIOBRIDGE = 100
+AUDIOBRIDGE = 100
 """Payload type of Opus that Janus' plain participants use here."""
 
 
@@ -48,7 +48,7 @@ class Cost:
 
 
 @contextlib.asynccontextmanager
-async def _server(*command: str, **environment: str) -> AsyncIterator[int]:
+async def server(*command: str, **environment: str) -> AsyncIterator[int]:
     """A server in a process group of its own; gives its pid."""
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -65,7 +65,11 @@ async def _server(*command: str, **environment: str) -> AsyncIterator[int]:
         await process.wait()
 
 
-async def _until_open(port: int) -> None:
+async def until_open(port: int) -> None:
+    """Wait until somebody listens on this port of 127.0.0.1.
+
+    :raises TimeoutError: nobody does after 20 s.
+    """
     for _ in range(200):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -93,8 +97,8 @@ async def livekit_cost(listeners: int, seconds: float, packets: Sequence[bytes])
         config, speech = Path(folder) / "livekit.yaml", Path(folder) / "speech.opus"
         config.write_text(_CONFIG.format(port=port, udp=port + 2, tcp=port + 1, key=key, secret=secret))
         speech.write_bytes(b"".join(struct.pack("!H", len(packet)) + packet for packet in packets))
-        async with _server(str(livekit.SERVER), "--config", str(config)) as pid:
-            await _until_open(port)
+        async with server(str(livekit.SERVER), "--config", str(config)) as pid:
+            await until_open(port)
             load = await asyncio.create_subprocess_exec(
                 *(str(livekit.LOAD), f"ws://127.0.0.1:{port}", "1", str(listeners), str(speech)),
                 env={**os.environ, "LIVEKIT_KEY": key, "LIVEKIT_SECRET": secret},
@@ -144,7 +148,9 @@ _JANUS = {
  interface = "127.0.0.1"
  debug_level = 2
  api_secret = "{secret}"
+ {general}
 }}
+{more}
 plugins: {{ disable = "{others}" }}
 transports: {{ disable = "libjanus_rabbitmq.so,libjanus_mqtt.so,libjanus_nanomsg.so,libjanus_pfunix.so,libjanus_websockets.so" }}
 """,
@@ -155,12 +161,12 @@ admin: {{ admin_http = false }}
 """,
     "janus.plugin.audiobridge.jcfg": """general: {{ local_ip = "127.0.0.1", rtp_port_range = "50000-59999" }}
 room-1: {{ description = "bench", sampling_rate = 48000, audiolevel_ext = true, audiolevel_event = false,
- allow_rtp_participants = true, record = false }}
+ allow_rtp_participants = true, record = false{room} }}
 """,
 }
 
 
-class _Janus:
+class Janus:
     """A session of Janus' HTTP interface, as far as the AudioBridge needs it."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str, secret: str) -> None:
@@ -182,11 +188,17 @@ class _Janus:
         return found
 
 
-def _write_janus(folder: Path, port: int, secret: str) -> None:
+def write_janus(folder: Path, port: int, secret: str, plugins: Sequence[str] = ("audiobridge",), **more: str) -> None:
+    """Write what Janus is told.
+
+    :param more: what stands further in its ``general``, after it (``more``), and in the ``room``.
+    """
     libraries = _PLUGINS.format(os.uname().machine)
-    others = ",".join(p.name for p in Path(libraries, "plugins").glob("*.so") if "audiobridge" not in p.name)
+    there = [path.name for path in Path(libraries, "plugins").glob("*.so")]
+    others = ",".join(name for name in there if not any(kept in name for kept in plugins))
+    words = {"general": "", "more": "", "room": "", **more}
     for name, text in _JANUS.items():
-        made = text.format(folder=folder, libraries=libraries, secret=secret, port=port, others=others)
+        made = text.format(folder=folder, libraries=libraries, secret=secret, port=port, others=others, **words)
         (folder / name).write_text(made)
 
 
@@ -194,18 +206,18 @@ async def audiobridge_cost(listeners: int, seconds: float, packets: Sequence[byt
     """One talker to ``listeners`` plain RTP participants of an AudioBridge: no SRTP to pay for, unlike ours."""
     port, secret = free_port("127.0.0.1", 22_000), secrets.token_hex(16)
     with tempfile.TemporaryDirectory() as folder:
-        _write_janus(Path(folder), port, secret)
-        async with _server("janus", "-F", folder, "-C", f"{folder}/janus.jcfg") as pid, aiohttp.ClientSession() as http:
-            await _until_open(port)
-            janus = _Janus(http, f"http://127.0.0.1:{port}/janus", secret)
+        write_janus(Path(folder), port, secret)
+        async with server("janus", "-F", folder, "-C", f"{folder}/janus.jcfg") as pid, aiohttp.ClientSession() as http:
+            await until_open(port)
+            janus = Janus(http, f"http://127.0.0.1:{port}/janus", secret)
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
                 own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
                 own.bind(("127.0.0.1", 0))
-                ways = await _participants(janus, listeners, own.getsockname()[1])
+                ways = await participants(janus, listeners, own.getsockname()[1])
                 return await asyncio.to_thread(_bridged, own, ways, pid, seconds, packets)
 
 
-async def _participants(janus: _Janus, count: int, port: int) -> list[tuple[str, int]]:
+async def participants(janus: Janus, count: int, port: int) -> list[tuple[str, int]]:
     """Join plain RTP participants that are sent to ``port``; gives where each sends to."""
     session = f"/{(await janus.ask('', janus='create'))['data']['id']}"
     ways = []
@@ -219,7 +231,7 @@ async def _participants(janus: _Janus, count: int, port: int) -> list[tuple[str,
                 "room": 1,
                 "display": f"p{number}",
                 "muted": number > 0,
-                "rtp": {"ip": "127.0.0.1", "port": port, "payload_type": _AUDIOBRIDGE, "audiolevel_ext": 1},
+                "rtp": {"ip": "127.0.0.1", "port": port, "payload_type": AUDIOBRIDGE, "audiolevel_ext": 1},
             },
         )
         data: dict[str, Any] = {}
@@ -237,14 +249,14 @@ def _bridged(
     """Talk as the first participant, count what all get."""
     own.setblocking(False)
     for way in ways:  # a participant is sent to once it has sent something
-        own.sendto(struct.pack("!BBHII", 0x80, _AUDIOBRIDGE, 0, 0, 9) + packets[0], way)
+        own.sendto(struct.pack("!BBHII", 0x80, AUDIOBRIDGE, 0, 0, 9) + packets[0], way)
     begin, number, received = time.monotonic(), 0, 0
     cpu, measured = 0.0, 0.0
     while (now := time.monotonic()) < begin + seconds + 2:
         if not measured and now >= begin + 2:  # by then the bridge has begun to mix for all
             measured, cpu, received = now, cpu_seconds(pid), 0
         if now >= begin + number * FRAME:
-            head = struct.pack("!BBHII", 0x80, _AUDIOBRIDGE, number & 0xFFFF, number * 960 & 0xFFFFFFFF, 7)
+            head = struct.pack("!BBHII", 0x80, AUDIOBRIDGE, number & 0xFFFF, number * 960 & 0xFFFFFFFF, 7)
             own.sendto(head + packets[number % len(packets)], ways[0])
             number += 1
         received += _drained(own)
