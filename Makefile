@@ -7,7 +7,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo core dev judges acoustics speech system outside servers alsa test test-kernel test-page pytest slow fuzz fuzz-ci lint typecheck imports format mutants measurements panel-pictures firmware hardware lock train-residual docs \
-	docs-check bench-audio bench-bridge bench-demo bench-call bench-fleet bench-idle bench-mouth-to-ear bench-page bench-panel bench-playout bench-recovery bench-room bench-scale bench-start deb image image-verify image-lock image-packages sbom test-deb test-network test-image test-update test-systemd test-engines tools-livekit clean
+	docs-check bench-audio bench-bridge bench-demo bench-call bench-engines bench-fleet bench-idle bench-mouth-to-ear bench-page bench-panel bench-playout bench-recovery bench-room bench-scale bench-start deb image image-verify image-lock image-packages sbom test-deb test-network test-image test-update test-systemd test-engines tools-livekit clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -197,6 +197,9 @@ bench-demo: dev system ## a fresh clone to the page, as a new user would
 
 bench-call: dev ## what a call costs the device
 	@$(BIN)/python -m tools.bench.call $(ARGS)
+
+bench-engines: dev system ## what each engine costs, and how soon it joins, mutes and is back (15 min, needs root; ARGS="--quick --only janus")
+	@$(BIN)/python -m tools.bench.engines $(ARGS)
 
 bench-fleet: dev ## how soon forty rooms follow a change, and are back after a bad one (8 min, 2 GB)
 	@$(BIN)/python -m tools.bench.fleet $(ARGS)

@@ -16,6 +16,7 @@ from appliance.host.server import Host
 
 
 def configuration(given: dict[str, Any]) -> HostConfig:
+    address, tls = given.get("listen", "127.0.0.1"), given.get("tls")
     return HostConfig(
         certificate_path=Path(given["certificate"]),
         rooms=tuple(RoomConfig(room, f"Room {room}", {"k1": bytes.fromhex(given["key"])}) for room in given["rooms"]),
@@ -25,6 +26,9 @@ def configuration(given: dict[str, Any]) -> HostConfig:
         ),
         http_port=given["http_port"],
         udp_port=given["udp_port"],
+        listen_host=address,
+        udp_host=address,
+        tls=(tls[0], tls[1]) if tls else None,
     )
 
 

@@ -10,7 +10,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +44,15 @@ API_HASH = "SECRET-hash"
 
 
 class TelegramServer:
-    """Both stand-ins in a process of their own."""
+    """Both stand-ins in a process of their own.
+
+    :param talkers: how many of its own people talk in the first groups, for ever.
+    """
 
     name = "telegram"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, talkers: Sequence[int] = ()) -> None:
+        self._talkers = talkers
         self._log = folder / "telegram.log"
         self._process: subprocess.Popen[str] | None = None
         self._inside = contextlib.ExitStack()
@@ -68,6 +72,7 @@ class TelegramServer:
             "outside": ["stranger"],
             "faults": FAULTS,
             "groups": [f"room{number}" for number in range(GROUPS)],
+            "talkers": self._talkers,
         }
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
