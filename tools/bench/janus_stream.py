@@ -40,6 +40,8 @@ _MOUNTPOINT = """bench: {{ type = "rtp", id = 1, description = "bench",
 """
 _GENERAL = "event_loops = 2, session_timeout = 0"
 _ROOM = ', rtp_forward_host = "127.0.0.1", rtp_forward_port = {port}, rtp_forward_ptype = 111'
+_TOGETHER = 20
+"""Janus takes no hello before it is ready: many wait their second at once."""
 _WARMS = 2.0
 """Seconds until the bridge mixes and all hear it."""
 
@@ -127,9 +129,14 @@ async def streaming_cost(address: str, count: int, seconds: float, packets: Sequ
                 own.bind(("127.0.0.1", 0))
                 (way,) = await participants(janus, 1, own.getsockname()[1])
                 session = f"/{(await janus.ask('', janus='create'))['data']['id']}"
-                listeners = [await _watch(janus, session, address, f"l{number}") for number in range(count)]
-                for listener in listeners:
-                    stack.enter_context(listener.socket)
+                listeners: list[Listener] = []
+                while len(listeners) < count:
+                    more = range(len(listeners), min(count, len(listeners) + _TOGETHER))
+                    some = [await _watch(janus, session, address, f"l{number}") for number in more]
+                    for listener in some:
+                        stack.enter_context(listener.socket)
+                    await asyncio.gather(*(listener.shake() for listener in some))
+                    listeners += some
                 return await asyncio.to_thread(_listened, own, way, listeners, pid, seconds, packets)
 
 
@@ -145,7 +152,6 @@ async def _watch(janus: Janus, session: str, address: str, who: str) -> Listener
     listener = Listener(who, address)
     jsep = {"type": "answer", "sdp": listener.answer(event["jsep"]["sdp"])}
     await janus.ask(handle, janus="message", body={"request": "start"}, jsep=jsep)
-    await listener.shake()
     return listener
 
 
