@@ -52,7 +52,7 @@ async def _held(visit: Visit) -> None:
     await visit.own_is("held")
 
 
-@scene("room-admin-muted", drawn=True, moves=OWN_KEY_GROWS)
+@scene("room-admin-muted", resizes=False, drawn=True, moves=OWN_KEY_GROWS)
 async def _admin_muted(visit: Visit) -> None:
     await visit.open()
     await visit.join()
@@ -110,14 +110,14 @@ async def _reconnecting(visit: Visit) -> None:
 _BARRED = 'navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", "%s"));'
 
 
-@scene("room-no-microphone", script=_BARRED % "NotFoundError")
+@scene("room-no-microphone", script=_BARRED % "NotFoundError", moves=OWN_KEY_GROWS)
 async def _none(visit: Visit) -> None:
     await visit.open()
     await visit.own.click()
     await visit.own_is("none")
 
 
-@scene("room-blocked", script=_BARRED % "NotAllowedError")
+@scene("room-blocked", script=_BARRED % "NotAllowedError", moves=OWN_KEY_GROWS)
 async def _blocked(visit: Visit) -> None:
     await visit.open()
     await visit.own.click()
@@ -147,7 +147,7 @@ async def _hand(visit: Visit) -> None:
     await visit.host.heard({"type": "hand", "up": True})
 
 
-@scene("room-knocked")
+@scene("room-knocked", resizes=False)  # its toast stays for six seconds
 async def _knocked(visit: Visit) -> None:
     await visit.open()
     await visit.join()
@@ -308,7 +308,7 @@ async def _no_https(visit: Visit) -> None:
     await visit.page.locator(".notice:visible").wait_for()
 
 
-@scene("bad-part-missing")
+@scene("bad-part-missing", resizes=False)
 async def _part_missing(visit: Visit) -> None:
     await visit.page.route("**/page/settings.js", lambda route: route.abort())
     await visit.open()
