@@ -1,28 +1,49 @@
 """Listening to a LiveKit room: subscribing to who is chosen, and bringing what the library decodes to the loudspeaker.
 
+The server tells who speaks only of those to whom one is subscribed. So those who are not chosen, and have their microphone on,
+are subscribed to and paused: nothing of them is sent, and it is known when they speak (docs/adr/0223).
+
 A stream of the library outlives its track and then carries the next member who gets the same place, at full level: each is
 closed as soon as its track is gone, and what still comes from it is not heard.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from livekit import rtc
+from livekit.rtc._ffi_client import FfiClient
+from livekit.rtc._proto.ffi_pb2 import FfiRequest
 
 from appliance.core.units import BLOCK, RATE, SLOTS
 from appliance.rooms.decoded import DecodedDownlink
 from appliance.rooms.livekit_choice import Choice
 from appliance.rooms.livekit_members import microphone
 
+_MOST_ASKED = 16
+"""Members that are subscribed to, paused or not."""
 _MOST_QUEUED = 20
 """Blocks that a stream may hold when the loop is late."""
 _NEWS = 3.0
 """Seconds for which somebody of whom the server said that it speaks is taken to."""
 _CLOSE_SECONDS = 2.0
-_ASK_AGAIN = 3.0
+_ASK_AGAIN = 8.0
 """Seconds after which a track that was asked for and did not come is asked for once more."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A microphone that was asked for."""
+
+    source: rtc.RemoteTrackPublication
+    sid: str
+    since: float
+    track: rtc.RemoteAudioTrack | None = None
+    """Once it has come."""
+    on: bool | None = None
+    """Whether it is heard; None: the server was not yet told."""
 
 
 class Hearing:
@@ -38,8 +59,7 @@ class Hearing:
         self._choice = Choice(SLOTS)
         self._spoke: dict[str, float] = {}
         """When the server said last that somebody speaks, or that it does so louder or less loud."""
-        self._asked: dict[str, tuple[str, float]] = {}
-        """The track of each member that was asked for, and when."""
+        self._asked: dict[str, _Asked] = {}
         self._streams: dict[str, tuple[rtc.AudioStream, asyncio.Task[None]]] = {}
         """By track."""
         self._closing: set[asyncio.Task[None]] = set()
@@ -51,55 +71,82 @@ class Hearing:
         self.look()
 
     def look(self) -> None:
-        """Something has changed, or time has passed: ask for whom we want, and give up whom we do not."""
+        """Something has changed, or time has passed: hear those whom we want, and know of the others when they speak."""
+        now = self._clock()
         there = {
             participant.identity: source
             for participant in self._room.remote_participants.values()
-            if (source := microphone(participant)) is not None
+            if isinstance(source := microphone(participant), rtc.RemoteTrackPublication)
         }
-        now = self._clock()
+        chosen = self._choose(there, now)
+        wanted = dict.fromkeys([*chosen, *(who for who, source in there.items() if not source.muted)][:_MOST_ASKED])
+        for who, asked in list(self._asked.items()):
+            lost = asked.track is None and now - asked.since > _ASK_AGAIN
+            if who not in wanted or there[who].sid != asked.sid or lost:
+                self._give_up(who, there=who in there and there[who].sid == asked.sid)
+        for who in wanted:
+            if who not in self._asked:
+                self._asked[who] = _Asked(there[who], there[who].sid, now)
+                there[who].set_subscribed(True)
+        for who in sorted(wanted, key=chosen.__contains__):  # places are given up before they are taken
+            self._hear(who, on=who in chosen)
+
+    def _choose(self, there: Mapping[str, rtc.RemoteTrackPublication], now: float) -> frozenset[str]:
         # Of those who are heard their sound says better whether they speak.
         heard = self._downlink.heard
         news = [who for who, at in self._spoke.items() if now - at < _NEWS and who not in heard]
         loud = [*self._downlink.speaking, *reversed(news)]
-        chosen = self._choice.choose({who: not source.muted for who, source in there.items()}, loud, now)
-        for who, (track, since) in list(self._asked.items()):
-            never_came = track not in self._streams and now - since > _ASK_AGAIN
-            if who not in chosen or there[who].sid != track or never_came:
-                del self._asked[who]
-                if who in there and there[who].sid == track:
-                    self._ask(there[who], False)
-                self._downlink.forget(who)
-        for who in chosen:
-            if who not in self._asked:
-                self._asked[who] = there[who].sid, now
-                self._ask(there[who], True)
+        return self._choice.choose({who: not source.muted for who, source in there.items()}, loud, now)
+
+    def _hear(self, who: str, *, on: bool) -> None:
+        """Let a microphone be heard, or pause it."""
+        asked = self._asked[who]
+        if asked.on is not on:
+            asked.on = on
+            _enable(asked.source, on)
+        if not on:
+            self.ended(asked.sid)
+            self._downlink.forget(who)
+        elif asked.track is not None and asked.sid not in self._streams:
+            self._open(who, asked.track)
+
+    def _give_up(self, who: str, *, there: bool) -> None:
+        asked = self._asked.pop(who)
+        if there:
+            asked.source.set_subscribed(False)
+        self.ended(asked.sid)
+        self._downlink.forget(who)
 
     def forget_asked(self) -> None:
         """The library has begun anew with the server: nothing that was asked for holds."""
-        for who in self._asked:
-            self._downlink.forget(who)
-        self._asked.clear()
+        for who in list(self._asked):
+            self._give_up(who, there=False)
         self.look()
-
-    @staticmethod
-    def _ask(source: object, on: bool) -> None:
-        if isinstance(source, rtc.RemoteTrackPublication):
-            source.set_subscribed(on)
 
     def begun(self, track: rtc.Track, who: str) -> None:
         """A track that was asked for comes."""
-        if not isinstance(track, rtc.RemoteAudioTrack) or who not in self._asked:
-            return
-        self.ended(track.sid)
+        asked = self._asked.get(who)
+        if asked is not None and isinstance(track, rtc.RemoteAudioTrack) and track.sid == asked.sid:
+            self.ended(track.sid)
+            asked.track = track
+            self._hear(who, on=bool(asked.on))
+
+    def _open(self, who: str, track: rtc.RemoteAudioTrack) -> None:
         self._downlink.hear(who)
         stream = rtc.AudioStream(
             track, capacity=_MOST_QUEUED, sample_rate=RATE, num_channels=1, frame_size_ms=1000 * BLOCK // RATE
         )
         self._streams[track.sid] = stream, asyncio.create_task(self._listen(who, stream), name=f"hears {track.sid}")
 
+    def gone(self, track: str) -> None:
+        """A track is gone, whoever ended it."""
+        for asked in self._asked.values():
+            if asked.sid == track:
+                asked.track = None
+        self.ended(track)
+
     def ended(self, track: str) -> None:
-        """A track is gone: its stream must not hear who comes next."""
+        """A track is not heard any more: its stream must not hear who comes next."""
         stream, task = self._streams.pop(track, (None, None))
         if stream is not None and task is not None:
             task.cancel()
@@ -109,7 +156,8 @@ class Hearing:
 
     def left(self, who: str) -> None:
         """A member has left."""
-        self._asked.pop(who, None)
+        if who in self._asked:
+            self._give_up(who, there=False)
         self._downlink.left(who)
         self.look()
 
@@ -135,3 +183,11 @@ async def _close(stream: rtc.AudioStream, task: asyncio.Task[None]) -> None:
         async with asyncio.timeout(_CLOSE_SECONDS):
             await asyncio.wait([task])
             await stream.aclose()
+
+
+def _enable(source: rtc.RemoteTrackPublication, on: bool) -> None:
+    """Let the server send a microphone that is subscribed to, or pause it. The library has this, and no method for it."""
+    request = FfiRequest()
+    request.enable_remote_track_publication.track_publication_handle = source._ffi_handle.handle  # noqa: SLF001
+    request.enable_remote_track_publication.enabled = on
+    FfiClient.instance.request(request)

@@ -287,7 +287,7 @@ class Stay:
             "track_muted": lambda who, track: self._switched(who, track, muted=True),
             "track_unmuted": lambda who, track: self._switched(who, track, muted=False),
             "track_subscribed": lambda track, _publication, who: self._hearing.begun(track, who.identity),
-            "track_unsubscribed": lambda track, _publication, _who: self._hearing.ended(track.sid),
+            "track_unsubscribed": lambda track, _publication, _who: self._hearing.gone(track.sid),
             "active_speakers_changed": self._speaking,
             "room_updated": self._updated,
             "reconnecting": lambda: self._gone("The connection with the LiveKit server was lost."),
