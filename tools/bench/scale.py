@@ -18,6 +18,7 @@ from tools import livekit, system
 from tools.bench import scale_device
 from tools.bench.janus_stream import streaming_cost
 from tools.bench.page import busy, chromium
+from tools.bench.priority import prefer
 from tools.bench.room import BRIDGED, LISTENERS, Measured, measure
 from tools.bench.room_load import speech_packets
 from tools.bench.room_peers import Cost, audiobridge_cost, livekit_cost
@@ -52,8 +53,9 @@ def listeners_figures(hosted: Measured, theirs: Mapping[str, tuple[Cost, str]]) 
     for name, (cost, words) in theirs.items():
         note = f"{cost.listeners} listeners of one talker: {words}"
         if cost.complete < _COMPLETE:
-            note += f"; only {100 * cost.complete:.0f} % of their packets arrived"
-        figures.append(_listeners(name, round(cost.per_core), note, own))
+            note += f"; only {100 * cost.complete:.0f} % of their packets arrived, and only those are counted"
+        arrived = min(1.0, cost.complete)
+        figures.append(_listeners(name, round(arrived * cost.per_core), note, own))
     return figures
 
 
@@ -129,13 +131,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bench-scale", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few seconds of each, printed and not written")
     quick = parser.parse_args(arguments).quick
-    load = os.getloadavg()[0]
+    load, nice = os.getloadavg()[0], os.getpriority(os.PRIO_PROCESS, 0)
     with tempfile.TemporaryDirectory(prefix="k") as folder:
         seconds = 6.0 if quick else DEVICE_SECONDS
         devices = asyncio.run(scale_device.costs(Path(folder), SIZES, seconds))
+    listening = asyncio.run(servers(4.0 if quick else SECONDS))
+    preferred = prefer()  # by the clock, what others do meanwhile would count as the page's
     shown = asyncio.run(page(6.0 if quick else DEVICE_SECONDS))
-    found = [*asyncio.run(servers(4.0 if quick else SECONDS)), *device_figures(devices), shown]
-    found.append(Figure("scale.load", round(load, 1), "", note="of the machine before the run: what others did on it"))
+    note = f"of the machine before the run: what others did on it; nice {nice}, the page: {preferred}"
+    found = [*listening, *device_figures(devices), shown, Figure("scale.load", round(load, 1), "", note=note)]
     if quick:
         print(table(found))
     else:

@@ -61,6 +61,7 @@ def test_every_server_stands_beside_our_host() -> None:
     assert (own.value, own.peer_value) == (2000, None)
     assert (livekit.name, livekit.value, livekit.peer_value) == ("scale.listeners_per_core_livekit", 800, 2000)
     assert "only 90 % of their packets" in janus.note and "only" not in livekit.note
+    assert janus.value == 720, "what did not arrive costs nothing"
 
 
 @pytest.mark.parametrize("size", [10, REAL, REAL + 1, 5000])
