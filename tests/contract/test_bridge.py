@@ -20,6 +20,7 @@ from tests.contract.harness import serving, together
 from tests.contract.hosted_harness import HostedRoom, HostedServer
 from tests.contract.rig import Rig, level_of, loudness, member_of, power, silence, speaks, tone
 
+pytestmark = pytest.mark.timeout(180)
 SETTLES = 0.4
 LAMPS = {"mic": "off", "room": "steady", "speak": "off", "fault": "off"}
 

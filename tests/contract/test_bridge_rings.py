@@ -18,6 +18,7 @@ from tests.contract.hosted_harness import HostedRoom, HostedServer
 from tests.contract.rig import Rig, loudness, tone
 from tests.core.test_marks import voice
 
+pytestmark = pytest.mark.timeout(180)
 OLDER, OLD, YOUNG = 1_800_000_000.0, 1_800_000_100.0, 1_800_000_200.0
 
 
@@ -133,7 +134,6 @@ def wordless(a: HostedRoom, b: HostedRoom, name: str, born: float = OLD) -> Runn
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 async def test_where_nothing_is_passed_on_a_second_bridge_hears_its_mark_and_says_no_word(host: HostedServer) -> None:
     """While people talk in both rooms."""
     a, b = host.room(), host.room()
@@ -155,7 +155,6 @@ async def test_where_nothing_is_passed_on_a_second_bridge_hears_its_mark_and_say
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 async def test_of_two_that_look_at_once_one_opens_and_one_ends(host: HostedServer) -> None:
     a, b = host.room(), host.room()
     ada, ben = a.person("ada"), b.person("ben")
@@ -172,7 +171,6 @@ async def test_of_two_that_look_at_once_one_opens_and_one_ends(host: HostedServe
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 async def test_an_echo_in_a_room_is_no_ring(host: HostedServer) -> None:
     """Somebody in B has a loudspeaker in front of an open microphone."""
     a, b = host.room(), host.room()

@@ -23,8 +23,12 @@ from appliance.core.bridges import (
     told_by,
     ways,
 )
+from appliance.core.controls import Door
+from appliance.core.presence_client import MOST_CLIENT_BYTES, Report, client_text, parse_client, read_site
 from appliance.core.roster import Member, new_member
 from appliance.core.wire import ProtocolError
+from appliance.rooms.contract import SiteReport
+from appliance.rooms.presence import site_message
 
 TOLD = Told("a", "Berlin", ("Ada", "Ben"), 3, ("Ada",), heard=False, why="admin", hops=(Hop("0" * 8, 7, "1" * 8),))
 
@@ -204,3 +208,25 @@ def test_names_are_few_short_and_harmless() -> None:
     assert short("x" * 40) == "x" * 31 + "…"
     assert short("\u202e \n") == "?"
     assert short(" Ada\n") == "Ada"
+
+
+def test_a_report_carries_it_and_one_that_is_wrong_is_refused() -> None:
+    site: dict[str, Any] = {"gate": "open", "reasons": [], "door": "open", "loudspeaker": -60}
+    site["lamps"] = {"mic": "off", "room": "steady", "speak": "off", "fault": "off"}
+    assert read_site({**site, "bridge": TOLD.as_fields()})["bridge"] == TOLD.as_fields()
+    assert "bridge" not in read_site({**site, "bridge": None})
+    with pytest.raises(ProtocolError):
+        read_site({**site, "bridge": {"side": "a"}})
+
+
+def test_the_longest_that_can_be_told_fits_a_message() -> None:
+    name = "é" * MOST_NAMES * 4
+    hops = tuple(Hop(f"{n:08x}", 4_000_000_000, "f" * 8, max(0, n - 1)) for n in range(MOST_HOPS))
+    told = Told(
+        "a", name[:64], (name[:32],) * MOST_NAMES, 99_999, (name[:32],) * 3, heard=False, why="recording", hops=hops
+    )
+    lamps = {"mic": "steady", "room": "steady", "speak": "off", "fault": "slow"}
+    report = SiteReport(False, ("admin", "away"), Door.OPEN, lamps, -60, extra={"limited": name[:64]}, bridge=told)
+    text = client_text(site_message(report))
+    assert len(text.encode()) < MOST_CLIENT_BYTES
+    assert isinstance(parse_client(text), Report)
