@@ -57,6 +57,7 @@ async def test_asking_to_unmute_tells_and_opens_nothing(room: Room) -> None:
         await room.ask(site)
         await site.until(lambda: site.told(AskedToUnmute))
         assert site.told(AskedToUnmute) == [AskedToUnmute("Ada")]
+        await friend.until(lambda: member_of(friend, site.identity))
         seen = member_of(friend, site.identity)
         assert seen is not None
         assert seen.muted
