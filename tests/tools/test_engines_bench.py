@@ -14,8 +14,9 @@ from tools.bench import engines
 from tools.bench.engine_lines import Failed, Process
 from tools.bench.engine_sound import BURST, EVERY, Sound, back_after, blocks, bursts, last_sound, lateness, voice
 from tools.bench.engine_watch import Watch, audible
-from tools.bench.engines import Found, figures, share_of_sound
+from tools.bench.engines import Found, figures, merged, share_of_sound
 from tools.bench.processes import family, ran_seconds
+from tools.measurements import read, write
 
 LOUDLY, QUIETLY = -20.0, -90.0
 
@@ -145,6 +146,28 @@ def test_goals_stand_where_issue_10_has_them() -> None:
     hosted = {row.name: row for row in figures("hosted", found)}
     assert hosted["engine.hosted.back_after_cut15_s"].met() is False, "two seconds are its reach"
     assert figures("telegram", {"back_after_cut15_s": Found(9.0)})[0].goal == "", "Telegram has none"
+
+
+def test_one_engine_measured_anew_leaves_the_others_and_says_when_they_were(tmp_path: Path) -> None:
+    before = [
+        *figures("hosted", {"join_s": Found(1.0, "a"), "pss_mib": Found(2.0)}),
+        *figures("janus", {"join_s": Found(3.0)}),
+    ]
+    path = write("engines", before, tmp_path)
+    commit = read(path)[0]["commit"]
+    for _ in range(2):  # once more changes nothing of it
+        rows = merged(path, figures("janus", {"join_s": Found(4.0)}))
+        assert [(row.name, row.value) for row in rows] == [
+            ("engine.hosted.join_s", 1.0),
+            ("engine.hosted.pss_mib", 2.0),
+            ("engine.janus.join_s", 4.0),
+        ]
+        assert rows[0].note.count("measured before") == 1
+        assert f"commit {commit}; a" in rows[0].note
+        assert not rows[1].note
+        assert not rows[2].note
+        write("engines", rows, tmp_path)
+    assert len(merged(tmp_path / "none.json", before)) == 3
 
 
 def test_an_engine_that_nobody_knows(capsys: pytest.CaptureFixture[str]) -> None:
