@@ -58,10 +58,11 @@ class Effort:
     joins: int = 5
     said: float = 31.0
     presses: int = 20
+    cuts: int = 3
     cut: float = 15.0
 
 
-QUICK = Effort(2.0, 4.0, 2, 9.0, 4, 4.0)
+QUICK = Effort(2.0, 4.0, 2, 9.0, 4, 1, 4.0)
 
 
 @dataclass(frozen=True)
@@ -227,6 +228,13 @@ class Bench:
         return {"mute_to_silence_ms": Found(max(after), note)}
 
     def _cut(self) -> dict[str, Found]:
+        """The longest of some: whether a library was just about to try again is chance."""
+        returns = [self._one_cut() for _ in range(self._effort.cuts)]
+        longest = max(returns, key=lambda one: one.value)
+        each = ", ".join(f"{one.value:.2f}" for one in returns)
+        return {"back_after_cut15_s": replace(longest, note=f"the longest of {each}; {longest.note}")}
+
+    def _one_cut(self) -> Found:
         with self._talking_to_each_other() as both:
             self._cable.cut()
             time.sleep(self._effort.cut / 2)
@@ -236,7 +244,7 @@ class Bench:
             if heard > _STRAY:
                 raise Failed(f"while nothing could pass, sound was heard {100 * heard:.0f} % of the time")
             self._cable.mend()
-            return {"back_after_cut15_s": self._returned(both, "a router forwards nothing and tells nobody")}
+            return self._returned(both, "a router forwards nothing and tells nobody")
 
     def _restart(self) -> dict[str, Found]:
         with self._talking_to_each_other() as both:
