@@ -35,7 +35,7 @@ _FRAME = 256
 _NOTHING = 1e-5
 PLAIN, FAINT = 30.0, 18.0
 """From which likeness on a mark is certainly there, and from which on one is that was said and is waited for. Chance
-finds 13 to 16 (four pieces, each within a centisecond or two of its place), another mark 20; a mark 250, below a loud voice 170,
+finds 13 to 16 (four pieces, each within a centisecond or two of its place), another mark too; a mark 250, below a loud voice 170,
 and after two codecs on a machine that loses blocks, below noise, 20."""
 
 Samples = NDArray[np.float32]
@@ -110,10 +110,11 @@ def _likeness(heard: Samples, number: int) -> float:
     """How much is like the mark where most is: of all its pieces the sum, each against the RMS of what chance finds."""
     spectrum = np.fft.rfft(heard, _SIZE)
     places = (heard.size - _PIECES * _PIECE) // _BLOCK
+    sounding = np.count_nonzero(heard)  # silence, in which chance finds nothing, must not make the rest look rare
     found = np.zeros(places, np.float32)
     for n, piece in enumerate(_searched(number)):
         alike = np.fft.irfft(spectrum * piece, _SIZE)[: heard.size - _PIECE]
         best = alike[n * _PIECE :][: places * _BLOCK].reshape(-1, _BLOCK).max(axis=1)
         around = np.maximum(best, np.maximum(np.roll(best, 1), np.roll(best, -1)))
-        found += around / np.sqrt((alike**2).mean())
+        found += around / np.sqrt((alike**2).sum() / min(sounding, alike.size))
     return float(found.max())

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from appliance.core.levels import dbov
-from appliance.core.marks import LEVEL, MARKS, SECONDS, Ear, mark
+from appliance.core.marks import FAINT, LEVEL, MARKS, SECONDS, Ear, mark
 from appliance.core.units import BLOCK, RATE
 
 Sound = NDArray[np.float32]
@@ -46,6 +46,12 @@ def test_each_is_found_and_no_other(number: int) -> None:
     ear = ear_with(said(number))
     assert [other for other in range(MARKS) if ear.finds((other,))] == [number]
     assert ear.finds(range(MARKS))
+
+
+@pytest.mark.parametrize("number", range(MARKS))
+def test_another_bridges_mark_after_silence_is_not_taken_for_the_own_one(number: int) -> None:
+    others = [other for other in range(MARKS) if other != number]
+    assert not ear_with(said(number, before=1.9, after=0.2)).finds(others, FAINT)
 
 
 def test_it_is_found_below_a_voice_and_stretched() -> None:
