@@ -14,7 +14,7 @@ const wide = matchMedia("(min-width: 68.75rem)");
 /** @param {House} house @param {Seen} seen */
 export function start(house, seen) {
 	const deeds = does(house, seen.view.device.node);
-	buttons(deeds);
+	buttons(house, deeds);
 	listen(keyboard(house, seen, deeds));
 	wide.addEventListener("change", closeSheet);
 }
@@ -36,11 +36,11 @@ function does(house, device) {
 	};
 }
 
-/** @param {ReturnType<typeof does>} deeds */
-function buttons({ open, join, knock, leave, hand, widget, device }) {
+/** @param {House} house @param {ReturnType<typeof does>} deeds */
+function buttons(house, { open, join, knock, leave, hand, widget, device }) {
 	/** @type {Record<string, () => void>} */
 	const presses = {
-		skip: () => byId(document.body.dataset.dock ? "page" : "own").focus(),
+		skip: () => byId(document.body.dataset.dock ? (house.shown ? "title" : "page") : "own").focus(),
 		settings: () => open("settings.js", "openSettings"),
 		more: () => open("settings.js", "openMore"),
 		sound: () => open("soundsheet.js", "openSound"),

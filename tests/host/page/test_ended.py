@@ -39,6 +39,16 @@ async def test_an_expired_link_says_so_by_the_host_s_clock(visit: Visit) -> None
 
 
 @visiting()
+async def test_where_nothing_can_be_joined_the_skip_key_leads_to_what_is_said(visit: Visit) -> None:
+    visit.host.refuse = 4401
+    await visit.page.goto(visit.host.address)
+    await refused_with(visit, "This link is not valid.", "Try again")
+    await visit.page.locator("#skip").focus()
+    await visit.page.keyboard.press("Enter")
+    assert await visit.page.evaluate("document.activeElement.id") == "title"
+
+
+@visiting()
 async def test_without_a_token_nothing_is_asked(visit: Visit) -> None:
     await visit.page.goto(visit.host.address.split("#", maxsplit=1)[0])
     await refused_with(visit, "This link is not valid.", "Try again")
