@@ -18,7 +18,7 @@ from appliance.core.controls import Door
 from appliance.core.lamps import LinkPhase
 from appliance.core.reconnect import Fault
 from appliance.core.text import one_line
-from appliance.core.units import BLOCK, RATE, Pcm
+from appliance.core.units import RATE, Pcm
 from appliance.rooms import contract
 from appliance.rooms.contract import RoomEvent
 from appliance.rooms.decoded import DecodedDownlink
@@ -253,10 +253,10 @@ class Stay:
 
     # ---- the hand-over (livekit_uplink.py)
 
-    async def take(self, block: Pcm) -> None:
-        """Hand one block to the library."""
+    async def take(self, sound: Pcm) -> None:
+        """Hand blocks to the library."""
         if self._source is not None:
-            await self._source.capture_frame(rtc.AudioFrame(block.tobytes(), RATE, 1, BLOCK))
+            await self._source.capture_frame(rtc.AudioFrame(sound.tobytes(), RATE, 1, sound.size))
 
     def empty(self) -> None:
         """Throw away what the library has not yet encoded."""

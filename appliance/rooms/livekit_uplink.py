@@ -1,7 +1,9 @@
 """The way up to LiveKit's library: gated blocks from the exchange thread, handed over on the loop, each proven.
 
-The library takes blocks in a coroutine, so they wait for the loop: a few at most, and none once the gate has closed. What the
-library does then (it encodes, and has a queue of 60 ms) is behind the last point that is ours; closing empties that queue too.
+The library takes blocks in a coroutine, which returns when a thread of its own has answered: on a busy machine that takes longer
+than a block lasts. So blocks wait, a few at most and none once the gate has closed, and all that wait are handed over together.
+What the library does then (it encodes, and has a queue of 60 ms) is behind the last point that is ours; closing empties that
+queue too.
 While nothing comes the library feeds its encoder silence, so that nothing of before is in what follows.
 """
 
@@ -10,19 +12,23 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
+
 from appliance.core.counters import Counters
 from appliance.core.units import Pcm
 from appliance.rooms.block_proof import BlockProof
 
 _MOST_WAITING = 6
-"""Blocks that wait for the loop; a loop that is later than that has lost them."""
+"""Blocks that wait; who comes later than that has lost them."""
+_MOST_AT_ONCE = 4
+"""Blocks that are handed over together: what fits the library's queue beside what is in it."""
 
 
 class Source(Protocol):
     """Where blocks are handed over."""
 
-    async def take(self, block: Pcm) -> None:
-        """Take one block, shape (480,) int16."""
+    async def take(self, sound: Pcm) -> None:
+        """Take some blocks in a row, int16."""
 
     def empty(self) -> None:
         """Throw away what was not yet encoded."""
@@ -35,23 +41,22 @@ class BlockUplink:
         self._proof = proof
         self._counters = counters
         self._waiting: deque[Pcm] = deque()
-        self._attached: tuple[Source, Callable[[], None]] | None = None
+        self._attached: tuple[Callable[[], None], Callable[[], None]] | None = None
+        """What the exchange thread calls: blocks wait; the gate has closed."""
         self._came = asyncio.Event()
         self._open = False
 
     async def run(self, source: Source) -> None:
         """Hand over to ``source`` until cancelled."""
         loop = asyncio.get_running_loop()
-        self._attached = source, lambda: _soon(loop, self._came.set)
+        self._attached = lambda: _soon(loop, self._came.set), lambda: _soon(loop, source.empty)
         try:
             while True:
                 await self._came.wait()
                 self._came.clear()
-                if self._proof.closed:
-                    source.empty()
-                while (block := self._next()) is not None:
-                    await source.take(block)
-                    self._counters.add("blocks_sent")
+                while blocks := self._ready():
+                    await source.take(np.concatenate(blocks))
+                    self._counters.add("blocks_sent", len(blocks))
         finally:
             self._attached = None
 
@@ -71,7 +76,7 @@ class BlockUplink:
             else:
                 self._put(block.copy())
         if attached is not None and (closes or block is not None):
-            attached[1]()
+            attached[1 if closes else 0]()
 
     def check(self) -> None:
         """Look, while the gate is closed, that nothing of before waits here and that the proof still works."""
@@ -86,6 +91,14 @@ class BlockUplink:
 
     def _close(self) -> None:
         self._waiting.clear()
+
+    def _ready(self) -> list[Pcm]:
+        """What is handed over next."""
+        blocks: list[Pcm] = []
+        with self._proof.lock:
+            while len(blocks) < _MOST_AT_ONCE and (block := self._next()) is not None:
+                blocks.append(block)
+        return blocks
 
     def _next(self) -> Pcm | None:
         """The next block that may be handed over now."""

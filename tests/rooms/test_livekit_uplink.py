@@ -26,7 +26,7 @@ class Library:
         self.ready.set()
 
     async def take(self, pcm: Pcm) -> None:
-        self.took.append(int(pcm[0]) - 1000)
+        self.took += [int(block[0]) - 1000 for block in pcm.reshape(-1, BLOCK)]
         await self.ready.wait()
 
     def empty(self) -> None:
