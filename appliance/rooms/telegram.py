@@ -130,6 +130,7 @@ class TelegramEngine:
     def report_site(self, report: SiteReport) -> None:
         """Muted when the gate is closed is all that Telegram is told."""
         self._wanted.muted = not report.gate_open
+        self._people.silenced &= report.gate_open  # a gate that was closed is opened by a hand, which may undo it
         self._wants()
 
     def _wants(self) -> None:
@@ -187,9 +188,10 @@ class TelegramEngine:
         return self._people.untell()
 
     def empty(self) -> Iterable[RoomEvent]:
-        """Nobody is there, as far as is known."""
+        """Nobody is there, and nobody records us, as far as is known."""
         self.let_go()
-        return self._people.empty()
+        recorded, self._recorded = self._recorded, False
+        return [*([contract.Recording(False)] if recorded else ()), *self._people.empty()]
 
     async def ended(self) -> None:
         """Leave in order if there is still a way, and let everything go."""

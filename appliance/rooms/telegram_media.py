@@ -64,7 +64,8 @@ class Media:
         self._known: dict[str, int] = {}
         self._alive_at = 0.0
         self._heard: float | None = None
-        """When the server was last heard of."""
+        """When the server was last heard of, as the process tells: it knows from the first packet after its first look on."""
+        self._connected_at: float | None = None
         self._state = ""
         """Of the connection, as ntgcalls told last."""
         self.ended = asyncio.Event()
@@ -156,7 +157,7 @@ class Media:
         :param source: under which we send, once it is connected, as TL has it.
         :raises Lost: there is no way to the server, or the process is gone.
         """
-        self._state, self._heard = "", None
+        self._state, self._heard, self._connected_at = "", None, None
         self._ask("connect", params=params)
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -164,18 +165,19 @@ class Media:
             if self._state in _FINAL or loop.time() - began > _CONNECTS:
                 raise Lost(Fault("network"), _NO_MEDIA)
             await self._answer(_ANYTHING, _HANGS)
-        self.source = source
+        self.source, self._connected_at = source, loop.time()
 
     def unconnected(self, source: int, params: str) -> None:
         """There is nothing to wait for: the server sends pieces of a mix."""
-        self._heard = None
+        self._heard = self._connected_at = None
         self._ask("connect", params=params)
         self.source = source
 
     @property
     def silence(self) -> float:
-        """Seconds since the server was last heard of; infinite when it never was."""
-        return float("inf") if self._heard is None else asyncio.get_running_loop().time() - self._heard
+        """Seconds since the server was last heard of, or the connection came up; infinite when neither ever was."""
+        last = max(self._heard or 0.0, self._connected_at or 0.0)
+        return asyncio.get_running_loop().time() - last if last else float("inf")
 
     async def gone(self) -> None:
         """Wait until the process or its call has ended, or hangs. Ends only by raising.
@@ -210,6 +212,7 @@ class Media:
                 answer: Mapping[str, Any] = await waiting
                 return answer
         except TimeoutError:
+            self._over(_GONE)  # it hangs: the next start ends it
             raise Lost(Fault("server"), _GONE) from None
         finally:
             self._waiting.pop(what, None)

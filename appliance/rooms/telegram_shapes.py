@@ -68,12 +68,22 @@ class People:
         self.coalesced = 0
         """Updates that a newer one of the same member took the place of before it was told."""
         self.own = Own()
+        self.listed = False
+        """The whole list was seen in this stay: who is not in it is not there."""
+        self.asked_muted = True
+        """How this device asked last to be seen."""
+        self.silenced = False
+        """Somebody else muted this device, whose gate was not seen closed since: it does not undo that by itself."""
+        self._unmuted: int | None = None
+        """Our source while Telegram shows us unmuted."""
+        self._mute_untold = self._admin_told = False
 
     def begin(self, me: int) -> None:
         """Another stay of the account with this number: what was told last stays until it is known to be otherwise."""
         self._me = me
         self._pending.clear()
         self.version, self.stale, self.own = 0, False, Own()
+        self.listed = False
 
     # ---- what comes in
 
@@ -91,9 +101,11 @@ class People:
         """All who are there: whoever is not among them has left."""
         there = list(participants)[:MOST_MEMBERS]
         numbers = {_number(one) for one in there}
+        if version < self.version:
+            self._unmuted = None  # asked for before our last word was answered: what it says of us nobody did since
         for number in (set(self._members) | set(self._source_of)) - numbers:
             self._gone(number)
-        self.version, self.stale = version, False
+        self.version, self.stale, self.listed = version, False, True
         for one in there:
             self._take(one)
 
@@ -135,6 +147,10 @@ class People:
             if self.own.source == one.source:
                 self.own = Own()
             return
+        if one.muted and self._unmuted == one.source and not self.asked_muted:
+            # An account that is an admin may undo that, and is muted all the same.
+            self.silenced = self._mute_untold = True
+        self._unmuted = None if one.muted else one.source
         admin_muted = bool(one.muted and not one.can_self_unmute)
         self.own = Own(one.source, bool(one.muted), admin_muted, bool(one.raise_hand_rating))
 
@@ -176,7 +192,18 @@ class People:
             self._members[number] = member
             yield MemberChanged(member)
             if number == self._me:
-                yield from _admin_acts(before, member)
+                yield from self._admin_acts(before, member)
+        if self._mute_untold:
+            self._mute_untold = False
+            yield MutedByAdmin("")
+
+    def _admin_acts(self, before: Member | None, now: Member) -> Iterator[RoomEvent]:
+        """What an admin did to this device, perhaps while it was away; who it was Telegram does not tell."""
+        if now.admin_muted and (before is None or not before.admin_muted):
+            self._mute_untold = True
+        elif self._admin_told and not now.admin_muted:
+            yield AdminMuteLifted()
+        self._admin_told = now.admin_muted
 
     def untell(self) -> Iterator[RoomEvent]:
         """Whoever is told of members is to forget them: they are told anew with the next list. Sources stay known."""
@@ -194,6 +221,7 @@ class People:
         self._left.clear()
         self._sources.clear()
         self._source_of.clear()
+        self._unmuted = None
 
     def _member(self, number: int, one: Any) -> Member:
         own = number == self._me
@@ -212,15 +240,6 @@ class People:
             return self._identity
         username = self._names.get(number, ("", ""))[0]
         return username if username and username != self._identity else f"telegram-{number}"
-
-
-def _admin_acts(before: Member | None, now: Member) -> Iterator[RoomEvent]:
-    """What an admin did to this device; who it was Telegram does not tell."""
-    was = before is not None and before.admin_muted
-    if now.admin_muted and not was:
-        yield MutedByAdmin("")
-    elif was and not now.admin_muted:
-        yield AdminMuteLifted()
 
 
 def _number(one: Any) -> int:

@@ -67,11 +67,12 @@ class Wanted:
     hand: bool = False
 
     def differs(self, people: People, waits: Collection[str] = ()) -> Mapping[str, bool]:
-        """What of it Telegram has to be told next but what ``waits``, one at a time. Nobody unmutes whom an admin muted."""
+        """What of it Telegram has to be told next but what ``waits``, one at a time. Whom somebody else muted a hand unmutes."""
         own = people.own
         if own.source is None:
             return {}
-        if "muted" not in waits and self.muted != own.muted and not (own.admin_muted and not self.muted):
+        obeys = not self.muted and (own.admin_muted or people.silenced)
+        if "muted" not in waits and self.muted != own.muted and not obeys:
             return {"muted": self.muted}
         if "raise_hand" not in waits and self.hand != own.hand:
             return {"raise_hand": self.hand}
@@ -102,7 +103,6 @@ class Stay:
         """Something was told of a voice chat."""
         self.wants = asyncio.Event()
         """How this device wants to be seen has changed."""
-        self._recorded = False
         self._not_before: dict[str, float] = {}
         """Until when something is not asked for again that Telegram refused."""
 
@@ -120,6 +120,7 @@ class Stay:
             self._call = Call(self._account, found, self._people)
             if not (held == self._call.id and await self._still_in(self._call)):
                 await self._join(self._call)
+            self._sound.up.allowed = True
             self._take_call(await self._call.people())
             self._arrived(MIXED if self._call.mixed else "")
             await self._watch(self._call)
@@ -185,6 +186,7 @@ class Stay:
         media = self._sound.media
         await media.start()
         payload = await media.create()
+        self._people.asked_muted = self._wanted.muted
         params, source = await call.join(payload, muted=self._wanted.muted)
         self._sound.up.anew()
         if call.mixed:
@@ -192,7 +194,6 @@ class Stay:
         else:
             await media.connect(params, source)
         self._counters.add("joins")
-        self._sound.up.allowed = True
 
     # ---- being there
 
@@ -265,6 +266,7 @@ class Stay:
             if call.mixed and what == {"muted": False}:
                 self._sound.media.source = None  # what is held is of no use: it only listens
                 raise Lost(Fault("server"), "The microphone was opened: the voice chat is joined anew, to speak in it.")
+            self._people.asked_muted = what.get("muted", self._people.asked_muted)
             try:
                 await call.edit(what)
             except Lost as lost:
@@ -280,8 +282,12 @@ class Stay:
             await asyncio.sleep(_NAME_EVERY)
             unknown, self._sound.unknown = self._sound.unknown, set()
             if unknown:
-                with contextlib.suppress(Lost):  # who is lost in earnest is told by another part
+                try:
                     await call.name(sorted(unknown))
+                except WaitAsked as asked:
+                    await asyncio.sleep(asked.fault.retry_after or _LIST_EVERY)
+                except Lost:
+                    continue  # who is lost in earnest is told by another part
 
     # ---- what Telegram tells by itself
 
@@ -302,15 +308,13 @@ class Stay:
 
     def _own_place(self) -> None:
         ours, now = self._sound.media.source, self._people.own.source
-        if ours is None or now == ours:
+        if ours is None or now == ours or (now is None and not self._people.listed):
             return
         self._sound.media.source = None
         self._end(Lost(Fault("server"), _OUT) if now is None else Lost(Fault("replaced"), _ELSEWHERE))
 
     def _take_call(self, call: Any) -> None:
-        if record_of(call) != self._recorded:
-            self._recorded = record_of(call)
-            self._tell(contract.Recording(self._recorded))
+        self._tell(contract.Recording(record_of(call)))
 
     def _end(self, lost: Lost) -> None:
         if not self._trouble.done():

@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from appliance.core.counters import Counters
 from appliance.core.lamps import LinkPhase
 from appliance.rooms import contract
+from appliance.rooms.signalling import Lost
 from appliance.rooms.telegram import TelegramEngine
+from appliance.rooms.telegram_media import Media
 from tests.contract.apart import apart
 from tests.contract.rig import loudness, member_of, power, tone
 from tests.telegram.office import GROUP, asked, inside, rig_of, settings, the_call, until, world
@@ -210,6 +213,27 @@ async def test_a_process_that_hangs_is_ended_and_what_waited_for_it_is_not_said_
             site.open(tone(440))
             await friend.hear(440, 10)
             assert site.engine.counters["proof_violations"] == 0
+
+
+async def test_a_process_that_never_says_that_it_is_ready_is_started_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "hangs.py").write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("appliance.rooms.telegram_media._STARTS", 0.5)
+    monkeypatch.setattr("appliance.rooms.telegram_media._ENDS", 0.1)
+    monkeypatch.setattr("appliance.rooms.telegram_media.CHILD", "hangs")
+    media = Media(Counters(), lambda _why, _count: None)
+    pids = []
+    for _ in range(2):
+        with pytest.raises(Lost):
+            await media.start()
+        pids.append(media.pid)
+    await media.close()
+    assert pids[0] != pids[1]
+    for pid in pids:
+        assert pid is not None
+        assert not alive(pid)
 
 
 async def test_the_process_ends_when_its_parent_is_killed(host: str) -> None:

@@ -17,6 +17,7 @@ from tests.contract.harness import PACES
 from tests.contract.rig import level_of, loudness, member_of, power, speaks, tone
 from tests.telegram.office import API_HASH, inside, rig_of, settings, the_call, until, world
 from tests.telegram.people import Person, Seat
+from tests.telegram.wire import now
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -46,6 +47,38 @@ async def test_who_may_not_speak_joins_muted_and_raises_a_hand(host: str) -> Non
             centre.tell(group, call, seat)
             await site.until(lambda: site.told(contract.AdminMuteLifted))
             await site.until(lambda: not call.seats[3].muted)
+
+
+async def test_an_account_that_is_an_admin_is_muted_by_another_one_until_a_hand_here_undoes_it(host: str) -> None:
+    async with world(host) as centre:
+        group, call = the_call(centre)
+        site, friend = rig_of(settings(centre, who=1)), rig_of(settings(centre, who=2))
+        async with inside(site, friend):
+            site.open(tone(440))
+            await friend.hear(440)
+            await until(lambda: not call.seats[1].muted)
+            call.seats[1].muted = True
+            centre.tell(group, call, call.seats[1])
+            await site.until(lambda: site.told(contract.MutedByAdmin))
+            await asyncio.sleep(0.5)
+            assert call.seats[1].muted, "the gate has not closed yet: that is no hand's answer"
+            site.close()
+            site.open(tone(440))
+            await until(lambda: not call.seats[1].muted)
+            assert len(site.told(contract.MutedByAdmin)) == 1
+
+
+async def test_a_recording_that_ends_during_an_absence_is_not_shown_for_ever(host: str) -> None:
+    async with world(host) as centre:
+        _, call = the_call(centre)
+        call.recorded = now()
+        site = rig_of(settings(centre))
+        async with inside(site):
+            await site.until(lambda: site.told(contract.Recording))
+            call.recorded = None
+            for wire in [wire for wire in centre.wires if wire.user == 3]:
+                wire.close()
+            await site.until(lambda: site.told(contract.Recording)[-1] == contract.Recording(on=False), 20)
 
 
 async def test_a_flood_of_updates_costs_a_few_events_and_the_last_one_counts(host: str) -> None:

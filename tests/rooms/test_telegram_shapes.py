@@ -7,6 +7,7 @@ from telethon.tl import types as t
 
 from appliance.rooms.contract import AdminMuteLifted, MemberChanged, MemberLeft, MutedByAdmin
 from appliance.rooms.telegram_shapes import MOST_MEMBERS, People, signed, unsigned
+from appliance.rooms.telegram_stay import Wanted
 from tests.telegram.wire import made, now
 
 ME = 7
@@ -99,6 +100,58 @@ def test_what_an_admin_did_is_told_once() -> None:
     assert not [event for event in found.changes() if isinstance(event, MutedByAdmin)]
     found.update([one(ME)], 4)
     assert AdminMuteLifted() in list(found.changes())
+
+
+def test_an_account_that_is_an_admin_is_muted_by_others_too_and_does_not_undo_that_itself() -> None:
+    found, wanted = people(), Wanted(muted=False)
+    found.asked_muted = False
+    found.whole([one(ME, muted=False)], 1)
+    list(found.changes())
+    found.update([one(ME)], 2)
+    assert MutedByAdmin("") in list(found.changes())
+    assert wanted.differs(found) == {}, "nothing is undone while the gate has not yet closed"
+    found.silenced = False  # it has, and a hand opened it
+    assert wanted.differs(found) == {"muted": False}
+
+
+def test_what_this_device_asked_for_itself_is_no_act_of_an_admin() -> None:
+    found = people()
+    found.asked_muted = False
+    found.whole([one(ME, muted=False)], 7)
+    found.asked_muted = True
+    found.update([one(ME)], 8)
+    found.asked_muted = False
+    found.update([one(ME, muted=False)], 9)
+    found.whole([one(ME)], 8)  # a list that was asked for before
+    found.whole([one(ME)], 9)
+    assert not [event for event in found.changes() if isinstance(event, MutedByAdmin)]
+    assert not found.silenced
+
+
+def test_what_an_admin_did_during_an_absence_is_told_afterwards() -> None:
+    found = people()
+    found.asked_muted = False
+    found.whole([one(ME, muted=False)], 1)
+    list(found.changes())
+    list(found.untell())
+    found.begin(ME)
+    found.whole([one(ME, can_self_unmute=False)], 5)
+    assert MutedByAdmin("") in list(found.changes())
+    list(found.untell())
+    found.begin(ME)
+    found.whole([one(ME)], 9)
+    assert AdminMuteLifted() in list(found.changes())
+
+
+def test_before_the_list_of_a_stay_nobody_knows_that_this_device_is_not_in_it() -> None:
+    found = people()
+    found.whole([one(ME), one(1)], 1)
+    assert found.own.source == ME
+    assert found.listed
+    found.begin(ME)
+    found.update([one(1, muted=False)], 2)
+    assert found.own.source is None
+    assert not found.listed
 
 
 def test_members_are_bounded_and_told_in_portions() -> None:

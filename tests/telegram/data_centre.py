@@ -271,8 +271,10 @@ class DataCentre:
         if (who != wire.user and not admin) or (request.muted is False and who == wire.user and not _may(seat)):
             raise Refusal(403, "GROUPCALL_FORBIDDEN")
         if request.muted is not None:
-            # An admin lets somebody speak who then unmutes by themselves; nobody is unmuted by others.
-            seat.can_self_unmute = not request.muted if who != wire.user else seat.can_self_unmute
+            # An admin lets somebody speak who then unmutes by themselves; nobody is unmuted by others. An admin whom another
+            # one mutes may do that at once (TDLib, GroupCallParticipant::set_pending_is_muted).
+            if who != wire.user:
+                seat.can_self_unmute = not request.muted or who in group.admins
             seat.muted = request.muted or who != wire.user
         if request.raise_hand is not None:
             self._hands += 1
