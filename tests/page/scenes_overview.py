@@ -115,7 +115,7 @@ async def _joined(visit: Visit) -> None:
     await visit.page.locator(".card").nth(5).wait_for()
 
 
-@scene("room-of-several", host=rooms)
+@scene("room-of-several", host=rooms, resizes=False)  # the last minute goes on
 async def _of_several(visit: Visit) -> None:
     await visit.page.goto(visit.host.overview.replace("/#", "/studio#"))
     await visit.page.locator("#members .tile").nth(4).wait_for()

@@ -17,7 +17,7 @@ class Row {
 	/** @param {Feed} feed @param {House} house */
 	show(feed, house) {
 		const n = feed.ended ? 0 : feed.model.here().length;
-		const here = !feed.model.welcomed ? "" : n ? t("here", { n }) : t("empty");
+		const here = n ? t("here", { n }) : feed.model.welcomed && !feed.ended ? t("empty") : "";
 		setAttribute(this.#link, "href", pathOf(feed.room));
 		setAttribute(this.#link, "aria-current", feed === house.shown ? "page" : null);
 		setAttribute(this.#link, "aria-label", [feed.title, here, feed === house.stay && t("rooms.in")].filter(Boolean).join(", "));
