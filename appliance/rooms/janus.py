@@ -229,7 +229,7 @@ class JanusEngine:
                 raise
             finally:
                 opened.cancel()
-                await asyncio.wait([opened])
+                await asyncio.gather(opened, return_exceptions=True)  # what it raised was told, or follows from it
 
     async def _go(self, gateway: Gateway) -> None:
         """Out of the room, so that the others know it at once."""
