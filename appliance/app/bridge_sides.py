@@ -1,9 +1,12 @@
 """What the two words of ``kontor bridge A B`` stand for: links into rooms of a Kontor host, or settings of any engine."""
 
+import ipaddress
+import platform
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -44,8 +47,12 @@ def read_side(word: str) -> EndSettings:
     :raises NotAllowed: it cannot be used; one sentence, which never has the token in it.
     :raises SettingsError: the settings cannot be used.
     """
+    word = word.strip()
     if _LINK.match(word):
         return _by_link(word, "the link")
+    address, has_token, _ = word.partition("#")
+    if has_token:  # perhaps a link that was not copied whole: what is behind its # is shown to nobody
+        raise NotAllowed(f"{address}#… is neither a file nor a link: a link begins with https:// {_HOW}")
     path = Path(word)
     try:
         with path.open("rb") as file:
@@ -136,13 +143,35 @@ def _place(settings: Settings) -> tuple[str, str, str]:
     section = getattr(settings, kind.value)
     room = str(getattr(section, "room", "") or getattr(section, "group", "") or settings.room.id)
     urls = getattr(section, "urls", None) or (getattr(section, "url", ""),)
-    return room, f"{kind.value} {min(urls)}", f"{kind.value} {room}" if room.isdecimal() else room
+    url = min(urls)
+    address = f"{kind.value} {url}{_where(URL(url).host or '') if url else ''}"
+    return room, address, f"{kind.value} {room}" if room.isdecimal() else room
 
 
 def _of_host(url: str) -> str:
     """The same for all spellings of one server's address."""
     at = URL(url) if url else URL()
-    return f"hosted {at.host}:{at.port}{at.path.rstrip('/')}"
+    return f"hosted {at.host}:{at.port}{at.path.rstrip('/')}{_where(at.host or '')}"
+
+
+def _where(host: str) -> str:
+    """Which machine it is that says this address, when the same one means another server elsewhere: 192.168.1.2, kontor.local.
+
+    Bridges of one room on two machines of one network are then found by their names, or by their marks.
+    """
+    try:
+        elsewhere_too = ipaddress.ip_address(host).is_private
+    except ValueError:
+        elsewhere_too = "." not in host or host.endswith((".local", ".lan", ".internal", ".home.arpa"))
+    return f" of {_machine()}" if elsewhere_too else ""
+
+
+@cache
+def _machine() -> str:
+    try:
+        return Path("/etc/machine-id").read_text().strip()
+    except OSError:
+        return platform.node()
 
 
 def digest(address: str, room: str) -> str:

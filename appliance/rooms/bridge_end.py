@@ -53,6 +53,8 @@ class End:
         """Note an event; False for one that stays in its room."""
         match event:
             case contract.PhaseChanged(phase, why):
+                if phase is LinkPhase.IN_ROOM and not self.here:
+                    self._come_back()
                 self.phase, self.why = phase, why
                 if phase is not LinkPhase.IN_ROOM:
                     self.members.clear()
@@ -72,6 +74,12 @@ class End:
             case _:  # knocks, hands and doors stay in their room (docs/bridges.md)
                 return False
         return True
+
+    def _come_back(self) -> None:
+        """Whoever was away was told of no mute, and of none that was lifted: what the room says of its members holds."""
+        own = self.members.get(self.settings.identity)
+        if own is not None:
+            self._admin = own.admin_muted
 
     def _recording(self, on: bool, now: float) -> None:
         if not on:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from appliance.__main__ import main
-from appliance.app import bridge_words
+from appliance.app import bridge_sides, bridge_words
 from appliance.app.bridge_sides import digest, read_side
 from appliance.app.process import NotAllowed
 from appliance.core.exits import Exit
@@ -162,6 +162,8 @@ def test_a_link_of_the_wrong_kind_is_told_apart_beforehand(host: HostedServer, w
         (f"http://host/room#{'S' * 2000}", "This link is not valid."),
         ("http://host/#SECRET.ONE&SECRET.TWO", "leads into several rooms"),
         ("http://[::/room#SECRET", "is no link."),
+        ("  http://host/room#SECRET.SECRET ", "This link is not valid."),
+        ("host/room#SECRET.SECRET", "host/room#… is neither a file nor a link"),
     ],
 )
 def test_what_is_no_link_is_told_without_its_token(word: str, says: str) -> None:
@@ -209,6 +211,22 @@ def test_one_room_has_one_digest_however_its_address_is_written(host: HostedServ
     assert here.digest == read_side(link(room, "other").replace("http://127", "HTTP://127")).digest
     assert here.digest != read_side(link(host.room())).digest
     assert digest("hosted host:443", "a") != digest("hosted host:443a", "")
+
+
+@pytest.mark.parametrize(
+    ("host", "everywhere"), [("room.example.org", True), ("kontor.local", False), ("10.1.2.3", False)]
+)
+def test_an_address_of_ones_own_network_is_another_room_on_another_machine(
+    host: str, everywhere: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two offices with a server at kontor.local are no ring when both are bridged into a third room."""
+
+    def told(machine: str) -> str:
+        monkeypatch.setattr(bridge_sides, "_machine", lambda: machine)
+        return digest(bridge_sides._of_host(f"https://{host}:8443"), "main")
+
+    assert (told("bonn") == told("berlin")) is everywhere
+    assert told("bonn") == told("bonn")
 
 
 def test_what_a_side_does_not_hear_is_said_in_words() -> None:

@@ -123,6 +123,21 @@ async def test_a_mute_that_only_the_roster_tells_counts() -> None:
         assert rooms.closed() == ((), ())
 
 
+async def test_a_mute_that_was_lifted_while_the_bridge_was_away_is_lifted() -> None:
+    async with bridged() as rooms:
+        await rooms.opened()
+        rooms.b.tell(MutedByAdmin("Ada"))
+        rooms.b.tell(PhaseChanged(LinkPhase.RECONNECTING, "The server does not answer."))
+        own = replace(person("Bridge"), id="own-b")
+        rooms.b.tell(MemberChanged(replace(own, admin_muted=True)))
+        rooms.b.enter()
+        assert rooms.closed() == ((), ("admin",)), "still muted"
+        rooms.b.tell(PhaseChanged(LinkPhase.RECONNECTING, "The server does not answer."))
+        rooms.b.tell(MemberChanged(own))
+        rooms.b.enter()
+        assert rooms.closed() == ((), ())
+
+
 async def test_who_speaks_is_not_told_where_nothing_of_it_is_said() -> None:
     async with bridged() as rooms:
         await rooms.opened()
