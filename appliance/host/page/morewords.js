@@ -230,7 +230,7 @@ const MORE = {
 	"admin.nobodyOut": ["Nobody was sent out.", "Niemand wurde entfernt."],
 	"admin.by": ["by {name}", "von {name}"],
 	"admin.allow": ["Let in again", "Wieder hereinlassen"],
-	"admin.allowName": ["Let {name} in again", "{name} wieder hereinlassen"],
+	"admin.allowName": ["Let in again: {name}", "{name} wieder hereinlassen"],
 	"admin.allowed": ["May come in again.", "Darf wieder herein."],
 
 	"link.name": ["Name of whoever it is for", "Name der Person"],

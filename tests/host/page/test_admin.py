@@ -131,14 +131,14 @@ async def test_who_was_sent_out_is_let_in_again(visit: Visit) -> None:
     await open_room(visit)
     row = visit.page.locator("dialog li", has_text="Gus Berg")
     assert plain(await row.locator(".second").inner_text()) == "by Lena Brandt"
-    await row.get_by_role("button", name="Let Gus Berg in again").press("Enter")
+    await row.get_by_role("button", name="Let in again: Gus Berg").press("Enter")
     await row.get_by_text("May come in again.").wait_for()
     assert [one["id"] for one in visit.host.removed] == ["long"]
     assert await visit.page.evaluate("document.activeElement.textContent") == "May come in again.", (
         "the focus is not lost"
     )
     visit.host.removed = []
-    await visit.page.get_by_role("button", name=f"Let {LONG} in again").click()
+    await visit.page.get_by_role("button", name=f"Let in again: {LONG}").click()
     await (
         visit.page.locator("dialog li", has_text=LONG).get_by_text("Somebody has let them in again already.").wait_for()
     )
