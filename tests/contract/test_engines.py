@@ -20,19 +20,19 @@ short = pytest.mark.short
 
 @short
 async def test_each_hears_the_other_and_not_itself(room: Room, pace: Pace) -> None:
-    """440 Hz one way, 880 Hz the other, 50 dB apart."""
+    """440 Hz one way, 700 Hz the other, 50 dB apart; no overtone of one is the other: what a codec adds is no echo."""
     site, friend = room.site(), room.person("friend")
     async with together(site, friend):
         site.open(tone(440))
-        friend.open(tone(880))
-        await site.hear(880)
+        friend.open(tone(700))
+        await site.hear(700)
         await friend.hear(440)
         await asyncio.sleep(pace.settles)
         at_site, at_friend = await asyncio.gather(site.listen(1.5), friend.listen(1.5))
-    assert abs(steady(at_site, 880) - -6) < 2
+    assert abs(steady(at_site, 700) - -6) < 2
     assert abs(steady(at_friend, 440) - -6) < 2
-    assert steady(at_site, 880) - steady(at_site, 440) > 50
-    assert steady(at_friend, 440) - steady(at_friend, 880) > 50
+    assert steady(at_site, 700) - steady(at_site, 440) > 50
+    assert steady(at_friend, 440) - steady(at_friend, 700) > 50
     assert site.engine.counters["proof_violations"] == 0
 
 
