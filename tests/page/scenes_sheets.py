@@ -55,7 +55,7 @@ scene("sheet-sound", resizes=False, drawn=True)(sound)
 @scene("sheet-sound-echo-test", resizes=False)
 async def _echo(visit: Visit) -> None:
     await sound(visit)
-    await visit.page.locator("dialog .test button.key:visible").last.click()
+    await visit.page.locator("dialog .test button.key:visible").first.click()
     await visit.page.wait_for_timeout(300)
 
 
