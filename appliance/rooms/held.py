@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from appliance.core.reconnect import Fault
+from appliance.core.state import WayState
 from appliance.core.units import SLOTS
 from appliance.media import relay
 from appliance.media.ice import RelayUse
@@ -69,6 +70,21 @@ class HeldMedia:
         self.transport: DeviceTransport | None = None
         """The connection that packets come by."""
         self.joined: Joined | None = None
+
+    @property
+    def way(self) -> WayState:
+        """How the way to the room and back is, from the checks of ICE and the reports of RTP."""
+        transport = self.transport
+        if transport is None:
+            return WayState()
+        rtt = transport.round_trip
+        return WayState(
+            rtt_ms=None if rtt is None else rtt * 1000,
+            loss=self._uplink.loss,
+            jitter_ms=self._downlink.jitter_ms,
+            delay_ms=self._downlink.delay_ms,
+            relayed=transport.relayed,
+        )
 
     def alive_within(self, seconds: float) -> bool:
         """Whether there is a connection, and it was seen to lead both ways this lately."""

@@ -127,17 +127,7 @@ class JanusEngine:
     @property
     def way(self) -> WayState:
         """From the checks of ICE and the reports of RTP."""
-        transport = self._media.transport
-        if transport is None:
-            return WayState()
-        rtt = transport.round_trip
-        return WayState(
-            rtt_ms=None if rtt is None else rtt * 1000,
-            loss=self._uplink.loss,
-            jitter_ms=self._downlink.jitter_ms,
-            delay_ms=self._downlink.delay_ms,
-            relayed=transport.relayed,
-        )
+        return self._media.way
 
     # ---- the exchange thread
 
