@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +131,8 @@ class HostedRoom:
         return self._server.url
 
     @property
-    def mutants(self) -> "HostedMutants":
-        return HostedMutants(self)
+    def mutants(self) -> "UplinkMutants":
+        return UplinkMutants(lambda uplink: HostedEngine(self.site_settings(), uplink=uplink))
 
     def token(self, identity: str, role: Role = "speaker", kind: Kind = "person", **changed: object) -> str:
         claims = {
@@ -218,20 +218,21 @@ class HostedRoom:
             await socket.send_str(protocol.client_text(message))
 
 
-class HostedMutants:
-    """The hosted engine with the mutants of its way up."""
+class UplinkMutants:
+    """An engine that sends RTP itself, with the mutants of its way up.
 
-    def __init__(self, room: HostedRoom) -> None:
-        self._room = room
+    :param made: the engine of one device with this way up.
+    :param repeats: the mutant that sends frames of before once more.
+    """
+
+    def __init__(self, made: Callable[[type[Uplink]], Engine], repeats: type[Uplink] = RemembersFrames) -> None:
+        self._made, self._repeats = made, repeats
 
     def lets_one_block_through(self) -> Engine:
-        return self._with(LetsOneBlockThrough)
+        return self._made(LetsOneBlockThrough)
 
     def forgets_to_reset(self) -> Engine:
-        return self._with(ForgetsToReset)
+        return self._made(ForgetsToReset)
 
     def repeats_frames(self) -> Engine:
-        return self._with(RemembersFrames)
-
-    def _with(self, uplink: type[Uplink]) -> Engine:
-        return HostedEngine(self._room.site_settings(), uplink=uplink)
+        return self._made(self._repeats)

@@ -29,10 +29,10 @@ from appliance.core.roster import Kind, Role
 from appliance.rooms.contract import Engine
 from appliance.rooms.janus import JanusEngine, JanusSettings
 from appliance.rooms.janus_gateway import PLUGIN
-from appliance.rooms.uplink import Uplink
 from tests.contract.apart import apart
+from tests.contract.hosted_harness import UplinkMutants
 from tests.contract.rig import Rig
-from tests.rooms.mutants import ForgetsToReset, LetsOneBlockThrough, RemembersFrames
+from tests.rooms.mutants import RemembersFrames
 from tests.support import need
 
 ROOMS = 60
@@ -249,8 +249,8 @@ class JanusRoom:
         self.room = room
 
     @property
-    def mutants(self) -> "JanusMutants":
-        return JanusMutants(self)
+    def mutants(self) -> UplinkMutants:
+        return UplinkMutants(lambda uplink: JanusEngine(self.site_settings(), uplink=uplink), SendsAgain)
 
     def settings(self, identity: str, kind: Kind = "site", **changed: Any) -> JanusSettings:
         given: dict[str, Any] = {
@@ -364,22 +364,3 @@ class SendsAgain(RemembersFrames):
         if self._talkspurt and self._sent:
             super()._send(self._sent[-1][1], stream)
         super()._send(payload, stream)
-
-
-class JanusMutants:
-    """The engine with the mutants of its way up."""
-
-    def __init__(self, room: JanusRoom) -> None:
-        self._room = room
-
-    def lets_one_block_through(self) -> Engine:
-        return self._with(LetsOneBlockThrough)
-
-    def forgets_to_reset(self) -> Engine:
-        return self._with(ForgetsToReset)
-
-    def repeats_frames(self) -> Engine:
-        return self._with(SendsAgain)
-
-    def _with(self, uplink: type[Uplink]) -> Engine:
-        return JanusEngine(self._room.site_settings(), uplink=uplink)
