@@ -48,9 +48,9 @@ async def _announce(config: HostConfig, room: RoomConfig, port: int, tell: Calla
             service = _service(nearby, config, port)
             await _done(responder.async_register_service(service, allow_name_change=True))
             tell(EventName.ROOM_ANNOUNCED, room=room.id)
-            await _follow(config, room, nearby, responder, service)
+            await _follow(config, room, nearby, responder, service, tell)
         except (OSError, ValueError, Error, CertificateError) as error:  # ValueError: more than a record holds
-            tell(EventName.ANNOUNCEMENT_FAILED, room=room.id, why=str(error) or type(error).__name__)
+            tell(EventName.ANNOUNCEMENT_FAILED, room=room.id, why=_why(error))
         await asyncio.Event().wait()
     finally:
         if responder is not None:
@@ -71,16 +71,38 @@ def _responder(config: HostConfig) -> "AsyncZeroconf":
 
 
 async def _follow(
-    config: HostConfig, room: RoomConfig, nearby: NearbyRoom, responder: "AsyncZeroconf", service: "AsyncServiceInfo"
+    config: HostConfig,
+    room: RoomConfig,
+    nearby: NearbyRoom,
+    responder: "AsyncZeroconf",
+    service: "AsyncServiceInfo",
+    tell: Callable[..., None],
 ) -> NoReturn:
-    """Tell it anew whenever the room is called something else, under the name that it has got in the network."""
+    """Tell it anew whenever the room is called something else, under the name that it has got in the network.
+
+    What fails is told once, and tried again at every look: until then the room is announced as it was.
+    """
+    from zeroconf import Error  # noqa: PLC0415
+
+    failed = ""
     while True:
         await asyncio.sleep(_LOOK)
-        title = await asyncio.to_thread(_title, config, room)
-        if title != nearby.title:
-            nearby = replace(nearby, title=title)
-            service = _service(nearby, config, service.port or 0, service.name)
-            await _done(responder.async_update_service(service))
+        try:
+            title = await asyncio.to_thread(_title, config, room)
+            if title != nearby.title:
+                changed = replace(nearby, title=title)
+                service = _service(changed, config, service.port or 0, service.name)
+                await _done(responder.async_update_service(service))
+                nearby = changed
+            failed = ""
+        except (OSError, ValueError, Error) as error:
+            if failed != _why(error):
+                tell(EventName.ANNOUNCEMENT_FAILED, room=room.id, why=_why(error))
+            failed = _why(error)
+
+
+def _why(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 async def _done(begun: Coroutine[Any, Any, Awaitable[object]]) -> None:

@@ -165,6 +165,34 @@ async def test_what_an_admin_calls_the_room_is_announced_and_followed(
         await asyncio.wait([task])
 
 
+async def test_one_failure_does_not_end_the_following(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need("module:zeroconf", "zeroconf is not installed")
+    monkeypatch.setattr(announce, "_LOOK", 0.1)
+    config = HostConfig(tmp_path / "host.pem", (RoomConfig("studio", "Studio"),), announce="studio")
+    told: list[Any] = []
+    looks: list[int] = []
+
+    def title(_config: HostConfig, _room: RoomConfig) -> str:
+        looks.append(1)
+        if 2 <= len(looks) <= 5:
+            raise OSError(5, "Input/output error")
+        return "Studio" if len(looks) == 1 else "Café ☕"
+
+    monkeypatch.setattr(announce, "_title", title)
+    parts = announcement(config, lambda: 8123, lambda name, **fields: told.append((name, fields.get("why"))))
+    task = asyncio.create_task(parts["announcement"]())
+    try:
+        await until(lambda: len(looks) > 6, seconds=10)
+        failed = (EventName.ANNOUNCEMENT_FAILED, "[Errno 5] Input/output error")
+        assert told == [(EventName.ROOM_ANNOUNCED, None), failed], "the same failure is told once"
+        async with asyncio.timeout(20):
+            while "Café ☕" not in {each.as_dict()["name"] for each in await look(["127.0.0.1"])}:
+                await asyncio.sleep(0.2)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
 async def test_a_network_that_takes_no_announcement_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need("module:zeroconf", "zeroconf is not installed")
     told: list[Any] = []
