@@ -2,9 +2,7 @@
 
 It knows no account, no group and no key: it makes what joins a voice chat, takes the server's answer, hands ntgcalls the gated
 blocks and gives back what is heard, one frame of 10 ms for each member. Just before a block is handed over the proof of mute
-looks at it (block_proof.py). When the gate closes ntgcalls is muted for a moment: its encoder holds up to 60 ms, which would
-leave with the next block otherwise, and a mute throws them away (docs/adr/0229). Two packets of digital silence follow, so that
-whoever listens hears silence and not what concealment makes of the last packet; then it is muted until the gate opens.
+looks at it (block_proof.py); when ntgcalls is muted and emptied telegram_mouth.py decides.
 
 It ends with its parent: by the kernel's word, and when the control socket ends.
 """
@@ -16,28 +14,43 @@ import os
 import signal
 import socket
 import sys
-from collections import deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from typing import Any
 
 import ntgcalls
-import numpy as np
 
-from appliance.core.units import BLOCK, RATE, Pcm
+from appliance.core.units import RATE, Pcm
 from appliance.rooms import telegram_pipe as pipe
 from appliance.rooms.block_proof import BlockProof
 from appliance.rooms.telegram_ears import heard_ago
+from appliance.rooms.telegram_mouth import Mouth
 
 _CALL = 1
 """ntgcalls' own number of the one call."""
-_QUEUE = 6
-"""Blocks that wait for ntgcalls at most; more than that is a stall, and old sound is worth nothing."""
-_SILENCE = 12
-"""Blocks of two packets: the second one is silence whatever the first one was filled with."""
-_ZEROS = np.zeros(BLOCK, np.int16)
 _PR_SET_PDEATHSIG = 1
 _TELL_EVERY = 0.5
 _HANDLES = 64
+
+
+class _Microphone:
+    """What the one call sends; see :class:`appliance.rooms.telegram_mouth.Library`."""
+
+    def __init__(self, calls: Any) -> None:
+        self._calls = calls
+        self._frame = ntgcalls.FrameData(0, ntgcalls.VideoRotation.VIDEO_ROTATION_0, 0, 0)
+
+    def mute(self) -> Awaitable[object]:
+        muting: Awaitable[object] = self._calls.mute(_CALL)
+        return muting
+
+    def unmute(self) -> Awaitable[object]:
+        unmuting: Awaitable[object] = self._calls.unmute(_CALL)
+        return unmuting
+
+    def send(self, pcm: Pcm) -> Awaitable[object]:
+        device = ntgcalls.StreamDevice.MICROPHONE
+        sending: Awaitable[object] = self._calls.send_external_frame(_CALL, device, pcm.tobytes(), self._frame)
+        return sending
 
 
 class Child:
@@ -51,17 +64,9 @@ class Child:
         self._loop = asyncio.get_running_loop()
         self._proof = BlockProof(lambda _: self._loop.call_soon(self._tell))  # type: ignore[arg-type]
         self._calls = ntgcalls.NTgCalls()
-        self._queue: deque[Pcm] = deque(maxlen=_QUEUE)
-        self._wake = asyncio.Event()
         self._ended = asyncio.Event()
-        self._open = False
-        self._muted = False
-        self._to_empty = False
-        """The gate has closed, and what ntgcalls holds has to be thrown away."""
-        self._begun = False
-        """There is a call that takes blocks."""
-        self._dropped = self._failures = 0
-        self._unsent = 0
+        self._mouth = Mouth(_Microphone(self._calls), self._proof, self._ended.set)
+        self._unsent = self._late = 0
         self._said: Mapping[str, object] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -71,7 +76,7 @@ class Child:
         self._calls.on_frames(self._heard)
         self._loop.add_reader(self._control, self._controlled)
         self._loop.add_reader(self._up, self._sent_up)
-        working = [asyncio.create_task(self._hand_over()), asyncio.create_task(self._report())]
+        working = [asyncio.create_task(self._mouth.run()), asyncio.create_task(self._report())]
         pipe.tell(self._control, "ready", library=str(ntgcalls.__version__))
         try:
             await self._ended.wait()
@@ -113,7 +118,7 @@ class Child:
         """Begin anew: what was before is ended."""
         with contextlib.suppress(Exception):
             await self._calls.stop(_CALL)
-        self._muted = self._begun = self._to_empty = False
+        self._mouth.end()
         params = await self._calls.create_call(_CALL)
         sound = ntgcalls.AudioDescription(ntgcalls.MediaSource.EXTERNAL, RATE, 1, "", True)
         media = ntgcalls.MediaDescription(microphone=sound, speaker=None, camera=None, screen=None)
@@ -123,8 +128,7 @@ class Child:
 
     async def _connect(self, params: str) -> None:
         await self._calls.connect(_CALL, params, False)
-        self._begun = True
-        self._wake.set()
+        self._mouth.begin()
 
     def _changed(self, _call: int, info: Any) -> None:
         """A thread of ntgcalls: it tells states only until the first connection (FACTS)."""
@@ -143,70 +147,25 @@ class Child:
                 break
             if not message:
                 self._loop.remove_reader(self._up)
-                self._close()
+                self._mouth.close()
                 break
             self._take(message[:1], message[1:])
-        self._wake.set()
 
     def _take(self, kind: bytes, body: bytes) -> None:
         match kind:
             case pipe.CLOSED:
-                self._close()
+                self._mouth.close()
             case pipe.BLOCK_OF_SOUND:
-                self._queue_up(pipe.fresh(body))
+                pcm = pipe.fresh(body)
+                if pcm is None:
+                    self._late += 1
+                else:
+                    self._mouth.take(pcm)
             case pipe.FORBIDDEN | pipe.ALLOWED:
                 self._proof.forbid(kind == pipe.FORBIDDEN)
             case pipe.CHECK:
-                self._proof.check(kept=bool(self._queue))
+                self._proof.check(kept=self._mouth.keeps)
                 self._tell()
-
-    def _queue_up(self, pcm: Pcm | None) -> None:
-        if pcm is None:
-            self._dropped += 1
-            return
-        self._proof.entered(pcm)
-        self._open = True
-        self._dropped += len(self._queue) == _QUEUE
-        self._queue.append(pcm)
-
-    def _close(self) -> None:
-        self._to_empty |= self._open
-        self._open = False
-        self._queue.clear()
-        self._proof.entered(None)
-
-    async def _hand_over(self) -> None:
-        """Mute and unmute ntgcalls with the gate, and hand it one block after the other."""
-        frame = ntgcalls.FrameData(0, ntgcalls.VideoRotation.VIDEO_ROTATION_0, 0, 0)
-        while True:
-            self._wake.clear()
-            while self._begun and (self._to_empty or self._muted == self._open or self._queue):
-                try:
-                    await self._one(frame)
-                except Exception:  # noqa: BLE001 - the library's own: one block is not heard
-                    self._failures += 1
-                    break
-            await self._wake.wait()
-
-    async def _one(self, frame: Any) -> None:
-        if self._to_empty:
-            self._to_empty = False
-            await self._mute(True)
-            await self._mute(False)
-            for _ in range(_SILENCE):
-                await self._push(_ZEROS, frame)
-        elif self._muted == self._open:
-            await self._mute(not self._open)
-        elif self._queue:
-            await self._push(self._queue.popleft(), frame)
-
-    async def _mute(self, muted: bool) -> None:
-        self._muted = muted
-        await (self._calls.mute(_CALL) if muted else self._calls.unmute(_CALL))
-
-    async def _push(self, pcm: Pcm, frame: Any) -> None:
-        if self._proof.leaving(pcm):
-            await self._calls.send_external_frame(_CALL, ntgcalls.StreamDevice.MICROPHONE, pcm.tobytes(), frame)
 
     # ---- down, and what is told of it all
 
@@ -228,7 +187,7 @@ class Child:
         """What the proof has seen, and what was lost, when it is news."""
         seen = self._proof.state
         says = {"violations": seen.violations, "why": seen.why, "checks": seen.checks}
-        says |= {"dropped": self._dropped, "unsent": self._unsent, "failures": self._failures}
+        says |= {"dropped": self._mouth.dropped + self._late, "unsent": self._unsent, "failures": self._mouth.failures}
         if says != self._said:
             self._said = says
             pipe.tell(self._control, "proof", **says)

@@ -1,13 +1,17 @@
 """The Telegram engine against the stand-ins, beyond what every engine has to show: people, mute, secrets."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from aiortc.rtp import RtpPacket
 
 from appliance.core.lamps import LinkPhase
+from appliance.core.levels import dbov
+from appliance.media.opus import MOST_SAMPLES, Decoder
 from appliance.rooms import contract
 from appliance.rooms.telegram import TelegramEngine
 from appliance.rooms.telegram_account import Login
@@ -191,6 +195,50 @@ async def test_nothing_of_before_leaves_even_if_the_gate_opens_again_at_once(hos
                 await asyncio.sleep(2.0)
                 assert loudness(await friend.listen(0.5)) < PACES["telegram"].hiss
             assert site.engine.counters["proof_violations"] == 0
+
+
+async def test_a_press_silences_what_reaches_the_server_and_an_opening_is_heard_soon(host: str) -> None:
+    """However long the pause: RTP's time goes on meanwhile, so that no listener takes what comes for late (docs/adr/0238)."""
+    silent, gone, heard = [], [], []
+    async with world(host) as centre:
+        site, friend = rig_of(settings(centre)), rig_of(settings(centre, who=2))
+        async with inside(site, friend):
+            site.open(tone(500))
+            await friend.hear(500)
+            sfu, source = the_call(centre)[1].sfu, the_call(centre)[1].seats[3].source
+            for pause in (0.3, 0.7, 1.0, 1.5, 0.5, 1.2, 0.4):
+                await asyncio.sleep(1.5)
+                sfu.kept, before, pressed = [], len(friend._heard), time.monotonic()
+                site.close()
+                await asyncio.sleep(pause)
+                after, sound = len(friend._heard), friend._heard[before:]
+                loud = [at - pressed for at, packet in sfu.kept if packet.ssrc == source and loud_by_itself(packet)]
+                silent.append(max([0.0, *loud]))
+                gone.append(sum(1 for block in sound if power(block, 500) > -50) / 100)
+                site.open(tone(1500))
+                await friend.hear(1500)
+                heard.append((len(friend._heard) - after) / 100)
+                assert abs(behind(sfu.kept, source)) < 0.25
+                site.open(tone(500))
+        assert site.engine.counters["proof_violations"] == 0
+    assert np.median(silent) <= 0.06, silent
+    assert max(silent) <= 0.25, silent
+    assert np.median(gone) < 0.45, gone
+    assert np.median(heard) < 0.45, heard
+
+
+def behind(packets: list[tuple[float, RtpPacket]], source: int) -> float:
+    """By how many seconds more than RTP's time the clock went on from the first to the last packet."""
+    times = [(at, packet.timestamp) for at, packet in packets if packet.ssrc == source]
+    (first, began), (last, now) = times[0], times[-1]
+    return last - first - ((now - began) % 2**32) / 48_000
+
+
+def loud_by_itself(packet: RtpPacket) -> bool:
+    """Whether there is sound over -80 dBFS in a packet, whatever came before it."""
+    with Decoder() as decoder:
+        out = np.zeros(MOST_SAMPLES, np.int16)
+        return dbov(out[: decoder.decode(packet.payload, out)]) > -80
 
 
 async def test_a_violation_that_the_other_process_finds_stops_everything(host: str) -> None:

@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import struct
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ import numpy as np
 from aioice import stun
 from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
 from aiortc.rtcsctptransport import RTCSctpCapabilities, RTCSctpTransport
+from aiortc.rtp import RtpPacket
 
 from appliance.core.units import BLOCK, RATE
 from appliance.media.opus import Encoder
@@ -211,6 +213,8 @@ class Sfu:
 
     def __init__(self, host: str) -> None:
         self._host = host
+        self.kept: list[tuple[float, RtpPacket]] | None = None
+        """Each packet that came, if it is a list, and when (time.monotonic)."""
         self._joints: dict[int, Joint] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -241,6 +245,8 @@ class Sfu:
         return self._joints[source].packets
 
     def _forward(self, sender: Joint, packet: bytes) -> None:
+        if self.kept is not None:
+            self.kept.append((time.monotonic(), RtpPacket.parse(packet)))
         self._pass_on(packet, sender)
 
     def _pass_on(self, packet: bytes, sender: Joint | None) -> None:
