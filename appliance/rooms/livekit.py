@@ -16,11 +16,12 @@ from appliance.core.units import SLOTS, Block, Pcm
 from appliance.rooms.block_proof import BlockProof
 from appliance.rooms.contract import Capabilities, RoomEvent, SiteReport
 from appliance.rooms.decoded import DecodedDownlink
+from appliance.rooms.livekit_calls import closed
 from appliance.rooms.livekit_faults import keep_tokens_out_of_logs
 from appliance.rooms.livekit_members import MOST_MEMBERS, Roomful
 from appliance.rooms.livekit_own import Own
 from appliance.rooms.livekit_servers import Servers
-from appliance.rooms.livekit_stay import Parts, Stay, closed
+from appliance.rooms.livekit_stay import Parts, Stay
 from appliance.rooms.livekit_tokens import Tokens
 from appliance.rooms.livekit_uplink import BlockUplink
 from appliance.rooms.signalling import Lost

@@ -29,8 +29,10 @@ _MOST_QUEUED = 20
 _NEWS = 3.0
 """Seconds for which somebody of whom the server said that it speaks is taken to."""
 _CLOSE_SECONDS = 2.0
-_ASK_AGAIN = 8.0
+_ASK_AGAIN = 4.0
 """Seconds after which a track that was asked for and did not come is asked for once more."""
+_REST = 0.3
+"""Seconds before which a track is not asked for again: the server takes the two for one change, and none comes."""
 
 
 @dataclass(slots=True)
@@ -42,8 +44,10 @@ class _Asked:
     since: float
     track: rtc.RemoteAudioTrack | None = None
     """Once it has come."""
-    on: bool | None = None
-    """Whether it is heard; None: the server was not yet told."""
+    on: bool = True
+    """Whether it is to be heard."""
+    sent: bool = True
+    """Whether the server was told to send it: so it is with a track that has just come."""
 
 
 class Hearing:
@@ -60,6 +64,8 @@ class Hearing:
         self._spoke: dict[str, float] = {}
         """When the server said last that somebody speaks, or that it does so louder or less loud."""
         self._asked: dict[str, _Asked] = {}
+        self._rests: dict[str, float] = {}
+        """Until when those who were given up are not asked for."""
         self._streams: dict[str, tuple[rtc.AudioStream, asyncio.Task[None]]] = {}
         """By track."""
         self._closing: set[asyncio.Task[None]] = set()
@@ -82,14 +88,21 @@ class Hearing:
         wanted = dict.fromkeys([*chosen, *(who for who, source in there.items() if not source.muted)][:_MOST_ASKED])
         for who, asked in list(self._asked.items()):
             lost = asked.track is None and now - asked.since > _ASK_AGAIN
-            if who not in wanted or there[who].sid != asked.sid or lost:
-                self._give_up(who, there=who in there and there[who].sid == asked.sid)
+            same = there.get(who) is asked.source
+            if who not in wanted or lost or not same:
+                self._give_up(who, there=same)
+        self._rests = {who: until for who, until in self._rests.items() if until > now}
         for who in wanted:
-            if who not in self._asked:
+            if who not in self._asked and who not in self._rests:
                 self._asked[who] = _Asked(there[who], there[who].sid, now)
                 there[who].set_subscribed(True)
-        for who in sorted(wanted, key=chosen.__contains__):  # places are given up before they are taken
+        for who in sorted(self._asked, key=chosen.__contains__):  # places are given up before they are taken
             self._hear(who, on=who in chosen)
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody is to be asked for in a moment."""
+        return bool(self._rests)
 
     def _choose(self, there: Mapping[str, rtc.RemoteTrackPublication], now: float) -> frozenset[str]:
         # Of those who are heard their sound says better whether they speak.
@@ -99,10 +112,11 @@ class Hearing:
         return self._choice.choose({who: not source.muted for who, source in there.items()}, loud, now)
 
     def _hear(self, who: str, *, on: bool) -> None:
-        """Let a microphone be heard, or pause it."""
+        """Let a microphone be heard, or pause it, once it has come: before that the library pauses nothing."""
         asked = self._asked[who]
-        if asked.on is not on:
-            asked.on = on
+        asked.on = on
+        if asked.track is not None and asked.sent is not on:
+            asked.sent = on
             _enable(asked.source, on)
         if not on:
             self.ended(asked.sid)
@@ -114,13 +128,15 @@ class Hearing:
         asked = self._asked.pop(who)
         if there:
             asked.source.set_subscribed(False)
+            self._rests[who] = self._clock() + _REST
         self.ended(asked.sid)
         self._downlink.forget(who)
 
-    def forget_asked(self) -> None:
-        """The library has begun anew with the server: nothing that was asked for holds."""
-        for who in list(self._asked):
-            self._give_up(who, there=False)
+    def returned(self) -> None:
+        """The library is back. What it had it goes on with, and tells nothing of it; what had not come is asked for anew."""
+        for who, asked in list(self._asked.items()):
+            if asked.track is None:
+                self._give_up(who, there=False)
         self.look()
 
     def begun(self, track: rtc.Track, who: str) -> None:
@@ -128,8 +144,8 @@ class Hearing:
         asked = self._asked.get(who)
         if asked is not None and isinstance(track, rtc.RemoteAudioTrack) and track.sid == asked.sid:
             self.ended(track.sid)
-            asked.track = track
-            self._hear(who, on=bool(asked.on))
+            asked.track, asked.sent = track, True
+            self._hear(who, on=asked.on)
 
     def _open(self, who: str, track: rtc.RemoteAudioTrack) -> None:
         self._downlink.hear(who)
@@ -158,6 +174,7 @@ class Hearing:
         """A member has left."""
         if who in self._asked:
             self._give_up(who, there=False)
+        self._rests.pop(who, None)
         self._downlink.left(who)
         self.look()
 

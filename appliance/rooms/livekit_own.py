@@ -26,6 +26,10 @@ class Own:
 
     def __init__(self, kind: str) -> None:
         self.gate_open = False
+        self.silenced = False
+        """An admin muted us, and the gate was not seen closed since: it is not opened by what was on its way."""
+        self.mute_told = False
+        """An admin's mute was told that is not told to be over."""
         self._shown: dict[str, str] = {KIND: _KINDS[kind], HAND: "", RECORDS: "", ADMIN_MUTED: "", SITE: ""}
         self._told: dict[str, str] = {}
         self._once: dict[str, str] = {}
@@ -33,6 +37,11 @@ class Own:
         self._report: SiteReport | None = None
         self._changed = asyncio.Event()
         self._later: asyncio.TimerHandle | None = None
+
+    @property
+    def sounds(self) -> bool:
+        """Whether the room is to know us unmuted."""
+        return self.gate_open and not self.silenced
 
     def hand(self, up: bool) -> None:
         """A hand is up, or not."""
@@ -56,6 +65,7 @@ class Own:
         """How this site is. What is for admins alone is not told: a LiveKit room shows attributes to all."""
         before, self._report = self._report, report
         self.gate_open = report.gate_open
+        self.silenced &= report.gate_open
         self._show(RECORDS, "1" if report.recording else "")
         site = site_message(replace(report, details={})).site
         only_louder = before is not None and replace(before, loudspeaker=report.loudspeaker) == report

@@ -9,7 +9,7 @@ While nothing comes the library feeds its encoder silence, so that nothing of be
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import numpy as np
@@ -27,8 +27,11 @@ _MOST_AT_ONCE = 4
 class Source(Protocol):
     """Where blocks are handed over."""
 
-    async def take(self, sound: Pcm) -> None:
-        """Take some blocks in a row, int16."""
+    def take(self, sound: Pcm) -> Awaitable[object]:
+        """Take some blocks in a row, int16, before this returns; what is given back ends when more are taken.
+
+        :raises Lost: none are taken, where that is awaited.
+        """
 
     def empty(self) -> None:
         """Throw away what was not yet encoded."""
@@ -54,9 +57,8 @@ class BlockUplink:
             while True:
                 await self._came.wait()
                 self._came.clear()
-                while blocks := self._ready():
-                    await source.take(np.concatenate(blocks))
-                    self._counters.add("blocks_sent", len(blocks))
+                while (taken := self._hand_over(source)) is not None:
+                    await taken
         finally:
             self._attached = None
 
@@ -92,13 +94,19 @@ class BlockUplink:
     def _close(self) -> None:
         self._waiting.clear()
 
-    def _ready(self) -> list[Pcm]:
-        """What is handed over next."""
+    def _hand_over(self, source: Source) -> Awaitable[object] | None:
+        """Hand over what may leave, and the library's answer; None: nothing may.
+
+        A gate that closes meanwhile waits for that, and empties the library's queue then: nothing is handed over after it.
+        """
         blocks: list[Pcm] = []
         with self._proof.lock:
             while len(blocks) < _MOST_AT_ONCE and (block := self._next()) is not None:
                 blocks.append(block)
-        return blocks
+            if not blocks:
+                return None
+            self._counters.add("blocks_sent", len(blocks))
+            return source.take(np.concatenate(blocks))
 
     def _next(self) -> Pcm | None:
         """The next block that may be handed over now."""

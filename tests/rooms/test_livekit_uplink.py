@@ -1,7 +1,7 @@
 """The way up to a library that takes blocks on the loop: what leaves, and what does not."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
 import numpy as np
@@ -25,9 +25,9 @@ class Library:
         self.ready = asyncio.Event()
         self.ready.set()
 
-    async def take(self, pcm: Pcm) -> None:
+    def take(self, pcm: Pcm) -> Awaitable[object]:
         self.took += [int(block[0]) - 1000 for block in pcm.reshape(-1, BLOCK)]
-        await self.ready.wait()
+        return self.ready.wait()
 
     def empty(self) -> None:
         self.emptied += 1
