@@ -20,9 +20,10 @@ from appliance.rooms.reach import Reach
 from appliance.rooms.signalling import Lost
 from appliance.rooms.staying import Staying, first_of
 from appliance.rooms.telegram_account import Unanswered, place_of
+from appliance.rooms.telegram_seen import Wanted
 from appliance.rooms.telegram_shapes import MOST_MEMBERS, People
 from appliance.rooms.telegram_sound import Sound, Up
-from appliance.rooms.telegram_stay import Stay, TelegramSettings, Wanted
+from appliance.rooms.telegram_stay import Stay, TelegramSettings
 
 LONGEST_WAIT = 30.0
 """Seconds between two attempts to come back, unless Telegram asks for more (DESIGN.md, rule 5)."""
@@ -129,7 +130,7 @@ class TelegramEngine:
 
     def report_site(self, report: SiteReport) -> None:
         """Muted when the gate is closed is all that Telegram is told."""
-        self._wanted.muted = not report.gate_open
+        self._wanted.gate(opened=report.gate_open)
         self._people.silenced &= report.gate_open  # a gate that was closed is opened by a hand, which may undo it
         self._wants()
 
@@ -147,7 +148,13 @@ class TelegramEngine:
         :raises RoomRefused: the room does not want this account.
         """
         self._sound.begin()
-        await self._staying.run(report)
+
+        def noted(event: RoomEvent) -> None:
+            if isinstance(event, contract.PhaseChanged):
+                self._wanted.said = event.why
+            report(event)
+
+        await self._staying.run(noted)
 
     async def leave(self) -> None:
         """Leave the voice chat within one second."""

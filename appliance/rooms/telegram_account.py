@@ -61,6 +61,7 @@ _REFUSALS: Mapping[str, tuple[FaultKind, str]] = {
     "INVITE_HASH_EXPIRED": ("gone", "This link to a Telegram group is not good any more. See [telegram] group."),
     "INVITE_HASH_INVALID": ("gone", "This link to a Telegram group is not good. See [telegram] group."),
     "CHANNEL_INVALID": ("gone", "There is no such Telegram group. See [telegram] group."),
+    "CHAT_ID_INVALID": ("gone", "There is no such Telegram group. See [telegram] group."),
     "PEER_ID_INVALID": ("gone", "There is no such Telegram group. See [telegram] group."),
     "GROUPCALL_FORBIDDEN": ("server", "The voice chat has ended, or Telegram does not let this account into it."),
     "GROUPCALL_INVALID": ("server", "The voice chat has ended."),

@@ -43,13 +43,26 @@ class Chat:
 
         :raises Lost: there is none, or the account is not in it.
         """
-        chat = await self._found()
+        self._take(await self._found())
+
+    def _take(self, chat: Any) -> None:
+        """It is this one; or the supergroup that it has become."""
+        if isinstance(chat, t.Chat) and isinstance(chat.migrated_to, t.InputChannel):
+            self.id = chat.migrated_to.channel_id
+            self._peer = t.InputPeerChannel(chat.migrated_to.channel_id, chat.migrated_to.access_hash)
+            return
         if isinstance(chat, t.ChannelForbidden | t.ChatForbidden) or getattr(chat, "left", False):
             raise Lost(Fault("refused"), _NOT_IN)
         if not isinstance(chat, t.Channel | t.Chat):
             raise Lost(Fault("gone"), _NO_GROUP)
         self.id = chat.id
         self._peer = utils.get_input_peer(chat)
+
+    def is_this(self, peer: Any) -> bool:
+        """Whether a ``peerChat`` or ``peerChannel`` is this group."""
+        if isinstance(self._peer, t.InputPeerChannel):
+            return bool(getattr(peer, "channel_id", None) == self.id)
+        return bool(getattr(peer, "chat_id", None) == self.id)
 
     async def _found(self) -> Any:
         text = self._group.strip()
@@ -70,9 +83,13 @@ class Chat:
         wanted = -number - _SUPERGROUPS if number < -_SUPERGROUPS else abs(number)
         request = f.messages.GetDialogsRequest(None, 0, t.InputPeerEmpty(), _DIALOGS, 0)
         for chat in (await self._ask(request)).chats:
-            if chat.id == wanted:
+            small = isinstance(chat, t.Chat | t.ChatForbidden)
+            if chat.id == wanted and (number > 0 or small is (number >= -_SUPERGROUPS)):
                 return chat
-        raise Lost(Fault("refused"), _NOT_IN)
+        if number < -_SUPERGROUPS:
+            raise Lost(Fault("refused"), _NOT_IN)
+        # A small group that has become a supergroup is in no list any more; it needs no key to be asked for.
+        return next(iter((await self._ask(f.messages.GetChatsRequest([wanted]))).chats), None)
 
     async def call(self) -> Any:
         """Its voice chat, an ``inputGroupCall``; None while there is none.
@@ -84,6 +101,10 @@ class Chat:
             full = await self._ask(f.channels.GetFullChannelRequest(channel))
         else:
             full = await self._ask(f.messages.GetFullChatRequest(self.id))
+            now = next((chat for chat in full.chats if chat.id == self.id), None)
+            if getattr(now, "migrated_to", None) is not None:
+                self._take(now)
+                return await self.call()
         return full.full_chat.call
 
     async def create(self) -> Any:

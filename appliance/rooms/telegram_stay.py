@@ -7,7 +7,7 @@ whether it still has us, every ten seconds as TDLib does, every four while somet
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from appliance.rooms.staying import first_of
 from appliance.rooms.telegram_account import Account, Login, WaitAsked
 from appliance.rooms.telegram_call import Call, Chat
 from appliance.rooms.telegram_media import SILENT
+from appliance.rooms.telegram_seen import JOINED_ANEW, Wanted
 from appliance.rooms.telegram_shapes import People, record_of
 from appliance.rooms.telegram_sound import Sound
 
@@ -33,8 +34,6 @@ _NO_CALL_EVERY = 15.0
 _NAME_EVERY = 1.0
 _LIST_EVERY = 2.0
 """Seconds between two times that the whole list is asked for."""
-_EDIT_AGAIN = 10.0
-"""Seconds until something that Telegram refused is asked for again."""
 
 _ENDED = "The voice chat was ended."
 _ELSEWHERE = "The account has joined the voice chat from another device, which took this one's place."
@@ -42,7 +41,6 @@ _OUT = "This device was taken out of the voice chat."
 _NOT_IN = "Telegram does not know any more that this device is in the voice chat."
 _NONE = "No voice chat runs in the Telegram group: somebody has to start one."
 _MAY_NOT = "No voice chat runs in the Telegram group, and this account may not start one: an admin has to."
-MIXED = "The voice chat is too large for levels: Telegram sends its sound mixed, to those who only listen."
 KINDS = (t.UpdateGroupCallParticipants, t.UpdateGroupCall)
 
 
@@ -57,26 +55,6 @@ class TelegramSettings:
     name: str
     create: bool = False
     """Whether it starts a voice chat when none runs."""
-
-
-@dataclass(slots=True)
-class Wanted:
-    """How this device wants to be seen."""
-
-    muted: bool = True
-    hand: bool = False
-
-    def differs(self, people: People, waits: Collection[str] = ()) -> Mapping[str, bool]:
-        """What of it Telegram has to be told next but what ``waits``, one at a time. Whom somebody else muted a hand unmutes."""
-        own = people.own
-        if own.source is None:
-            return {}
-        obeys = not self.muted and (own.admin_muted or people.silenced)
-        if "muted" not in waits and self.muted != own.muted and not obeys:
-            return {"muted": self.muted}
-        if "raise_hand" not in waits and self.hand != own.hand:
-            return {"raise_hand": self.hand}
-        return {}
 
 
 class Stay:
@@ -103,8 +81,6 @@ class Stay:
         """Something was told of a voice chat."""
         self.wants = asyncio.Event()
         """How this device wants to be seen has changed."""
-        self._not_before: dict[str, float] = {}
-        """Until when something is not asked for again that Telegram refused."""
 
     async def run(self, held: int | None) -> None:
         """Be there. Ends only by raising.
@@ -122,7 +98,7 @@ class Stay:
                 await self._join(self._call)
             self._sound.up.allowed = True
             self._take_call(await self._call.people())
-            self._arrived(MIXED if self._call.mixed else "")
+            self._arrived(self._wanted.of_being_there(mixed=self._call.mixed))
             await self._watch(self._call)
         finally:
             self._retrieve_trouble()
@@ -255,27 +231,33 @@ class Stay:
 
     async def _be_seen(self, call: Call) -> None:
         """Tell Telegram how this device wants to be seen, whenever that is another way than it has it."""
+        wanted, loop = self._wanted, asyncio.get_running_loop()
         while True:
             await self.wants.wait()
             self.wants.clear()
-            now = asyncio.get_running_loop().time()
-            waits = {name for name, until in self._not_before.items() if until > now}
-            what = self._wanted.differs(self._people, waits)
-            if not what:
-                continue
-            if call.mixed and what == {"muted": False}:
+            if call.mixed and wanted.joins_anew(self._people, loop.time()):
                 self._sound.media.source = None  # what is held is of no use: it only listens
-                raise Lost(Fault("server"), "The microphone was opened: the voice chat is joined anew, to speak in it.")
-            self._people.asked_muted = what.get("muted", self._people.asked_muted)
-            try:
-                await call.edit(what)
-            except Lost as lost:
-                if lost.fault.kind not in ("server", "refused"):
-                    raise
-                self._counters.add("edits_refused")
-                until = asyncio.get_running_loop().time() + (lost.fault.retry_after or _EDIT_AGAIN)
-                late = ("muted", "raise_hand") if isinstance(lost, WaitAsked) else what
-                self._not_before |= dict.fromkeys(late, until)
+                raise Lost(Fault("server"), JOINED_ANEW)
+            what = wanted.differs(self._people, loop.time(), mixed=call.mixed)
+            if what:
+                self._people.asked_muted = what.get("muted", self._people.asked_muted)
+                await self._edit(call, what)
+            self._say(wanted.of_being_there(mixed=call.mixed))
+
+    async def _edit(self, call: Call, what: Mapping[str, bool]) -> None:
+        try:
+            await call.edit(what)
+            self._wanted.taken(what)
+        except Lost as lost:
+            if lost.fault.kind not in ("server", "refused"):
+                raise
+            self._counters.add("edits_refused")
+            self._wanted.refused(what, lost, asyncio.get_running_loop().time())
+
+    def _say(self, why: str) -> None:
+        """What has to be known of being in the room, if it is news."""
+        if why != self._wanted.said:
+            self._tell(contract.PhaseChanged(LinkPhase.IN_ROOM, why))
 
     async def _name_the_unknown(self, call: Call) -> None:
         while True:
@@ -292,6 +274,8 @@ class Stay:
     # ---- what Telegram tells by itself
 
     def _updated(self, update: Any, entities: Mapping[int, Any]) -> None:
+        if not self._ours(update):
+            return
         self._people.learn(entities.values())
         self._news.set()
         call = update.call
@@ -305,6 +289,13 @@ class Stay:
             self._end(Lost(Fault("server"), _ENDED))
         elif isinstance(call, t.GroupCall):
             self._take_call(call)
+
+    def _ours(self, update: Any) -> bool:
+        """An account may be in many groups, whose voice chats are none of ours."""
+        if self._call is not None and getattr(update.call, "id", None) == self._call.id:
+            return True
+        peer = getattr(update, "peer", None)
+        return isinstance(update, t.UpdateGroupCall) and (peer is None or self._chat.is_this(peer))
 
     def _own_place(self) -> None:
         ours, now = self._sound.media.source, self._people.own.source

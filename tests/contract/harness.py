@@ -67,8 +67,9 @@ EXPECTED: Mapping[str, Capabilities] = {
         bundles=False,
         most_members=300,  # it encodes for each: 70 to 95 a core
     ),
-    # Telegram's voice chats have no place for knocks, doors, reports and bundles, and nobody is asked there to unmute. That its
-    # server drops the sound of whom an admin muted is likely, and nobody here has seen it.
+    # Telegram's voice chats have no place for knocks, doors, reports and bundles, and nobody is asked there to unmute. An admin's
+    # mute is respected: the device closes its gate by it and opens nothing (the first test of test_engines_people.py). That
+    # Telegram's server drops the sound of whom an admin muted, too, is likely; nobody here has seen it, so it is not claimed.
     "telegram": Capabilities(
         real_levels=True,
         audio_per_member=True,

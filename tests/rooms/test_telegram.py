@@ -21,6 +21,7 @@ from appliance.rooms.telegram_media import Media
 from tests.contract.apart import apart
 from tests.contract.rig import loudness, member_of, power, tone
 from tests.telegram.office import GROUP, asked, inside, rig_of, settings, the_call, until, world
+from tests.telegram.people import Group, Seat
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -41,6 +42,59 @@ async def test_a_group_is_found_however_it_is_named(host: str, name: str) -> Non
         async with inside(site):
             assert the_call(centre)[1].seats.keys() == {3}
         assert the_call(centre)[1].seats == {}, "it has left in order"
+
+
+async def test_a_small_group_is_followed_when_it_becomes_a_supergroup(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.rooms.telegram_stay._NO_CALL_EVERY", 0.5)
+    async with world(host) as centre:
+        small = Group(77_777, "", "Small", {1, 2, 3, 4}, {1}, small=True)
+        centre.groups[small.id] = small
+        centre.start_call(small)
+        site = rig_of(settings(centre, group="-77777"))
+        async with inside(site):
+            assert small.call is not None
+            assert small.call.seats.keys() == {3}
+            large = await centre.migrate(small, 2000)
+            await site.until(lambda: site.phase is LinkPhase.RECONNECTING, 10)
+            call = centre.start_call(large)
+            await site.in_room(20)
+            assert call.seats.keys() == {3}
+        late = rig_of(settings(centre, group="-77777"))
+        async with inside(late):
+            assert call.seats.keys() == {3}, "asked for by the number that it had"
+
+
+async def test_a_small_group_that_waits_for_a_voice_chat_is_followed_too(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.rooms.telegram_stay._NO_CALL_EVERY", 0.5)
+    async with world(host) as centre:
+        small = centre.groups[77_777] = Group(77_777, "", "Small", {1, 2, 3, 4}, {1}, small=True)
+        site = rig_of(settings(centre, group="-77777"))
+        async with inside(site, wait=False):
+            await site.until(lambda: site.phase is LinkPhase.RECONNECTING, 20)
+            call = centre.start_call(await centre.migrate(small, 2000))
+            await site.in_room(20)
+            assert call.seats.keys() == {3}
+
+
+async def test_what_happens_in_other_groups_wakes_nobody(host: str) -> None:
+    async with world(host, call=False) as centre:
+        other = centre.groups[3000] = Group(3000, "others", "Others", {1, 2, 3, 4}, {1})
+        site = rig_of(settings(centre))
+        async with inside(site, wait=False):
+            await site.until(lambda: site.phase is LinkPhase.RECONNECTING, 20)
+            before = asked(centre, "GetFullChannel")
+            for _ in range(20):
+                call = centre.start_call(other)
+                centre.tell(other, call, Seat(centre.people[2], 77))
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(0.5)
+            assert asked(centre, "GetFullChannel") <= before + 1, "but what it asks by itself"
+            centre.start_call(centre.groups[GROUP])
+            await site.in_room(5)
 
 
 async def test_without_a_voice_chat_it_waits_and_says_for_what(host: str) -> None:

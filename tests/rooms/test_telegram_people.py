@@ -15,11 +15,11 @@ from appliance.media.opus import MOST_SAMPLES, Decoder
 from appliance.rooms import contract
 from appliance.rooms.telegram import TelegramEngine
 from appliance.rooms.telegram_account import Login
-from appliance.rooms.telegram_stay import MIXED
+from appliance.rooms.telegram_seen import LISTENS, MIXED
 from tests.contract.apart import apart
 from tests.contract.harness import PACES
 from tests.contract.rig import level_of, loudness, member_of, power, speaks, tone
-from tests.telegram.office import API_HASH, inside, rig_of, settings, the_call, until, world
+from tests.telegram.office import API_HASH, asked, inside, rig_of, settings, the_call, until, world
 from tests.telegram.people import Person, Seat
 from tests.telegram.wire import now
 
@@ -176,6 +176,45 @@ async def test_a_voice_chat_too_large_for_levels_is_told_in_words_until_one_spea
                 lambda: site.phase is LinkPhase.IN_ROOM and not site.told(contract.PhaseChanged)[-1].why, 30
             )
             assert not the_call(centre)[1].seats[3].muted
+
+
+async def test_where_telegram_lets_it_only_listen_it_says_so_and_joins_no_more(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.rooms.telegram_seen._JOIN_AGAIN", 1.0)
+    async with world(host) as centre:
+        centre.stream = centre.stream_for_all = True
+        site = rig_of(settings(centre))
+        async with inside(site):
+            for opening in (1, 2):
+                site.open(tone(440))
+                await until(lambda joins=1 + 2 * opening: asked(centre, "JoinGroupCall") == joins, 20)  # type: ignore[misc]
+                await site.until(lambda: site.told(contract.PhaseChanged)[-1].why == LISTENS, 20)
+                await asyncio.sleep(2.5)
+                assert asked(centre, "JoinGroupCall") == 1 + 2 * opening
+                assert site.told(contract.PhaseChanged)[-1] == contract.PhaseChanged(LinkPhase.IN_ROOM, LISTENS)
+                site.close()
+                await site.until(lambda: site.told(contract.PhaseChanged)[-1].why == MIXED)
+        assert asked(centre, "EditGroupCallParticipant") <= 2, "it is not shown as somebody who speaks"
+
+
+async def test_what_telegram_refuses_to_show_is_asked_for_less_and_less_and_told_once(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.rooms.telegram_seen._EDIT_AGAIN", 0.2)
+    async with world(host) as centre:
+        site = rig_of(settings(centre))
+        async with inside(site):
+            centre.faults["EditGroupCallParticipantRequest"] = [(400, "SOMETHING_NEW")] * 4
+            site.open(tone(440))
+            await site.until(
+                lambda: "does not change how this device is shown" in site.told(contract.PhaseChanged)[-1].why
+            )
+            await until(lambda: not the_call(centre)[1].seats[3].muted)
+            await site.until(lambda: not site.told(contract.PhaseChanged)[-1].why)
+            assert asked(centre, "EditGroupCallParticipant") == 5
+            assert site.engine.counters["edits_refused"] == 4
+            assert len(site.told(contract.PhaseChanged)) == 4
 
 
 # ---- mute

@@ -6,8 +6,8 @@ import pytest
 from telethon.tl import types as t
 
 from appliance.rooms.contract import AdminMuteLifted, MemberChanged, MemberLeft, MutedByAdmin
+from appliance.rooms.telegram_seen import Wanted
 from appliance.rooms.telegram_shapes import MOST_MEMBERS, People, signed, unsigned
-from appliance.rooms.telegram_stay import Wanted
 from tests.telegram.wire import made, now
 
 ME = 7
@@ -109,9 +109,9 @@ def test_an_account_that_is_an_admin_is_muted_by_others_too_and_does_not_undo_th
     list(found.changes())
     found.update([one(ME)], 2)
     assert MutedByAdmin("") in list(found.changes())
-    assert wanted.differs(found) == {}, "nothing is undone while the gate has not yet closed"
+    assert wanted.differs(found, 0.0) == {}, "nothing is undone while the gate has not yet closed"
     found.silenced = False  # it has, and a hand opened it
-    assert wanted.differs(found) == {"muted": False}
+    assert wanted.differs(found, 0.0) == {"muted": False}
 
 
 def test_what_this_device_asked_for_itself_is_no_act_of_an_admin() -> None:

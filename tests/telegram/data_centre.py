@@ -35,6 +35,8 @@ class DataCentre:
         """By a request's class name: what its next calls are refused with."""
         self.stream = False
         """Whoever joins muted gets the mix in pieces of a second, as in a voice chat with thousands of listeners."""
+        self.stream_for_all = False
+        """The same for whoever joins, muted or not."""
         self.forgotten: set[int] = set()
         """Sources that ``phone.checkGroupCall`` does not know any more."""
         self._calls = self._hands = 0
@@ -103,7 +105,11 @@ class DataCentre:
         known = {"id": number, "access_hash": number * 11, "first_name": person.name, "username": person.username}
         return made(t.User, is_self=number == viewer, **known)
 
-    def _chat(self, group: Group, viewer: int) -> t.Channel | t.ChannelForbidden:
+    def _chat(self, group: Group, viewer: int) -> t.Channel | t.ChannelForbidden | t.Chat:
+        if group.small:
+            to = group.became.key if group.became else None
+            known = {"id": group.id, "title": group.title, "photo": t.ChatPhotoEmpty(), "migrated_to": to}
+            return made(t.Chat, deactivated=to is not None, **known)
         if viewer not in group.members:
             return t.ChannelForbidden(group.id, group.id * 3, group.title, megagroup=True)
         return made(
@@ -148,8 +154,8 @@ class DataCentre:
         raise Refusal(400, "GROUPCALL_INVALID")
 
     def _group(self, peer: Any, viewer: int) -> Group:
-        group = self.groups.get(getattr(peer, "channel_id", 0))
-        if group is None:
+        group = self.groups.get(getattr(peer, "channel_id", 0) or getattr(peer, "chat_id", 0))
+        if group is None or group.small is hasattr(peer, "channel_id"):
             raise Refusal(400, "CHANNEL_INVALID")
         if viewer not in group.members:
             raise Refusal(400, "CHANNEL_PRIVATE")
@@ -186,7 +192,8 @@ class DataCentre:
         raise Refusal(400, "USERNAME_NOT_OCCUPIED")
 
     async def on_get_dialogs(self, _: Any, wire: Wire) -> Any:
-        known = [self._chat(group, wire.user) for group in self.groups.values() if wire.user in group.members]
+        listed = [group for group in self.groups.values() if wire.user in group.members and not group.became]
+        known = [self._chat(group, wire.user) for group in listed]
         return t.messages.Dialogs([], [], known, [])
 
     async def on_check_chat_invite(self, request: Any, wire: Wire) -> Any:
@@ -203,6 +210,24 @@ class DataCentre:
         settings = t.PeerNotifySettings()
         full = made(t.ChannelFull, id=group.id, chat_photo=t.PhotoEmpty(0), notify_settings=settings, pts=1, call=call)
         return t.messages.ChatFull(full, [self._chat(group, wire.user)], [])
+
+    async def on_get_chats(self, request: Any, wire: Wire) -> Any:
+        found = [self._group(t.PeerChat(number), wire.user) for number in request.id]
+        return t.messages.Chats([self._chat(group, wire.user) for group in found])
+
+    async def on_get_full_chat(self, request: Any, wire: Wire) -> Any:
+        group = self._group(t.PeerChat(request.chat_id), wire.user)
+        call = group.call.input() if group.call else None
+        people = t.ChatParticipants(group.id, [], 1)
+        full = made(t.ChatFull, id=group.id, participants=people, notify_settings=t.PeerNotifySettings(), call=call)
+        return t.messages.ChatFull(full, [self._chat(group, wire.user)], [])
+
+    async def migrate(self, group: Group, number: int) -> Group:
+        """As its owner who makes a small group a supergroup: its voice chat ends."""
+        await self.end_call(group)
+        group.became = Group(number, "", group.title, set(group.members), set(group.admins))
+        self.groups[number] = group.became
+        return group.became
 
     async def on_edit_banned(self, request: Any, wire: Wire) -> Any:
         group = self._group(request.channel, wire.user)
@@ -252,7 +277,7 @@ class DataCentre:
         if before is not None:
             await call.sfu.leave(before.source)
         source, answer = await call.sfu.join(request.params.data)
-        if self.stream and request.muted:
+        if self.stream and (request.muted or self.stream_for_all):
             answer = '{"stream": true}'
         kept = before.can_self_unmute if before else not call.join_muted
         seat = Seat(self.people[wire.user], source, bool(request.muted) or not kept, kept)

@@ -82,7 +82,7 @@ class Call:
 
 @dataclass
 class Group:
-    """A supergroup: ``channel#1c32b11c``."""
+    """A supergroup: ``channel#1c32b11c``; or a small group, ``chat#41cbf256``."""
 
     id: int
     username: str
@@ -90,10 +90,17 @@ class Group:
     members: set[int]
     admins: set[int]
     call: Call | None = None
+    small: bool = False
+    became: "Group | None" = None
+    """The supergroup that a small group was made."""
 
     @property
-    def peer(self) -> t.PeerChannel:
-        return t.PeerChannel(self.id)
+    def peer(self) -> t.PeerChannel | t.PeerChat:
+        return t.PeerChat(self.id) if self.small else t.PeerChannel(self.id)
+
+    @property
+    def key(self) -> t.InputChannel:
+        return t.InputChannel(self.id, self.id * 3)
 
 
 def signed(source: int) -> int:
