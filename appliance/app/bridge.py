@@ -17,8 +17,9 @@ from appliance.health.machine import own_process
 from appliance.health.notify import Notifier
 from appliance.health.status import StatusServer
 from appliance.media import opus
-from appliance.rooms.bridge import Bridge, BridgeEnded, Violated
+from appliance.rooms.bridge import Bridge, Violated
 from appliance.rooms.bridge_end import EndSettings
+from appliance.rooms.bridge_rings import BridgeEnded
 from appliance.settings import identity_of
 
 SYSTEM = Path("/run/kontor-bridge")
@@ -54,14 +55,18 @@ def _runtime(a: EndSettings, b: EndSettings) -> Path:
 class _Running:
     """A bridge while it runs, and what is told of it."""
 
-    def __init__(self, a: EndSettings, b: EndSettings, journal: Journal) -> None:
+    def __init__(self, a: EndSettings, b: EndSettings, journal: Journal, *, stands_aside: bool) -> None:
         self._journal = journal
-        self.bridge = Bridge(a, b, self._changed)
+        self.bridge = Bridge(a, b, self._changed, stands_aside=stands_aside)
+        self._aside = ""
         self._phases = [LinkPhase.STARTING, LinkPhase.STARTING]
         self._closed: list[tuple[str, ...]] = [(), ()]
         self._delay_told = [False, False]
 
     def _changed(self) -> None:
+        if (aside := self.bridge.rings.aside) != self._aside:
+            self._aside = aside
+            self._journal.tell(EventName.BRIDGE_ASIDE, on=bool(aside), why=aside)
         for at, end in enumerate(self.bridge.ends):
             if end.phase is not self._phases[at]:
                 self._phases[at] = end.phase
@@ -82,6 +87,9 @@ class _Running:
         return " ".join([f"Between {a} and {b}.", *self._troubles()])
 
     def _troubles(self) -> Iterator[str]:
+        if self._aside:
+            yield f"Stands aside: {self._aside}"
+            return
         for at, end in enumerate(self.bridge.ends):
             if end.why:
                 yield f"{end.settings.room}: {end.why}"
@@ -93,15 +101,18 @@ class _Running:
         return {"part": "bridge", **self.bridge.as_dict(), **own_process()}
 
 
-async def main(a: EndSettings, b: EndSettings, stop: asyncio.Event, journal: Journal) -> None:
+async def main(
+    a: EndSettings, b: EndSettings, stop: asyncio.Event, journal: Journal, *, stands_aside: bool = False
+) -> None:
     """``kontor bridge``.
 
+    :param stands_aside: beside another bridge between the rooms it waits, instead of ending.
     :raises NotAllowed: the sides are one room, a room refuses the bridge, or it closes a ring.
     :raises OpusMissing: there is no codec library.
     """
     check_apart(a, b)
     opus.version()
-    running = _Running(a, b, journal)
+    running = _Running(a, b, journal, stands_aside=stands_aside)
     notifier = Notifier()
     bridge = running.bridge
 

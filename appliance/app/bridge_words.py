@@ -20,6 +20,8 @@ def bridge(said: Said) -> list[str]:
     """Each side with who is there and what is said there."""
     sides = [said["a"], said["b"]]
     lines = [f"bridge       {sides[0]['room']} and {sides[1]['room']}"]
+    if said.get("aside"):
+        lines.append(f"  stands aside: {said['aside']}")
     for side, other in zip(sides, reversed(sides), strict=True):
         lines += _side(side, other)
     return lines

@@ -23,11 +23,17 @@ def register(commands: Subparsers) -> None:
         "settings whose [room] says what carries the room. A link can stand here itself, too. Ends when it is ended.",
     )
     parser.add_argument("sides", metavar="SIDE", nargs=2, help="a file with a link or with settings, or a link")
+    parser.add_argument(
+        "--stand-by",
+        action="store_true",
+        help="where another bridge joins the rooms already: stay beside it unheard, and take its place when it is gone, "
+        "instead of ending",
+    )
     parser.set_defaults(run=run, serves=run)
 
 
 def run(given: argparse.Namespace) -> int:
-    """Run it until SIGTERM. 78 for a side that cannot be used or is refused, and for a ring, 70 for a fault."""
+    """Run it until SIGTERM. 78 for a side that cannot be used or is refused, and for a ring; 70 for a fault."""
     from appliance.app.bridge import main
     from appliance.app.process import NotAllowed
     from appliance.app.process import run as run_process
@@ -42,7 +48,7 @@ def run(given: argparse.Namespace) -> int:
     if any(word.lower().startswith(_LINKS) for word in given.sides):
         print("kontor bridge: who lists this machine's processes can read the link; a file keeps it.", file=sys.stderr)
     try:
-        return run_process("bridge", lambda stop, journal: main(a, b, stop, journal))
+        return run_process("bridge", lambda stop, journal: main(a, b, stop, journal, stands_aside=given.stand_by))
     except (NotAllowed, OpusMissing) as error:
         print(f"kontor bridge: {error}", file=sys.stderr)
         return Exit.CONFIGURATION

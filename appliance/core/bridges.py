@@ -192,12 +192,23 @@ def is_youngest(own: Hop, others: Mapping[str, int]) -> bool:
     return all((own.born, own.id) > (born, who) for who, born in others.items())
 
 
-def shown(members: Iterable[Member], speaking: frozenset[str]) -> tuple[tuple[str, ...], int, tuple[str, ...]]:
-    """Names of those who are there, sites first, how many more, and who of them speaks."""
-    there = sorted((m for m in members if m.joined), key=lambda m: (m.kind != "site", m.name.casefold(), m.id))
-    names = tuple(short(member.name) for member in there)
-    loud = tuple(short(member.name) for member in there if member.id in speaking)
-    return names[:MOST_NAMES], max(0, len(names) - MOST_NAMES), loud[:MOST_SPEAKERS]
+Rank: TypeAlias = tuple[bool, str, str, str]
+"""Where a member stands in a list, by comparison; the last is its name."""
+
+
+def rank(member: Member) -> Rank:
+    """Where a member stands: devices first, then by name."""
+    return member.kind != "site", member.name.casefold(), member.id, member.name
+
+
+def short_list(ranked: Sequence[Rank], speaking: Iterable[Rank]) -> tuple[tuple[str, ...], int, tuple[str, ...]]:
+    """Names of those who are there, how many more, and who of them speaks.
+
+    :param ranked: all of them, sorted.
+    """
+    names = tuple(short(place[-1]) for place in ranked[:MOST_NAMES])
+    loud = tuple(short(place[-1]) for place in sorted(speaking)[:MOST_SPEAKERS])
+    return names, max(0, len(ranked) - MOST_NAMES), loud
 
 
 def short(text: str, most: int = MOST_NAME) -> str:

@@ -69,6 +69,7 @@ class EventName(StrEnum):
     BRIDGE_PHASE = "bridge_phase"
     BRIDGE_CHANGED = "bridge_changed"
     BRIDGE_DELAY = "bridge_delay"
+    BRIDGE_ASIDE = "bridge_aside"
     MEMBER_JOINED = "member_joined"
     MEMBER_LEFT = "member_left"
     KNOCKED = "knocked"
@@ -207,6 +208,7 @@ _EXCEPTIONS = {
     EventName.LINK_STARTED: _NOTICE,
     EventName.BRIDGE_STARTED: _NOTICE,
     EventName.BRIDGE_DELAY: _NOTICE,
+    EventName.BRIDGE_ASIDE: _WARNING,
     EventName.BUNDLE_HANDED_IN: _NOTICE,
     EventName.BUNDLE_REFUSED: Rule(Severity.WARNING, most=5),
     EventName.HOST_STARTED: _NOTICE,

@@ -101,14 +101,23 @@ class Ear:
 
         :param least: how much like it that has to be.
         """
+        return any(like > least for like in self.likeness(numbers).values())
+
+    def likeness(self, numbers: Iterable[int]) -> dict[int, float]:
+        """How much like each of these marks it is where it is most; empty: too little was heard, or nothing but silence.
+
+        It searches for some 2 ms each: whoever asks on a loop does not ask for all of them at every turn.
+        """
         filled = self._filled
         heard = _flat(np.roll(self._sound, -self._at)[_KEPT - filled :]) if filled > _LEAST else np.zeros(0, np.float32)
-        return bool(heard.any()) and any(_likeness(heard, number) > least for number in numbers)
+        if not heard.any():
+            return {}
+        spectrum = np.fft.rfft(heard, _SIZE)
+        return {number: _likeness(heard, spectrum, number) for number in numbers}
 
 
-def _likeness(heard: Samples, number: int) -> float:
+def _likeness(heard: Samples, spectrum: NDArray[np.complex128], number: int) -> float:
     """How much is like the mark where most is: of all its pieces the sum, each against the RMS of what chance finds."""
-    spectrum = np.fft.rfft(heard, _SIZE)
     places = (heard.size - _PIECES * _PIECE) // _BLOCK
     sounding = np.count_nonzero(heard)  # silence, in which chance finds nothing, must not make the rest look rare
     found = np.zeros(places, np.float32)

@@ -17,21 +17,19 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
 
-from appliance.core.bridges import Hop, Told, announced, is_youngest, ring, short, shown, ways
+from appliance.core.bridges import Hop, Told, announced, short, ways
 from appliance.core.counters import total
 from appliance.core.units import SILENCE
 from appliance.rooms.bridge_clock import Clock, Lane
 from appliance.rooms.bridge_end import End, EndSettings
-from appliance.rooms.bridge_probe import Probe
+from appliance.rooms.bridge_rings import BridgeEnded, Rings
 from appliance.rooms.contract import RoomEvent, RoomRefused
 from appliance.rooms.limits import limits
 
-SETTLED = 1.0
-"""Seconds in both rooms before anything is said: a ring has been told of by then."""
 ANNOUNCED = 5.0
 """Seconds that people have between the announcement of a recording and being in it."""
 _EVERY = 0.1
@@ -43,10 +41,6 @@ _TURN_MS, _LOOK_AHEAD_MS = 5.0, 6.5
 """What a clock of 10 ms adds on average, and what an encoder looks ahead."""
 
 
-class BridgeEnded(Exception):
-    """The bridge cannot go on, and trying again at once is no use: one sentence with the way out."""
-
-
 class Violated(Exception):
     """The proof of mute has found something: whoever starts the bridge anew makes other engines."""
 
@@ -56,6 +50,7 @@ class Bridge:
 
     :param changed: called when status has something else to say.
     :param chance: gives numbers in [0, 1).
+    :param stands_aside: when it closes a ring it waits beside it, instead of ending.
     """
 
     def __init__(
@@ -65,21 +60,16 @@ class Bridge:
         changed: Callable[[], None] = lambda: None,
         chance: Callable[[], float] = random.random,
         unix: Callable[[], float] = time.time,
+        *,
+        stands_aside: bool = False,
     ) -> None:
         self.ends = End("a", a), End("b", b)
         self._changed = changed
         self._own = Hop(secrets.token_hex(4), int(unix()), "")
         self.into = self._lane(1, 0), self._lane(0, 1)
         """The way into each room."""
-        self._probed = int(b.digest > a.digest)
-        """The room into which a mark is said, the same one for all bridges between the two."""
-        wordless = not all(end.engine.capabilities.reports for end in self.ends)
-        self._probe = Probe(self.into[self._probed], self.into[1 - self._probed], chance) if wordless else None
-        self.clock = Clock(self.into, self._probe.ears if self._probe else ())
-        self._ring: Mapping[str, int] = {}
-        self._ring_seen = 0
-        self._here_since: float | None = None
-        self._settled = False
+        self.rings = Rings(self.ends, self.into, self._own, chance, stands_aside=stands_aside)
+        self.clock = Clock(self.into, self.rings.probe.ears if self.rings.probe is not None else ())
         self._levels = [SILENCE, SILENCE]
         self._playouts: list[float | None] = [None, None]
         """What the receive buffers added when somebody was heard last, ms."""
@@ -122,7 +112,7 @@ class Bridge:
         while True:
             now = self._now()
             self._announce(now)
-            self._look_for_rings(now)
+            self.rings.look(now)
             self._open_or_close()
             if any(lane.violated for lane in self.into):
                 raise Violated(next(end.engine.proof.why for end in self.ends if end.engine.violations))
@@ -147,28 +137,6 @@ class Bridge:
         for end, other in zip(self.ends, reversed(self.ends), strict=True):
             end.announce(other.recorded_by_others(now), now)
 
-    # ---- rings
-
-    def _look_for_rings(self, now: float) -> None:
-        """:raises BridgeEnded: this bridge closes one, and began last."""
-        here, there = self.ends
-        for end in self.ends:
-            if any(hops[0].id == self._own.id and side != end.side for side, hops in end.bridges):
-                raise BridgeEnded(f"both sides are in the same room: {here.settings.room}. Name another one.")
-        reach = [ways((hops for _, hops in end.bridges), self._own.id) for end in self.ends]
-        self._ring = ring(reach[0], reach[1], here.settings.digest, there.settings.digest)
-        self._ring_seen = self._ring_seen + 1 if self._ring else 0
-        if self._ring_seen > 1 and is_youngest(self._own, self._ring):
-            raise BridgeEnded(self._sentence(len(self._ring)))
-        is_here, is_muted = all(end.here for end in self.ends), self.ends[self._probed].muted
-        if self._probe is not None and self._probe.look(now, is_here, is_muted):
-            raise BridgeEnded(self._sentence(1))
-
-    def _sentence(self, others: int) -> str:
-        a, b = (end.settings.room for end in self.ends)
-        over = "another bridge" if others == 1 else f"{others} other bridges"
-        return f"{a} and {b} are connected already, over {over}: take one away, or everybody would hear themselves."
-
     # ---- the two ways
 
     def closed(self, at: int) -> tuple[str, ...]:
@@ -178,31 +146,28 @@ class Bridge:
             "admin": target.muted,
             "away": not (target.here and source.here),
             "recording": self._unannounced(target, source),
-            "ring": bool(self._ring),
-            "starting": not self._settled,
+            "ring": self.rings.closed,
+            "starting": self.rings.starting(at, self._now()),
             "fault": self.into[at].violated,
         }
         return tuple(reason for reason, holds in found.items() if holds)
 
     def _unannounced(self, target: End, source: End) -> bool:
-        if target.recorded_since is None:
+        """Where only we said so, because the other room is recorded, nobody records."""
+        if target.recorded_since is None or target.announces:
             return False
         return source.recorded_since is None or self._now() - source.recorded_since < ANNOUNCED
 
     def _open_or_close(self) -> None:
-        if not self._settled and all(end.here for end in self.ends):
-            self._here_since = self._here_since or self._now()
-            self._settled = self._now() - self._here_since >= SETTLED
-        if self._probe is not None:
-            self._settled = self._probe.done
+        now = self._now()
         for at in range(2):
-            self.into[at].open = not self.closed(at)
+            self.into[at].open = self.rings.may_open(at, now, closed=bool(self.closed(at)))
 
     # ---- what the rooms are told
 
     def _tell(self, at: int) -> None:
-        reasons, told = self.closed(at), self._say(at)
-        if self._probe is not None and self._probe.speaks and at == self._probed:
+        reasons, told = self.closed(at), None if self.rings.aside else self._say(at)
+        if self.rings.says_mark(at):
             reasons = tuple(reason for reason in reasons if reason != "starting")  # or nobody would pass the mark on
         limited = self._limited(at)
         says = (reasons, told, self._levels[at], limited, self.ends[at].announces)
@@ -213,7 +178,7 @@ class Bridge:
 
     def _say(self, at: int) -> Told:
         here, there = self.ends[at], self.ends[1 - at]
-        names, more, speaking = shown(there.others, there.heard)
+        names, more, speaking = there.shown
         why = self.closed(1 - at)
         beyond = ways((hops for _, hops in there.bridges), self._own.id)
         own = Hop(self._own.id, self._own.born, there.settings.digest)
@@ -252,13 +217,14 @@ class Bridge:
         return {
             "a": self._end_as_dict(0),
             "b": self._end_as_dict(1),
-            "ring": sorted(self._ring),
+            "ring": sorted(self.rings.others),
+            "aside": self.rings.aside,
             "counters": dict(counters),
         }
 
     def _end_as_dict(self, at: int) -> dict[str, Any]:
         end = self.ends[at]
-        names, more, speaking = shown(end.others, end.heard)
+        names, more, speaking = end.shown
         return {
             "engine": end.settings.kind,
             "room": end.settings.room,

@@ -1,9 +1,10 @@
 """One of a bridge's two members: what its engine has told of the room that it is in. Loop only."""
 
-from collections.abc import Iterable
+from bisect import bisect_left, insort
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from appliance.core.bridges import Side, Told, Way, told_by
+from appliance.core.bridges import Rank, Side, Told, Way, rank, short_list, told_by
 from appliance.core.controls import Door
 from appliance.core.lamps import LinkPhase
 from appliance.core.roster import Member
@@ -41,6 +42,12 @@ class End:
         self.phase = LinkPhase.STARTING
         self.why = ""
         self.members: dict[str, Member] = {}
+        self._ranks: dict[str, Rank] = {}
+        self._ranked: list[Rank] = []
+        """Who is in the room but for the bridge, as they are shown: kept so, as a room may have thousands."""
+        self._bridges: dict[str, tuple[Side, Way]] = {}
+        self.came_at = self.left_at = float("-inf")
+        """When somebody came into the room last, and left it, loop time."""
         self.speaking: frozenset[str] = frozenset()
         self.recorded_since: float | None = None
         """When the room said that it is recorded, loop time; None: it is not."""
@@ -57,12 +64,11 @@ class End:
                     self._come_back()
                 self.phase, self.why = phase, why
                 if phase is not LinkPhase.IN_ROOM:
-                    self.members.clear()
-                    self.speaking = frozenset()
+                    self._empty()
             case contract.MemberChanged(member):
-                self.members[member.id] = member
+                self._changed(member, now)
             case contract.MemberLeft(who):
-                self.members.pop(who, None)
+                self._left(who, now)
             case contract.Levels(_, speaking):
                 self.speaking = speaking
             case contract.MutedByAdmin():
@@ -74,6 +80,43 @@ class End:
             case _:  # knocks, hands and doors stay in their room (docs/bridges.md)
                 return False
         return True
+
+    def _changed(self, member: Member, now: float) -> None:
+        self.members[member.id] = member
+        if member.id == self.settings.identity:
+            return
+        told = told_by(member)
+        if told is not None:
+            self._bridges[member.id] = told
+        else:
+            self._bridges.pop(member.id, None)
+        before, place = self._ranks.get(member.id), rank(member) if member.joined else None
+        if place == before:
+            return
+        self._unrank(member.id)
+        if place is not None:
+            self._ranks[member.id] = place
+            insort(self._ranked, place)
+        if self.here and before is None:
+            self.came_at = now
+
+    def _left(self, who: str, now: float) -> None:
+        self.members.pop(who, None)
+        self._bridges.pop(who, None)
+        self._unrank(who)
+        self.left_at = now
+
+    def _unrank(self, who: str) -> None:
+        place = self._ranks.pop(who, None)
+        if place is not None:
+            del self._ranked[bisect_left(self._ranked, place)]
+
+    def _empty(self) -> None:
+        self.members.clear()
+        self._bridges.clear()
+        self._ranks.clear()
+        self._ranked.clear()
+        self.speaking = frozenset()
 
     def _come_back(self) -> None:
         """Whoever was away was told of no mute, and of none that was lifted: what the room says of its members holds."""
@@ -100,19 +143,14 @@ class End:
         return self._admin or (own is not None and own.admin_muted)
 
     @property
-    def others(self) -> list[Member]:
-        """Who is in the room, but for the bridge."""
-        return [member for who, member in self.members.items() if who != self.settings.identity and member.joined]
+    def shown(self) -> tuple[tuple[str, ...], int, tuple[str, ...]]:
+        """Names of those who are in the room but for the bridge, how many more, and who of them speaks."""
+        return short_list(self._ranked, (place for who in self.speaking if (place := self._ranks.get(who))))
 
     @property
-    def heard(self) -> frozenset[str]:
-        """Who of them speaks."""
-        return self.speaking - {self.settings.identity}
-
-    @property
-    def bridges(self) -> list[tuple[Side, Way]]:
+    def bridges(self) -> Collection[tuple[Side, Way]]:
         """What other bridges tell in this room."""
-        return [told for member in self.others if (told := told_by(member)) is not None]
+        return self._bridges.values()
 
     def recorded_by_others(self, now: float) -> bool:
         """Whether somebody in this room records it, as far as can be told: not only because this side said so."""
@@ -125,11 +163,12 @@ class End:
             self._told_until = now
         self.announces = on
 
-    def report(self, reasons: Iterable[str], level: float, told: Told, limited: str) -> None:
+    def report(self, reasons: Iterable[str], level: float, told: Told | None, limited: str) -> None:
         """Tell the room how the bridge is.
 
         :param reasons: why nothing of the other room is said here.
         :param level: of what is said there of this room, dBov.
+        :param told: what others may know of it; None while it stands aside.
         :param limited: what the bridge cannot do, or "".
         """
         closed = tuple(reasons)
@@ -147,7 +186,7 @@ class End:
                 lamps=lamps,
                 loudspeaker=level,
                 recording=self.announces,
-                extra={"limited": limited} if limited else {},
+                extra={"limited": limited, "limited_by": "untold"} if limited else {},
                 bridge=told,
             )
         )

@@ -19,8 +19,11 @@ from tests.contract.rig import Rig, member_of
 class Running:
     """A bridge that runs, and how it ended."""
 
-    def __init__(self, a: EndSettings, b: EndSettings, born: float | None = None) -> None:
-        self.bridge = Bridge(a, b, unix=(lambda: born) if born is not None else (lambda: 1_800_000_000.0))
+    def __init__(
+        self, a: EndSettings, b: EndSettings, born: float | None = None, *, stands_aside: bool = False
+    ) -> None:
+        began = 1_800_000_000.0 if born is None else born
+        self.bridge = Bridge(a, b, unix=lambda: began, stands_aside=stands_aside)
         self.ended: Exception | None = None
         self.lived = 0.0
         self._tasks: list[asyncio.Task[Any]] = []
@@ -87,9 +90,11 @@ def end_in(room: HostedRoom, name: str = "bridge", engine: Callable[[Any], Engin
     return EndSettings(made, room.room, name, digest(room.url, room.room))
 
 
-def between(a: HostedRoom, b: HostedRoom, name: str = "bridge", born: float | None = None) -> Running:
+def between(
+    a: HostedRoom, b: HostedRoom, name: str = "bridge", born: float | None = None, *, stands_aside: bool = False
+) -> Running:
     """A bridge between two rooms."""
-    return Running(end_in(a, name), end_in(b, name), born)
+    return Running(end_in(a, name), end_in(b, name), born, stands_aside=stands_aside)
 
 
 def told_of(rig: Rig, name: str = "bridge") -> Mapping[str, Any]:

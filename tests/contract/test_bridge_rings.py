@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from appliance.core.units import BLOCK, RATE
-from appliance.rooms.bridge import BridgeEnded
+from appliance.rooms.bridge_rings import BridgeEnded
 from appliance.rooms.contract import Capabilities, SiteReport
 from appliance.rooms.hosted import CAPABILITIES, HostedEngine
 from tests.contract.bridged import Running, between, end_in, running, told_of
@@ -55,6 +55,28 @@ async def test_a_second_bridge_between_two_rooms_ends_before_it_says_a_word(host
             await first.open()
             await goes_on(ben, 440)
         assert first.ended is None
+
+
+async def test_who_stands_aside_disturbs_nobody_and_takes_the_place_of_the_one_that_is_gone(host: HostedServer) -> None:
+    a, b = host.room(), host.room()
+    ada, ben = a.person("ada"), b.person("ben")
+    first, second = between(a, b, "first", OLDER), between(a, b, "second", YOUNG, stands_aside=True)
+    async with together(ada, ben), running(second):
+        async with running(first):
+            ada.open(tone(440, 0.05))
+            await second.until(lambda: second.status()["aside"], 10)
+            await first.open()
+            await goes_on(ben, 440)
+            missed = []
+            for _ in range(60):
+                await asyncio.sleep(0.05)
+                missed += [first.bridge.closed(at) for at in range(2) if first.bridge.closed(at)]
+            assert missed == [], "the other one goes on as if it was not there"
+            assert told_of(ben, "second") == {} and told_of(ben, "first")["heard"]
+            await goes_on(ben, 440)
+        await second.open()
+        await goes_on(ben, 440)
+        assert second.status()["aside"] == "" and told_of(ben, "second")["heard"]
 
 
 async def test_of_two_that_begin_at_once_one_goes_on(host: HostedServer) -> None:

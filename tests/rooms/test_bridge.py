@@ -12,9 +12,10 @@ import pytest
 from appliance.core.controls import Door
 from appliance.core.lamps import LinkPhase
 from appliance.core.units import BLOCK
-from appliance.rooms.bridge import ANNOUNCED, SETTLED, Bridge, BridgeEnded, Violated
+from appliance.rooms.bridge import ANNOUNCED, Bridge, Violated
 from appliance.rooms.bridge_clock import Clock, Lane
 from appliance.rooms.bridge_end import ECHO, EndSettings
+from appliance.rooms.bridge_rings import SETTLED, BridgeEnded
 from appliance.rooms.contract import (
     AdminMuteLifted,
     AskedToUnmute,
@@ -180,7 +181,7 @@ async def test_a_recording_is_announced_before_anybody_is_in_it() -> None:
         await asyncio.sleep(0.2)
         assert rooms.b.reports[-1].recording and not rooms.a.reports[-1].recording
         rooms.b.tell(Recording(True))
-        assert rooms.closed() == (("recording",), ("recording",))
+        assert rooms.closed() == (("recording",), ()), "who is heard in B is recorded in A, and knows"
         await asyncio.sleep(ANNOUNCED + 0.2)
         assert rooms.closed() == ((), ())
         rooms.a.tell(Recording(False))
@@ -213,7 +214,7 @@ async def test_a_room_that_cannot_be_told_of_a_recording_is_not_in_it() -> None:
         rooms.a.tell(Recording(True))
         await asyncio.sleep(20)
         assert rooms.closed() == (("recording",), ())
-        assert rooms.a.reports[-1].extra == {"limited": "Berlin cannot be told of it"}
+        assert rooms.a.reports[-1].extra == {"limited": "Berlin cannot be told of it", "limited_by": "untold"}
         assert rooms.a.reports[-1].lamps["fault"] == "slow"
 
 
