@@ -30,10 +30,10 @@ const done = arguments[0];
 connections.at(-1).getStats().then((all) => {
   const rows = [...all.values()];
   done({
-    energies: rows.filter((r) => r.type === "inbound-rtp").map((r) => r.totalAudioEnergy ?? 0),
+    energies: Object.fromEntries(rows.filter((r) => r.type === "inbound-rtp").map((r) => [r.id, r.totalAudioEnergy ?? 0])),
     sent: rows.filter((r) => r.type === "outbound-rtp").reduce((sum, r) => sum + r.packetsSent, 0),
   });
-}, (error) => done({ energies: [], sent: 0, error: String(error) }));
+}, (error) => done({ energies: {}, sent: 0, error: String(error) }));
 """
 
 
@@ -69,11 +69,11 @@ class Firefox:
         """What stands there."""
         return str(self._driver.find_element("css selector", selector).text)
 
-    def figures(self) -> tuple[list[float], int]:
-        """Energy that each slot has played so far, and packets sent."""
+    def figures(self) -> tuple[dict[str, float], int]:
+        """Energy that each slot has played so far, by the slot, and packets sent."""
         given = self._driver.execute_async_script(_FIGURES)
         assert "error" not in given, given
-        return list(given["energies"]), int(given["sent"])
+        return dict(given["energies"]), int(given["sent"])
 
     def picture(self, path: Path) -> None:
         """A screenshot."""

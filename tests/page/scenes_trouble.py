@@ -1,13 +1,14 @@
 """What a browser or a server withholds, and what a person takes away."""
 
 from tests.host.page.visits import Visit
-from tests.page.scenes import scene
+from tests.page.scenes import OWN_KEY_GROWS, scene
 from tests.page.scenes_overview import overview, rooms
 
 
 @scene(
     "room-microphone-failed",
     script='AudioContext.prototype.createMediaStreamSource = () => { throw new DOMException("", "InvalidStateError"); };',
+    moves=OWN_KEY_GROWS,
 )
 async def _failed(visit: Visit) -> None:
     await visit.open()

@@ -38,7 +38,7 @@ async def louder_slots(window: Firefox, seconds: float = 2.0) -> int:
     before, _ = await asyncio.to_thread(window.figures)
     await asyncio.sleep(seconds)
     after, _ = await asyncio.to_thread(window.figures)
-    return sum(late - early > LOUD for early, late in zip(before, after, strict=True))
+    return sum(energy - before.get(slot, 0.0) > LOUD for slot, energy in after.items())
 
 
 def tone_of(sound: np.ndarray) -> float:
