@@ -2,9 +2,11 @@
 
 import argparse
 import asyncio
-import getpass
+import contextlib
 import os
 import sys
+import termios
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from appliance.rooms.telegram_login import Question
 
 _OWNER_ONLY = 0o600
+_LONGEST = 4096
+"""Bytes of an answer: what a terminal takes for one line."""
+_HASH = "The api_hash of https://my.telegram.org: "
 _ASKED = {
     "phone": "Phone number of the account, with its country: ",
     "code": "The code that Telegram has sent: ",
@@ -46,9 +51,15 @@ class _Ended(Exception):
 
 
 def run(given: argparse.Namespace) -> int:
-    """Log in; 69 when Telegram is not reached, 73 when the file cannot be written, 75 to try later, 78 for wrong input."""
+    """Log in; 69 when Telegram is not reached, 73 when the file cannot be written, 75 to try later, 78 for wrong input.
+
+    Ctrl-C ends it with 75 too, and nothing is made.
+    """
     try:
         name = asyncio.run(_login(given))
+    except KeyboardInterrupt:
+        print("\nkontor telegram login: ended by hand, nothing was made.", file=sys.stderr)
+        return Exit.TRY_AGAIN
     except _Ended as error:
         print(f"kontor telegram login: {error}", file=sys.stderr)
         return error.code
@@ -69,7 +80,7 @@ async def _login(given: argparse.Namespace, start: str = "") -> str:
         from appliance.rooms.telegram_login import NotGiven, make_session
     except ImportError as error:
         raise _Ended("what it needs is not installed: install kontor[telegram].", Exit.UNAVAILABLE) from error
-    secret = _hash(given.api_hash_file)
+    secret = await _hash(given.api_hash_file)
     place = _new_file(given.output)
     try:
         session, name = await make_session(given.api_id, secret, _ask, start)
@@ -79,7 +90,7 @@ async def _login(given: argparse.Namespace, start: str = "") -> str:
         raise _Ended(str(error), Exit.CONFIGURATION) from None
     except Lost as lost:
         raise _Ended(str(lost), _code(lost.fault.kind, waits=lost.fault.retry_after is not None)) from None
-    except (EOFError, KeyboardInterrupt):
+    except EOFError:
         raise _Ended("nothing was made.", Exit.USAGE) from None
     except OSError as error:
         raise _Ended(f"{given.output} cannot be written: {error.strerror}.", Exit.CANNOT_CREATE) from None
@@ -96,14 +107,18 @@ def _code(kind: str, *, waits: bool) -> Exit:
     return Exit.CONFIGURATION
 
 
-def _hash(file: Path | None) -> str:
+async def _hash(file: Path | None) -> str:
     try:
-        text = file.read_text("ascii") if file else getpass.getpass("The api_hash of https://my.telegram.org: ")
+        text = _read(file) if file else await _line(_HASH, shown=False)
     except (OSError, ValueError) as error:
         raise _Ended(f"--api-hash-file cannot be read: {error}.", Exit.CONFIGURATION) from None
     except EOFError:
         raise _Ended("nothing was made.", Exit.USAGE) from None
     return text.strip()
+
+
+def _read(file: Path) -> str:
+    return file.read_text("ascii")
 
 
 def _new_file(path: Path) -> int:
@@ -120,5 +135,54 @@ async def _ask(question: "Question", why: str) -> str:
     """Ask at the terminal; a password is not shown."""
     if why:
         print(why)
-    shown = _ASKED[question]
-    return await asyncio.to_thread(getpass.getpass if question == "password" else input, shown)
+    return await _line(_ASKED[question], shown=question != "password")
+
+
+async def _line(prompt: str, *, shown: bool) -> str:
+    """A line from standard input; Ctrl-C ends the waiting, and the terminal is as it was.
+
+    Not by input() in a thread, which nobody could end before Enter is pressed.
+
+    :raises EOFError: there is none.
+    """
+    print(prompt, end="", flush=True)
+    place = sys.stdin.fileno()
+    with contextlib.nullcontext() if shown else _unseen(place):
+        try:
+            await _readable(place)
+            line = os.read(place, _LONGEST)
+        finally:
+            if not shown:
+                print()
+    if not line:
+        raise EOFError
+    return line.decode("utf-8", "replace").rstrip("\r\n")
+
+
+async def _readable(place: int) -> None:
+    loop, there = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        loop.add_reader(place, there.set)
+    except PermissionError:
+        return  # a file, which is always readable
+    try:
+        await there.wait()
+    finally:
+        loop.remove_reader(place)
+
+
+@contextlib.contextmanager
+def _unseen(place: int) -> Iterator[None]:
+    """What is typed meanwhile is not shown; where there is no terminal nothing is."""
+    try:
+        before = termios.tcgetattr(place)
+    except termios.error:
+        yield
+        return
+    without = [*before]
+    without[3] &= ~termios.ECHO
+    try:
+        termios.tcsetattr(place, termios.TCSAFLUSH, without)
+        yield
+    finally:
+        termios.tcsetattr(place, termios.TCSAFLUSH, before)

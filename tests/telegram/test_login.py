@@ -3,7 +3,12 @@
 import argparse
 import asyncio
 import contextlib
+import fcntl
+import os
+import pty
 import stat
+import sys
+import termios
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -156,6 +161,91 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path, capsys: pytest
     assert command.run(given) == Exit.CANNOT_CREATE
     assert "is there already" in capsys.readouterr().err
     assert given.output.read_text() == "a session"
+
+
+BY_HAND = """
+import argparse, sys
+from pathlib import Path
+from appliance.commands import telegram as command
+
+start, hash_file, output = sys.argv[1:]
+log_in = command._login
+command._login = lambda given: log_in(given, start)
+given = argparse.Namespace(api_id=5, api_hash_file=Path(hash_file) if hash_file else None, output=Path(output))
+sys.exit(command.run(given))
+"""
+
+
+@pytest.mark.parametrize("at", ["api_hash", "Phone number", "The code", "second password"])
+async def test_ctrl_c_at_a_question_ends_it_with_one_line_and_nothing_is_left(tmp_path: Path, at: str) -> None:
+    async with login_centre() as centre:
+        centre.second = True
+        (tmp_path / "hash").write_text(API_HASH)
+        output = tmp_path / "telegram.session"
+        ours, theirs = pty.openpty()
+        before = termios.tcgetattr(theirs)
+        given = [centre.start_of_login(), "" if at == "api_hash" else str(tmp_path / "hash"), str(output)]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            BY_HAND,
+            *given,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),
+        )
+        try:
+            told = await read_until(ours, "api_hash" if at == "api_hash" else "Phone number")
+            for question, answer in (("Phone number", PHONE), ("The code", CODE), ("second password", "")):
+                if at in told:
+                    break
+                assert question in told
+                os.write(ours, answer.encode() + b"\n")
+                told += await read_until(ours, {"Phone number": "The code", "The code": "second password"}[question])
+            os.write(ours, b"\x03")
+            assert await asyncio.wait_for(process.wait(), 10) == Exit.TRY_AGAIN
+            told += await read_until(ours, "nothing was made.")
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        after = termios.tcgetattr(theirs)
+        for end in (ours, theirs):
+            os.close(end)
+    assert told.count("kontor telegram login: ended by hand, nothing was made.") == 1
+    assert "Traceback" not in told
+    assert after == before, "what is typed is shown again"
+    assert not output.exists()
+
+
+async def read_until(place: int, words: str) -> str:
+    """What a terminal shows, until it shows ``words``."""
+    loop, shown, there = asyncio.get_running_loop(), "", asyncio.Event()
+    os.set_blocking(place, False)
+    loop.add_reader(place, there.set)
+    try:
+        async with asyncio.timeout(15):
+            while words not in shown:
+                await there.wait()
+                there.clear()
+                with contextlib.suppress(BlockingIOError):
+                    shown += os.read(place, 4096).decode()
+    except TimeoutError:
+        raise AssertionError(f"{words!r} was not shown in {shown!r}") from None
+    finally:
+        loop.remove_reader(place)
+    return shown
+
+
+async def test_answers_may_come_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "answers").write_text("one line\n")
+    with (tmp_path / "answers").open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        assert await command._line("Question: ", shown=False) == "one line"
+        with pytest.raises(EOFError):
+            await command._line("Question: ", shown=False)
 
 
 async def test_no_secret_is_told_or_logged(
