@@ -71,7 +71,8 @@ def extra_of(provision: Said, sound: Said, machine: Machine) -> Extra:
         extra |= {scope: versions[scope] for scope in KINDS if isinstance(versions.get(scope), int)}
         extra["in_group"] = _short(config.get("group"))
         extra["why"] = _short(config.get("why"))
-    extra["limited"] = _limited(sound, machine)
+    limits = _limits(sound, machine)
+    extra["limited"], extra["limited_by"] = _short(", ".join(limits.values())), " ".join(limits)
     if machine.temperature is not None:
         extra["temperature"] = _degrees(machine.temperature)
     return {key: value for key, value in extra.items() if value != ""}
@@ -135,11 +136,11 @@ def _array(audio: AudioSettings, sound: Said) -> Array:
     return MONO
 
 
-def _limited(sound: Said, machine: Machine) -> str:
-    """What does not work as it should, in words; "" when all of it does."""
-    problems = [_object(sound, "front_end").get("degraded"), sound.get("panel_problem")]
-    problems += [word.replace("_", " ") for word in machine.throttled]
-    return _short(", ".join(str(problem) for problem in problems if problem))
+def _limits(sound: Said, machine: Machine) -> dict[str, str]:
+    """What does not work as it should, by its code (docs/site-report.md), in words; empty when all of it does."""
+    problems = {"sound": _object(sound, "front_end").get("degraded"), "panel": sound.get("panel_problem")}
+    slowed = {code: code.replace("_", " ") for code in machine.throttled}
+    return {code: str(problem) for code, problem in problems.items() if problem} | slowed
 
 
 def _degrees(temperature: float) -> int:

@@ -48,6 +48,7 @@ def test_settings_and_health_are_told_in_few_words() -> None:
         "in_group": "bonn",
         "device": 3,
         "limited": "one microphone is silent, under voltage",
+        "limited_by": "sound under_voltage",
         "temperature": 60,
     }
     assert extra_of({}, {}, Machine(uptime=1.0)) == {"version": __version__}

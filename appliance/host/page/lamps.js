@@ -50,13 +50,23 @@ export function reasonWords(reasons) {
 export function lampWords(site, model) {
 	const { mic, room, fault } = site.lamps;
 	const sentence = (/** @type {Lit} */ lit, /** @type {string} */ meaning) => `${t(`lamp.${lit}`)}. ${meaning}`;
-	const limited = site.extra?.limited ? t("lamp.limited", { what: String(site.extra.limited) }) : t("lamp.limitedOnly");
 	return {
 		mic: sentence(mic, micWords(site)),
 		room: sentence(room, t(`lamp.room.${room}`)),
 		speak: speakWords(model),
-		fault: sentence(fault, fault === "slow" ? limited : t(`lamp.fault.${fault}`)),
+		fault: sentence(fault, fault === "slow" ? limitWords(site.extra ?? {}) : t(`lamp.fault.${fault}`)),
 	};
+}
+
+/**
+ * What works less well than it should. A device tells that by codes; its own sentence, which is English, stands only where there
+ * are no words for one of them, as of a newer device.
+ * @param {Record<string, unknown>} extra
+ */
+function limitWords({ limited, limited_by: codes }) {
+	const words = String(codes ?? "").split(" ").map((code) => `limited.${code}`);
+	const what = words.every((word) => Object.hasOwn(WORDS, word)) ? words.map((word) => t(word)).join(", ") : limited;
+	return what ? t("lamp.limited", { what }) : t("lamp.limitedOnly");
 }
 
 /** @param {Site} site */

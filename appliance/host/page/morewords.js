@@ -126,6 +126,9 @@ const MORE = {
 	"key.nameSpace": ["Space", "Leertaste"],
 	"key.nameArrows": ["Arrows", "Pfeile"],
 
+	// asking.js
+	"device.asked": ["The room was asked to unmute.", "Der Raum wurde ums Öffnen gebeten."],
+
 	// devices.js, devicecard.js, devicefacts.js, polar.js, bundle.js
 	"devices.one": ["1 device", "1 Gerät"],
 	"devices.many": ["{n} devices", "{n} Geräte"],

@@ -25,7 +25,7 @@ const LOOKS = {
 	asking: ["mic-off", "well", "own.asking", "own.asking2"],
 	none: ["mic-off", "hollow", "own.none", "own.none2"],
 	blocked: ["mic-off", "hollow", "own.blocked", "own.blocked2"],
-	busy: ["mic-off", "hollow", "own.busy", "own.busy2"],
+	busy: ["mic-off", "hollow", "own.busy", "own.none2"],
 	failed: ["mic-off", "hollow", "own.failed", "own.failed2"],
 	unable: ["warn", "plain", "own.unable", "own.unable2"],
 };

@@ -45,7 +45,7 @@ export function openKeyboard(house) {
 		[t("key.nameSpace"), "key.space"],
 		["J", "own.join"],
 		["H", "key.h"],
-		["K", "key.k"],
+		["K", "knock"],
 		["W", "widget"],
 		["D", "device"],
 		["1 – 9", "key.rooms"],
@@ -59,7 +59,7 @@ export function openKeyboard(house) {
 
 /** What stands at the title where there is space for it. @param {House} house */
 export function openMore(house) {
-	const entries = [["knock", "key.k"], ["link", "link"], ["widget", "widget"], ["sound", "sound"], ["settings", "settings"]].filter(([id]) => !byId(id).hidden).map(([id, word]) => {
+	const entries = [["knock", "knock"], ["link", "link"], ["widget", "widget"], ["sound", "sound"], ["settings", "settings"]].filter(([id]) => !byId(id).hidden).map(([id, word]) => {
 		const press = () => {
 			closeSheet(); // the focus is at its key again, and comes back there from what is opened now
 			byId(id).click();

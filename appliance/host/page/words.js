@@ -67,7 +67,6 @@ export const WORDS = {
 	"own.asking": ["Allow the microphone", "Mikrofon freigeben"],
 	"own.asking2": ["The browser asks for it", "Der Browser fragt danach"],
 	"own.busy": ["Microphone is in use", "Mikrofon ist belegt"],
-	"own.busy2": ["You can listen. Check again", "Zuhören geht. Neu suchen"],
 	"own.failed": ["Microphone failed", "Mikrofon gestört"],
 	"own.failed2": ["You can listen. Try again", "Zuhören geht. Neu starten"],
 	"own.unable": ["No sound here", "Hier ohne Ton"],
@@ -123,7 +122,6 @@ export const WORDS = {
 	"device.mute": ["Mute the device", "Gerät stummschalten"],
 	"device.ask": ["Ask the room to unmute", "Um Öffnen bitten"],
 	"device.hand": ["Only a hand in the room can unmute it.", "Nur eine Hand im Raum kann es öffnen."],
-	"device.asked": ["The room was asked to unmute.", "Der Raum wurde ums Öffnen gebeten."],
 	"device.reasons": ["Why it is muted", "Warum es stumm ist"],
 	"device.switch": ["Mute switch of the device", "Stummschalter des Geräts"],
 	"device.demo": ["Demo: switch and keys work here.", "Demo: Schalter und Tasten gehen hier."],
@@ -153,6 +151,15 @@ export const WORDS = {
 	"lamp.limited": ["Limited: {what}", "Eingeschränkt: {what}"],
 	"lamp.limitedOnly": ["Limited", "Eingeschränkt"],
 	"lamp.fault.fast": ["Needs a person", "Braucht jemanden vor Ort"],
+
+	// extra.limited_by of a device (app/about.py) or a bridge
+	"limited.sound": ["sound quality", "Klangqualität"],
+	"limited.panel": ["keys or lamps", "Tasten oder Lampen"],
+	"limited.under_voltage": ["too little voltage", "zu wenig Spannung"],
+	"limited.frequency_capped": ["slow processor", "Prozessor langsam"],
+	"limited.throttled": ["throttled processor", "Prozessor gedrosselt"],
+	"limited.hot": ["too hot", "zu heiß"],
+	"limited.untold": ["no word of a recording there", "Aufnahme dort nicht angesagt"],
 
 	"reason.switch": ["Switch", "Schalter"],
 	"reason.button": ["Button", "Taste"],
@@ -197,6 +204,7 @@ export const WORDS = {
 	"end.again": ["Try again", "Erneut versuchen"],
 	"end.full": ["The room is full.", "Der Raum ist voll."],
 	"end.full2": ["Next try in {n} s.", "Neuer Versuch in {n} s."],
+	"end.stop": ["Wait no longer", "Nicht länger warten"],
 	"end.network": ["No network.", "Kein Netz."],
 	"end.network2": ["Trying again by itself.", "Es geht von selbst weiter."],
 
@@ -206,8 +214,6 @@ export const WORDS = {
 	"set.light": ["Light", "Hell"],
 	"set.dark": ["Dark", "Dunkel"],
 	"set.toGerman": ["DE EN: switch to German", "DE EN: zu Englisch wechseln"],
-
-	"key.k": ["Knock", "Anklopfen"],
 
 	// devices.js, devicecard.js, devicefacts.js, polar.js, bundle.js
 	devices: ["Devices", "Geräte"],

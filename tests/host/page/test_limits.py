@@ -1,0 +1,52 @@
+"""What works less well in a device, or in a bridge, is said in the language of the page."""
+
+import pytest
+
+from appliance.app.about import extra_of
+from appliance.health.machine import THROTTLED, Machine
+from tests.host.page.mock_host import site
+from tests.host.page.test_files import WORDS
+from tests.host.page.visits import Visit, visiting
+
+BRIDGE = "untold"
+"""What tests/rooms/test_bridge.py has a bridge tell."""
+
+
+def told() -> dict[str, object]:
+    """Of a device in which all is wrong at once."""
+    slow = Machine(uptime=1.0, throttled=tuple(THROTTLED.values()))
+    wrong = {"front_end": {"degraded": "one microphone is silent"}, "panel_problem": "the ring shows nothing"}
+    extra = extra_of({}, wrong, slow)
+    return {name: extra[name] for name in ("limited", "limited_by")}
+
+
+CODES = [*str(told()["limited_by"]).split(), BRIDGE]
+
+
+def test_every_code_has_words_and_no_words_are_kept_for_others() -> None:
+    assert len(CODES) == 7
+    assert {f"limited.{code}" for code in CODES} == {key for key in WORDS if key.startswith("limited.")}
+
+
+FAULT = "#device dd:last-of-type"
+
+
+@pytest.mark.parametrize(("language", "form", "first"), [("en", 0, "Limited: "), ("de", 1, "Eingeschränkt: ")])
+@visiting()
+async def test_it_is_said_in_the_language_of_the_page(visit: Visit, language: str, form: int, first: str) -> None:
+    await visit.open()
+    if language == "de":
+        await visit.page.locator("#language").click()
+
+    async def says(extra: dict[str, object], what: str) -> None:
+        await visit.host.change("hamburg", site=site(fault="slow") | {"extra": extra})
+        await visit.eventually(lambda: visit.text(FAULT), f"{first}{what}$")
+
+    await says(told(), ", ".join(WORDS[f"limited.{code}"][form] for code in CODES if code != BRIDGE))
+    await says(
+        {"limited": "x", "limited_by": "sound hot"}, f"{WORDS['limited.sound'][form]}, {WORDS['limited.hot'][form]}"
+    )
+    await says({"limited": "what a newer device tells", "limited_by": "sound newer"}, "what a newer device tells")
+    await says({"limited": "what an older device tells"}, "what an older device tells")
+    await visit.host.change("hamburg", site=site(fault="slow") | {"extra": {"limited_by": ["constructor"]}})
+    await visit.eventually(lambda: visit.text(FAULT), f"{first.strip(': ')}$")
