@@ -66,6 +66,13 @@ async def _none(visit: Visit) -> None:
     await visit.page.wait_for_timeout(500)
 
 
+@scene("devices-server-away", context=_HERE)
+async def _away(visit: Visit) -> None:
+    await visit.page.route("**/rooms", lambda route: route.fulfill(status=502))
+    await visit.page.goto(f"http://localhost:{visit.host.port}/devices")
+    await visit.page.locator('.devices[data-stage="away"]').wait_for()
+
+
 @scene("devices-no-admin", context=_HERE)
 async def _no_admin(visit: Visit) -> None:
     await visit.page.goto(f"http://localhost:{visit.host.port}/devices#{visit.host.token}")

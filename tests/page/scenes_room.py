@@ -1,8 +1,9 @@
 """The room: own key in every state, who speaks, recording, refusals, and bad input."""
 
 import asyncio
+from typing import Any
 
-from tests.host.page.mock_host import MockHost, member, site, token
+from tests.host.page.mock_host import Message, MockHost, member, site, token
 from tests.host.page.visits import Visit
 from tests.page.scenes import OWN_KEY_GROWS, press, scene
 
@@ -167,12 +168,57 @@ async def _device_closed(visit: Visit) -> None:
     await visit.host.change("hamburg", muted=True, state="muted", site=site("closed", ("switch", "quiet_hours")))
 
 
+@scene("room-device-limited")
+async def _device_limited(visit: Visit) -> None:
+    await visit.open()
+    limited = {"extra": {"limited": "one microphone is silent, under voltage", "limited_by": "sound under_voltage"}}
+    await visit.host.change("hamburg", site=site(fault="slow") | limited)
+    await asyncio.sleep(5.5)  # the lamp has come to rest
+
+
 @scene("room-device-fault")
 async def _device_fault(visit: Visit) -> None:
     await visit.open()
     await visit.host.change(
         "hamburg", muted=True, state="muted", site=site("closed", ("fault",), mic="fast", fault="fast")
     )
+
+
+def bridge(identity: str, to: str, hue: int, place: int, **told: Any) -> Message:
+    """A member that brings the room ``to``; ``told`` is what it tells of it."""
+    brings = {"to": to, "names": [], "more": 0, "speaking": [], "heard": True} | told
+    way = site() | {"bridge": brings}
+    return member(identity, f"Bridge to {to}", hue, place, kind="bridge", site=way, initials=to[:2].upper())
+
+
+def _bridged(host: MockHost) -> None:
+    kept = [one for one in host.members if one["id"] in ("hamburg", "ben")]
+    crowd = ["Ada Novak", "Ben Okoro", "Chloé Martin"]
+    host.members = [
+        *kept,
+        bridge("berlin", "Berlin", 2, 8, names=crowd, more=3, speaking=["Ada Novak", "Chloé Martin"]),
+        bridge("lobby", "Lobby", 4, 3, names=["Ground floor", "Noor Haddad"]),
+        bridge("night", "Night shift", 7, 7),
+        bridge("lisbon", "Lisbon", 6, 5, names=crowd, heard=False),
+    ]
+
+
+@scene("room-bridges", host=_bridged)
+async def _bridges(visit: Visit) -> None:
+    await visit.open()
+    await talk(visit, berlin=-22, ben=-30)
+
+
+def _bridged_admin(host: MockHost) -> None:
+    _bridged(host)
+    host.you["role"] = "admin"
+
+
+@scene("menu-bridge", host=_bridged_admin, resizes=False)
+async def _bridge_menu(visit: Visit) -> None:
+    await _bridges(visit)
+    await visit.page.locator("#members .tile", has_text="Bridge to Berlin").get_by_role("button").first.click()
+    await visit.page.locator(".menu button").first.wait_for()
 
 
 @scene("room-no-levels", host=lambda host: setattr(host, "levels", "none"))

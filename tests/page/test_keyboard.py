@@ -133,6 +133,55 @@ async def test_from_the_overview_into_a_room_and_out(visit: Visit) -> None:
     await visit.own_is("join")
 
 
+@visiting(host=rooms)
+async def test_the_focus_goes_along_to_the_heading_of_the_next_view(visit: Visit) -> None:
+    visit.host.you["role"] = "admin"
+    hands = Hands(visit)
+    await visit.page.goto(visit.host.overview)
+    await visit.page.locator(".card").nth(5).wait_for()
+
+    async def stands_at(name: str) -> None:
+        await visit.page.wait_for_function("() => document.activeElement.tagName === 'H1'")
+        await visit.eventually(lambda: visit.page.evaluate("document.activeElement.textContent"), f"^{name}$")
+        assert (await hands.focused()) == ("heading", name)
+        assert await visit.page.evaluate("document.activeElement.tabIndex") == -1
+
+    await visit.page.locator(".card h2 a").nth(1).focus()
+    await hands.press("Enter")
+    await stands_at("Workshop")
+    await hands.press("2")
+    await stands_at("Workshop")
+    await hands.press("1")
+    await stands_at("Studio")
+    await visit.page.locator("#place-devices").focus()
+    await hands.press("Enter")
+    await visit.page.locator('.devices[data-stage="list"]').wait_for()
+    await stands_at("Hamburg")
+    await visit.page.locator("#place-rooms").focus()
+    await hands.press("Enter")
+    await stands_at("Rooms")
+    for name in ("Hamburg", "Studio", "Workshop", "Rooms"):
+        await visit.page.go_back()
+        await stands_at(name)
+    await visit.page.go_forward()
+    await stands_at("Workshop")
+
+
+@visiting(host=fleet, width=360, height=740, timezone_id="Europe/London")
+async def test_on_narrow_pages_too(visit: Visit) -> None:
+    hands = Hands(visit)
+    await visit.page.goto(f"http://localhost:{visit.host.port}/studio#{visit.host.token}")
+    await visit.page.locator("#members .tile").nth(4).wait_for()
+    await visit.page.evaluate(
+        "history.pushState(null, '', '/devices/hamburg'); dispatchEvent(new PopStateEvent('popstate'))"
+    )
+    await visit.page.locator('.devices[data-stage="list"]').wait_for()
+    await visit.page.wait_for_function("() => document.activeElement.tagName === 'H1'")
+    assert await hands.focused() == ("heading", "Hamburg"), "the list is out of sight"
+    await visit.page.go_back()
+    await visit.page.wait_for_function("() => document.activeElement.id === 'title'")
+
+
 @visiting()
 async def test_stops_of_the_room_come_in_the_order_that_the_design_names(visit: Visit) -> None:
     hands = Hands(visit)

@@ -59,18 +59,16 @@ export function decoded(text) {
 }
 
 /**
- * Room by the path or by the only token, all tokens, the demo's one-time word or "", and what the first token claims of its
- * holder until the host has answered.
+ * Room by the path or by the only token, all tokens, and the demo's one-time word or "".
  * @param {{pathname: string, hash: string}} place
  */
 export function readAddress(place) {
 	const parts = place.hash.slice(1).split("&").filter(Boolean);
 	const tokens = parts.filter((part) => !part.startsWith("panel="));
-	const { room, name } = claims(tokens[0] ?? "");
+	const { room } = claims(tokens[0] ?? "");
 	return {
 		room: decoded(place.pathname.split("/")[1]) || (tokens.length === 1 ? String(room ?? "") : ""),
 		tokens,
 		panel: new URLSearchParams(parts.find((part) => part.startsWith("panel="))).get("panel") ?? "",
-		name: String(name ?? ""),
 	};
 }

@@ -13,10 +13,11 @@ const wide = matchMedia("(min-width: 68.75rem)");
 
 /** @param {House} house @param {Seen} seen */
 export function start(house, seen) {
-	const deeds = does(house, seen.view.device.node);
+	const device = seen.view.device.node;
+	const deeds = does(house, device);
 	buttons(house, deeds);
 	listen(keyboard(house, seen, deeds));
-	wide.addEventListener("change", closeSheet);
+	wide.addEventListener("change", () => device.closest("dialog") && closeSheet() && byId("aside").focus()); // it stands there now
 }
 
 /** What more than one key does. @param {House} house @param {HTMLElement} device */

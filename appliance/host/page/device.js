@@ -3,9 +3,9 @@
 import { byId, find, h, icon, setAttribute, setText } from "./dom.js";
 import { Faceplate, voiceOf } from "./faceplate.js";
 import { LAMP_NAMES, UNKNOWN, lampWords, makeLamp, makeLamps, reasonWords, showLamps } from "./lamps.js";
+import { lazy } from "./lazy.js";
 import { FLOOR, Meter } from "./meters.js";
 import { SILENCE } from "./model.js";
-import { say } from "./say.js";
 import { isolated, t, timeWords, translate } from "./words.js";
 
 /** Who reads this wants to know until when, on a clock of their own. @param {Site} site @param {number} now Unix seconds, by the host */
@@ -129,9 +129,9 @@ export class Device {
 	}
 
 	/** Anybody may mute it. Opening can only be asked for: a hand in the room decides. */
-	#ask() {
-		const open = this.#site?.gate === "open";
-		this.#house.send({ type: open ? "mute" : "ask_unmute", member: this.#house.model.site()?.id });
-		if (!open) say(t("device.asked"));
+	async #ask() {
+		const member = this.#house.model.site()?.id;
+		if (this.#site?.gate === "open") this.#house.send({ type: "mute", member });
+		else (await lazy("asking.js"))?.askToUnmute(this.#house, this.#house.shown, member);
 	}
 }

@@ -1,5 +1,6 @@
 /** One device on the devices page: gate and reasons, direction, proof of mute, settings, health. Fixed places, changing texts. */
 
+import { askToUnmute } from "./asking.js";
 import { openBundle } from "./bundle.js";
 import { configFacts, figure, gateRows, healthRows, proofWords, REASONS, stateWords } from "./devicefacts.js";
 import { h, icon, setAttribute, setIcon, setText } from "./dom.js";
@@ -131,7 +132,7 @@ export class DeviceCard {
 	#title = h("h1", { tabindex: -1 });
 	#name = h("bdi");
 	#state = h("p", { class: "device-state" });
-	#mute = this.#key("devices.mute", () => this.#send("mute"));
+	#mute = this.#key("devices.mute", () => this.#muteIt());
 	#ask = this.#key("device.ask", () => this.#askRoom());
 	#bundle = this.#key("bundle", () => this.#openBundle());
 	#gate = new Gate();
@@ -186,16 +187,14 @@ export class DeviceCard {
 		if (focused) shown.focus();
 	}
 
-	/** @param {"mute" | "ask_unmute"} type */
-	#send(type) {
-		const sent = this.#entry?.feed.send({ type, member: this.#entry.member.id });
+	#muteIt() {
+		const sent = this.#entry?.feed.send({ type: "mute", member: this.#entry.member.id });
 		if (!sent) this.#house.toast(`${t("end.network")} ${t("end.network2")}`, "warn", "alert");
-		return sent;
 	}
 
 	/** Opening can only be asked for: a hand in the room decides. */
 	#askRoom() {
-		if (this.#send("ask_unmute")) this.#house.toast(t("device.asked"), "mic");
+		if (this.#entry) askToUnmute(this.#house, this.#entry.feed, this.#entry.member.id);
 	}
 
 	#openBundle() {

@@ -2,12 +2,13 @@
 
 import { DeviceCard } from "./devicecard.js";
 import { lampsOf, placeWords } from "./devicefacts.js";
-import { h, icon, setAttribute, setText } from "./dom.js";
+import { focusHeading, h, icon, setAttribute, setText } from "./dom.js";
 import { makeLamp } from "./lamps.js";
 import { lazy } from "./lazy.js";
 import { t, tag } from "./words.js";
 
 /** @typedef {import("./devicecard.js").Entry} Entry */
+/** @typedef {"wait" | "away" | "admins" | "none" | "list"} Stage what there is to show */
 
 /** Milliseconds between two looks: seconds are counted, dots fade. */
 const EVERY = 500;
@@ -42,8 +43,14 @@ class Fleet {
 
 	/** @param {number} now milliseconds @returns {boolean} whether all rooms have answered, or should have by now */
 	isKnown(now) {
-		const { list } = this.#feeds;
-		return (list.length > 0 && list.every(isSettled)) || now - this.#began > PATIENCE;
+		const { list, answer } = this.#feeds;
+		return (list.length ? list.every(isSettled) : answer !== "") || now - this.#began > PATIENCE;
+	}
+
+	/** Whether it is not known what one is in some room, as nobody answers there. */
+	get isAway() {
+		const { list, answer } = this.#feeds;
+		return list.length ? list.some((feed) => !feed.model.you && !feed.ended) : answer !== "told";
 	}
 
 	/** @param {number} now milliseconds */
@@ -190,15 +197,17 @@ class DevicesPage {
 		this.#fleet.look(now);
 		if (this.#language !== tag()) this.#build();
 		const stage = this.#stage(now);
+		const focused = this.node.dataset.stage !== stage && this.node.contains(document.activeElement);
 		if (this.node.dataset.stage !== stage) this.#begin(stage);
 		if (stage === "list") this.#list(now);
+		if (focused) focusHeading(this.node); // what had it is gone
 	}
 
-	/** @param {number} now @returns {"wait" | "admins" | "none" | "list"} */
+	/** @param {number} now @returns {Stage} */
 	#stage(now) {
 		if (this.node.dataset.stage === "list") return "list"; // what is shown stays, whatever becomes of the network
 		if (!this.#fleet.isKnown(now)) return "wait";
-		if (!this.#fleet.rooms.length) return "admins";
+		if (!this.#fleet.rooms.length) return this.#fleet.isAway ? "away" : "admins";
 		return this.#fleet.entries.length ? "list" : "none";
 	}
 
@@ -211,11 +220,12 @@ class DevicesPage {
 		this.#body.replaceChildren();
 	}
 
-	/** @param {"wait" | "admins" | "none" | "list"} stage */
+	/** @param {Stage} stage */
 	#begin(stage) {
 		this.node.dataset.stage = stage;
 		if (stage === "list") this.node.replaceChildren(this.#listNode());
 		else if (stage === "wait") this.node.replaceChildren(notice("devices", "state.connecting"));
+		else if (stage === "away") this.node.replaceChildren(notice("devices", "overview.away"));
 		else if (stage === "admins") this.node.replaceChildren(notice("devices.admins", "devices.admins2"));
 		else this.node.replaceChildren(notice("devices", "devices.none", this.#adder()));
 	}
@@ -224,7 +234,7 @@ class DevicesPage {
 		const heads = ["MIC", "ROOM"].map((word) => h("th", { scope: "col", class: "label" }, word));
 		const head = h("thead", {}, h("tr", {}, this.#count, ...heads));
 		const table = h("table", { onkeydown: walk, "aria-label": t("devices") }, head, this.#body);
-		return h("nav", { class: "device-list", "aria-label": t("devices") }, h("h1", {}, t("devices")), table, this.#adder());
+		return h("nav", { class: "device-list", "aria-label": t("devices") }, h("h1", { tabindex: -1 }, t("devices")), table, this.#adder());
 	}
 
 	#adder() {

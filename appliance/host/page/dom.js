@@ -14,6 +14,11 @@ export function find(root, selector) {
 	return node;
 }
 
+/** The focus goes to the first heading that can be seen. @param {Element} root */
+export function focusHeading(root) {
+	/** @type {HTMLElement | undefined} */ ([...root.querySelectorAll("h1")].find((node) => node.checkVisibility()))?.focus();
+}
+
 /**
  * Dress a new element; `onclick` and the like take a function.
  * @template {Element} E
@@ -52,6 +57,11 @@ export function icon(name) {
 /** Show another picture in an icon. @param {Element} root @param {string} name */
 export function setIcon(root, name) {
 	setAttribute(find(root, "use"), "href", picture(name));
+}
+
+/** Put there anew, it does not count as moved to where it stands now. @param {Element} node */
+export function renew(node) {
+	node.replaceWith(node.cloneNode(true));
 }
 
 /** Change a text only if it is another one: no work and no announcement otherwise. @param {Element} node @param {string} text */

@@ -133,6 +133,11 @@ export class Feeds {
 		return [...this.all.values()];
 	}
 
+	/** Whether it is still to come who one is anywhere. */
+	get isAsking() {
+		return this.all.size ? this.list.some((feed) => !feed.model.you && !feed.ended && !feed.lost) : this.answer === "";
+	}
+
 	/** Watch all rooms that there is a key for. */
 	open() {
 		for (const room of this.all.keys()) this.get(room);

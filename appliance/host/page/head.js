@@ -31,8 +31,12 @@ export class Head {
 		return reworded;
 	}
 
-	/** Who one is. @param {Model | undefined} model of a room that has answered @param {string} name until one has */
-	show(model, name) {
+	/**
+	 * Who one is. While that is still to come, what it would push aside is not there yet.
+	 * @param {Model | undefined} model of a room that has answered @param {string} name until one has @param {boolean} asking
+	 */
+	show(model, name, asking) {
+		document.documentElement.toggleAttribute("data-nameless", asking && !model && !name);
 		const { sign, initials } = model?.self() ?? model?.you ?? {};
 		setText(byId("self-name"), model?.you?.name ?? name);
 		drawSign(this.#sign, { kind: "person", initials: initials ?? "", sign });

@@ -144,28 +144,26 @@ function readWelcome(m) {
 	};
 }
 
-/** They come many times a second, and the next ones bring all up to date. @param {any} m */
-function readLevels(m) {
+/** Nothing stays wrong for long when one of these is missed. @param {(m: any) => any} read @returns {(m: any) => any} */
+const lightly = (read) => (m) => {
 	try {
-		typed(m.levels, "levels", "object");
-		for (const id in m.levels) if (!Number.isFinite(m.levels[id])) throw new Flaw("level is no number");
-		for (const id of list(m.speaking, "speaking")) typed(id, "speaking", "string");
-		return m;
-	} catch (error) {
-		if (error instanceof Flaw) error.matters = false;
-		throw error;
-	}
-}
-
-/** What only says that something happened: gone once it is missed. @param {string} [field] that says who */
-const event = (field) => (/** @type {any} */ m) => {
-	try {
-		return field ? { ...m, [field]: readWho(m[field], field) } : m;
+		return read(m);
 	} catch (error) {
 		if (error instanceof Flaw) error.matters = false;
 		throw error;
 	}
 };
+
+/** They come many times a second, and the next ones bring all up to date. */
+const readLevels = lightly((m) => {
+	typed(m.levels, "levels", "object");
+	for (const id in m.levels) if (!Number.isFinite(m.levels[id])) throw new Flaw("level is no number");
+	for (const id of list(m.speaking, "speaking")) typed(id, "speaking", "string");
+	return m;
+});
+
+/** What only says that something happened: gone once it is missed. @param {string} [field] that says who */
+const event = (field) => lightly((m) => (field ? { ...m, [field]: readWho(m[field], field) } : m));
 
 /** @type {Record<string, (m: any) => any>} */
 const READERS = {

@@ -8,6 +8,8 @@
 import { claims, readAddress } from "./address.js";
 
 const KEY = "kontor.keys";
+/** What a tab forgets is told to the others by this item, which is gone again at once. */
+const FORGOTTEN = "kontor.forgotten";
 
 /** A browser that stores nothing throws at the mere mention. @param {"localStorage" | "sessionStorage"} where @returns {Record<string, string>} */
 function load(where) {
@@ -34,6 +36,16 @@ function strike(room) {
 	const kept = load("localStorage");
 	delete kept[room];
 	store("localStorage", kept);
+}
+
+/** @param {string} token */
+function tell(token) {
+	try {
+		window.localStorage.setItem(FORGOTTEN, token);
+		window.localStorage.removeItem(FORGOTTEN);
+	} catch {
+		// Where nothing can be stored, no other tab has it from here.
+	}
 }
 
 /** What an address brings. @typedef {{room: string, tokens: string[]}} Link */
@@ -68,6 +80,18 @@ export class Keyring {
 		return Object.keys(this.#keys);
 	}
 
+	/** Whom the keys are made out to, as far as they tell. */
+	get name() {
+		return String(claims(this.token(this.address.room) || (Object.values(this.#keys)[0] ?? "")).name ?? "");
+	}
+
+	/** @param {(room: string) => void} forget called when another tab has forgotten a key that this one has too */
+	onForgotten(forget) {
+		addEventListener("storage", ({ key, newValue }) => {
+			for (const [room, token] of Object.entries(this.#keys)) if (key === FORGOTTEN && token === newValue) forget(room);
+		});
+	}
+
 	/** @param {string} room @returns {string} "" when there is none */
 	token(room) {
 		return Object.hasOwn(this.#keys, room) ? this.#keys[room] : ""; // a room may be called "constructor"
@@ -78,12 +102,14 @@ export class Keyring {
 		if (load("localStorage")[room] === this.#keys[room]) strike(room);
 	}
 
-	/** This browser has no key for it any more; other tabs keep theirs until they are closed. @param {string} room */
+	/** This browser has no key for it any more, in no tab; where another tab has another one, that stays. @param {string} room */
 	forget(room) {
+		const token = this.token(room);
 		// Where nothing is stored, the address has it.
-		history.replaceState(history.state, "", location.href.replace(this.token(room), ""));
+		history.replaceState(history.state, "", location.href.replace(token, ""));
 		delete this.#keys[room];
 		store("sessionStorage", this.#keys);
 		strike(room);
+		tell(token);
 	}
 }

@@ -44,7 +44,7 @@ class Page {
 	microphone = this.#own.microphone;
 	media = this.#own.media;
 	session = this.#own.session;
-	#place = new Place((spot) => this.#arrive(spot));
+	#place = new Place((spot) => this.#arrive(spot, true));
 	/** @type {Set<(feed: Feed | null) => void>} */
 	#watchers = new Set();
 	/** @type {Set<(now: number) => void>} */
@@ -62,6 +62,8 @@ class Page {
 	#view;
 	/** Whoever asks to be let in is asked about by it; it comes with the first who does. @type {Promise<import("./asks.js").Asks | null> | null} */
 	#asks = null;
+	/** Forgotten as soon as one is not in them any more. @type {Set<string>} */
+	#gone = new Set();
 	/** What is started after the first joining has been asked for. */
 	#settled = false;
 
@@ -136,32 +138,19 @@ class Page {
 
 	/** @param {string} room */
 	forget(room) {
+		this.#gone.add(room);
 		if (room === this.stay?.room) return;
+		this.#gone.delete(room);
 		this.feeds.forget(room);
 		if (room === this.shown?.room) this.go("/");
 		else this.#changed(null);
 		if (!this.feeds.list.length) this.#ask();
 	}
 
-	/** @param {(feed: Feed | null) => void} changed */
-	onChange(changed) {
-		return enlist(this.#watchers, changed);
-	}
-
-	/** @param {(code: string, text: string) => void} refused */
-	onRefused(refused) {
-		return enlist(this.#refusals, refused);
-	}
-
-	/** @param {(feed: Feed, m: any) => void} heard */
-	onMessage(heard) {
-		return enlist(this.#hearers, heard);
-	}
-
-	/** @param {(now: number) => void} draw */
-	onPace(draw) {
-		return enlist(this.#drawers, draw);
-	}
+	onChange = listed(this.#watchers);
+	onRefused = listed(this.#refusals);
+	onMessage = listed(this.#hearers);
+	onPace = listed(this.#drawers);
 
 	// ---- the start, and where one is
 
@@ -172,6 +161,7 @@ class Page {
 		pace((now) => this.#draw(now));
 		setInterval(() => this.#second(performance.now()), 1000);
 		onWake((slept) => this.#woke(slept));
+		this.#keyring.onForgotten((room) => this.forget(room));
 		addEventListener("pagehide", () => this.session.leave());
 		if (matchMedia("(display-mode: standalone)").matches || navigator.serviceWorker?.controller) this.#settleIn();
 		addEventListener("pageshow", (event) => event.persisted && location.reload());
@@ -197,18 +187,19 @@ class Page {
 		else this.#changed(null);
 	}
 
-	/** @param {Spot} spot */
-	#arrive(spot) {
+	/** @param {Spot} spot @param {boolean} [moved] somebody went there: the focus goes with them, to what the place is called */
+	#arrive(spot, moved = false) {
 		const { list } = this.feeds;
 		/** @type {Spot} */
 		const to = spot.view === "overview" && list.length === 1 ? { ...spot, view: "room", room: list[0].room } : spot;
 		this.#rooms.close();
 		closeSheet();
 		this.shown = to.view === "room" ? this.feeds.get(to.room) : null;
-		this.#views.show(to);
+		this.#views.show(to, moved);
 		if (!this.stay) this.#own.turnTo(this.shown);
 		this.#view.enter(this.shown);
 		this.#changed(this.shown);
+		if (moved && to.view === "room") byId("title").focus();
 	}
 
 	// ---- what the feeds hear
@@ -227,9 +218,8 @@ class Page {
 	#event(feed, m) {
 		const near = feed === this.#own.target || feed === this.shown;
 		if (m.type === "knock") this.#knocked(feed, m.by, near);
-		else if (!near) return;
 		else if (m.type === "error") for (const refused of this.#refusals) refused(String(m.code), String(m.text ?? ""));
-		else if (m.type === "device_asks") toast(t("toast.deviceAsks", { name: m.device.name }), "knock");
+		else if (near && m.type === "device_asks") toast(t("toast.deviceAsks", { name: m.device.name }), "knock");
 	}
 
 	/** Whom we may let in is asked about; whoever else knocks is told. @param {Feed} feed @param {{id: string, name: string}} by @param {boolean} near */
@@ -302,7 +292,7 @@ class Page {
 	/** Something of a room is another: its view, the strip, and whoever watches draw it anew. @param {Feed | null} feed */
 	#changed(feed) {
 		const speaker = [this.shown, this.stay, ...this.feeds.list].find((one) => one?.model.you);
-		this.#head.show(speaker?.model, this.#keyring.address.name);
+		this.#head.show(speaker?.model, this.#keyring.name, this.feeds.isAsking);
 		this.#rooms.show();
 		if (feed === this.shown) {
 			setAttribute(document.documentElement, "data-levels", this.model.realLevels ? "real" : "none");
@@ -318,6 +308,7 @@ class Page {
 		this.#rooms.show();
 		this.#told(this.#own.target);
 		this.#renew();
+		for (const room of this.#gone) queueMicrotask(() => this.forget(room));
 		if (this.session.phase === "in") this.#settleIn();
 	}
 
@@ -377,10 +368,12 @@ class Page {
 	}
 }
 
-/** @template T @param {Set<T>} all @param {T} one @returns {() => void} what ends it */
-function enlist(all, one) {
-	all.add(one);
-	return () => void all.delete(one);
+/** @template T @param {Set<T>} all @returns {(one: T) => () => void} puts one of them down, and gives what strikes it out */
+function listed(all) {
+	return (one) => {
+		all.add(one);
+		return () => void all.delete(one);
+	};
 }
 
 const keyring = new Keyring();

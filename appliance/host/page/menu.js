@@ -5,6 +5,7 @@
  * whoever was in it finds the focus on the tile again.
  */
 
+import { askToUnmute } from "./asking.js";
 import { h } from "./dom.js";
 import { checkField, volumeField } from "./fields.js";
 import { ordersOf } from "./orders.js";
@@ -80,7 +81,7 @@ export class MemberMenu {
 	/** @param {Order[]} orders @param {Member} member */
 	#offer(orders, member) {
 		const keys = orders.map(([word, ...messages]) => {
-			const give = () => this.#give(messages);
+			const give = () => this.#give(messages, word === "device.ask");
 			return this.#key(word, word === "menu.remove" ? () => this.#question(member.name, give) : give);
 		});
 		this.#orders.replaceChildren(...keys);
@@ -96,9 +97,10 @@ export class MemberMenu {
 		this.#focus();
 	}
 
-	/** @param {object[]} messages */
-	#give(messages) {
-		for (const message of messages) this.#house.send(message);
+	/** @param {object[]} messages @param {boolean} asks a device's room, which may not be asked all the time */
+	#give(messages, asks) {
+		if (asks) askToUnmute(this.#house, this.#house.shown, this.id);
+		else for (const message of messages) this.#house.send(message);
 		this.close();
 	}
 

@@ -5,7 +5,7 @@
  * day off reads the same as everybody.
  */
 
-import { byId, setText } from "./dom.js";
+import { byId, renew, setText } from "./dom.js";
 import { say } from "./say.js";
 import { isolated, t } from "./words.js";
 
@@ -85,8 +85,10 @@ export class Recording {
 	#draw() {
 		const [ending, state] = [performance.now() < this.#endsAt, this.#state];
 		clearTimeout(this.#timer);
-		this.#strip.hidden = !state && !ending;
-		if (this.#strip.hidden) return;
+		const hidden = !state && !ending;
+		if (this.#strip.hidden !== hidden) renew(byId("count").parentNode); // on phones it gives way
+		this.#strip.hidden = hidden;
+		if (hidden) return;
 		if (state && !this.#began && this.#left <= 0) {
 			this.#began = true;
 			say(t("rec.began"), "alert"); // from now on what is said is kept

@@ -67,9 +67,7 @@ export class Rooms {
 	/** Go to the n-th room, without joining it. @param {number} n from 1 */
 	go(n) {
 		const feed = this.#house.feeds.list[n - 1];
-		if (!feed) return;
-		this.#house.go(pathOf(feed.room));
-		byId("title").focus();
+		if (feed) this.#house.go(pathOf(feed.room));
 	}
 
 	/** @returns {boolean} whether the list was open over the page */

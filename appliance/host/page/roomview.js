@@ -2,7 +2,7 @@
 
 import { Bar } from "./bar.js";
 import { Device } from "./device.js";
-import { byId, setText } from "./dom.js";
+import { byId, renew, setText } from "./dom.js";
 import { Ended } from "./ended.js";
 import { Members } from "./members.js";
 import { prefs } from "./prefs.js";
@@ -68,7 +68,7 @@ export class RoomView {
 		const node = byId("title");
 		if (node.textContent === title) return;
 		setText(node, title);
-		node.nextElementSibling.replaceWith(node.nextElementSibling.cloneNode(true));
+		renew(node.nextElementSibling);
 	}
 
 	/** The meters' pace. @param {number} now */

@@ -45,16 +45,20 @@ const noticeNode = byId("notice");
  * @param {string} [second]
  * @param {() => void} [again] what its key does; without it there is no key
  * @param {string} [word] what the key says
+ * @param {() => void} [stop] what its cross does; without it there is none
  */
-export function notice(first, second = "", again, word = "end.again") {
+export function notice(first, second = "", again, word = "end.again", stop) {
 	const line = find(noticeNode, "b");
 	const news = noticeNode.hidden || line.textContent !== first;
+	if (!first && noticeNode.contains(document.activeElement)) byId("own").focus();
 	noticeNode.hidden = !first;
 	setText(line, first);
 	setText(find(noticeNode, ".second"), second);
-	const key = find(noticeNode, ".key");
+	const [key, cross] = noticeNode.querySelectorAll("button");
 	key.hidden = !again;
 	key.onclick = again;
+	cross.hidden = !stop;
+	cross.onclick = stop;
 	setAttribute(key, "data-word", word);
 	setText(key, t(word));
 	if (first && news) say(`${first} ${second}`, "alert");

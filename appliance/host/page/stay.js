@@ -129,7 +129,7 @@ export class Stay {
 	/** What is the matter stands above the dock, the most pressing first. */
 	show() {
 		const { target, playback } = this;
-		if (this.#full) notice(t("end.full"), t("end.full2", { n: this.#full }), () => this.session.join());
+		if (this.#full) notice(t("end.full"), t("end.full2", { n: this.#full }), () => this.session.join(), "end.again", () => this.stopWaiting());
 		else if (this.#offline) notice(t("end.network"), t("end.network2"));
 		else if (playback.blocked) notice(t("blocked"), t("blocked2"), () => playback.unblock(), "blocked.start");
 		else if (target && !target.ended && !this.feed && target.model.listenOnly) notice(t("noHttps"), t("noHttps2"));

@@ -205,7 +205,7 @@ interface House {
 	leave(): void;
 	/** Keep what a link brings that is opened while the page is, and watch its rooms; the one that one is in gets its new key once one has left. */
 	keep(link: import("./keyring.js").Link): void;
-	/** Take a room's key out of this browser; never that of the room that one is in. */
+	/** Take a room's key out of this browser; that of the room that one is in once one has left. */
 	forget(room: string): void;
 	/** Knock at a room; by default the one that is looked at. */
 	knock(room?: string): void;

@@ -1,6 +1,6 @@
 /** Which view is there. That of a room stands in the page; the overview and the devices page come when they are first wanted. */
 
-import { byId, setAttribute } from "./dom.js";
+import { byId, focusHeading, setAttribute } from "./dom.js";
 import { lazy } from "./lazy.js";
 import { t } from "./words.js";
 
@@ -18,16 +18,18 @@ export class Views {
 	#there = null;
 	/** The view that is there, or comes. */
 	#name = "";
+	#moved = false;
 
 	/** @param {House} house */
 	constructor(house) {
 		this.#house = house;
 	}
 
-	/** @param {Spot} spot */
-	async show(spot) {
+	/** @param {Spot} spot @param {boolean} moved whether the focus goes to its heading */
+	async show(spot, moved) {
 		const { view } = spot;
 		this.#spot = spot;
+		this.#moved = moved;
 		setAttribute(document.body, "data-view", view);
 		setAttribute(byId("place-rooms"), "aria-current", view === "devices" ? null : "page");
 		setAttribute(byId("place-devices"), "aria-current", view === "devices" ? "page" : null);
@@ -54,5 +56,6 @@ export class Views {
 		this.#there = loaded?.[open](this.#house, this.#spot.device) ?? null;
 		if (this.#there) byId("page").replaceChildren(this.#there.node);
 		else this.#name = ""; // it can be tried again
+		if (this.#moved) focusHeading(byId("page"));
 	}
 }

@@ -264,6 +264,8 @@ class MockHost(RoomState):
 
     async def _obey(self, message: Message) -> None:
         """Tell what the page's own mute and hand have come to, as the host does."""
+        if code := self.refuses.get(str(message.get("type"))):
+            await self.push({"type": "error", "code": code, "text": "In the host's own words."})
         if message.get("type") == "title":
             await self._retitle(message["title"])
         own = [m for m in self.members if m["id"] == self.you["id"]]

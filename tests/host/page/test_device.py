@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+import pytest
+
 from tests.host.page.mock_host import MockHost, site
 from tests.host.page.visits import Visit, visiting
 
@@ -117,7 +119,35 @@ async def test_anybody_mutes_it_and_nobody_from_afar_opens_it(visit: Visit) -> N
     await visit.page.get_by_role("button", name="Ask the room to unmute").click()
     await visit.host.heard({"type": "ask_unmute", "member": "hamburg"})
     await visit.wait_text("#status", "The room was asked to unmute.")
+    assert await visit.text("#toast") == "The room was asked to unmute."
     assert {m["type"] for m in visit.host.received} == {"mute", "ask_unmute"}
+
+
+REFUSED = ("Too many at once. Wait a little.", "Zu viele auf einmal. Bitte etwas warten.")
+TOASTS = """() => { window.toasts = new Set(); const node = document.querySelector("#toast span");
+  new MutationObserver(() => toasts.add(node.textContent)).observe(node, { childList: true, subtree: true }); }"""
+
+
+@pytest.mark.parametrize(("language", "form"), [("en", 0), ("de", 1)])
+@pytest.mark.parametrize("where", ["panel", "menu"])
+@visiting()
+async def test_a_room_that_was_asked_just_now_is_not_said_to_be_asked(
+    visit: Visit, where: str, language: str, form: int
+) -> None:
+    visit.host.refuses = {"ask_unmute": "too_often"}
+    await visit.open()
+    await visit.host.change("hamburg", site=site("closed", ("admin",)), muted=True, state="muted")
+    if language == "de":
+        await visit.page.locator("#language").click()
+    await visit.page.evaluate(TOASTS)
+    if where == "menu":
+        await visit.page.locator("#members .tile > button").first.click()
+    ask = "Um Öffnen bitten" if form else "Ask the room to unmute"
+    await visit.page.locator(".menu" if where == "menu" else "#device").get_by_role("button", name=ask).click()
+    await visit.wait_text("#toast span", REFUSED[form])
+    assert await visit.text("#alert") == REFUSED[form]
+    await visit.page.wait_for_timeout(800)
+    assert await visit.page.evaluate("[...toasts]") == [REFUSED[form]], "nothing else was said"
 
 
 @visiting()

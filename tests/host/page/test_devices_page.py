@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from tests.host.page.fleet import HERE, at, details, facts, fleet, look, reported
+from tests.host.page.mock_host import MockHost
 from tests.host.page.test_files import CODE
 from tests.host.page.visits import Visit, visiting
 
@@ -162,6 +163,38 @@ async def test_it_can_be_muted_and_asked_and_never_unmuted_from_here(visit: Visi
     assert {m["type"] for m in visit.host.received} == {"mute", "ask_unmute"}
     assert await visit.page.get_by_role("button", name="Unmute", exact=True).count() == 0
     assert await visit.shifts() == []
+
+
+@visiting(host=fleet, **HERE)
+async def test_a_room_that_refuses_to_be_asked_is_not_said_to_be_asked(visit: Visit) -> None:
+    visit.host.refuses = {"ask_unmute": "too_often"}
+    await look(visit, "/devices/support")
+    await visit.page.get_by_role("button", name="Ask the room to unmute").click()
+    await visit.wait_text("#toast span", "Too many at once. Wait a little.")
+    await visit.page.wait_for_timeout(800)
+    assert await visit.text("#toast") == "Too many at once. Wait a little."
+
+
+@visiting()
+async def test_without_a_key_and_without_a_host_it_says_that_nobody_answers(visit: Visit) -> None:
+    await visit.page.route("**/rooms", lambda route: route.fulfill(status=502))
+    await visit.page.goto(f"http://localhost:{visit.host.port}/devices")
+    await visit.wait_text(".devices p", "The server cannot be reached. Trying again by itself.")
+    assert "This page is for admins." not in await visit.text(".devices")
+    await visit.page.unroute("**/rooms")
+    await visit.wait_text(".devices h1", "This page is for admins.")
+
+
+def _silent(host: MockHost) -> None:
+    host.refuse = 1013
+
+
+@visiting(host=_silent)
+async def test_with_a_key_and_without_a_host_it_says_so_too(visit: Visit) -> None:
+    await visit.page.goto(f"http://localhost:{visit.host.port}/devices#{visit.host.token}")
+    await visit.wait_text(".devices p", "The server cannot be reached. Trying again by itself.")
+    visit.host.refuse = None
+    await visit.wait_text(".devices h1", "This page is for admins.")
 
 
 @visiting(host=fleet, **HERE)

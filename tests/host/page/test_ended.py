@@ -72,6 +72,53 @@ def _full(host: MockHost) -> None:
     host.media_status = 503
 
 
+@pytest.mark.parametrize(("language", "name"), [("en", "Wait no longer"), ("de", "Nicht länger warten")])
+@pytest.mark.parametrize("hand", ["keyboard", "touch"])
+@visiting(host=_full, has_touch=True, width=360, height=740)
+async def test_a_full_room_is_given_up(visit: Visit, hand: str, language: str, name: str) -> None:
+    await visit.page.clock.install()
+    await visit.open()
+    await visit.page.evaluate("l => l === 'de' && document.getElementById('language').click()", language)
+    await visit.own.tap()
+    await visit.page.locator(".notice:visible").wait_for()
+    stop = visit.page.locator("#notice").get_by_role("button", name=name)
+    box = await stop.bounding_box()
+    assert box and box["width"] >= 44 and box["height"] >= 44
+    if hand == "touch":
+        await stop.tap()
+    else:
+        await stop.focus()
+        await visit.page.keyboard.press("Enter")
+        assert await visit.page.evaluate("document.activeElement.id") == "own", "the focus is not lost"
+    await visit.page.locator("#notice").wait_for(state="hidden")
+    visit.host.media_status = 201
+    await visit.page.clock.run_for(25_000)
+    await visit.own_is("join")
+    assert await visit.page.evaluate("seen.own.at(-1)") == "join", "nobody joins by itself any more"
+    assert "muted" not in await visit.page.evaluate("seen.own")
+
+
+def _guest(host: MockHost) -> None:
+    host.you["role"] = "guest"
+
+
+@visiting(host=_guest, has_touch=True, width=360, height=740)
+async def test_a_guest_takes_the_asking_back_by_touch_and_goes(visit: Visit) -> None:
+    await visit.open()
+    await visit.own.tap()
+    await visit.own_is("guest")
+    await visit.page.wait_for_timeout(650)
+    await visit.own.tap()
+    await visit.own_is("asked")
+    await visit.own.tap()
+    await visit.host.heard({"type": "hand", "up": False})
+    await visit.own_is("guest")
+    await visit.own.tap()
+    await visit.own_is("asked")
+    await visit.page.get_by_role("button", name="Leave").tap()
+    await visit.own_is("join")
+
+
 @visiting(host=_full)
 async def test_a_full_room_is_tried_again(visit: Visit) -> None:
     await visit.open()

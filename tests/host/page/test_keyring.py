@@ -10,7 +10,7 @@ from tests.host.page.mock_host import MockHost, member, token
 from tests.host.page.visits import Visit, visiting
 
 if TYPE_CHECKING:
-    from playwright.async_api import Route
+    from playwright.async_api import Page, Route
 
 DENIED = """for (const name of ["localStorage", "sessionStorage"])
   Object.defineProperty(window, name, { get() { throw new DOMException("denied", "SecurityError"); } });"""
@@ -393,3 +393,63 @@ async def test_a_link_to_a_room_is_not_called_invalid_while_the_host_is_away(vis
     await visit.page.unroute("**/token")
     await visit.wait_text("#count", "5 here")
     await visit.page.wait_for_selector(".notice", state="hidden")
+
+
+async def _another_tab(visit: Visit) -> "Page":
+    tab = await visit.page.context.new_page()
+    await tab.goto(f"http://localhost:{visit.host.port}/")
+    await tab.locator(".card").nth(2).wait_for()
+    return tab
+
+
+@visiting(host=_three)
+async def test_what_is_forgotten_in_one_tab_is_forgotten_in_all(visit: Visit) -> None:
+    await visit.page.goto(visit.host.overview)
+    await visit.page.locator(".card").nth(2).wait_for()
+    tab = await _another_tab(visit)
+    await tab.locator(".card h2 a").nth(1).click()
+    await tab.wait_for_function("() => document.querySelector('#title').textContent === 'Workshop'")
+    await visit.page.locator(".card:nth-child(2)").hover()
+    await visit.page.get_by_role("button", name="Forget this room: Workshop").click()
+    await visit.page.get_by_role("dialog").get_by_role("button", name="Forget", exact=True).click()
+    await tab.locator(".card").nth(1).wait_for()
+    assert await tab.locator(".card h2").all_inner_texts() == ["Studio", "Kitchen"]
+    assert await tab.evaluate("Object.keys(JSON.parse(sessionStorage['kontor.keys']))") == ["studio", "kitchen"]
+    assert await visit.page.evaluate("localStorage['kontor.forgotten']") is None, "no key stays behind"
+    await tab.reload()
+    await tab.locator(".card").nth(1).wait_for()
+    assert await tab.locator(".card h2").all_inner_texts() == ["Studio", "Kitchen"]
+
+
+@visiting(host=_three)
+async def test_a_tab_that_is_in_the_room_forgets_it_once_it_has_left(visit: Visit) -> None:
+    await visit.page.goto(visit.host.overview)
+    await visit.page.get_by_role("button", name="Join: Studio").click()
+    await visit.own_is("muted")
+    tab = await _another_tab(visit)
+    await tab.locator(".card:nth-child(1)").hover()
+    await tab.get_by_role("button", name="Forget this room: Studio").click()
+    await tab.get_by_role("dialog").get_by_role("button", name="Forget", exact=True).click()
+    await tab.wait_for_selector(".card:nth-child(3)", state="detached")
+    await visit.page.wait_for_timeout(300)
+    assert await visit.text("#title") == "Studio"
+    await visit.own_is("muted")
+    await visit.page.evaluate("document.getElementById('leave').click()")
+    await visit.page.locator(".card").nth(1).wait_for()
+    assert await visit.texts(".card h2") == ["Workshop", "Kitchen"]
+
+
+@visiting(host=_three)
+async def test_a_tab_with_another_key_keeps_that(visit: Visit) -> None:
+    await visit.page.goto(visit.host.overview)
+    await visit.page.locator(".card").nth(2).wait_for()
+    first = visit.host.others[0].token
+    visit.host.others[0].token = token(name="Other", room="workshop")
+    tab = await visit.page.context.new_page()
+    await tab.goto(visit.host.overview)
+    await tab.locator(".card:nth-child(2) .n", has_text="1 here").wait_for()
+    await visit.page.evaluate(
+        "key => { localStorage.setItem('kontor.forgotten', key); localStorage.removeItem('kontor.forgotten'); }", first
+    )
+    await tab.wait_for_timeout(500)
+    assert await tab.locator(".card").count() == 3

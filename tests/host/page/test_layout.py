@@ -213,3 +213,60 @@ async def test_rooms_open_at_the_title_on_a_tablet(visit: Visit) -> None:
     assert await visit.page.locator("#rooms").is_visible()
     await visit.page.keyboard.press("Escape")
     assert not await visit.page.locator("#rooms").is_visible()
+
+
+@visiting(width=1280)
+async def test_a_sheet_stays_open_whatever_the_width_becomes(visit: Visit) -> None:
+    await visit.open()
+    await visit.page.locator("#settings").click()
+    sheet = visit.page.locator("dialog[open]")
+    await sheet.locator("select, input").first.focus()
+    for width in (1000, 1280):
+        await visit.page.set_viewport_size({"width": width, "height": 800})
+        await visit.page.wait_for_timeout(200)
+        assert await sheet.get_by_role("heading", name="Settings").is_visible()
+        assert await sheet.evaluate("node => node.contains(document.activeElement)")
+
+
+@visiting(width=768)
+async def test_the_devices_sheet_gives_the_device_back_where_that_has_a_place(visit: Visit) -> None:
+    await visit.open()
+    await visit.page.locator("#lamp-strip").click()
+    await visit.page.locator("dialog[open] #device").wait_for()
+    await visit.page.set_viewport_size({"width": 1280, "height": 800})
+    await visit.page.locator("aside #device").wait_for()
+    assert await visit.page.locator("dialog").count() == 0
+    assert await visit.page.evaluate("document.activeElement.id") == "aside"
+
+
+def _named_by_a_proxy(host: MockHost) -> None:
+    host.named = host.token
+    host.rooms = [{"id": host.room, "title": host.title, "token": host.token}]
+
+
+@pytest.mark.parametrize("path", ["/", "/studio", "/devices"])
+@visiting(host=_named_by_a_proxy)
+async def test_a_name_that_a_proxy_gives_pushes_nothing_aside(visit: Visit, path: str) -> None:
+    await visit.page.route("**/token", _late)
+    await visit.page.route("**/rooms", _late)
+    await visit.page.goto(f"http://localhost:{visit.host.port}{path}")
+    await visit.wait_text("#self-name", "Mira Koch")
+    await visit.page.locator("#language:visible").wait_for()
+    await asyncio.sleep(0.3)
+    assert await visit.shifts() == []
+
+
+@visiting()
+async def test_a_name_that_was_there_before_is_there_at_once(visit: Visit) -> None:
+    await visit.open()
+    visit.host.silent = True
+    await visit.page.goto(f"http://localhost:{visit.host.port}/studio")
+    await visit.wait_text("#self-name", "Mira Koch")
+    assert await visit.page.locator("#language").is_visible()
+
+
+@visiting()
+async def test_whom_nobody_names_has_the_keys_of_the_header_all_the_same(visit: Visit) -> None:
+    await visit.page.goto(f"http://localhost:{visit.host.port}/")
+    await visit.page.locator("#language:visible").click()
+    await visit.wait_text("#place-rooms", "Räume")

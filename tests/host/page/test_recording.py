@@ -209,3 +209,34 @@ async def test_nothing_moves_for_it_and_nothing_is_hidden_by_it(visit: Visit, wi
         if path == "/devices":
             await visit.page.locator("#recording").wait_for(state="hidden", timeout=9000)
         assert await visit.shifts() == shifts
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("width", [320, 360])
+@visiting()
+async def test_on_a_phone_it_still_says_how_many_are_here(visit: Visit, width: int, language: str) -> None:
+    await visit.page.set_viewport_size({"width": width, "height": 740})
+    await visit.open()
+    await visit.page.evaluate("l => l === 'de' && document.getElementById('language').click()", language)
+    await visit.join()
+    stands = await visit.page.locator("#title").bounding_box()
+    shifts = await visit.shifts()
+    for seconds in (2.0, -760.0):
+        await visit.host.record(seconds, id="lena", name="Lena Brandt")
+        await visit.page.locator("#recording:visible").wait_for()
+        count = visit.page.locator("#count")
+        assert await visit.text("#count") == ("6 here" if language == "en" else "6 hier")
+        assert await count.is_visible()
+        assert await visit.page.evaluate(COVERED) == []
+        box = await count.bounding_box()
+        assert box and stands and box["x"] + box["width"] <= width
+        title = await visit.page.locator("#title").bounding_box()
+        assert title and (title["x"], title["y"]) == (stands["x"], stands["y"]), "the title stays where it is"
+    await visit.host.push({"type": "title", "title": "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbe"})
+    await visit.page.wait_for_timeout(200)
+    assert await visit.page.evaluate(
+        """() => { const at = new Range(); at.selectNodeContents(document.getElementById("count"));
+        const box = at.getBoundingClientRect(), more = document.getElementById("more").getBoundingClientRect();
+        return box.right <= more.left && document.getElementById("title").getBoundingClientRect().right <= box.left; }"""
+    ), "a long title is cut before it"
+    assert await visit.shifts() == shifts

@@ -20,10 +20,10 @@ test("paths", () => {
 });
 
 test("fragments", () => {
-	const [one, two] = [token({ room: "a", name: "Ada" }), token({ room: "b" })];
-	assert.deepEqual(readAddress({ pathname: "/", hash: `#${one}` }), { room: "a", tokens: [one], panel: "", name: "Ada" });
-	assert.deepEqual(readAddress({ pathname: "/", hash: `#${one}&${two}&panel=w` }), { room: "", tokens: [one, two], panel: "w", name: "Ada" });
+	const [one, two] = [token({ room: "a" }), token({ room: "b" })];
+	assert.deepEqual(readAddress({ pathname: "/", hash: `#${one}` }), { room: "a", tokens: [one], panel: "" });
+	assert.deepEqual(readAddress({ pathname: "/", hash: `#${one}&${two}&panel=w` }), { room: "", tokens: [one, two], panel: "w" });
 	assert.equal(readAddress({ pathname: "/b", hash: `#${one}&${two}` }).room, "b");
 	assert.deepEqual(readAddress({ pathname: "/a", hash: "#junk&&" }).tokens, ["junk"]);
-	assert.deepEqual(readAddress({ pathname: "/", hash: "" }), { room: "", tokens: [], panel: "", name: "" });
+	assert.deepEqual(readAddress({ pathname: "/", hash: "" }), { room: "", tokens: [], panel: "" });
 });
