@@ -29,6 +29,7 @@ settings, and the journal of Kontor has none of people.
 _LEFT_OUT = '"(left out)"'
 _NAMED = re.compile(r'^(?P<key>[a-z_]+) = ("(?:[^"\\]|\\.)*"|[^#]*?)(?=\s+# |$)')
 _NAMES = {"name", "title", "ssid", "identity", "anonymous_identity", "password", "hue", "place"}
+_NAMED_THERE = {("id", "device"), ("id", "host.devices"), ("group", "telegram")}
 _SENSITIVE_STATUS = {
     "sound": {"microphone", "loudspeaker", "direction", "muted_since"},
     "link": {"speaking", "members", "why"},
@@ -124,7 +125,7 @@ def without_names(settings: str) -> str:
             table = line.strip("[] ")
         found = _NAMED.match(line)
         key = found["key"] if found else ""
-        named = key in _NAMES or (key == "id" and table in ("device", "host.devices"))
+        named = key in _NAMES or (key, table) in _NAMED_THERE
         lines.append(f"{key} = {_LEFT_OUT}{line[found.end() :]}" if found and named else line)
     return "\n".join(lines) + "\n"
 

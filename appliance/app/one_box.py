@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from appliance.app.process import NotAllowed
 from appliance.settings import Settings
 from appliance.settings.model import EngineName
+from appliance.settings.model_telegram import shown_group
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def room_of(settings: Settings) -> str:
     """What the room is called where it is: by its id, or as the engine's own section names it."""
     kind = settings.room.engine
     section = None if kind is EngineName.HOSTED else getattr(settings, kind.value)
-    return str(getattr(section, "room", "") or getattr(section, "group", "") or settings.room.id)
+    return str(getattr(section, "room", "") or shown_group(getattr(section, "group", "")) or settings.room.id)
 
 
 def has_room(settings: Settings) -> bool:

@@ -8,7 +8,7 @@ whether it still has us, every ten seconds as TDLib does, every four while somet
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from telethon.tl import types as t
@@ -49,7 +49,8 @@ class TelegramSettings:
     """What the engine needs to know."""
 
     login: Login
-    group: str
+    group: str = field(repr=False)
+    """It may be a link that lets in whoever has it."""
     identity: str
     """By what this device is known in its own list of members."""
     name: str

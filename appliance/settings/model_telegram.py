@@ -15,6 +15,11 @@ _GROUP = rf"@?[A-Za-z][A-Za-z0-9_]{{3,31}}|-?[0-9]{{5,16}}|{_LINK}"
 _SECRET_LINK = re.compile(r"\+|joinchat/")
 
 
+def shown_group(group: str) -> str:
+    """A group as status and logs may name it: not by a link that lets in whoever has it."""
+    return "a group known by its link" if _SECRET_LINK.search(group) else group
+
+
 @dataclass(frozen=True, slots=True)
 class TelegramGroup:
     """A Telegram group as people name it, or "" for none."""

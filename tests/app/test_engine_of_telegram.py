@@ -7,21 +7,25 @@ from typing import Any
 import pytest
 
 from appliance.__main__ import main
+from appliance.app import bundle
 from appliance.app.engines import make_engine
+from appliance.app.one_box import room_of
+from appliance.app.privacy import privacy
 from appliance.app.process import NotAllowed
 from appliance.provisioning.boot import _PART_OF
-from appliance.settings import Settings, Source, load
+from appliance.settings import Settings, Source, load, resolve
+from appliance.settings.describe import as_toml
 from tests.telegram.wire import key_of, session_string
 
 HASH = "0123456789abcdef0123456789abcdef"
 SESSION = session_string("192.0.2.7", 443, key_of("s", 1, 0))
 
 
-def settings(folder: Path, session: str = SESSION) -> Settings:
+def settings(folder: Path, session: str = SESSION, group: str = "@our_group") -> Settings:
     for name, content in {"hash": HASH, "session": session}.items():
         (folder / name).write_text(content + "\n")
         (folder / name).chmod(0o600)
-    text = """
+    text = f"""
         schema = 1
         [room]
         engine = "telegram"
@@ -29,8 +33,9 @@ def settings(folder: Path, session: str = SESSION) -> Settings:
         api_id = 5
         api_hash_file = "hash"
         session_file = "session"
-        group = "@our_group"
+        group = "{group}"
     """
+    (folder / "kontor.toml").write_text(text)
     return load([Source("kontor.toml", text.encode(), folder)])
 
 
@@ -46,6 +51,20 @@ def test_a_session_of_other_characters_is_told_and_not_shown(tmp_path: Path) -> 
     with pytest.raises(NotAllowed, match=r"\[telegram\] session_file") as error:
         make_engine(settings(tmp_path, "Schlüssel" * 20))
     assert "Schlüssel" not in str(error.value)
+
+
+def test_a_support_bundle_and_what_is_told_have_no_secret_of_it(tmp_path: Path) -> None:
+    """A link that lets in whoever has it is one too."""
+    given = settings(tmp_path, group="https://t.me/+SECRETinvite")
+    text = as_toml(resolve([Source("kontor.toml", (tmp_path / "kontor.toml").read_bytes(), tmp_path)], ()))
+    assert "SECRETinvite" in text, "else it would show nothing"
+    status = {"link": {"room": room_of(given), "engine": "telegram"}}
+    files = bundle.collect(text, status, [tmp_path], lambda _command: "", afar=False)
+    told = "\n".join([*(content.decode() for content in files.values()), str(privacy(given, {}))])
+    assert 'engine = "telegram"' in told
+    for secret in (HASH, SESSION, "SECRETinvite"):
+        assert secret not in told
+    assert room_of(settings(tmp_path)) == "@our_group"
 
 
 def test_without_its_libraries_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from tests.contract.harness import PACES
 from tests.contract.rig import level_of, loudness, member_of, power, speaks, tone
 from tests.telegram.office import API_HASH, asked, inside, rig_of, settings, the_call, until, world
 from tests.telegram.people import Person, Seat
-from tests.telegram.wire import now
+from tests.telegram.wire import now, session_string
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -304,10 +306,14 @@ async def test_no_secret_is_in_anything_that_is_told_or_logged(
     host: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(0)
+    asyncio.get_running_loop().set_debug(True)
     async with world(host) as centre:
         given = settings(centre)
         site = rig_of(given)
         async with inside(site):
+            assert isinstance(site.engine, TelegramEngine)
+            other = Path(f"/proc/{site.engine._sound.media.pid}")
+            seen = [(other / name).read_bytes().decode("utf-8", "replace") for name in ("cmdline", "environ")]
             centre.faults["EditGroupCallParticipantRequest"] = [(420, "FLOOD_WAIT_1")]
             site.open(tone(440))
             await asyncio.sleep(0.5)
@@ -315,19 +321,26 @@ async def test_no_secret_is_in_anything_that_is_told_or_logged(
             for wire in list(centre.wires):
                 wire.close()
             await site.refused(30)
-        bad = rig_of(replace(given, login=Login(1, API_HASH, given.login.session[:-7])))
-        async with inside(bad, wait=False):
-            await bad.refused()
-    told = "".join(
-        [
-            repr(site.events + bad.events),
-            repr(given),
-            repr([site.refusal, bad.refusal]),
-            repr(vars(site.engine)),
-            str(dict(site.engine.counters)),
-            caplog.text,
-            *capfd.readouterr(),
+        bad = [
+            rig_of(replace(given, login=Login(1, API_HASH, given.login.session[:-7]))),
+            rig_of(replace(settings(centre, who=4), group="https://t.me/+SECRETinvite")),
+            rig_of(
+                replace(settings(centre, who=2), login=Login(1, API_HASH, session_string(host, centre.port, FOREIGN)))
+            ),
         ]
-    )
-    for secret in (API_HASH, given.login.session, given.login.session[20:60]):
+        for rig in bad:
+            async with inside(rig, wait=False):
+                await rig.refused(20)
+    refusals = [rig.refusal for rig in (site, *bad)]
+    seen += ["".join(traceback.format_exception(refusal)) for refusal in refusals]
+    seen += [repr([rig.events, vars(rig.engine), rig.refusal]) for rig in (site, *bad)]
+    seen += [repr(given), str(dict(site.engine.counters)), caplog.text, *capfd.readouterr()]
+    told = "".join(seen)
+    assert "kontor telegram login" in told
+    session = given.login.session
+    for secret in (API_HASH, session, session[20:60], FOREIGN.hex(), repr(FOREIGN)[2:40], "SECRETinvite"):
         assert secret not in told
+
+
+FOREIGN = bytes(range(256))
+"""A key that Telegram does not know."""

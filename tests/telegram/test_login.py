@@ -9,6 +9,7 @@ import pty
 import stat
 import sys
 import termios
+import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -257,14 +258,33 @@ async def test_no_secret_is_told_or_logged(
     async with login_centre() as centre:
         caplog.set_level(0)
         centre.second = True
+        failed = [
+            await failure(centre, tmp_path, monkeypatch, phone=[f"{PHONE}9"]),
+            await failure(centre, tmp_path, monkeypatch, phone=[PHONE], code=["97531"] * 3),
+            await failure(centre, tmp_path, monkeypatch, phone=[PHONE], code=[CODE], password=["one step"] * 3),
+        ]
+        for name in ("SendCodeRequest", "SignInRequest", "CheckPasswordRequest"):
+            centre.faults[name] = [(400, "SOMETHING_NEW")]
+            answers = {"phone": [PHONE], "code": [CODE], "password": [PASSWORD]}
+            failed.append(await failure(centre, tmp_path, monkeypatch, **answers))
+            centre.faults.clear()
         Person(monkeypatch, phone=[PHONE], code=[CODE], password=[PASSWORD])
         await log_in(centre, tmp_path)
         session = (tmp_path / "telegram.session").read_text().strip()
         monkeypatch.setattr("asyncio.run", lambda work: (work.close(), "Ada")[1])
         given = arguments(tmp_path, output=tmp_path / "other.session")
         assert command.run(given) == Exit.OK
-        told = "".join([*capsys.readouterr(), caplog.text, repr(Login(5, API_HASH, session))])
+        told = "".join([*failed, *capsys.readouterr(), caplog.text, repr(Login(5, API_HASH, session))])
         assert "Logged in as Ada" in told
-        for secret in (API_HASH, session, PHONE, CODE, PASSWORD):
+        for secret in (API_HASH, session, PHONE, CODE, "97531", PASSWORD, "one step"):
             assert secret not in told
         assert asyncio.get_running_loop().is_running()
+
+
+async def failure(centre: LoginCentre, folder: Path, monkeypatch: pytest.MonkeyPatch, **answers: list[str]) -> str:
+    """What a login that fails leaves behind: its sentence, and what a traceback of it would show."""
+    Person(monkeypatch, **answers)
+    with pytest.raises(command._Ended) as told:
+        await log_in(centre, folder, output=folder / "failed.session")
+    assert not (folder / "failed.session").exists()
+    return "".join(traceback.format_exception(told.value)) + repr(told.value)
