@@ -153,12 +153,12 @@ export const WORDS = {
 	"lamp.fault.fast": ["Needs a person", "Braucht jemanden vor Ort"],
 
 	// extra.limited_by of a device (app/about.py) or a bridge
-	"limited.sound": ["sound quality", "Klangqualität"],
+	"limited.sound": ["sound", "Ton"],
 	"limited.panel": ["keys or lamps", "Tasten oder Lampen"],
-	"limited.under_voltage": ["too little voltage", "zu wenig Spannung"],
-	"limited.frequency_capped": ["slow processor", "Prozessor langsam"],
-	"limited.throttled": ["throttled processor", "Prozessor gedrosselt"],
-	"limited.hot": ["too hot", "zu heiß"],
+	"limited.under_voltage": ["voltage", "Spannung"],
+	"limited.frequency_capped": ["processor clock", "Prozessortakt"],
+	"limited.throttled": ["processor", "Prozessor"],
+	"limited.hot": ["heat", "Hitze"],
 	"limited.untold": ["no word of a recording there", "Aufnahme dort nicht angesagt"],
 
 	"reason.switch": ["Switch", "Schalter"],
