@@ -55,8 +55,8 @@ def _livekit(settings: Settings) -> Engine:
         tokens = own_tokens(given.api_key, given.api_secret_file.read(), room, identity, name)
     else:
         raise NotAllowed("[livekit] needs api_key and api_secret_file, or token_file")
-    audio = settings.audio
-    return LiveKitEngine(LiveKitSettings(given.urls, identity, tokens, audio.bitrate))
+    bitrate, authorities = settings.audio.bitrate, _authorities(settings)
+    return LiveKitEngine(LiveKitSettings(given.urls, identity, tokens, bitrate, authorities=authorities))
 
 
 def _janus(settings: Settings) -> Engine:
@@ -99,6 +99,16 @@ def _trusted(settings: Settings) -> ssl.SSLContext:
         own = settings.network.ca.pem() if settings.network.ca else ""
         return trust.context(settings.room.ca_file, own)
     except OSError as error:
+        raise NotAllowed(f"[room] ca_file or [network] ca: {error}") from error
+
+
+def _authorities(settings: Settings) -> str:
+    """The same as text, without those of the system, for a library that takes no context."""
+    _trusted(settings)
+    try:
+        file = settings.room.ca_file.read_text("utf-8") if settings.room.ca_file else ""
+        return "\n".join(part for part in (file, settings.network.ca.pem() if settings.network.ca else "") if part)
+    except (OSError, ValueError) as error:
         raise NotAllowed(f"[room] ca_file or [network] ca: {error}") from error
 
 

@@ -23,6 +23,7 @@ from appliance.rooms.livekit_own import Own
 from appliance.rooms.livekit_servers import Servers
 from appliance.rooms.livekit_stay import Parts, Stay
 from appliance.rooms.livekit_tokens import Tokens
+from appliance.rooms.livekit_trust import believing
 from appliance.rooms.livekit_uplink import BlockUplink
 from appliance.rooms.signalling import Lost
 from appliance.rooms.staying import Staying
@@ -59,6 +60,8 @@ class LiveKitSettings:
     bitrate: int = 32_000
     """Of the encoder, bits a second."""
     kind: Kind = "site"
+    authorities: str = ""
+    """Certificate authorities (PEM) that are believed beside the system's; "": none."""
 
 
 class LiveKitEngine:
@@ -71,6 +74,7 @@ class LiveKitEngine:
         uplink: type[BlockUplink] = BlockUplink,
     ) -> None:
         keep_tokens_out_of_logs()
+        self._authorities = settings.authorities
         self._counters = Counters()
         self._sending_counters = Counters()
         self._proof = BlockProof(self._violated)
@@ -173,7 +177,8 @@ class LiveKitEngine:
 
         :raises RoomRefused: the room does not want this site.
         """
-        await self._staying.run(report)
+        with believing(self._authorities):
+            await self._staying.run(report)
 
     async def leave(self) -> None:
         """Leave the room within one second."""

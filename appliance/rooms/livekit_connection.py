@@ -29,6 +29,10 @@ _PROOF: Final = 1.5
 _PROOF_READINGS: Final = 4
 _GRACE: Final = 1.5
 """Seconds that the library has to come back once the server takes connections again."""
+_LONGER: Final = 6.0
+"""Seconds that it has while sound passes all the same: a joining would interrupt it."""
+_PASSES: Final = 1.0
+"""Seconds without anything received after which nothing passes: talk is a packet every 20 ms, a silence one in 0.4 s."""
 _ELSEWHERE: Final = 3.0
 """Seconds that a server has to come back before the next of the list is gone to."""
 _LOST: Final = "The connection with the LiveKit server was lost."
@@ -137,10 +141,20 @@ class Connection:
             try:
                 await first_of(self._servers.arrive(_ignore, _ELSEWHERE), self._back.wait())
                 elsewhere = self._servers.url != before
-                if not self._back.is_set() and (elsewhere or await silent(_GRACE, self._back)):
+                if not self._back.is_set() and (elsewhere or await self._stays_away()):
                     raise Lost(Fault("network"), _LOST)
             finally:
                 self._away.clear()
+
+    async def _stays_away(self) -> bool:
+        """Whether the library does not come back in its time, though there is a server."""
+        until = self._clock() + _LONGER
+        if not await silent(_GRACE, self._back):
+            return False
+        while self._clock() < until and self.way.came_since(self._clock() - _PASSES):
+            if not await silent(_CLOSELY, self._back):
+                return False
+        return True
 
 
 def _ignore(_why: str) -> None:

@@ -47,7 +47,7 @@ _REFUSALS: tuple[tuple[str, FaultKind, str], ...] = (
     (
         r"certificate|unknownissuer|notvalidforname",
         "untrusted",
-        "The certificate of the LiveKit server is not trusted.",
+        "The certificate of the LiveKit server is not trusted: name its authority in [network] ca.",
     ),
     (
         r"tls|ssl|handshake (failure|eof)|corrupt message|invalidcontenttype",

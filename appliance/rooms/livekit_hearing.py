@@ -29,7 +29,7 @@ _MOST_QUEUED = 20
 _NEWS = 3.0
 """Seconds for which somebody of whom the server said that it speaks is taken to."""
 _CLOSE_SECONDS = 2.0
-_ASK_AGAIN = 4.0
+_ASK_AGAIN = 2.5
 """Seconds after which a track that was asked for and did not come is asked for once more."""
 _REST = 0.3
 """Seconds before which a track is not asked for again: the server takes the two for one change, and none comes."""

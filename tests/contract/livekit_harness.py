@@ -22,6 +22,7 @@ from appliance.core.roster import Role
 from appliance.core.units import RATE, Pcm
 from appliance.rooms.contract import Engine
 from appliance.rooms.livekit import LiveKitEngine, LiveKitSettings
+from appliance.rooms.livekit_stay import Stay
 from appliance.rooms.livekit_tokens import Tokens, issue, own_tokens
 from appliance.rooms.livekit_uplink import BlockUplink
 from tests.contract.apart import ADDRESS, apart
@@ -201,12 +202,12 @@ class LiveKitRoom:
     async def lift(self, target: Rig) -> None:
         await self.permit(target, speak=True)
 
-    async def mute_track(self, target: Rig) -> None:
-        """As LiveKit's own dashboards do it: the member may undo it."""
+    async def mute_track(self, target: Rig, *, muted: bool = True) -> None:
+        """As LiveKit's own dashboards do it: the member may undo it. Unmuting needs ``enable_remote_unmute``."""
         there = await self.ask_server("GetParticipant", room=self.room, identity=target.identity)
         track = there["tracks"][0]["sid"]
         await self.ask_server(
-            "MutePublishedTrack", room=self.room, identity=target.identity, track_sid=track, muted=True
+            "MutePublishedTrack", room=self.room, identity=target.identity, track_sid=track, muted=muted
         )
 
     async def set_attribute(self, target: Rig, **attributes: str) -> None:
@@ -225,6 +226,13 @@ class LiveKitRoom:
 
     async def remove(self, target: Rig) -> None:
         await self.ask_server("RemoveParticipant", room=self.room, identity=target.identity)
+
+
+def stay_of(rig: Rig) -> Stay:
+    """Its stay in the room just now."""
+    assert isinstance(rig.engine, LiveKitEngine)
+    assert rig.engine._stay is not None
+    return rig.engine._stay
 
 
 class LetsOneBlockThrough(BlockUplink):

@@ -12,26 +12,18 @@ import pytest
 from aiohttp import web
 from livekit import rtc
 
-from appliance.core.controls import Door
 from appliance.core.lamps import LinkPhase
 from appliance.core.units import BLOCK, RATE
-from appliance.rooms.contract import AdminMuteLifted, DoorAsked, MutedByAdmin, PhaseChanged, Recording
+from appliance.rooms.contract import MutedByAdmin, PhaseChanged, Recording
 from appliance.rooms.livekit import LiveKitEngine, LiveKitSettings
-from appliance.rooms.livekit_stay import Stay
 from appliance.rooms.livekit_tokens import Tokens, issue, own_tokens
 from tests.contract.apart import ADDRESS, apart
 from tests.contract.harness import together
-from tests.contract.livekit_harness import KEY, SECRET, LiveKitRoom, LiveKitServer
-from tests.contract.rig import Rig, level_of, loudness, member_of, power, silence, steady, tone
+from tests.contract.livekit_harness import KEY, SECRET, LiveKitRoom, LiveKitServer, stay_of
+from tests.contract.rig import Rig, level_of, member_of, power, silence, steady, tone
 from tests.support import free_port
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(120)]
-
-
-def stay_of(rig: Rig) -> Stay:
-    assert isinstance(rig.engine, LiveKitEngine)
-    assert rig.engine._stay is not None
-    return rig.engine._stay
 
 
 def stranger(*urls: str, tokens: Tokens | None = None) -> Rig:
@@ -114,78 +106,7 @@ async def test_a_stream_is_closed_with_its_track_and_the_next_member_is_not_hear
         assert not [task for task in asyncio.all_tasks() if task.get_name().startswith(("hears", "closes"))]
 
 
-# ---- what an admin does
-
-
-async def test_muted_by_a_dashboard_the_site_is_told_and_its_hand_opens_it_again(room: LiveKitRoom) -> None:
-    """The ordinary mute of LiveKit, which a member may undo: here only a hand at the gate does."""
-    site, friend = room.site(), room.person("friend")
-    async with together(site, friend):
-        site.open(tone(440))
-        await friend.hear(440)
-        await room.mute_track(site)
-        await site.until(lambda: site.told(MutedByAdmin))
-        await friend.until(lambda: (member := member_of(friend, site.identity)) and member.muted)
-        site.close()
-        await asyncio.sleep(0.5)
-        assert loudness(await friend.listen(0.3)) < -80
-        site.open(tone(440))
-        await friend.hear(440)
-        assert len(site.told(MutedByAdmin)) == 1
-
-
-async def test_muting_oneself_however_fast_is_no_mute_by_an_admin(room: LiveKitRoom) -> None:
-    site, friend = room.site(), room.person("friend")
-    async with together(site, friend):
-        for _ in range(15):
-            site.open(tone(440))
-            await asyncio.sleep(0.02)
-            site.close()
-            await asyncio.sleep(0.01)
-        site.open(tone(440))
-        await friend.hear(440)
-        await asyncio.sleep(1)
-        assert site.told(MutedByAdmin) == []
-        member = member_of(friend, site.identity)
-        assert member is not None
-        assert not member.muted
-
-
-async def test_the_right_to_speak_given_back_does_not_open_a_gate_and_an_open_one_is_heard_again(
-    room: LiveKitRoom,
-) -> None:
-    site, friend, late = room.site(), room.person("friend"), room.person("late")
-    async with together(site, friend):
-        site.open(tone(440))
-        await friend.hear(440)
-        await room.mute(site)
-        await site.until(lambda: site.told(MutedByAdmin))
-        async with together(late):
-            await late.until(lambda: (member := member_of(late, site.identity)) and member.admin_muted)
-        await room.lift(site)
-        await site.until(lambda: site.told(AdminMuteLifted))
-        await friend.hear(440)
-        member = member_of(friend, site.identity)
-        assert member is not None
-        assert not member.admin_muted
-    assert site.engine.counters["proof_violations"] == 0
-
-
-async def test_only_who_has_the_servers_key_can_ask_for_a_door(room: LiveKitRoom) -> None:
-    site, friend = room.site(), room.person("friend")
-    async with together(site, friend):
-        own = stay_of(friend)._room.local_participant
-        await own.set_attributes({"kontor.door": "closed", "kontor.ask_unmute": "Eve"})
-        await own.publish_data(b'{"type": "door", "door": "closed"}', topic="kontor")
-        await asyncio.sleep(0.5)
-        assert not site.told(DoorAsked)
-        for door, told in (("listening", Door.LISTENING), ("closed", Door.CLOSED), ("closed", Door.CLOSED)):
-            await room.set_attribute(site, door=door)
-            await site.until(lambda told=told: (asked := site.told(DoorAsked)) and asked[-1].door is told)  # type: ignore[misc]
-            await asyncio.sleep(0.3)
-        await room.set_attribute(site, door="open")
-        await asyncio.sleep(0.3)
-        assert len(site.told(DoorAsked)) == 3, "nobody can ask for an open one"
+# ---- what the server tells
 
 
 async def test_a_recording_of_the_servers_is_told(room: LiveKitRoom) -> None:

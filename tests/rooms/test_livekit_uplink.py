@@ -1,6 +1,7 @@
 """The way up to a library that takes blocks on the loop: what leaves, and what does not."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
@@ -134,3 +135,35 @@ async def test_the_block_that_leaves_is_the_one_that_came_whatever_becomes_of_th
         array.fill(0)
         await settled()
         assert desk.library.took == [5]
+
+
+async def test_a_gate_that_closes_during_a_hand_over_waits_for_it_and_empties_the_librarys_queue_after_it() -> None:
+    """Else what was let out a moment before could reach the library after its queue was emptied."""
+    desk = Desk()
+    order: list[str] = []
+
+    def close() -> None:
+        desk.uplink.take(None)
+        order.append("closed")
+
+    closing = threading.Thread(target=close)
+    taken, emptied = desk.library.take, desk.library.empty
+
+    def take(pcm: Pcm) -> Awaitable[object]:
+        closing.start()
+        closing.join(0.2)
+        order.append("handed over")
+        return taken(pcm)
+
+    def empty() -> None:
+        order.append("emptied")
+        emptied()
+
+    desk.library.take, desk.library.empty = take, empty  # type: ignore[method-assign]
+    async with desk.attached():
+        await desk.takes(block(0))
+        await asyncio.to_thread(closing.join)
+        await settled()
+    assert order[0] == "handed over"
+    assert sorted(order[1:]) == ["closed", "emptied"]
+    assert desk.proof.violations == 0

@@ -11,8 +11,9 @@ from livekit.rtc._proto import stats_pb2
 from appliance.rooms.livekit_way import Way
 
 
-def pair(received: int, *, rtt: float = 0.02, nominated: bool = True) -> Any:
+def pair(received: int, *, rtt: float = 0.02, nominated: bool = True, name: str = "one") -> Any:
     stats = stats_pb2.RtcStats()
+    stats.candidate_pair.rtc.id = name
     found = stats.candidate_pair.candidate_pair
     found.packets_received, found.current_round_trip_time, found.nominated = received, rtt, nominated
     return stats
@@ -55,6 +56,20 @@ def test_another_connection_begins_anew() -> None:
     assert way.dead(7)
     way.renew(7)
     assert not way.dead(7)
+
+
+def test_what_came_since_is_what_grew_and_not_a_pair_that_was_given_up() -> None:
+    way = Way()
+    way.read([pair(10, name="old"), pair(0, name="new")], 0)
+    assert not way.came_since(-1), "what was before the first reading is not known"
+    way.read([pair(0, name="new")], 1)
+    assert not way.came_since(0)
+    way.read([pair(1, name="new")], 2)
+    assert way.came_since(1)
+    assert not way.came_since(2)
+    way.read([pair(1, name="new"), pair(5, name="third")], 3)
+    assert way.came_since(2), "by a way that was not there before"
+    assert way.readings == 4
 
 
 def test_it_tells_round_trip_loss_and_jitter() -> None:
