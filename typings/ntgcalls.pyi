@@ -33,6 +33,16 @@ class Frame:
     ssrc: int
     data: bytes
 
+class MediaSegmentPartStatus(Enum):
+    SUCCESS = ...
+    NOT_READY = ...
+
+class SegmentPartRequest:
+    segment_id: int
+    part_id: int
+    timestamp: int
+    limit: int
+
 class FrameData:
     def __init__(
         self, absolute_capture_timestamp_ms: int, rotation: VideoRotation, width: int, height: int
@@ -49,6 +59,16 @@ class MediaDescription:
 class NTgCalls:
     def on_connection_change(self, callback: Callable[[int, ConnectionInfo], None]) -> None: ...
     def on_frames(self, callback: Callable[[int, StreamMode, StreamDevice, Sequence[Frame]], None]) -> None: ...
+    def on_request_broadcast_part(self, callback: Callable[[int, SegmentPartRequest], None]) -> None: ...
+    async def send_broadcast_part(
+        self,
+        chat_id: int,
+        segment_id: int,
+        part_id: int,
+        status: MediaSegmentPartStatus,
+        quality_update: bool,
+        data: bytes | None,
+    ) -> None: ...
     async def create_call(self, chat_id: int) -> str: ...
     async def connect(self, chat_id: int, params: str, is_presentation: bool) -> None: ...
     async def set_stream_sources(self, chat_id: int, mode: StreamMode, media: MediaDescription) -> None: ...

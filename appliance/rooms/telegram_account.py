@@ -175,6 +175,20 @@ class Account:
             async with asyncio.timeout(_ANSWERS):
                 return await self._client(request)
 
+    async def file(self, location: Any, most: int, centre: int | None) -> bytes:
+        """The beginning of a file.
+
+        :param most: bytes, a multiple of 4,096.
+        :param centre: in which data centre it is, by its number; None: in the account's own.
+        :raises BadRequestError: it is not there.
+        :raises Lost: as when something is asked.
+        """
+        with translated(but=(errors.BadRequestError,)):
+            async with asyncio.timeout(_ANSWERS):
+                async for part in self._client.iter_download(location, request_size=most, dc_id=centre):
+                    return bytes(part)
+        return b""
+
     async def cut(self) -> None:
         """Wait for the end of the connection. Ends only by raising.
 

@@ -6,13 +6,13 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from telethon import utils
+from telethon import errors, utils
 from telethon.tl import functions as f
 from telethon.tl import types as t
 
 from appliance.core.reconnect import Fault
 from appliance.rooms.signalling import Lost
-from appliance.rooms.telegram_account import Account
+from appliance.rooms.telegram_account import Account, lost_by, name_of
 from appliance.rooms.telegram_shapes import MOST_MEMBERS, People, entities_of, is_mixed, signed
 
 _PAGE = 500
@@ -126,6 +126,8 @@ class Call:
         self._ask, self._call, self._people = account, call, people
         self.mixed = False
         """It comes mixed: there are too many listeners (:func:`is_mixed`)."""
+        self._stream_centre: int | None = None
+        """The data centre that has the pieces."""
 
     @property
     def id(self) -> int:
@@ -167,6 +169,7 @@ class Call:
             self._people.learn(entities_of(page))
             found, offset, version = [*found, *page.participants], page.next_offset, page.version
         self._people.whole(found, version)
+        self._stream_centre = getattr(answer.call, "stream_dc_id", None)
         return answer.call
 
     async def name(self, sources: list[int]) -> None:
@@ -182,6 +185,23 @@ class Call:
         :raises Lost: see :class:`Account`.
         """
         return source in list(await self._ask(f.phone.CheckGroupCallRequest(self._call, [source])))
+
+    async def piece(self, at: int, limit: int) -> bytes | None:
+        """A second of a voice chat that comes mixed, Ogg with Opus; empty when it is gone, None when it is not there yet.
+
+        :param at: when it begins, ms of Unix time.
+        :raises Lost: see :class:`Account`.
+        """
+        location = t.InputGroupCallStream(self._call, at, 0)
+        try:
+            return await self._ask.file(location, limit, self._stream_centre)
+        except errors.BadRequestError as error:
+            match name_of(error):
+                case "TIME_TOO_BIG":
+                    return None
+                case "TIME_TOO_SMALL" | "TIME_INVALID":
+                    return b""
+            raise lost_by(error) from None
 
     async def edit(self, what: Mapping[str, bool]) -> None:
         """Change how we are there: ``muted`` or ``raise_hand``.

@@ -8,8 +8,10 @@ It ends with its parent: by the kernel's word, and when the control socket ends.
 """
 
 import asyncio
+import base64
 import contextlib
 import ctypes
+import functools
 import os
 import signal
 import socket
@@ -74,6 +76,7 @@ class Child:
         """Serve until the parent is gone."""
         self._calls.on_connection_change(self._changed)
         self._calls.on_frames(self._heard)
+        self._calls.on_request_broadcast_part(self._piece_wanted)
         self._loop.add_reader(self._control, self._controlled)
         self._loop.add_reader(self._up, self._sent_up)
         working = [asyncio.create_task(self._mouth.run()), asyncio.create_task(self._report())]
@@ -103,6 +106,8 @@ class Child:
                     work = {"create": self._create()}
                 case "connect":
                     work = {"connect": self._connect(str(asked["params"]))}
+                case "piece":
+                    work = {"piece": self._piece(asked)}
             for name, coroutine in work.items():
                 task = asyncio.create_task(self._try(name, coroutine))
                 self._tasks.add(task)
@@ -129,6 +134,19 @@ class Child:
     async def _connect(self, params: str) -> None:
         await self._calls.connect(_CALL, params, False)
         self._mouth.begin()
+
+    def _piece_wanted(self, _call: int, wanted: ntgcalls.SegmentPartRequest) -> None:
+        """A thread of ntgcalls: it plays a voice chat that comes in pieces, and needs another one."""
+        fields = {"segment": wanted.segment_id, "part": wanted.part_id, "time": wanted.timestamp, "limit": wanted.limit}
+        self._loop.call_soon_threadsafe(functools.partial(pipe.tell, self._control, "piece", **fields))
+
+    async def _piece(self, answer: Mapping[str, Any]) -> None:
+        """What it asked for: empty when that is gone, and not there yet when nothing is said of it."""
+        status, data = ntgcalls.MediaSegmentPartStatus.NOT_READY, None
+        if answer["data"] is not None:
+            status, data = ntgcalls.MediaSegmentPartStatus.SUCCESS, base64.b64decode(answer["data"])
+        with contextlib.suppress(Exception):  # the voice chat may be another one by now
+            await self._calls.send_broadcast_part(_CALL, answer["segment"], answer["part"], status, False, data)
 
     def _changed(self, _call: int, info: Any) -> None:
         """A thread of ntgcalls: it tells states only until the first connection (FACTS)."""

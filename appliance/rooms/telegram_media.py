@@ -5,6 +5,7 @@ lies between, so that no socket is closed while it is used; it is held for as lo
 """
 
 import asyncio
+import base64
 import contextlib
 import os
 import socket
@@ -36,6 +37,8 @@ _ENDS = 1.0
 _MOST_AT_ONCE = 32
 """Messages that are taken down in one turn: what a stall of 300 ms has left."""
 _ANYTHING = "anything"
+_MOST_PIECES = 16
+"""Pieces that it waits for; it asks again for what it does not get."""
 _FINAL = frozenset({"TIMEOUT", "FAILED", "CLOSED"})
 
 _HANGS = 5.0
@@ -68,6 +71,8 @@ class Media:
         self._connected_at: float | None = None
         self._state = ""
         """Of the connection, as ntgcalls told last."""
+        self.pieces: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue(_MOST_PIECES)
+        """What the library asks for to play a voice chat that comes in pieces: "time" and "limit" say which."""
         self.ended = asyncio.Event()
         """The process is gone, or its call is."""
         self.ended.set()
@@ -148,6 +153,8 @@ class Media:
         self.source = None
         self.ended.clear()
         self.why = _GONE
+        while not self.pieces.empty():
+            self.pieces.get_nowait()
         self._ask("create")
         return str((await self._answer("created", _ANSWERS))["params"])
 
@@ -172,6 +179,12 @@ class Media:
         self._heard = self._connected_at = None
         self._ask("connect", params=params)
         self.source = source
+
+    def give(self, wanted: Mapping[str, Any], piece: bytes | None) -> None:
+        """Answer one of :attr:`pieces`; None: it is not there yet."""
+        data = None if piece is None else base64.b64encode(piece[: pipe.MOST_PIECE]).decode()
+        if self._control is not None:
+            pipe.tell(self._control, "piece", segment=wanted["segment"], part=wanted["part"], data=data)
 
     @property
     def silence(self) -> float:
@@ -241,6 +254,9 @@ class Media:
             case "alive":
                 if (ago := message["heard"]) is not None:
                     self._heard = asyncio.get_running_loop().time() - float(ago)
+            case "piece":
+                with contextlib.suppress(asyncio.QueueFull):
+                    self.pieces.put_nowait(message)
             case "failed":
                 self._fail(
                     Lost(Fault("server"), f"Telegram's library refused to {message['task']} ({message['why']}).")

@@ -26,8 +26,10 @@ MOST_HEARD = 16
 """Members in one message down; ntgcalls gives eleven."""
 STALE = 0.15
 """Seconds after which a block is not handed over any more: that was held up, and the gate may be closed by now."""
-MOST_CONTROL = 65_536
-"""Bytes of the longest message of control: what Telegram's server answers to a join has about 3,000."""
+MOST_CONTROL = 131_072
+"""Bytes of the longest message of control: what Telegram's server answers to a join has about 3,000, a piece of sound 20,000."""
+MOST_PIECE = 90_000
+"""Bytes of the longest piece: as text it is a third longer."""
 
 _SOURCE, _WHEN = struct.Struct("=I"), struct.Struct("=q")
 _ONE = _SOURCE.size + BLOCK_BYTES

@@ -12,7 +12,7 @@ from appliance.rooms.signalling import Lost
 from appliance.rooms.telegram_account import WaitAsked
 from appliance.rooms.telegram_shapes import People
 
-MIXED = "The voice chat is too large for levels: Telegram sends its sound mixed, to those who only listen."
+MIXED = "The voice chat is very large: who only listens hears it some seconds late, and levels are as late."
 LISTENS = "The voice chat is too large: Telegram lets this device only listen in it, so nobody hears what is said here."
 JOINED_ANEW = "The microphone was opened: the voice chat is joined anew, to speak in it."
 _NOT_SHOWN = "Telegram does not change how this device is shown in the voice chat."

@@ -35,6 +35,9 @@ _NAME_EVERY = 1.0
 _LIST_EVERY = 2.0
 """Seconds between two times that the whole list is asked for."""
 
+_NOT_YET = 0.2
+"""Seconds until a piece of sound is asked for again that was not there yet."""
+
 _ENDED = "The voice chat was ended."
 _ELSEWHERE = "The account has joined the voice chat from another device, which took this one's place."
 _OUT = "This device was taken out of the voice chat."
@@ -184,6 +187,7 @@ class Stay:
             self._look(call),
             self._be_seen(call),
             self._name_the_unknown(call),
+            self._hand_pieces(call),
         )
 
     async def _ask(self, call: Call) -> None:
@@ -271,6 +275,20 @@ class Stay:
                     await asyncio.sleep(asked.fault.retry_after or _LIST_EVERY)
                 except Lost:
                     continue  # who is lost in earnest is told by another part
+
+    async def _hand_pieces(self, call: Call) -> None:
+        """Get what the library needs to play a voice chat that comes in pieces."""
+        media = self._sound.media
+        while True:
+            wanted = await media.pieces.get()
+            try:
+                piece = await call.piece(int(wanted["time"]), int(wanted["limit"]))
+            except WaitAsked as asked:
+                piece = None
+                await asyncio.sleep(asked.fault.retry_after or _LIST_EVERY)
+            if piece is None:
+                await asyncio.sleep(_NOT_YET)
+            media.give(wanted, piece)
 
     # ---- what Telegram tells by itself
 

@@ -20,9 +20,10 @@ from appliance.rooms.telegram_account import Login
 from appliance.rooms.telegram_seen import LISTENS, MIXED
 from tests.contract.apart import apart
 from tests.contract.harness import PACES
-from tests.contract.rig import level_of, loudness, member_of, power, speaks, tone
+from tests.contract.rig import level_of, loudness, member_of, power, speaks, steady, tone
 from tests.telegram.office import API_HASH, asked, inside, rig_of, settings, the_call, until, world
 from tests.telegram.people import Person, Seat
+from tests.telegram.pieces import piece
 from tests.telegram.wire import now, session_string
 
 pytestmark = pytest.mark.timeout(120)
@@ -178,6 +179,35 @@ async def test_a_voice_chat_too_large_for_levels_is_told_in_words_until_one_spea
                 lambda: site.phase is LinkPhase.IN_ROOM and not site.told(contract.PhaseChanged)[-1].why, 30
             )
             assert not the_call(centre)[1].seats[3].muted
+
+
+async def test_a_voice_chat_that_comes_in_pieces_is_heard_each_member_by_itself(host: str) -> None:
+    async with world(host) as centre:
+        centre.stream = True
+        _, call = the_call(centre)
+        call.seats |= {2: Seat(centre.people[2], 2**32 - 5, muted=False), 4: Seat(centre.people[4], 78, muted=False)}
+        call.pieces = lambda begins: piece({2**32 - 5: 440, 78: 700}, begins)
+        site = rig_of(settings(centre))
+        async with inside(site):
+            assert site.told(contract.PhaseChanged)[-1].why == MIXED
+            await asyncio.gather(site.hear(440, 20), site.hear(700, 20))
+            await site.until(lambda: speaks(site, "friend") and speaks(site, "other"))
+            assert abs(level_of(site, "friend") + 15) < 3
+            sound = await site.listen(3.0)
+            assert steady(sound, 440) > -16
+            site.engine.set_volume("other", 0.0)
+            await asyncio.sleep(0.5)
+            sound = await site.listen(1.0)
+            assert power(sound, 700) < -50
+            assert steady(sound, 440) > -16
+            call.pieces = lambda _: b"no piece of anything"
+            await site.until(lambda: not site.told(contract.Levels)[-1].speaking, 20)
+            assert loudness(await site.listen(0.5)) < -80
+            call.pieces = lambda begins: piece({78: 700}, begins)
+            centre.faults["GetFileRequest"] = [(420, "FLOOD_WAIT_1"), (400, "TIME_TOO_SMALL")]
+            await site.until(lambda: speaks(site, "other"), 20)
+            assert site.engine.counters["library_starts"] == 1
+            assert site.engine.counters["joins"] == 1
 
 
 async def test_where_telegram_lets_it_only_listen_it_says_so_and_joins_no_more(

@@ -1,7 +1,7 @@
 """Who and what there is at the stand-in data centre, as TL has it."""
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -63,6 +63,8 @@ class Call:
         self.recorded: datetime | None = None
         self.join_muted = False
         self.sfu = Sfu(host)
+        self.pieces: Callable[[int], bytes] = lambda _: b""
+        """The sound for those who only listen, a second of it from when it begins on, ms of Unix time."""
 
     def tl(self) -> t.GroupCall:
         return t.GroupCall(

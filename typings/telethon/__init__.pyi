@@ -1,7 +1,7 @@
 # The part of telethon that is used; what TL makes is anything (telethon.tl).
 
 from asyncio import Future
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any
 
 from telethon import errors as errors
@@ -18,6 +18,9 @@ class TelegramClient:
     async def connect(self) -> None: ...
     async def disconnect(self) -> None: ...
     def add_event_handler(self, callback: Callable[[Any], Awaitable[None]], event: events.Raw) -> None: ...
+    def iter_download(
+        self, file: Any, *, request_size: int = ..., dc_id: int | None = None
+    ) -> AsyncIterable[memoryview]: ...
     async def send_code_request(self, phone: str) -> Any: ...
     async def sign_in(
         self,
