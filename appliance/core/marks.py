@@ -29,7 +29,8 @@ _SIZE = 1 << (_KEPT + _PIECE).bit_length()
 _LOW, _HIGH = 300, 3400
 _FADE = RATE // 20
 _BLOCK = BLOCK // _STEP
-_LEAST = _PIECES * _PIECE + _BLOCK
+_LEAST = _PIECE + _BLOCK
+_TO_COME = np.zeros(_PIECES * _PIECE, np.float32)
 _FRAME = 256
 """Samples, 32 ms."""
 _NOTHING = 1e-5
@@ -106,12 +107,14 @@ class Ear:
     def likeness(self, numbers: Iterable[int]) -> dict[int, float]:
         """How much like each of these marks it is where it is most; empty: too little was heard, or nothing but silence.
 
+        One that is being said just now is found by what has been said of it.
         It searches for some 2 ms each: whoever asks on a loop does not ask for all of them at every turn.
         """
         filled = self._filled
         heard = _flat(np.roll(self._sound, -self._at)[_KEPT - filled :]) if filled > _LEAST else np.zeros(0, np.float32)
         if not heard.any():
             return {}
+        heard = np.concatenate((heard, _TO_COME))
         spectrum = np.fft.rfft(heard, _SIZE)
         return {number: _likeness(heard, spectrum, number) for number in numbers}
 

@@ -161,7 +161,7 @@ class Bridge:
     def _open_or_close(self) -> None:
         now = self._now()
         for at in range(2):
-            self.into[at].open = self.rings.may_open(at, now, closed=bool(self.closed(at)))
+            self.into[at].open = self.rings.may_open(at, now, closed=any(why != "starting" for why in self.closed(at)))
 
     # ---- what the rooms are told
 

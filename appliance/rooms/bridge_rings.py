@@ -135,12 +135,12 @@ class Rings:
 
         :param closed: something else keeps it closed.
         """
-        probe = self.probe
+        probe, free = self.probe, not (closed or self.starting(at, now))
         if probe is None:
-            return not closed
+            return free
         since = self._closed_since[at]
         self._closed_since[at] = (now if since is None else since) if closed and at in probe.proven else None
         if closed or since is None or all(end.came_at < since - BEFORE for end in self._ends):
-            return not closed
+            return free
         probe.anew(now)
         return False

@@ -167,7 +167,7 @@ async def test_where_nothing_is_passed_on_a_second_bridge_hears_its_mark_and_say
         ben.open(says(2))
         await asyncio.sleep(1)
         async with running(second):
-            await second.until(lambda: second.ended, 40)
+            await second.until(lambda: second.ended, 90)
             assert isinstance(second.ended, BridgeEnded)
             assert "connected already, over another bridge" in str(second.ended)
         assert first.ended is None
