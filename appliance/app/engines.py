@@ -1,8 +1,10 @@
 """Which engine the settings ask for."""
 
+import os
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 
 from yarl import URL
 
@@ -73,11 +75,26 @@ def _janus(settings: Settings) -> Engine:
             name=device.name,
             pin=pin,
             token=token,
+            secret=_secret(settings),
             codec=codec,
             tls=_trusted(settings),
             proxy=proxy,
         )
     )
+
+
+def _secret(settings: Settings) -> bytes:
+    """What nobody knows but who has this device's key; of what has none, as a bridge, one that is drawn now.
+
+    :raises NotAllowed: the key cannot be used.
+    """
+    try:
+        key = DeviceKey.load_or_make(state_of(settings, "link"))
+    except OSError:
+        return os.urandom(32)
+    except ValueError as error:
+        raise NotAllowed(f"the device's key: {error}") from error
+    return sha256(key.sign(b"kontor: one device in a room of Janus")).digest()
 
 
 def _telegram(settings: Settings) -> Engine:

@@ -276,8 +276,9 @@ class Link:
         if self._refused and event.phase in (LinkPhase.CONNECTING, LinkPhase.RECONNECTING):
             return  # asking again is no news: refused it stays until we are let in
         self._refused = False
+        remark = event.phase is LinkPhase.IN_ROOM and event.why not in ("", self._why)
         self._why = event.why
-        if event.phase in _PHASE_EVENTS and event.phase is not self._answering.says.link:
+        if event.phase in _PHASE_EVENTS and (remark or event.phase is not self._answering.says.link):
             self._journal.tell(_PHASE_EVENTS[event.phase], why=event.why)
         if event.phase is not LinkPhase.IN_ROOM:
             self._members.clear()

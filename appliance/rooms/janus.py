@@ -7,6 +7,7 @@ back claims the one and goes on with the other, so that nobody is in the room tw
 
 import asyncio
 import contextlib
+import os
 import random
 import ssl
 import time
@@ -28,6 +29,7 @@ from appliance.rooms.held import HeldMedia, MediaSettings
 from appliance.rooms.janus_gateway import Gateway, Place, Refusal
 from appliance.rooms.janus_names import Shown
 from appliance.rooms.janus_presence import Presence
+from appliance.rooms.janus_twins import Twins
 from appliance.rooms.proof import MuteProof
 from appliance.rooms.reach import Reach
 from appliance.rooms.signalling import Joined, Lost
@@ -74,6 +76,8 @@ class JanusSettings:
     """Of the room; "" for none."""
     token: str = field(default="", repr=False)
     """Of Janus' own authentication, and of the room's list of those who may come; "" for none."""
+    secret: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
+    """Nobody but this device, and who has its key, knows it: by it a later session proves that it is the same device."""
     codec: CodecSettings = field(default_factory=CodecSettings)
     tls: ssl.SSLContext | None = None
     """Checks the server's certificate; None believes what the system does."""
@@ -102,7 +106,9 @@ class JanusEngine:
         self._loudest = SILENCE
         """Of the mix since the loop looked last, dBov: written by the exchange thread."""
         self._staying = Staying(self, self._reach, Reconnect(LONGEST_WAIT, rng), self._counters.add)
-        self._presence = Presence(Shown(settings.identity, settings.name, settings.kind), self._staying.tell)
+        twins = Twins(settings.room, settings.identity, settings.secret)
+        who = Shown(settings.identity, settings.name, settings.kind)
+        self._presence = Presence(who, self._staying.tell, self._staying.remark, twins)
 
     @property
     def capabilities(self) -> Capabilities:

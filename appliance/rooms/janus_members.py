@@ -13,6 +13,7 @@ from appliance.rooms import contract
 from appliance.rooms.contract import RoomEvent
 from appliance.rooms.janus_messages import Participant
 from appliance.rooms.janus_names import Shown, shown
+from appliance.rooms.janus_twins import Twins
 
 _HOLD = 1.5
 """Seconds that speaking goes on after the last sound (UX.md, "The bar")."""
@@ -29,17 +30,21 @@ class Roomful:
     was cut off, or is about to leave.
 
     :param own: how this member is shown now.
+    :param twins: who can tell a session of this device from somebody who took its name.
     """
 
-    def __init__(self, own: Callable[[], Member]) -> None:
+    def __init__(self, own: Callable[[], Member], twins: Twins) -> None:
         self._own = own
+        self._twins = twins
         self._id = 0
         self._there: dict[int, tuple[Participant, Shown]] = {}
         self._sessions: dict[str, list[int]] = {}
         """The participants of an identity, in the order in which they came: one, but for a moment."""
         self._members: dict[str, Member] = {}
-        self._former: set[int] = set()
+        self._former: list[int] = []
         """Participants with our identity that were there before us."""
+        self.strangers: set[int] = set()
+        """Those who came after us and show our identity without a proof that they are this device."""
         self._talk: dict[int, float] = {}
         """Who talks, and until when those do who have stopped."""
         self._levels: dict[str, float] = {}
@@ -49,12 +54,17 @@ class Roomful:
         self._recorded = False
         self._smoother = Smoother(_ATTACK, _RELEASE)
         self.replaced = False
-        """Somebody with our identity came after us."""
+        """A session of this device came after us."""
 
     @property
     def own_id(self) -> int:
         """Which participant we are; 0: none."""
         return self._id
+
+    @property
+    def proofs(self) -> tuple[str, ...]:
+        """What we show to those of our identity that were there before us, and still are."""
+        return self._twins.proofs(self._id, self._former)
 
     # ---- who is there
 
@@ -62,16 +72,19 @@ class Roomful:
         """We came in as ``own_id``."""
         self._id, self.replaced = own_id, False
         there = {one.id: (one, shown(one)) for one in others if one.id != own_id}
-        self._former = {ident for ident, (_, who) in there.items() if who.identity == self._own().id}
+        self._former = [ident for ident, (_, who) in there.items() if who.identity == self._own().id]
+        self.strangers.clear()
         yield from self._now(there)
 
     def listed(self, participants: Iterable[Participant]) -> Iterator[RoomEvent]:
-        """These are there now, after a time in which nobody told."""
+        """These are there now, after a time in which nobody told: whoever hears of it may know of nobody any more."""
         there = {one.id: (one, shown(one)) for one in participants}
         if there.pop(self._id, None) is None:
             self._id = 0
+        self._former = [ident for ident in self._former if ident in there]
+        self.strangers &= set(there)
         self._look_for_another(there)
-        yield from self._now(there)
+        yield from self._now(there, told=False)
 
     def changed(self, participants: Iterable[Participant]) -> Iterator[RoomEvent]:
         """These came, or are otherwise now. Of ourselves nothing is read here: see :class:`Own`."""
@@ -95,7 +108,8 @@ class Roomful:
     def left(self, ident: int) -> Iterator[RoomEvent]:
         """One is gone."""
         gone = self._there.pop(ident, None)
-        self._former.discard(ident)
+        self._former = [one for one in self._former if one != ident]
+        self.strangers.discard(ident)
         self._talk.pop(ident, None)
         if gone is not None:
             identity = gone[1].identity
@@ -117,13 +131,15 @@ class Roomful:
         self._there.clear()
         self._sessions.clear()
         self._former.clear()
+        self.strangers.clear()
         yield from self.silence()
         for who in list(self._members):
             yield from self._tell(who)
         self._recorders &= {0}
         yield from self._recording()
 
-    def _now(self, there: Mapping[int, tuple[Participant, Shown]]) -> Iterator[RoomEvent]:
+    def _now(self, there: Mapping[int, tuple[Participant, Shown]], *, told: bool = True) -> Iterator[RoomEvent]:
+        """:param told: what is as it was told before need not be told."""
         self._there, self._sessions = dict(there), {}
         for ident, (_, who) in there.items():
             self._sessions.setdefault(who.identity, []).append(ident)
@@ -131,19 +147,24 @@ class Roomful:
         for one, _ in there.values():
             self._hears(one)
         for identity in dict.fromkeys([*self._members, self._own().id, *self._sessions]):
-            yield from self._tell(identity)
+            yield from self._tell(identity, told=told)
         self._recorders = (self._recorders & {0}) | {ident for ident, (_, who) in there.items() if who.records}
         yield from self._recording()
 
     def _look_for_another(self, there: Mapping[int, tuple[Participant, Shown]]) -> None:
         own = self._own().id
-        if any(who.identity == own and ident not in self._former for ident, (_, who) in there.items()):
-            self.replaced = True
+        for ident, (_, who) in there.items():
+            if who.identity != own:
+                self.strangers.discard(ident)
+            elif self._twins.proves(self._id, ident, who.proofs):
+                self.replaced = True
+            elif ident not in self._former:
+                self.strangers.add(ident)
 
-    def _tell(self, identity: str) -> Iterator[RoomEvent]:
+    def _tell(self, identity: str, *, told: bool = True) -> Iterator[RoomEvent]:
         """What is to be told of a member now, if anything is."""
         before, now = self._members.get(identity), self._member(identity)
-        if now == before:
+        if now == before and (told or now is None):
             return
         if now is not None:
             self._members[identity] = now
@@ -271,12 +292,15 @@ class Own:
             yield from self._muted_by_admin()
         self._changed()
 
-    def show(self, *, hand: bool | None = None, knocks: bool | None = None) -> None:
-        """The hand is up or not, or we knock or have knocked."""
+    def show(
+        self, *, hand: bool | None = None, knocks: bool | None = None, proofs: tuple[str, ...] | None = None
+    ) -> None:
+        """The hand is up or not, we knock or have knocked, or we prove who we are."""
         self.who = replace(
             self.who,
             hand=self.who.hand if hand is None else hand,
             knocks=self.who.knocks if knocks is None else knocks,
+            proofs=self.who.proofs if proofs is None else proofs,
         )
         self._changed()
 
@@ -319,6 +343,7 @@ class Own:
     def joining(self) -> dict[str, Any]:
         """How we join: muted, whatever the gate is; :meth:`next` tells the rest once we are heard."""
         self._room_muted = self._unsure = False
+        self.who = replace(self.who, proofs=())
         self._told = _Told(muted=True, display=self._shown().display())
         # By itself the plugin waits two seconds until it says that somebody talks, and starts with a longer buffer.
         return {

@@ -15,8 +15,10 @@ from appliance.core.wire import MOST_NAME
 from appliance.rooms.janus_messages import Participant
 
 _OURS = re.compile(
-    r"(.{1,64}) \[kontor (site|person|bridge) ([a-z0-9._-]{1,64})((?: hand)?(?: knock)?(?: admin)?(?: recording)?)\]"
+    r"(.{1,64}) \[kontor (site|person|bridge) ([a-z0-9._-]{1,64})"
+    r"((?: hand)?(?: knock)?(?: admin)?(?: recording)?(?: [0-9a-f]{16}){0,4})\]"
 )
+_WORDS = ("hand", "knock", "admin", "recording")
 _NAMELESS = "Member"
 
 
@@ -34,12 +36,14 @@ class Shown:
     """It is muted because an admin did it."""
     records: bool = False
     """It records what is heard, or has announced it."""
+    proofs: tuple[str, ...] = ()
+    """What it shows to earlier sessions of its own (janus_twins.py)."""
 
     def display(self) -> str:
         """What it is shown as."""
         says = {"hand": self.hand, "knock": self.knocks, "admin": self.by_admin, "recording": self.records}
         words = [word for word, on in says.items() if on]
-        return f"{self.name} [{' '.join(('kontor', self.kind, self.identity, *words))}]"
+        return f"{self.name} [{' '.join(('kontor', self.kind, self.identity, *words, *self.proofs))}]"
 
     def member(self, *, muted: bool, connecting: bool) -> Member:
         """The member that the roster shows."""
@@ -57,7 +61,8 @@ def shown(participant: Participant) -> Shown:
     found = _OURS.fullmatch(participant.display)
     if found is not None and found[1].isprintable() and not found[1].isspace():
         words = found[4].split()
-        hand, knocks, by_admin, records = (word in words for word in ("hand", "knock", "admin", "recording"))
-        return Shown(found[3], found[1], cast(Kind, found[2]), hand, knocks, by_admin, records)
+        hand, knocks, by_admin, records = (word in words for word in _WORDS)
+        proofs = tuple(word for word in words if word not in _WORDS)
+        return Shown(found[3], found[1], cast(Kind, found[2]), hand, knocks, by_admin, records, proofs)
     name = one_line(participant.display)[:MOST_NAME].strip()
     return Shown(f"janus-{participant.id}", name or _NAMELESS, "person")

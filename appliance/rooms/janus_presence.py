@@ -11,11 +11,15 @@ from appliance.rooms.janus_gateway import Gateway, Refusal
 from appliance.rooms.janus_members import Own, Roomful
 from appliance.rooms.janus_messages import News, Participant, Said
 from appliance.rooms.janus_names import Shown
+from appliance.rooms.janus_twins import Twins
 from appliance.rooms.signalling import Lost
 
 _TELL_EVERY = 0.05
 """Seconds between two messages about ourselves: what changes faster is told as it is then."""
 _METER_EVERY = 0.1
+_PROOF = 5.0
+"""Seconds in which a session of this device has proven that it is one."""
+_STRANGER = "Somebody else in the room calls themselves like this device: send them out, or change the PIN."
 _KNOCK = 1.5
 """Seconds that a knock is shown."""
 
@@ -24,13 +28,19 @@ class Presence:
     """Beyond single sockets and stays. Loop only.
 
     :param tell: takes the events.
+    :param remark: takes what has to be known of the room beside them, one sentence; "" that it holds no more.
+    :param twins: who can tell a session of this device from somebody who took its name.
     """
 
-    def __init__(self, who: Shown, tell: Callable[[RoomEvent], None]) -> None:
-        self._tell_event = tell
+    def __init__(
+        self, who: Shown, tell: Callable[[RoomEvent], None], remark: Callable[[str], None], twins: Twins
+    ) -> None:
+        self._tell_event, self._remark = tell, remark
+        self._strange_since: float | None = None
+        self._warned = False
         self._changed = asyncio.Event()
         self.own = Own(who, self._own_changed)
-        self.roomful = Roomful(self.own.member)
+        self.roomful = Roomful(self.own.member, twins)
         self._knocking: asyncio.TimerHandle | None = None
 
     def _tell(self, events: Iterator[RoomEvent]) -> None:
@@ -100,7 +110,19 @@ class Presence:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_METER_EVERY)
+            self._look_for_strangers(loop.time())
             self._tell(self.roomful.heard(level(), loop.time()))
+
+    def _look_for_strangers(self, now: float) -> None:
+        """Somebody took our name: we stay, and it is told, as others cannot tell who of us is meant."""
+        if not self.roomful.strangers:
+            self._strange_since = None
+        elif self._strange_since is None:
+            self._strange_since = now
+        strange = self._strange_since is not None and now - self._strange_since >= _PROOF
+        if strange is not self._warned:
+            self._warned = strange
+            self._remark(_STRANGER if strange else "")
 
     # ---- what the plugin tells
 
@@ -116,6 +138,8 @@ class Presence:
         if news is not None:
             self._of_us(news)
             self._tell(self._of_all(news))
+            if self.roomful.own_id and self.roomful.proofs != self.own.who.proofs:
+                self.own.show(proofs=self.roomful.proofs)
             if self.roomful.replaced:
                 raise Lost(Fault("replaced"), "Another session of this device took its place.")
 

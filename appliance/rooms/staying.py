@@ -117,6 +117,11 @@ class Staying:
             self._in_room, self._why = True, ""
             self.tell(contract.PhaseChanged(LinkPhase.IN_ROOM, but))
 
+    def remark(self, but: str) -> None:
+        """What has to be known of the room that we are in, one sentence; "": nothing any more."""
+        if self._in_room:
+            self.tell(contract.PhaseChanged(LinkPhase.IN_ROOM, but))
+
     async def other_route(self) -> None:
         """Watch this device's address: a socket from one that is no longer ours would take its time to notice.
 

@@ -261,6 +261,7 @@ class JanusRoom:
             "kind": kind,
             "pin": PIN,
             "token": token(),
+            "secret": identity.encode(),
         }
         return JanusSettings(**{**given, **changed})
 

@@ -13,7 +13,15 @@ import pytest
 
 from appliance.core.lamps import LinkPhase
 from appliance.rooms import trust
-from appliance.rooms.contract import AdminMuteLifted, Levels, MemberLeft, MutedByAdmin, PhaseChanged, Recording
+from appliance.rooms.contract import (
+    AdminMuteLifted,
+    Levels,
+    MemberChanged,
+    MemberLeft,
+    MutedByAdmin,
+    PhaseChanged,
+    Recording,
+)
 from appliance.rooms.janus import JanusEngine
 from appliance.rooms.uplink import CodecSettings
 from tests.contract.harness import together
@@ -64,6 +72,22 @@ async def test_a_session_that_was_cut_off_is_no_second_member(room: JanusRoom) -
             await asyncio.sleep(0.3)
             assert member_of(friend, site.identity) is not None
             assert site.phase is LinkPhase.IN_ROOM
+
+
+async def test_who_takes_a_devices_name_does_not_put_it_out_and_that_is_told(room: JanusRoom) -> None:
+    """Whoever has the PIN can call themselves so; a session of the device itself can prove that it is one."""
+    site, friend = room.site(), room.person("friend")
+    async with together(site, friend), room.client() as stranger:
+        site.open(tone(440))
+        await friend.hear(440)
+        display = f"Meeting room [kontor site {site.identity} 0123456789abcdef]"
+        await stranger.plugin({"request": "join", "pin": PIN, "display": display, "muted": True})
+        await site.until(lambda: "calls themselves like this device" in site.told(PhaseChanged)[-1].why, 10)
+        assert site.phase is LinkPhase.IN_ROOM and site.refusal is None
+        await friend.hear(440)
+        await stranger.plugin({"request": "leave"})
+        await site.until(lambda: site.told(PhaseChanged)[-1] == PhaseChanged(LinkPhase.IN_ROOM, ""))
+        await friend.hear(440)
 
 
 async def test_the_room_is_as_loud_as_its_mix(room: JanusRoom) -> None:
@@ -183,6 +207,16 @@ def _cut() -> Iterator[None]:
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=10)
 
 
+def since_it_was_lost(site: Rig) -> list[object]:
+    """What a device was told since it was told that the room was lost; all, if it was not."""
+    lost = [
+        at
+        for at, event in enumerate(site.events)
+        if isinstance(event, PhaseChanged) and event.phase is LinkPhase.RECONNECTING
+    ]
+    return list(site.events[max(lost, default=0) :])
+
+
 @pytest.mark.parametrize("seconds", [1, 6, 15])
 async def test_after_a_cut_of_the_network_sound_goes_on_and_nobody_has_left(room: JanusRoom, seconds: int) -> None:
     """The session is claimed and the media connection held: nobody joins anew, and nobody is there twice."""
@@ -200,6 +234,8 @@ async def test_after_a_cut_of_the_network_sound_goes_on_and_nobody_has_left(room
         await asyncio.gather(site.hear(880, 10), friend.hear(440, 10))
         assert loop.time() - again < 5
         await asyncio.gather(site.in_room(), friend.in_room())
+        anew = {event.member.id for event in since_it_was_lost(site) if isinstance(event, MemberChanged)}
+        assert anew == {site.identity, "friend"}, "who was told that the room is lost has forgotten who is in it"
         told = [event.phase for event in site.told(PhaseChanged)]
         assert (LinkPhase.RECONNECTING in told) is (seconds > 3)
         site.close()

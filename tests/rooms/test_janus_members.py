@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,9 +24,11 @@ from appliance.rooms.contract import (
 from appliance.rooms.janus_members import Own, Roomful
 from appliance.rooms.janus_messages import Participant
 from appliance.rooms.janus_names import Shown, shown
+from appliance.rooms.janus_twins import MOST_PROOFS, Twins
 
 OWN = Shown("desk", "Desk", "site")
 FRIEND = Shown("friend", "Friend", "person")
+TWINS = Twins(1, "desk", b"of the desk")
 
 
 def one(
@@ -41,7 +44,7 @@ class Room:
     def __init__(self) -> None:
         self.changes = 0
         self.own = Own(OWN, self._changed)
-        self.roomful = Roomful(self.own.member)
+        self.roomful = Roomful(self.own.member, TWINS)
         self.told: list[RoomEvent] = []
 
     def _changed(self) -> None:
@@ -229,8 +232,43 @@ def test_another_session_of_ours_replaces_us_only_if_it_came_later() -> None:
     assert not room.roomful.replaced
     room(room.roomful.listed([one(1, OWN), one(2, OWN)]))
     assert not room.roomful.replaced
-    room(room.roomful.changed([one(3, OWN)]))
+    room(room.roomful.changed([one(3, proving(1, 3))]))
     assert room.roomful.replaced
+
+
+def proving(older: int, newer: int, twins: Twins = TWINS) -> Shown:
+    return replace(OWN, proofs=(twins.proof(9, newer), twins.proof(older, newer)))
+
+
+def test_who_only_calls_themselves_like_us_does_not_replace_us() -> None:
+    """By the PIN alone: what was shown before, to somebody else or by somebody else, proves nothing."""
+    room = Room()
+    room.joined()
+    others = Twins(1, "desk", b"of somebody"), Twins(2, "desk", b"of the desk"), Twins(1, "door", b"of the desk")
+    for wrong in (OWN, proving(2, 3), proving(1, 4), *(proving(1, 3, twins) for twins in others)):
+        room(room.roomful.changed([one(3, wrong)]))
+        assert not room.roomful.replaced
+        assert room.roomful.strangers == {3}
+    room(room.roomful.left(3))
+    assert room.roomful.strangers == set()
+    room(room.roomful.changed([one(5, OWN)]))
+    room(room.roomful.changed([one(5, proving(1, 5))]))
+    assert room.roomful.replaced, "it proves it a moment after it came"
+
+
+def test_who_comes_later_proves_it_to_those_of_its_name_as_long_as_they_are_there() -> None:
+    room = Room()
+    room.joined(one(8, OWN), one(9, OWN), one(4, FRIEND))
+    assert room.roomful.proofs == (TWINS.proof(8, 1), TWINS.proof(9, 1))
+    room(room.roomful.left(8))
+    assert room.roomful.proofs == (TWINS.proof(9, 1),)
+    room(room.roomful.listed([one(1, OWN), one(4, FRIEND)]))
+    assert room.roomful.proofs == ()
+    assert len(TWINS.proofs(1, range(2, 20))) == MOST_PROOFS
+    room.own.show(proofs=TWINS.proofs(1, range(2, 20)), hand=True)
+    told = room.own.who.display()
+    assert shown(one(1, told)) == replace(room.own.who, proofs=room.own.who.proofs)
+    assert (shown(one(1, told)).hand, len(shown(one(1, told)).proofs)) == (True, MOST_PROOFS)
 
 
 def test_a_time_in_which_nobody_told_is_made_up_for() -> None:
@@ -238,7 +276,10 @@ def test_a_time_in_which_nobody_told_is_made_up_for() -> None:
     room.joined(one(2, FRIEND), one(3, "Bob"))
     told = room(room.roomful.listed([one(1, OWN), one(3, "Bob", muted=True), one(4, "Eve")]))
     assert MemberLeft("friend") in told
-    assert {event.member.id for event in told if isinstance(event, MemberChanged)} == {"janus-3", "janus-4"}
+    told = room(room.roomful.listed([one(1, OWN), one(3, "Bob", muted=True), one(4, "Eve")]))
+    assert {event.member.id for event in told if isinstance(event, MemberChanged)} == {"desk", "janus-3", "janus-4"}, (
+        "whoever was told that we are not in the room has forgotten who is in it"
+    )
     assert room.roomful.own_id == 1
     room(room.roomful.listed([one(3, "Bob")]))
     assert room.roomful.own_id == 0, "we are not among them"
@@ -256,7 +297,7 @@ def test_a_server_that_makes_up_members_fills_neither_our_memory_nor_our_time() 
     assert time.process_time() - began < 3
     assert room.roomful._sessions == room.roomful._there == {}
     room.told = [event for event in room.told if not (isinstance(event, MemberChanged) and event.member.name[0] == "m")]
-    assert len([event for event in room.told if isinstance(event, MemberChanged)]) <= MOST_MEMBERS + 1
+    assert len([event for event in room.told if isinstance(event, MemberChanged)]) <= MOST_MEMBERS + 2
 
 
 def test_a_knock_is_told_once_and_a_hand_as_long_as_it_is_up() -> None:
