@@ -2,7 +2,7 @@
 
 The library comes back from short losses by itself, and is believed neither when it says nothing (it notices a server that hangs
 after 14 s) nor when it says that it is back: then something has to come from the server soon, or the stay ends. And where the
-library has noticed nothing, and things come again, the room is back without another joining.
+library has noticed nothing, sound comes again and the server answers, the room is back without another joining.
 """
 
 import asyncio
@@ -24,6 +24,8 @@ _WATCH_EVERY: Final = 1.0
 _CLOSELY: Final = 0.25
 """Seconds between two readings while it is not known whether the way is there."""
 _STATS_SECONDS: Final = 1.0
+_ANSWERS: Final = 1.0
+"""Seconds in which a server that is there has answered."""
 _PROOF: Final = 1.5
 """Seconds after a return within which something has to come: the library asks for answers at once."""
 _PROOF_READINGS: Final = 4
@@ -112,15 +114,24 @@ class Connection:
                 async with asyncio.timeout(_STATS_SECONDS):
                     self._read(await self._room.get_rtc_stats())
             self._judge(self._clock())
+            if self._gone_at is not None and self.way.came_since(self._gone_at) and await self._answers():
+                self._returned()
+
+    async def _answers(self) -> bool:
+        """Whether the server answers, too: its connection over TCP may hang for seconds after sound passes again."""
+        with contextlib.suppress(Exception):  # it does not, whatever the library calls that
+            async with asyncio.timeout(_ANSWERS):
+                await self._room.local_participant.set_attributes({})
+            return not self._back.is_set()  # the library may have noticed, and be back, meanwhile
+        return False
 
     def _read(self, stats: Any) -> None:
         self.way.read([*stats.publisher_stats, *stats.subscriber_stats], self._clock())
 
     def _judge(self, now: float) -> None:
         if not self._back.is_set():
-            if self._gone_at is not None and self.way.came_since(self._gone_at):
-                self._returned()
-        elif self._unproven is not None:
+            return
+        if self._unproven is not None:
             since, reading = self._unproven
             if self.way.came_since(since):
                 self._unproven = None
@@ -151,7 +162,7 @@ class Connection:
         until = self._clock() + _LONGER
         if not await silent(_GRACE, self._back):
             return False
-        while self._clock() < until and self.way.came_since(self._clock() - _PASSES):
+        while self._gone_at is None and self._clock() < until and self.way.came_since(self._clock() - _PASSES):
             if not await silent(_CLOSELY, self._back):
                 return False
         return True

@@ -15,6 +15,8 @@ from appliance.rooms.presence import site_message
 _MOMENT: Final = 0.4
 """Seconds that a meter may wait to be told: everybody in the room reads it each time."""
 _SEND_EVERY: Final = 0.05
+_UNKNOWN: Final = "\0"
+"""What the room has of an attribute, which no attribute is."""
 _KINDS: Final = {"site": "site", "person": ""}
 
 
@@ -107,6 +109,12 @@ class Own:
             self._once.clear()
             if new:
                 return new
+
+    def untold(self, attributes: Mapping[str, str]) -> None:
+        """These did not arrive: they are told again, but for a knock, which is of its moment."""
+        self._told.update({key: _UNKNOWN for key in attributes if key in self._shown})
+        self._once = {key: value for key, value in attributes.items() if key in (ASK, DOOR)} | self._once
+        self._changed.set()
 
     @staticmethod
     async def pause() -> None:

@@ -36,8 +36,10 @@ _CONNECT_SECONDS: Final = 2.5
 """For one of the four attempts that the library makes of its own."""
 _JOIN_SECONDS: Final = 45.0
 """For all of them and what the library negotiates after: after that it says nothing any more."""
-_TELLS: Final = 6.0
-"""Seconds for the server to take attributes."""
+_TELLS: Final = 4.5
+"""Seconds for the server to take attributes: after five the library says nothing more of it."""
+_TOLD_OFTEN: Final = 3
+"""Times that it may not answer one after the other."""
 _CLOSE_SECONDS: Final = 0.7
 _SETTLES: Final = 0.4
 """Seconds after joining before which a goodbye may be lost: others would see us for 20 s more."""
@@ -178,15 +180,21 @@ class Stay:
                 self._tell(levels)
 
     async def _show(self) -> None:
-        """Tell what changes of ourselves. What is not taken while we are away is told again by who comes back."""
-        own = self._parts.own
+        """Tell what changes of ourselves, and again what was not taken.
+
+        :raises Lost: it is refused, or not answered again and again though the server is there.
+        """
+        own, untaken = self._parts.own, 0
         while True:
             attributes = await own.next()
             try:
                 await answered(self._room.local_participant.set_attributes(dict(attributes)), _TELLS, _UNTOLD)
-            except Lost:
-                if self._connection.there:
+                untaken = 0
+            except Lost as lost:
+                untaken += self._connection.there
+                if self._connection.there and (lost.fault.kind != "network" or untaken >= _TOLD_OFTEN):
                     raise
+                own.untold(attributes)
             await own.pause()
 
     # ---- what the library tells

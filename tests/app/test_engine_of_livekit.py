@@ -1,6 +1,7 @@
 """The settings of a LiveKit room become its engine, and what is missing is told with the way out."""
 
 import builtins
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from appliance.app.engines import make_engine
 from appliance.app.process import NotAllowed
+from appliance.host import authority
 from appliance.rooms.livekit_tokens import issue
 from appliance.settings import Settings, Source, load
 
@@ -39,6 +41,19 @@ def test_a_key_or_a_token_makes_an_engine_and_neither_is_told_by_it(tmp_path: Pa
         told = f"{made!r} {vars(made)!r}"
         assert SECRET not in told
         assert FOR_A_ROOM not in told
+
+
+def test_an_authority_of_ones_own_reaches_the_library_and_a_wrong_one_is_told_at_once(tmp_path: Path) -> None:
+    pytest.importorskip("livekit")
+    names, now = authority.general_names(["rooms.lan"]), dt.datetime.now(dt.UTC)
+    authority.store(tmp_path, authority.make(names, now))
+    lines = ('api_key = "office"', 'api_secret_file = "secret"', "[network]")
+    given = settings(tmp_path, *lines, f'ca = "{tmp_path / authority.PUBLIC}"', secret=SECRET)
+    made: Any = make_engine(given)
+    assert "BEGIN CERTIFICATE" in made._authorities
+    (tmp_path / authority.PUBLIC).write_text("no certificate")
+    with pytest.raises(NotAllowed, match=r"\[network\] ca"):
+        make_engine(given)
 
 
 @pytest.mark.parametrize(

@@ -89,15 +89,19 @@ async def test_a_redis_that_dies_and_comes_back_takes_the_room_away_and_gives_it
             print(f"Redis back: both heard each other {took:.1f} s later")
 
 
-async def test_a_cable_that_is_out_for_fifteen_seconds_is_noticed_and_mended(tmp_path: Path) -> None:
+@pytest.mark.parametrize("longer", [2.0, 4.0, 8.0, 9.0, 10.0])
+async def test_a_cable_that_was_out_is_mended_within_five_seconds_whenever_it_is_plugged_in(
+    tmp_path: Path, longer: float
+) -> None:
+    """Also just as the library tries to come back by itself: then it has its tracks still, and tells nothing of them."""
     with Nodes(tmp_path) as nodes:
         async with two(nodes, tmp_path, *addresses(nodes)) as members:
             await members.tells("both hear", 60)
             await asyncio.sleep(2)
             nodes.pull_cable("members")
             await members.tells("ann reconnecting", 14)
-            await asyncio.sleep(8)
+            await asyncio.sleep(longer)
             nodes.plug_in("members")
             took = await members.tells("both hear", 60)
-            print(f"a cable out for 15 s: both heard each other {took:.1f} s after it was in again")
-            assert took < 12
+            print(f"a cable out for about {longer + 6:.0f} s: both heard each other {took:.1f} s after it was in again")
+            assert took < 5

@@ -15,6 +15,7 @@ from livekit.rtc._proto import stats_pb2
 
 from appliance.core.lamps import LinkPhase
 from appliance.rooms import livekit_connection as module
+from appliance.rooms import livekit_way
 from appliance.rooms.contract import PhaseChanged, RoomEvent
 from appliance.rooms.livekit_connection import Connection
 from appliance.rooms.signalling import Lost
@@ -27,6 +28,8 @@ class Line:
 
     def __init__(self) -> None:
         self.comes = True
+        self.answers = True
+        self.local_participant = self
         self.server = asyncio.Event()
         self._came = 0
         self.told: list[RoomEvent] = []
@@ -39,6 +42,10 @@ class Line:
         stats.candidate_pair.rtc.id = "pair"
         stats.candidate_pair.candidate_pair.packets_received = self._came
         return SimpleNamespace(publisher_stats=[stats], subscriber_stats=[])
+
+    async def set_attributes(self, _attributes: dict[str, str]) -> None:
+        while not self.answers:
+            await asyncio.sleep(0.01)
 
     async def arrive(self, _trouble: Callable[[str], None], _head_start: float) -> None:
         await self.server.wait()
@@ -77,7 +84,8 @@ async def _first(parts: list[asyncio.Task[None]]) -> None:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second of the real ones lasts a tenth."""
-    for name in ("_WATCH_EVERY", "_CLOSELY", "_PROOF", "_GRACE", "_LONGER", "_PASSES"):
+    monkeypatch.setattr(livekit_way, "_DEAD", livekit_way._DEAD / 10)
+    for name in ("_WATCH_EVERY", "_CLOSELY", "_ANSWERS", "_PROOF", "_GRACE", "_LONGER", "_PASSES"):
         monkeypatch.setattr(module, name, getattr(module, name) / 10)
 
 
@@ -140,18 +148,29 @@ async def test_while_sound_passes_the_library_has_longer_to_come_back() -> None:
             await asyncio.wait_for(asyncio.shield(over), 5)
 
 
-async def test_what_the_library_did_not_notice_is_over_when_something_comes_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_what_the_library_did_not_notice_is_over_when_something_comes_again_and_the_server_answers() -> None:
     line = Line()
     async with connected(line) as (connection, over):
         await asyncio.sleep(0.2)
         line.comes = False
-        monkeypatch.setattr(connection.way, "dead", lambda _now: not line.comes)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.9)
         assert line.phases == [LinkPhase.RECONNECTING]
         line.comes = True
         await asyncio.sleep(0.3)
         assert line.phases == [LinkPhase.RECONNECTING, LinkPhase.IN_ROOM]
         assert connection.there
         assert not over.done()
+
+
+async def test_where_sound_comes_again_and_the_server_does_not_answer_there_is_another_stay() -> None:
+    line = Line()
+    async with connected(line) as (connection, over):
+        await asyncio.sleep(0.2)
+        line.comes = line.answers = False
+        await asyncio.sleep(0.9)
+        line.comes = True
+        line.server.set()
+        with pytest.raises(Lost, match="was lost"):
+            await asyncio.wait_for(asyncio.shield(over), 5)
+        assert not connection.there
+        assert line.phases == [LinkPhase.RECONNECTING]
