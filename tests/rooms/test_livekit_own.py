@@ -12,7 +12,6 @@ from appliance.rooms.contract import SiteReport
 from appliance.rooms.livekit_members import ADMIN_MUTED, ASK, DOOR, HAND, KNOCK
 from appliance.rooms.livekit_own import Own
 
-
 LAMPS = {"mic": "off", "room": "steady", "speak": "off", "fault": "off"}
 
 
