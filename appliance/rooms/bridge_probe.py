@@ -35,9 +35,11 @@ _ONCE_MORE = 10.0
 """Chance gives so many seconds at most, and a third of them at least, until marks are said once more."""
 _ECHOES = 3
 """How often in a row one's own marks may be heard where they were said until that is an echo: with each the chance that it is
-another bridge, which begins at the same moment and says the same, is one in 120 of what it was."""
+another bridge, which begins at the same moment and says the same, is one in 66 of what it was."""
 _SURE_OF_RING = 2
-_PAIRS = MARKS * (MARKS - 1)
+_KNOWN = range(4)
+"""Numbers of those that were open already: the lowest, so that they go first."""
+_NEW = range(4, MARKS)
 _NAMED = 3
 """Pairs that a name of 32 bits is good for."""
 
@@ -81,7 +83,7 @@ class Probe:
         self.proven: frozenset[int] = frozenset()
         """Into which rooms something may be said but for a moment, in which it looks once more."""
         self._rings = self._echoes = 0
-        self._back = self._echo = False
+        self._back = self._echo = self._known = False
 
     @property
     def free(self) -> frozenset[int]:
@@ -100,6 +102,7 @@ class Probe:
     def anew(self, now: float) -> None:
         """Look once again, from the beginning."""
         self._rings = self._echoes = 0
+        self._known = False
         self._wait(now)
 
     def look(self, now: float, is_here: bool, muted: Sequence[bool]) -> bool:
@@ -137,7 +140,7 @@ class Probe:
             self._due, self._turn = now + _EVERY, 1 - self._turn
             others = self._listen(range(2) if ends else (self._turn,))
             if others:
-                self._give_way(now, others)
+                self._give_way(now, others | self._listen(range(2)))
             elif self._back:
                 self._came_back(now)
             elif ends:
@@ -191,6 +194,7 @@ class Probe:
             return
         self._rings = 0
         self.proven |= frozenset(self._says)
+        self._known = True
         self._go(_State.SURE if again else _State.DONE, now, self._once_more())
 
     def _say(self, now: float, may: Sequence[int]) -> None:
@@ -202,12 +206,14 @@ class Probe:
         self._go(_State.SAYS, now, SECONDS)
 
     def _drawn(self, rooms: Sequence[int]) -> dict[int, int]:
-        """Two numbers that are not the same: from the name, as long as that has some."""
-        named = self._name // _PAIRS**self._round % _PAIRS
-        pair = named if self._round < _NAMED else int(self._chance() * _PAIRS)
-        self._round += 1
-        first, second = divmod(pair, MARKS - 1)
-        numbers = first, second + (second >= first)
+        """Two numbers that are not the same: of a bridge that has not been open from its name, as long as that has some."""
+        among = _KNOWN if self._known else _NEW
+        pairs = len(among) * (len(among) - 1)
+        named = self._round < _NAMED and not self._known
+        pair = self._name // pairs**self._round % pairs if named else int(self._chance() * pairs)
+        self._round += named
+        first, second = divmod(pair, len(among) - 1)
+        numbers = among[first], among[second + (second >= first)]
         return {room: numbers[room] for room in rooms}
 
     def _wait(self, now: float, more: float = 0.0) -> None:

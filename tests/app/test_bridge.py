@@ -244,7 +244,11 @@ def test_what_a_side_does_not_hear_is_said_in_words() -> None:
         "limits": ["Levels: only on or off"],
         "proof": {"violations": 1, "why": "a tone"},
     }
-    lines = bridge_words.bridge({"a": side, "b": {**side, "room": "main", "closed": [], "names": [], "more": 0}})
+    said = {"a": side, "b": {**side, "room": "main", "closed": [], "names": [], "more": 0}}
+    assert bridge_words.bridge({**said, "aside": "They are connected already."})[1] == (
+        "  stands aside: They are connected already."
+    )
+    lines = bridge_words.bridge(said)
     assert lines[:6] == [
         "bridge       Berlin and main",
         "  Berlin: reconnecting (The server does not answer.), janus, recorded",

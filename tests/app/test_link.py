@@ -244,6 +244,21 @@ async def test_a_lost_room_forgets_who_was_there(short_dir: Path) -> None:
         assert world.link.state().why == "the server does not answer"
 
 
+async def test_what_has_to_be_known_of_the_room_is_told_once_and_shows(short_dir: Path) -> None:
+    world = World(short_dir)
+    async with running(world) as engine:
+        engine.report(contract.PhaseChanged(LinkPhase.IN_ROOM))
+        engine.report(contract.MemberChanged(member("ben")))
+        for _ in range(2):
+            engine.report(contract.PhaseChanged(LinkPhase.IN_ROOM, "Somebody else is called like this device."))
+        assert world.link.state().why == "Somebody else is called like this device."
+        assert len(world.lines.lines("link_up")) == 2
+        assert (await world.ask()).members == 1, "nobody has left by that"
+        engine.report(contract.PhaseChanged(LinkPhase.IN_ROOM))
+        assert world.link.state().why == ""
+        assert len(world.lines.lines("link_up")) == 2
+
+
 async def test_a_refusal_stays_and_shows(short_dir: Path) -> None:
     world = World(short_dir)
     async with running(world) as engine:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -156,6 +157,38 @@ async def test_who_speaks_is_not_told_where_nothing_of_it_is_said() -> None:
         await asyncio.sleep(0.2)
         told = rooms.a.reports[-1].bridge
         assert told is not None and told.names == ()
+
+
+async def test_who_is_shown_follows_who_comes_is_renamed_and_leaves() -> None:
+    async with bridged() as rooms:
+        await rooms.opened()
+        end = rooms.bridge.ends[1]
+        rooms.b.tell(*(MemberChanged(person(name)) for name in ("Cid", "Ada", "Ben")))
+        assert end.shown == (("Ada", "Ben", "Cid"), 0, ())
+        rooms.b.tell(
+            MemberChanged(replace(person("Ada"), name="Zoe")), MemberChanged(replace(person("Ben"), muted=True))
+        )
+        rooms.b.tell(MemberChanged(person("own-b")), Levels({}, frozenset({"cid", "ada", "own-b", "nobody"})))
+        assert end.shown == (("Ben", "Cid", "Zoe"), 0, ("Cid", "Zoe"))
+        rooms.b.tell(MemberChanged(replace(person("Cid"), joined=False)), MemberLeft("ben"), MemberLeft("ben"))
+        assert end.shown == (("Zoe",), 0, ("Zoe",))
+        rooms.b.tell(*(MemberChanged(person(f"Eve{n:02}")) for n in range(20)))
+        assert end.shown[1] == 13
+        rooms.b.tell(PhaseChanged(LinkPhase.RECONNECTING, "The server does not answer."))
+        assert end.shown == ((), 0, ())
+
+
+async def test_a_room_of_thousands_costs_no_more_than_a_small_one_while_nobody_comes_or_goes() -> None:
+    took = []
+    for size in (5, 5000):
+        async with bridged() as rooms:
+            await rooms.opened()
+            rooms.b.tell(*(MemberChanged(person(f"Member {n:04}")) for n in range(size)))
+            await asyncio.sleep(0.2)
+            began = time.process_time()
+            await asyncio.sleep(60)
+            took.append(time.process_time() - began)
+    assert took[1] < 3 * took[0] + 0.05
 
 
 async def test_a_side_that_is_away_closes_both_ways_and_is_empty() -> None:

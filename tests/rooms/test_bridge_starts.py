@@ -65,7 +65,7 @@ async def test_of_two_whose_first_marks_are_the_same_one_goes_on(
     flipped: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The names that are drawn differ in what is said second only."""
-    names = iter(["%08x" % (17 + 240 * 3), "%08x" % (17 + 240 * 200)])
+    names = iter(["%08x" % (17 + 132 * 3), "%08x" % (17 + 132 * 100)])
     monkeypatch.setattr("appliance.rooms.bridge.secrets.token_hex", lambda _: next(names))
     await one_goes_on(90, 0.3, flipped=flipped)
 
