@@ -145,6 +145,8 @@ async def _line(prompt: str, *, shown: bool) -> str:
 
     :raises EOFError: there is none.
     """
+    if sys.stdin is None or sys.stdin.closed:
+        raise EOFError
     print(prompt, end="", flush=True)
     place = sys.stdin.fileno()
     with contextlib.nullcontext() if shown else _unseen(place):
