@@ -25,7 +25,7 @@ from appliance.core.state import ProofState, WayState
 from appliance.core.units import SILENCE, Block, Pcm
 from appliance.rooms.contract import Capabilities, RoomEvent, SiteReport
 from appliance.rooms.downlink import Downlink
-from appliance.rooms.held import HeldMedia, MediaSettings
+from appliance.rooms.held import MEDIA_SILENCE, HeldMedia, MediaSettings
 from appliance.rooms.janus_gateway import Gateway, Place, Refusal
 from appliance.rooms.janus_names import Shown
 from appliance.rooms.janus_presence import Presence
@@ -259,7 +259,8 @@ class JanusEngine:
             await asyncio.sleep(_LISTEN_EVERY)
             now = self._downlink.counters()["packets_received"]
             before, missed = now, missed + 1 if now == before else 0
-        self._media.let_go()
+        if self._media.alive_within(MEDIA_SILENCE):  # else the network is away, and what is held may be good after it
+            self._media.let_go()
         raise Lost(Fault("network"), "Nothing is heard of the room.")
 
     async def _go_on(self, gateway: Gateway) -> bool:

@@ -249,6 +249,21 @@ async def test_a_room_that_ends_and_a_session_that_takes_over(
         assert refused.value.ask_again is again
 
 
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("answers", [True, False])
+async def test_a_mix_that_stops_costs_the_connection_only_where_its_checks_are_answered(
+    answers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When nothing at all comes the network is away, and the connection may be good after that."""
+    engine = JanusEngine(JanusSettings("ws://127.0.0.1:1", 1, "desk", "Desk"))
+    gone: list[bool] = []
+    monkeypatch.setattr(engine._media, "alive_within", lambda _seconds: answers)
+    monkeypatch.setattr(engine._media, "let_go", lambda: gone.append(True))
+    with pytest.raises(Lost, match="Nothing is heard of the room"):
+        await engine._hear()
+    assert bool(gone) is answers
+
+
 async def test_a_server_without_tls_is_told_and_asked_again(player: Player) -> None:
     async with staying(player, "wss") as stay:
         await until(lambda: stay.why(LinkPhase.RECONNECTING) is not None)
