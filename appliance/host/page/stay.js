@@ -7,7 +7,7 @@
 import { Media } from "./media.js";
 import { Microphone } from "./microphone.js";
 import { Playback } from "./playback.js";
-import { notice, say, toast } from "./say.js";
+import { closeToast, notice, say, toast } from "./say.js";
 import { Session } from "./session.js";
 import { t } from "./words.js";
 
@@ -114,6 +114,7 @@ export class Stay {
 		this.#forget();
 		this.session.end();
 		this.playback.stop();
+		closeToast();
 		this.show();
 	}
 

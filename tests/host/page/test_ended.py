@@ -145,6 +145,19 @@ async def test_a_link_that_ends_while_joining(visit: Visit) -> None:
 
 
 @visiting()
+async def test_what_a_room_said_does_not_outlive_the_stay_in_it(visit: Visit) -> None:
+    await visit.open()
+    await visit.own.click()
+    await visit.own_is("muted")
+    await visit.host.push({"type": "admin_mute_lifted"})
+    await visit.wait_text("#toast > span", "You can now speak.")
+    visit.host.refuse, visit.host.reason = 4410, "removed"
+    await visit.host.close(4410, "removed")
+    await refused_with(visit, "You were removed from this room.", "Try again")
+    assert not await visit.page.locator("#toast").is_visible()
+
+
+@visiting()
 async def test_no_network_says_so_and_goes_on_by_itself(visit: Visit) -> None:
     await visit.open()
     await visit.host.speak(ben=-20)
