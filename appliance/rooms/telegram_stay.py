@@ -314,7 +314,9 @@ class Stay:
         if self._call is not None and getattr(update.call, "id", None) == self._call.id:
             return True
         peer = getattr(update, "peer", None)
-        return isinstance(update, t.UpdateGroupCall) and (peer is None or self._chat.is_this(peer))
+        if not isinstance(update, t.UpdateGroupCall) or update.live_story:
+            return False
+        return peer is None or self._chat.is_this(peer)
 
     def _own_place(self) -> None:
         ours, now = self._sound.media.source, self._people.own.source
