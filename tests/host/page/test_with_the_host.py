@@ -16,8 +16,9 @@ from appliance.rooms.device_key import DeviceKey
 from appliance.rooms.enrolment import enrolling_credentials
 from appliance.rooms.signalling import Lost, Signalling
 from tests.host.harness import House, house, token
-from tests.host.member import Presence
+from tests.host.member import Presence, inside
 from tests.host.page.visits import ARGUMENTS, WATCH
+from tests.host.test_presence import REPORT
 from tests.support import need
 
 if TYPE_CHECKING:
@@ -256,3 +257,23 @@ async def test_a_recording_is_counted_down_for_all(tmp_path: Path) -> None:
         await recorder.send(type="recording", on=False)
         for page in (anna, late):
             await page.locator("#recording b", has_text="Recording stopped.").wait_for()
+
+
+@pytest.mark.browser
+async def test_a_room_that_is_asked_too_often_is_not_said_to_be_asked(tmp_path: Path) -> None:
+    async with (
+        windows(tmp_path) as (home, browser),
+        inside(home, "box", kind="site") as ((_, box),),
+    ):
+        await box.send(type="report", site=REPORT)
+        anna = await window(home, browser, "anna")
+        await join(anna)
+        ask = anna.get_by_role("button", name="Ask the room to unmute")
+        await ask.click()
+        await anna.locator("#toast", has_text="The room was asked to unmute.").wait_for()
+        assert box.of("asked_to_unmute")[-1]["by"]["id"] == "anna"
+        for _ in range(3):
+            await ask.click()
+        await anna.locator("#toast", has_text="Too many at once. Wait a little.").wait_for()
+        await anna.wait_for_timeout(1000)
+        assert "asked to unmute" not in await anna.locator("#toast").inner_text()
