@@ -112,7 +112,7 @@ async def closed() -> None:
         await asyncio.gather(*late, return_exceptions=True)
 
 
-async def joined(joining: Coroutine[Any, Any, None], seconds: float, give_up: Callable[[], None]) -> None:
+async def joined(joining: Coroutine[Any, Any, None], seconds: float, give_up: Callable[[], object]) -> None:
     """Let the library join. It is not interrupted: a session of which nobody knows would throw the next one out.
 
     :param give_up: called when it has joined although nobody waits for that any more.

@@ -202,7 +202,7 @@ class Stay:
     def _listen(self) -> None:
         of_members = ("participant_connected", "participant_active", "participant_name_changed")
         handlers: dict[str, Callable[..., None]] = {
-            **dict.fromkeys(of_members, self._changed),
+            **dict.fromkeys(of_members, lambda who, *_before_and_now: self._changed(who)),
             "participant_disconnected": self._left,
             "participant_attributes_changed": self._attributes,
             "participant_permissions_changed": self._permitted,
@@ -211,7 +211,7 @@ class Stay:
             "track_muted": lambda who, track: self._switched(who, track, muted=True),
             "track_unmuted": lambda who, track: self._switched(who, track, muted=False),
             "track_subscribed": lambda track, _publication, who: self._hearing.begun(track, who.identity),
-            "track_unsubscribed": lambda track, _publication, _who: self._hearing.gone(track.sid),
+            "track_unsubscribed": lambda _track, publication, _who: self._hearing.gone(publication.sid),
             "active_speakers_changed": self._speaking,
             "room_updated": self._updated,
             "reconnecting": self._connection.lost,

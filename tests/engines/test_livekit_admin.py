@@ -174,3 +174,16 @@ async def test_after_a_rejoin_a_mute_of_the_session_before_is_told_to_be_over(ro
         assert (len(site.told(MutedByAdmin)), len(site.told(AdminMuteLifted))) == (1, 1)
         assert site.phase is LinkPhase.IN_ROOM
         assert stay_of(site)._room.local_participant.attributes.get("kontor.admin_muted", "") == ""
+
+
+async def test_a_member_that_is_given_another_name_is_told_by_it(room: LiveKitRoom) -> None:
+    site, friend = room.site(), room.person("friend")
+    async with together(site, friend):
+        await site.until(lambda: member_of(site, "friend"))
+        for name in ("Fritz", "Frieda"):
+            await room.ask_server("UpdateParticipant", room=room.room, identity="friend", name=name)
+            await site.until(lambda name=name: (seen := member_of(site, "friend")) and seen.name == name)  # type: ignore[misc]
+        friend.open(tone(440))
+        await site.hear(440)
+        assert site.phase is LinkPhase.IN_ROOM
+    assert site.engine.counters["joins"] == 1
