@@ -26,6 +26,9 @@ _PUBLISHES: Final = 8.0
 """Seconds for the server to take a microphone: the library negotiates anew."""
 _TAKES: Final = 3.0
 """Seconds for the library to take blocks of 10 ms."""
+_APART: Final = 0.2
+"""Seconds between two switchings: the library sends each by a task of its own, so two in one moment may change places, and the
+server took us for muted as long as we talked."""
 _NOT_TAKEN: Final = "The LiveKit server did not take this device's microphone."
 _BROKEN: Final = "LiveKit's library took no more sound."
 
@@ -45,6 +48,9 @@ class Microphone:
         """Whether the server takes it for muted."""
         self._switching: deque[bool] = deque()
         """Of our own switching on and off what the library has not yet told."""
+        self._not_before = 0.0
+        self._later: asyncio.TimerHandle | None = None
+        """Tells it once that is possible."""
         self.may_speak = False
         self._publish_anew = asyncio.Event()
 
@@ -97,10 +103,13 @@ class Microphone:
                 raise
         if self.may_speak:
             self._track = track
+            self._not_before = asyncio.get_running_loop().time() + _APART
             self.mute_as_the_gate_is()
 
     async def close(self) -> None:
         """The library forgets it."""
+        if self._later is not None:
+            self._later.cancel()
         source, self._source, self._track = self._source, None, None
         if source is not None:
             await source.aclose()
@@ -125,14 +134,22 @@ class Microphone:
     # ---- whether the room is to know us muted
 
     def mute_as_the_gate_is(self) -> None:
-        """Tell the server whether we are muted, after each report."""
-        wish = not self._own.sounds
-        if self._track is not None and self._muted is not wish:
-            self._muted = wish
-            self._switching.append(wish)
-            (self._track.mute if wish else self._track.unmute)()
-            if not wish:
-                self._over()
+        """Tell the server whether we are muted, after each report. Of what changes in one moment the last counts."""
+        wish, loop = not self._own.sounds, asyncio.get_running_loop()
+        if self._track is None or self._muted is wish or self._later is not None:
+            return
+        if (wait := self._not_before - loop.time()) > 0:
+            self._later = loop.call_later(wait, self._mute_later)
+            return
+        self._muted, self._not_before = wish, loop.time() + _APART
+        self._switching.append(wish)
+        (self._track.mute if wish else self._track.unmute)()
+        if not wish:
+            self._over()
+
+    def _mute_later(self) -> None:
+        self._later = None
+        self.mute_as_the_gate_is()
 
     # ---- what the library tells of us
 

@@ -65,6 +65,25 @@ async def test_muting_oneself_however_fast_is_no_mute_by_an_admin(room: LiveKitR
         assert not member.muted
 
 
+async def test_a_gate_that_bounces_is_shown_as_it_ends(room: LiveKitRoom) -> None:
+    """Two switchings in one moment may change places on their way: then the server forwards nothing of an open gate."""
+    site, friend = room.site(), room.person("friend")
+    async with together(site, friend):
+        for turn in range(20):
+            site.close()
+            if turn % 2:
+                await asyncio.sleep(0.01)
+            site.open(tone(440))
+            await asyncio.sleep(0.5)
+            assert not muted(site, friend), turn
+        await friend.hear(440)
+        for turn in range(5):
+            site.open(tone(440))
+            await asyncio.sleep(0.01 * turn)
+            site.close()
+            await friend.until(lambda: muted(site, friend))
+
+
 async def test_the_right_to_speak_given_back_does_not_open_a_gate_and_an_open_one_is_heard_again(
     room: LiveKitRoom,
 ) -> None:
