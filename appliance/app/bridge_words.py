@@ -5,7 +5,7 @@ from typing import Any
 
 Said = Mapping[str, Any]
 
-_WHY = {
+WHY = {
     "admin": "an admin muted the bridge there",
     "away": "the bridge is not in both rooms",
     "recording": "the room is recorded, and the other one is told first",
@@ -37,7 +37,7 @@ def _side(side: Said, other: Said) -> Iterator[str]:
     more = f" +{side['more']}" if side["more"] else ""
     yield f"    here     {names}{more}{speaking}"
     if side["closed"]:
-        yield f"    hears    nothing of {other['room']}: {', '.join(_WHY.get(each, each) for each in side['closed'])}"
+        yield f"    hears    nothing of {other['room']}: {', '.join(WHY.get(each, each) for each in side['closed'])}"
     else:
         later = "" if side["added_ms"] is None else f", {side['added_ms']:.0f} ms later than {other['room']} itself"
         yield f"    hears    {other['room']}{later}"

@@ -11,6 +11,7 @@ from appliance.rooms.contract import Knocked, Levels, MemberChanged, MemberLeft,
 from appliance.rooms.janus_messages import Said
 from appliance.rooms.janus_names import Shown, shown
 from appliance.rooms.janus_presence import Presence
+from appliance.rooms.janus_twins import Twins
 from appliance.rooms.signalling import Lost
 from tests.fuzz import mutate
 from tests.fuzz.target import Run, Target
@@ -53,7 +54,8 @@ def _envelope(data: object) -> dict[str, object]:
 def _janus() -> Iterator[Run]:
     """A member reads what Janus says, and keeps what it must of it."""
     told: list[RoomEvent] = []
-    presence = Presence(Shown("desk", "Desk", "site"), told.append)
+    twins = Twins(1, "desk", b"of the desk")
+    presence = Presence(Shown("desk", "Desk", "site"), told.append, lambda sentence: None, twins)
 
     def run(data: bytes) -> None:
         said = janus_messages.read(data.decode("utf-8", "surrogateescape"))

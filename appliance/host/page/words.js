@@ -174,6 +174,8 @@ export const WORDS = {
 	"reason.recording": ["Recording", "Aufnahme"],
 	"reason.starting": ["Starting", "Startet"],
 	"reason.fault": ["Fault", "Störung"],
+	"reason.ring": ["Another bridge", "Andere Brücke"],
+	"reason.away": ["Not in both rooms", "Nicht in beiden Räumen"],
 
 	"rec.starts": ["Recording starts in {n} s", "Aufnahme beginnt in {n} s"],
 	"rec.startsBy": ["started by {name}", "gestartet von {name}"],

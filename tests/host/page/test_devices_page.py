@@ -119,7 +119,9 @@ CRAMPED = """() => [...document.querySelectorAll(".cell-gate dl > div")].flatMap
 """Rows of the gate whose reason needs more than the two lines that it has, or runs into when it held."""
 
 
-REASONS = tuple(re.findall(r'"reason\.([^"]+)"', CODE["words.js"]))
+BRIDGES = {"ring", "away"}
+"""Why a bridge says nothing: it has no gate, and no card here."""
+REASONS = tuple(reason for reason in re.findall(r'"reason\.([^"]+)"', CODE["words.js"]) if reason not in BRIDGES)
 
 
 async def cramped(visit: Visit, gate: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from appliance.app import bridge_words
 from appliance.app.about import extra_of
 from appliance.health.machine import THROTTLED, Machine
 from tests.host.page.mock_host import site
@@ -26,6 +27,10 @@ CODES = [*str(told()["limited_by"]).split(), BRIDGE]
 def test_every_code_has_words_and_no_words_are_kept_for_others() -> None:
     assert len(CODES) == 7
     assert {f"limited.{code}" for code in CODES} == {key for key in WORDS if key.startswith("limited.")}
+
+
+def test_each_reason_that_closes_a_bridge_has_words() -> None:
+    assert bridge_words.WHY.keys() <= {key.removeprefix("reason.") for key in WORDS}
 
 
 FAULT = "#device dd:last-of-type"
