@@ -13,7 +13,7 @@ from pathlib import Path
 from yarl import URL
 
 from appliance.app.engines import make_engine
-from appliance.app.one_box import place_of
+from appliance.app.one_box import place_of, room_of
 from appliance.app.process import NotAllowed
 from appliance.core.tokens import Claims, TokenError, peek
 from appliance.provisioning.files import sources
@@ -145,7 +145,8 @@ def _place(settings: Settings) -> tuple[str, str, str]:
     urls = getattr(section, "urls", None) or (getattr(section, "url", ""),)
     url = min(urls)
     address = f"{kind.value} {url}{_where(URL(url).host or '') if url else ''}"
-    return room, address, f"{kind.value} {room}" if room.isdecimal() else room
+    shown = room_of(settings)  # people of the other room read it too
+    return room, address, f"{kind.value} {shown}" if shown.isdecimal() else shown
 
 
 def _of_host(url: str) -> str:
