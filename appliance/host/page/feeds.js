@@ -160,11 +160,11 @@ export class Feeds {
 		for (const token of link.tokens) this.get(roomOf(token, link));
 	}
 
-	/** Its key is out of this browser, and it is watched no more. @param {string} room */
-	forget(room) {
+	/** Its key is out of this browser, and it is watched no more. @param {string} room @param {boolean} told by another tab */
+	forget(room, told) {
 		this.all.get(room)?.presence.close();
 		this.all.delete(room);
-		this.#keyring.forget(room);
+		this.#keyring.forget(room, told);
 	}
 
 	/** A room's feed; it is watched from now on. @param {string} room @param {string} [token] */

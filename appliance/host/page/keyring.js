@@ -85,10 +85,10 @@ export class Keyring {
 		return String(claims(this.token(this.address.room) || (Object.values(this.#keys)[0] ?? "")).name ?? "");
 	}
 
-	/** @param {(room: string) => void} forget called when another tab has forgotten a key that this one has too */
+	/** @param {(room: string, token: string) => void} forget called when another tab has forgotten a key that this one has too */
 	onForgotten(forget) {
 		addEventListener("storage", ({ key, newValue }) => {
-			for (const [room, token] of Object.entries(this.#keys)) if (key === FORGOTTEN && token === newValue) forget(room);
+			for (const [room, token] of Object.entries(this.#keys)) if (key === FORGOTTEN && token === newValue) forget(room, token);
 		});
 	}
 
@@ -102,13 +102,17 @@ export class Keyring {
 		if (load("localStorage")[room] === this.#keys[room]) strike(room);
 	}
 
-	/** This browser has no key for it any more, in no tab; where another tab has another one, that stays. @param {string} room */
-	forget(room) {
+	/**
+	 * This browser has no key for it any more, in no tab; where another tab has another one, that stays.
+	 * @param {string} room @param {boolean} told by another tab, which has done the rest; what new tabs get may be newer by now
+	 */
+	forget(room, told) {
 		const token = this.token(room);
 		// Where nothing is stored, the address has it.
 		history.replaceState(history.state, "", location.href.replace(token, ""));
 		delete this.#keys[room];
 		store("sessionStorage", this.#keys);
+		if (told) return;
 		strike(room);
 		tell(token);
 	}

@@ -62,8 +62,8 @@ class Page {
 	#view;
 	/** Whoever asks to be let in is asked about by it; it comes with the first who does. @type {Promise<import("./asks.js").Asks | null> | null} */
 	#asks = null;
-	/** Forgotten as soon as one is not in them any more. @type {Set<string>} */
-	#gone = new Set();
+	/** Forgotten as soon as one is not in them any more: their keys by room. @type {Map<string, string>} */
+	#gone = new Map();
 	/** What is started after the first joining has been asked for. */
 	#settled = false;
 
@@ -136,16 +136,16 @@ class Page {
 		this.#renew();
 	}
 
-	/** @param {string} room */
-	forget(room) {
-		this.#gone.add(room);
-		if (room === this.stay?.room) return;
+	/** @param {string} room @param {string} [told] the key that another tab has forgotten; a newer one stays */
+	forget = (room, told = "") => {
+		if (room === this.stay?.room) return void this.#gone.set(room, told);
 		this.#gone.delete(room);
-		this.feeds.forget(room);
+		if (told && told !== this.#keyring.token(room)) return;
+		this.feeds.forget(room, told !== "");
 		if (room === this.shown?.room) this.go("/");
 		else this.#changed(null);
 		if (!this.feeds.list.length) this.#ask();
-	}
+	};
 
 	onChange = listed(this.#watchers);
 	onRefused = listed(this.#refusals);
@@ -161,7 +161,7 @@ class Page {
 		pace((now) => this.#draw(now));
 		setInterval(() => this.#second(performance.now()), 1000);
 		onWake((slept) => this.#woke(slept));
-		this.#keyring.onForgotten((room) => this.forget(room));
+		this.#keyring.onForgotten(this.forget);
 		addEventListener("pagehide", () => this.session.leave());
 		if (matchMedia("(display-mode: standalone)").matches || navigator.serviceWorker?.controller) this.#settleIn();
 		addEventListener("pageshow", (event) => event.persisted && location.reload());
@@ -308,7 +308,7 @@ class Page {
 		this.#rooms.show();
 		this.#told(this.#own.target);
 		this.#renew();
-		for (const room of this.#gone) queueMicrotask(() => this.forget(room));
+		for (const told of this.#gone) queueMicrotask(() => this.forget(...told));
 		if (this.session.phase === "in") this.#settleIn();
 	}
 

@@ -453,3 +453,25 @@ async def test_a_tab_with_another_key_keeps_that(visit: Visit) -> None:
     )
     await tab.wait_for_timeout(500)
     assert await tab.locator(".card").count() == 3
+
+
+@pytest.mark.parametrize("where", ["in a new tab", "in the tab that is in the room"])
+@visiting(host=_three, script=LAUNCHES)
+async def test_a_newer_key_outlives_a_forgotten_one(visit: Visit, where: str) -> None:
+    await visit.page.goto(visit.host.overview)
+    await visit.page.get_by_role("button", name="Join: Studio").click()
+    await visit.own_is("muted")
+    tab = await _another_tab(visit)
+    await tab.locator(".card:nth-child(1)").hover()
+    await tab.get_by_role("button", name="Forget this room: Studio").click()
+    await tab.get_by_role("dialog").get_by_role("button", name="Forget", exact=True).click()
+    await tab.wait_for_selector(".card:nth-child(3)", state="detached")
+    newer = visit.host.token = token(name="Newer")
+    if where == "in a new tab":
+        await tab.goto(visit.host.address)
+    else:
+        await _launch(visit, visit.host.address)
+    await visit.page.evaluate("document.getElementById('leave').click()")
+    await visit.page.wait_for_function("() => !document.body.dataset.stay")
+    await visit.page.wait_for_timeout(300)
+    assert (await visit.page.evaluate(KEPT))["studio"] == newer
