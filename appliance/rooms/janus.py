@@ -246,7 +246,7 @@ class JanusEngine:
         if not await self._go_on(gateway):
             await self._join(gateway)
             self._counters.add("joins")
-        self._staying.arrived()
+        self._staying.arrived(self._presence.but)
         await first_of(self._media.watch(), self._hear(), self._presence.keep_told(gateway))
 
     async def _hear(self) -> None:

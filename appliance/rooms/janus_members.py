@@ -41,7 +41,7 @@ class Roomful:
         self._sessions: dict[str, list[int]] = {}
         """The participants of an identity, in the order in which they came: one, but for a moment."""
         self._members: dict[str, Member] = {}
-        self._former: list[int] = []
+        self.former: list[int] = []
         """Participants with our identity that were there before us."""
         self.strangers: set[int] = set()
         """Those who came after us and show our identity without a proof that they are this device."""
@@ -64,7 +64,7 @@ class Roomful:
     @property
     def proofs(self) -> tuple[str, ...]:
         """What we show to those of our identity that were there before us, and still are."""
-        return self._twins.proofs(self._id, self._former)
+        return self._twins.proofs(self._id, self.former)
 
     # ---- who is there
 
@@ -72,8 +72,8 @@ class Roomful:
         """We came in as ``own_id``."""
         self._id, self.replaced = own_id, False
         there = {one.id: (one, shown(one)) for one in others if one.id != own_id}
-        self._former = [ident for ident, (_, who) in there.items() if who.identity == self._own().id]
-        self.strangers.clear()
+        self.former = [ident for ident, (_, who) in there.items() if who.identity == self._own().id]
+        self.strangers.intersection_update(self.former)
         yield from self._now(there)
 
     def listed(self, participants: Iterable[Participant]) -> Iterator[RoomEvent]:
@@ -81,7 +81,8 @@ class Roomful:
         there = {one.id: (one, shown(one)) for one in participants}
         if there.pop(self._id, None) is None:
             self._id = 0
-        self._former = [ident for ident in self._former if ident in there]
+        own = self._own().id
+        self.former = [ident for ident in self.former if ident in there and there[ident][1].identity == own]
         self.strangers &= set(there)
         self._look_for_another(there)
         yield from self._now(there, told=False)
@@ -108,7 +109,7 @@ class Roomful:
     def left(self, ident: int) -> Iterator[RoomEvent]:
         """One is gone."""
         gone = self._there.pop(ident, None)
-        self._former = [one for one in self._former if one != ident]
+        self.former = [one for one in self.former if one != ident]
         self.strangers.discard(ident)
         self._talk.pop(ident, None)
         if gone is not None:
@@ -130,7 +131,7 @@ class Roomful:
         self._id = 0
         self._there.clear()
         self._sessions.clear()
-        self._former.clear()
+        self.former.clear()
         self.strangers.clear()
         yield from self.silence()
         for who in list(self._members):
@@ -158,7 +159,7 @@ class Roomful:
                 self.strangers.discard(ident)
             elif self._twins.proves(self._id, ident, who.proofs):
                 self.replaced = True
-            elif ident not in self._former:
+            elif ident not in self.former:
                 self.strangers.add(ident)
 
     def _tell(self, identity: str, *, told: bool = True) -> Iterator[RoomEvent]:

@@ -19,6 +19,8 @@ _TELL_EVERY = 0.05
 _METER_EVERY = 0.1
 _PROOF = 5.0
 """Seconds in which a session of this device has proven that it is one."""
+_OUTLIVES = 90.0
+"""Seconds after which one that was there before us is none of ours that was cut off: Janus ends those after 60."""
 _STRANGER = "Somebody else in the room calls themselves like this device: send them out, or change the PIN."
 _KNOCK = 1.5
 """Seconds that a knock is shown."""
@@ -36,8 +38,10 @@ class Presence:
         self, who: Shown, tell: Callable[[RoomEvent], None], remark: Callable[[str], None], twins: Twins
     ) -> None:
         self._tell_event, self._remark = tell, remark
-        self._strange_since: float | None = None
-        self._warned = False
+        self._seen: dict[int, float] = {}
+        """Who shows our identity, and since when."""
+        self.but = ""
+        """What has to be known of the room, as told last."""
         self._changed = asyncio.Event()
         self.own = Own(who, self._own_changed)
         self.roomful = Roomful(self.own.member, twins)
@@ -115,14 +119,13 @@ class Presence:
 
     def _look_for_strangers(self, now: float) -> None:
         """Somebody took our name: we stay, and it is told, as others cannot tell who of us is meant."""
-        if not self.roomful.strangers:
-            self._strange_since = None
-        elif self._strange_since is None:
-            self._strange_since = now
-        strange = self._strange_since is not None and now - self._strange_since >= _PROOF
-        if strange is not self._warned:
-            self._warned = strange
-            self._remark(_STRANGER if strange else "")
+        roomful = self.roomful
+        self._seen = {who: self._seen.get(who, now) for who in (*roomful.strangers, *roomful.former)}
+        known = any(now - at >= (_PROOF if who in roomful.strangers else _OUTLIVES) for who, at in self._seen.items())
+        but = _STRANGER if known else ""
+        if but != self.but:
+            self.but = but
+            self._remark(but)
 
     # ---- what the plugin tells
 

@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
 
 from appliance.core.lamps import LinkPhase
+from appliance.core.reconnect import Fault
 from appliance.rooms import janus_gateway
 from appliance.rooms import janus_messages as says
 from appliance.rooms.contract import PhaseChanged, RoomEvent, RoomRefused
@@ -262,6 +264,27 @@ async def test_a_mix_that_stops_costs_the_connection_only_where_its_checks_are_a
     with pytest.raises(Lost, match="Nothing is heard of the room"):
         await engine._hear()
     assert bool(gone) is answers
+
+
+async def test_what_has_to_be_known_of_the_room_is_told_again_after_a_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = JanusEngine(JanusSettings("ws://127.0.0.1:1", 1, "desk", "Desk"))
+    told: list[RoomEvent] = []
+    monkeypatch.setattr(engine._staying, "_report", told.append)
+    gateway: Any = SimpleNamespace(open=asyncio.Event())
+    gateway.open.set()
+
+    async def goes_on(_gateway: Gateway) -> bool:
+        return True
+
+    async def ends() -> None:
+        raise Lost(Fault("network"), "Cut.")
+
+    monkeypatch.setattr(engine, "_go_on", goes_on)
+    monkeypatch.setattr(engine, "_hear", ends)
+    engine._presence.but = "Somebody has our name."
+    with pytest.raises(Lost):
+        await engine._be_heard(gateway)
+    assert told == [PhaseChanged(LinkPhase.IN_ROOM, "Somebody has our name.")]
 
 
 async def test_a_server_without_tls_is_told_and_asked_again(player: Player) -> None:

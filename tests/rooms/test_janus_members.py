@@ -1,5 +1,6 @@
 """An AudioBridge room by what its plugin tells, and what a member of ours tells of itself. With a real Janus: tests/contract/."""
 
+import asyncio
 import json
 import time
 from collections.abc import Iterable
@@ -24,6 +25,7 @@ from appliance.rooms.contract import (
 from appliance.rooms.janus_members import Own, Roomful
 from appliance.rooms.janus_messages import Participant
 from appliance.rooms.janus_names import Shown, shown
+from appliance.rooms.janus_presence import Presence
 from appliance.rooms.janus_twins import MOST_PROOFS, Twins
 
 OWN = Shown("desk", "Desk", "site")
@@ -254,6 +256,35 @@ def test_who_only_calls_themselves_like_us_does_not_replace_us() -> None:
     room(room.roomful.changed([one(5, OWN)]))
     room(room.roomful.changed([one(5, proving(1, 5))]))
     assert room.roomful.replaced, "it proves it a moment after it came"
+
+
+@pytest.mark.virtual_time
+async def test_whoever_takes_our_name_is_told_of_whether_they_came_before_us_or_after() -> None:
+    """Of two devices with one identity both say so. A session of our own that was cut off is listed for a minute at most."""
+    told: list[str] = []
+    presence = Presence(OWN, lambda _: None, told.append, TWINS)
+    room = presence.roomful
+    metering = asyncio.create_task(presence.meter(lambda: SILENCE))
+    try:
+        list(room.joined(1, [one(8, OWN)]))
+        await asyncio.sleep(70)
+        assert told == []
+        await asyncio.sleep(25)
+        assert presence.but.startswith("Somebody else in the room calls themselves like this device")
+        list(room.left(8))
+        await asyncio.sleep(1)
+        list(room.changed([one(9, OWN)]))
+        await asyncio.sleep(10)
+        assert [bool(but) for but in told] == [True, False, True]
+        list(room.joined(2, [one(9, OWN)]))
+        await asyncio.sleep(100)
+        assert len(told) == 3, "coming back does not change who they are"
+        list(room.left(9))
+        await asyncio.sleep(1)
+        assert told[3:] == [""]
+    finally:
+        metering.cancel()
+        await asyncio.gather(metering, return_exceptions=True)
 
 
 def test_who_comes_later_proves_it_to_those_of_its_name_as_long_as_they_are_there() -> None:
