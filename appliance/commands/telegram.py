@@ -151,14 +151,24 @@ async def _line(prompt: str, *, shown: bool) -> str:
     place = sys.stdin.fileno()
     with contextlib.nullcontext() if shown else _unseen(place):
         try:
-            await _readable(place)
-            line = os.read(place, _LONGEST)
+            line = await _read_line(place)
         finally:
             if not shown:
                 print()
     if not line:
         raise EOFError
     return line.decode("utf-8", "replace").rstrip("\r\n")
+
+
+async def _read_line(place: int) -> bytes:
+    """Byte by byte: what follows the line is for the next question, and a pipe or a file has no ends of lines of its own."""
+    line = b""
+    while not line.endswith(b"\n") and len(line) < _LONGEST:
+        await _readable(place)
+        if not (byte := os.read(place, 1)):
+            break
+        line += byte
+    return line
 
 
 async def _readable(place: int) -> None:

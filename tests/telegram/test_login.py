@@ -241,12 +241,24 @@ async def read_until(place: int, words: str) -> str:
 
 
 async def test_answers_may_come_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "answers").write_text("one line\n")
+    (tmp_path / "answers").write_text("one line\n\nanother")
     with (tmp_path / "answers").open() as file:
-        monkeypatch.setattr("sys.stdin", file)
-        assert await command._line("Question: ", shown=False) == "one line"
-        with pytest.raises(EOFError):
-            await command._line("Question: ", shown=False)
+        await answers_are_read_from(file, monkeypatch)
+
+
+async def test_answers_may_come_from_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs, ours = os.pipe()
+    os.write(ours, b"one line\n\nanother")
+    os.close(ours)
+    with os.fdopen(theirs) as file:
+        await answers_are_read_from(file, monkeypatch)
+
+
+async def answers_are_read_from(file: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", file)
+    assert [await command._line("Question: ", shown=False) for _ in range(3)] == ["one line", "", "another"]
+    with pytest.raises(EOFError):
+        await command._line("Question: ", shown=False)
 
 
 async def test_no_secret_is_told_or_logged(
