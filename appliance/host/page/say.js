@@ -50,7 +50,7 @@ const noticeNode = byId("notice");
 export function notice(first, second = "", again, word = "end.again", stop) {
 	const line = find(noticeNode, "b");
 	const news = noticeNode.hidden || line.textContent !== first;
-	if (!first && noticeNode.contains(document.activeElement)) byId("own").focus();
+	if (!again && noticeNode.contains(document.activeElement)) byId("own").focus();
 	noticeNode.hidden = !first;
 	setText(line, first);
 	setText(find(noticeNode, ".second"), second);

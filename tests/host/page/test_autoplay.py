@@ -157,3 +157,15 @@ async def test_a_chime_that_cannot_sound_says_so(visit: Visit) -> None:
     await visit.page.get_by_text("Microphone failed. You can listen. Try again.").wait_for()
     await visit.page.get_by_role("button", name="Play a chime").click()
     await visit.wait_text(".toast > span", "The browser starts no sound. Close other pages with sound and try again.")
+
+
+@visiting(script=HELD_BACK)
+async def test_whoever_stands_on_its_key_when_the_network_goes_does_not_lose_the_focus(visit: Visit) -> None:
+    await visit.open()
+    await visit.join()
+    await visit.wait_text(".notice b", "The browser keeps the sound off.")
+    await visit.page.locator("#notice .key").focus()
+    visit.host.refuse = 1013
+    await visit.host.close(1001)
+    await visit.wait_text(".notice b", "No network.")
+    assert await visit.page.evaluate("document.activeElement.id") == "own"
