@@ -55,3 +55,21 @@ async def test_it_is_said_in_the_language_of_the_page(visit: Visit, language: st
     await says({"limited": "what an older device tells"}, "what an older device tells")
     await visit.host.change("hamburg", site=site(fault="slow") | {"extra": {"limited_by": ["constructor"]}})
     await visit.eventually(lambda: visit.text(FAULT), f"{first.strip(': ')}$")
+
+
+CUT = """() => { const fault = document.querySelector("#device dd:last-of-type"), at = new Range(); at.selectNodeContents(fault);
+  return fault.scrollWidth > fault.clientWidth || fault.scrollHeight > fault.clientHeight
+    || at.getBoundingClientRect().bottom > document.querySelector("#device hr").getBoundingClientRect().top; }"""
+
+
+@visiting(width=1280, language="de")
+async def test_two_at_once_are_said_in_full_and_nothing_moves(visit: Visit) -> None:
+    await visit.open()
+    for codes in ("panel", "sound under_voltage", "under_voltage frequency_capped"):
+        await visit.host.change("hamburg", site=site(fault="slow") | {"extra": {"limited": "x", "limited_by": codes}})
+        last = WORDS[f"limited.{codes.split()[-1]}"][1]
+        await visit.eventually(lambda: visit.text(FAULT), f"{last}$")
+        assert not await visit.page.evaluate(CUT), codes
+        await visit.host.change("hamburg", site=site())
+        await visit.eventually(lambda: visit.text(FAULT), "In Ordnung$")
+    assert await visit.shifts() == []
