@@ -47,7 +47,8 @@ def _runtime(a: EndSettings, b: EndSettings) -> Path:
     try:
         if given:
             return Path(given)
-        return private_folder(private_folder(own_base()) / identity_of(f"{a.room} {b.room}")[:40])
+        name = f"{identity_of(f'{a.room} {b.room}')[:40]}-{a.digest[:4]}{b.digest[:4]}"  # rooms may have one name
+        return private_folder(private_folder(own_base()) / name)
     except OSError as error:
         raise NotAllowed(f"no place for the status: {error}") from error
 

@@ -8,6 +8,7 @@ import pytest
 
 from appliance.__main__ import main
 from appliance.app import bundle
+from appliance.app.bridge import _runtime
 from appliance.app.bridge_sides import read_side, sides_as_dict
 from appliance.app.engines import make_engine
 from appliance.app.one_box import room_of
@@ -67,7 +68,9 @@ def test_a_support_bundle_and_what_is_told_have_no_secret_of_it(tmp_path: Path) 
         assert secret not in told
 
 
-def test_a_bridge_names_no_group_by_a_link_that_lets_in_whoever_has_it(tmp_path: Path) -> None:
+def test_a_bridge_names_no_group_by_a_link_that_lets_in_whoever_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The other room is told what the room on its far side is called."""
     sides = []
     for group in ("https://t.me/+SECRETinvite", "https://t.me/joinchat/SECRETinvite2", "@our_group"):
@@ -76,6 +79,9 @@ def test_a_bridge_names_no_group_by_a_link_that_lets_in_whoever_has_it(tmp_path:
     assert "SECRETinvite" not in f"{sides!r} {sides_as_dict(sides[0], sides[1])!r}"
     assert sides[2].room == "@our_group"
     assert len({side.digest for side in sides}) == 3, "they are different rooms still"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    assert _runtime(sides[0], sides[2]) != _runtime(sides[1], sides[2]), "nor do two bridges share a status"
     assert room_of(settings(tmp_path)) == "@our_group"
 
 
