@@ -165,7 +165,7 @@ async def _empty(visit: Visit) -> None:
 async def _device_closed(visit: Visit) -> None:
     await visit.open()
     await visit.join()
-    await visit.host.change("hamburg", muted=True, state="muted", site=site("closed", ("switch", "quiet_hours")))
+    await visit.host.change("hamburg", muted=True, state="muted", site=site("closed", ("switch", "quiet hours")))
 
 
 @scene("room-device-limited")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.core.controls import Reason
 from appliance.host.pages import Pages
 
 PAGE = Path(__file__).parents[3] / "appliance" / "host" / "page"
@@ -67,6 +68,14 @@ def test_words_that_are_asked_for_exist_and_no_others_are_kept() -> None:
         assert key in WORDS, key
     unused = [key for key in WORDS if key not in asked and key.split(".")[0] not in families]
     assert not unused
+
+
+def test_scenes_close_a_gate_by_reasons_that_there_are() -> None:
+    scenes = "\n".join(path.read_text() for path in (PAGE.parents[2] / "tests" / "page").glob("scenes*.py"))
+    told = re.findall(r'site\("closed", \(([^)]*)\)', scenes)
+    assert told
+    reasons = {reason.word for reason in Reason}
+    assert {word for each in told for word in re.findall(r'"([^"]*)"', each)} <= reasons, "no picture shows a code"
 
 
 def test_what_the_first_module_does_not_name_is_asked_for_at_once() -> None:
