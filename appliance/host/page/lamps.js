@@ -63,14 +63,14 @@ export function lampWords(site, model) {
  * are no words for one of them, as of a newer device.
  * @param {Record<string, unknown>} extra
  */
-function limitWords({ limited, limited_by: codes }) {
+export function limitWords({ limited, limited_by: codes }) {
 	const words = String(codes ?? "").split(" ").map((code) => `limited.${code}`);
-	const what = words.every((word) => Object.hasOwn(WORDS, word)) ? words.map((word) => t(word)).join(", ") : limited;
+	const what = words.every((word) => WORDS[word]) ? words.map((word) => t(word)).join(", ") : limited;
 	return what ? t("lamp.limited", { what }) : t("lamp.limitedOnly");
 }
 
 /** @param {Site} site */
-function micWords(site) {
+export function micWords(site) {
 	if (site.gate === "open") return t("lamp.micOpen");
 	if (site.lamps.mic === "fast") return t("lamp.micFault");
 	return t("lamp.micClosed", { reasons: reasonWords(site.reasons).join(", ") });

@@ -6,17 +6,26 @@
  */
 
 import { askToUnmute } from "./asking.js";
-import { h } from "./dom.js";
+import { h, setText } from "./dom.js";
 import { checkField, volumeField } from "./fields.js";
+import { limitWords, micWords } from "./lamps.js";
 import { ordersOf } from "./orders.js";
 import { isolated, t } from "./words.js";
 
 /** @typedef {import("./orders.js").Order} Order */
 
+/** Of a bridge: why nothing of the other room is said here, and what it cannot do. @param {Member} member @returns {string} */
+function bridgeWords({ kind, site }) {
+	if (kind !== "bridge" || !site) return "";
+	const closed = site.reasons.length ? micWords(site) : "";
+	return [closed, site.lamps.fault === "slow" ? limitWords(site.extra ?? {}) : ""].filter(Boolean).join(". ");
+}
+
 export class MemberMenu {
 	#house;
 	#tile;
 	#closed;
+	#told = h("span", { class: "second", id: "menu-told" });
 	#orders = h("div", { class: "orders" });
 	#offered = "";
 	#away = new AbortController();
@@ -33,7 +42,7 @@ export class MemberMenu {
 		this.#closed = closed;
 		this.id = member.id;
 		const name = h("b", { class: "line" }, h("bdi", {}, member.name)); // for where the tile is scrolled away
-		this.node = h("div", { class: "menu", role: "dialog", "aria-label": member.name }, name, ...this.#volume(changed), this.#orders);
+		this.node = h("div", { class: "menu", role: "dialog", "aria-label": member.name, "aria-describedby": "menu-told" }, name, this.#told, ...this.#volume(changed), this.#orders);
 		this.show(member);
 		tile.button.setAttribute("aria-expanded", "true");
 		tile.node.append(this.node);
@@ -45,6 +54,8 @@ export class MemberMenu {
 	/** Offer what fits now; a key that is in focus stays where it still means the same. @param {Member} member */
 	show(member) {
 		const { model } = this.#house;
+		setText(this.#told, bridgeWords(member));
+		this.#told.hidden = !this.#told.textContent;
 		const orders = ordersOf(member, model.self()?.role ?? model.you?.role ?? "");
 		const offered = JSON.stringify([orders, member.name, document.documentElement.lang]);
 		if (offered === this.#offered) return;

@@ -5,7 +5,7 @@ import pytest
 from appliance.app import bridge_words
 from appliance.app.about import extra_of
 from appliance.health.machine import THROTTLED, Machine
-from tests.host.page.mock_host import site
+from tests.host.page.mock_host import MockHost, member, site
 from tests.host.page.test_files import WORDS
 from tests.host.page.visits import Visit, visiting
 
@@ -73,3 +73,31 @@ async def test_two_at_once_are_said_in_full_and_nothing_moves(visit: Visit) -> N
         await visit.host.change("hamburg", site=site())
         await visit.eventually(lambda: visit.text(FAULT), "In Ordnung$")
     assert await visit.shifts() == []
+
+
+def _bridged(host: MockHost) -> None:
+    host.members.append(member("bridge", "Bridge to Berlin", 2, 8, kind="bridge", site=site()))
+
+
+@pytest.mark.parametrize(("language", "form"), [("en", 0), ("de", 1)])
+@visiting(host=_bridged)
+async def test_the_menu_of_a_bridge_says_why_it_is_closed_and_what_it_cannot_do(
+    visit: Visit, language: str, form: int
+) -> None:
+    await visit.open()
+    if language == "de":
+        await visit.page.locator("#language").click()
+    await visit.page.locator("#members .tile", has_text="Bridge to Berlin").get_by_role("button").first.click()
+    menu = visit.page.get_by_role("dialog", name="Bridge to Berlin")
+    said = visit.page.locator("#menu-told")
+    await menu.wait_for()
+    assert not await said.is_visible(), "nothing is the matter"
+    for reason in bridge_words.WHY:
+        await visit.host.change("bridge", site=site("closed", (reason,)))
+        word = WORDS[f"reason.{reason}"][form]
+        await visit.wait_text("#menu-told", WORDS["lamp.micClosed"][form].replace("{reasons}", word))
+    limited = {"extra": {"limited": "Berlin cannot be told of it", "limited_by": BRIDGE}}
+    await visit.host.change("bridge", site=site(fault="slow") | limited)
+    what = WORDS[f"limited.{BRIDGE}"][form]
+    await visit.wait_text("#menu-told", WORDS["lamp.limited"][form].replace("{what}", what))
+    assert await said.is_visible()
