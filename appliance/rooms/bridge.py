@@ -160,6 +160,8 @@ class Bridge:
 
     def _open_or_close(self) -> None:
         now = self._now()
+        if any(not lane.open and not self.closed(at) for at, lane in enumerate(self.into)):
+            self.rings.read()
         for at in range(2):
             self.into[at].open = self.rings.may_open(at, now, closed=any(why != "starting" for why in self.closed(at)))
 

@@ -88,14 +88,19 @@ class Rings:
         here = a.here and b.here
         if self._here_since is None and here and not self.aside:
             self._here_since = now
-        reach = [ways((hops for _, hops in end.bridges), self._own.id) for end in self._ends]
-        self.others = ring(reach[0], reach[1], a.settings.digest, b.settings.digest)
+        self.read()
         self._seen = self._seen + 1 if self.others else 0
         if self._seen > 1 and not self.aside and is_youngest(self._own, self.others):
             self._step_aside(now, len(self.others))
         self._listen(now, here)
         if self.aside and here:
             self._wait_for_the_place(now)
+
+    def read(self) -> None:
+        """Take what others tell at this moment: a way that opens must not go by what they told at the last :meth:`look`."""
+        a, b = self._ends
+        reach = [ways((hops for _, hops in end.bridges), self._own.id) for end in self._ends]
+        self.others = ring(reach[0], reach[1], a.settings.digest, b.settings.digest)
 
     def _listen(self, now: float, here: bool) -> None:
         probe = self.probe

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from appliance.core.bridges import Hop, Side, Told
+from appliance.core.lamps import LinkPhase
 from appliance.rooms.bridge import Bridge
 from appliance.rooms.bridge_end import EndSettings
-from appliance.rooms.bridge_rings import AGAIN, VACANT
-from appliance.rooms.contract import AdminMuteLifted, MemberChanged, MemberLeft, MutedByAdmin
+from appliance.rooms.bridge_rings import AGAIN, SETTLED, VACANT
+from appliance.rooms.contract import AdminMuteLifted, MemberChanged, MemberLeft, MutedByAdmin, PhaseChanged
 from tests.rooms.bridge_fakes import FakeEngine, person
 from tests.rooms.bridge_town import Guest, Joiner, Place, town
 
@@ -100,6 +101,39 @@ def tells(of: str, born: int, side: Side, room: str) -> MemberChanged:
     """Another bridge, as it tells of itself in one of its rooms."""
     said = Told(side, "elsewhere", (), 0, (), heard=True, why="", hops=(Hop(of, born, room),))
     return MemberChanged(replace(person(f"bridge {of}"), site={"bridge": said.as_fields()}))
+
+
+async def test_a_ring_that_closed_during_a_cut_lets_nothing_through_when_the_bridge_is_back() -> None:
+    """Not even until the bridge looks at rings the next time: each way says no as it would open."""
+    engines = FakeEngine(), FakeEngine()
+    ends = [EndSettings(engine, room, f"own-{room}", room * 8) for engine, room in zip(engines, "ab", strict=True)]
+    bridge = Bridge(ends[0], ends[1], unix=lambda: 800.0, chance=lambda: 0.5)
+    parts = bridge.parts()
+    del parts["clock"]
+    tasks = [asyncio.ensure_future(part()) for part in parts.values()]
+    await asyncio.sleep(0)
+    try:
+        for engine in engines:
+            engine.enter()
+        await asyncio.sleep(SETTLED + 0.35)
+        assert all(lane.open for lane in bridge.into)
+        engines[1].tell(PhaseChanged(LinkPhase.RECONNECTING, "The server does not answer."))
+        engines[0].tell(tells("00000001", 900, "a", "c" * 8))
+        await asyncio.sleep(10)
+        engines[1].tell(tells("00000001", 900, "b", "c" * 8))
+        engines[1].enter()
+        assert not any(lane.open for lane in bridge.into)
+        assert bridge.closed(0) == bridge.closed(1) == ("ring",)
+        await asyncio.sleep(10)
+        assert bridge.closed(0) == ("ring",), "the other one is younger, and ends"
+        engines[0].tell(MemberLeft("bridge 00000001"))
+        engines[1].tell(MemberLeft("bridge 00000001"))
+        await asyncio.sleep(0.2)
+        assert all(lane.open for lane in bridge.into)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_beside_a_ring_that_is_told_of_it_tells_nothing_of_itself_until_that_is_gone() -> None:
