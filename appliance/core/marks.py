@@ -3,9 +3,9 @@
 It is noise of the telephone band that follows from a number, one of :data:`MARKS`. Whoever knows the number finds it in what a
 room sounds like, below voices, after two codecs and a receive buffer that stretched it: its pieces are searched for, each by
 itself, in a sound that was made equally loud at every moment and frequency, so that a voice, which is loud in few, weighs little.
+What was searched once is not searched again: only what has been heard since is correlated with all pieces (overlap-add).
 """
 
-from collections.abc import Iterable
 from functools import cache
 
 import numpy as np
@@ -24,15 +24,18 @@ _STEP = 6
 _RATE = RATE // _STEP
 _PIECES = 4
 _PIECE = int(SECONDS * _RATE / _PIECES)
-_KEPT = 5 * _RATE
-_SIZE = 1 << (_KEPT + _PIECE).bit_length()
+_SIZE = 2 * _PIECE
+"""Of the transforms: what is new, at most a piece long, and a piece."""
 _LOW, _HIGH = 300, 3400
 _FADE = RATE // 20
 _BLOCK = BLOCK // _STEP
+_SEARCHED = 5 * _RATE
+_ROOM = _SEARCHED + _RATE
+"""One second more, which may be overwritten while the rest is read."""
 _LEAST = _PIECE + _BLOCK
-_TO_COME = np.zeros(_PIECES * _PIECE, np.float32)
-_FRAME = 256
-"""Samples, 32 ms."""
+_FRAME = 4 * _BLOCK
+"""Samples, 40 ms."""
+_HOP = _FRAME // 2
 _NOTHING = 1e-5
 PLAIN, FAINT = 30.0, 18.0
 """From which likeness on a mark is certainly there, and from which on one is that was said and is waited for. Chance
@@ -59,74 +62,124 @@ def mark(number: int) -> tuple[Block, ...]:
 
 
 @cache
-def _searched(number: int) -> tuple[NDArray[np.complex64], ...]:
-    """The spectra of its pieces, each of energy 1."""
-    whole = np.concatenate(mark(number)).reshape(-1, _STEP).mean(axis=1)
-    pieces = whole.reshape(_PIECES, _PIECE)
+def _searched() -> NDArray[np.complex64]:
+    """The conjugate spectra of all marks' pieces, each of energy 1; shape (MARKS * _PIECES, _SIZE // 2 + 1)."""
+    sounds = np.stack([np.concatenate(mark(number)) for number in range(MARKS)])
+    pieces = sounds.reshape(MARKS * _PIECES, _PIECE, _STEP).mean(axis=2)
     pieces = pieces / np.sqrt((pieces**2).sum(axis=1, keepdims=True))
-    return tuple(np.fft.rfft(piece, _SIZE).conj().astype(np.complex64) for piece in pieces)
+    return np.fft.rfft(pieces, _SIZE).conj().astype(np.complex64)
 
 
 def _flat(sound: Samples) -> Samples:
-    """As loud everywhere as anywhere else, at every moment and at every frequency that a mark has; silence stays silent."""
-    frames = np.lib.stride_tricks.sliding_window_view(sound, _FRAME)[:: _FRAME // 2] * _WINDOW
+    """Its frames, shape (n, 2, _HOP), as loud everywhere as anywhere else, at every moment and frequency that a mark has.
+
+    Silence stays silent.
+    """
+    frames = np.lib.stride_tricks.sliding_window_view(sound, _FRAME)[::_HOP] * _WINDOW
     spectra = np.fft.rfft(frames, axis=1)
     loud = np.abs(spectra)
     phases = np.where((loud > _NOTHING) & _INSIDE, spectra / np.maximum(loud, _NOTHING), 0)
-    halves = (np.fft.irfft(phases, axis=1) * _WINDOW).reshape(len(frames), 2, _FRAME // 2)
-    made = np.zeros((len(frames) + 1, _FRAME // 2), np.float32)
-    made[:-1] += halves[:, 0]
-    made[1:] += halves[:, 1]
-    return made.reshape(-1)
+    return (np.fft.irfft(phases, axis=1) * _WINDOW).reshape(len(frames), 2, _HOP).astype(np.float32)
+
+
+def _by_block(alike: Samples) -> tuple[Samples, Samples]:
+    """Of each piece the most that is like it in each block, and the sum of squares; both of shape (pieces, blocks)."""
+    blocks = alike.reshape(len(alike), -1, _BLOCK)
+    return blocks.max(axis=2), np.einsum("pbs,pbs->pb", blocks, blocks)
 
 
 class Ear:
-    """The last seconds of a room. :meth:`hear` belongs to one thread, :meth:`finds` to any."""
+    """The last seconds of a room. :meth:`hear` belongs to one thread, all else to the loop."""
 
     def __init__(self) -> None:
-        self._sound: Samples = np.zeros(_KEPT, np.float32)
-        self._at = self._filled = 0
+        self._spectra = _searched()
+        self._sound: Samples = np.zeros(_ROOM, np.float32)
+        self._heard = 0
+        """Samples, since the beginning."""
+        self._begin(0)
+
+    def _begin(self, at: int) -> None:
+        """Search from this sample on."""
+        self._from = self._next = at
+        self._half = np.zeros(_HOP, np.float32)
+        """Of the last frame, what the next one is added to."""
+        pieces = MARKS * _PIECES
+        self._open = np.zeros((pieces, 0), np.float32)
+        """How much is like each piece where not all of it can have been heard yet."""
+        self._best, self._power = np.zeros((pieces, 0), np.float32), np.zeros((pieces, 0), np.float32)
+        """Of what came before, as :func:`_by_block` says it."""
+        self._sounding = np.zeros(0, np.intp)
+        """Samples in each block of all that are no silence."""
 
     def hear(self, block: Block) -> None:
         """Ten milliseconds, shape (480,)."""
-        block.reshape(_BLOCK, _STEP).mean(axis=1, out=self._sound[self._at : self._at + _BLOCK])
-        self._at = (self._at + _BLOCK) % _KEPT
-        self._filled = min(_KEPT, self._filled + _BLOCK)
+        at = self._heard % _ROOM
+        block.reshape(_BLOCK, _STEP).mean(axis=1, out=self._sound[at : at + _BLOCK])
+        self._heard += _BLOCK
 
     def forget(self) -> None:
         """What was heard until now is not searched."""
-        self._filled = 0
+        self._begin(self._heard)
 
-    def finds(self, numbers: Iterable[int], least: float = PLAIN) -> bool:
-        """Whether one of these marks is in it, be it under voices.
+    def likeness(self) -> dict[int, float]:
+        """How much like each mark it is where it is most; empty: too little was heard, or nothing but silence.
 
-        :param least: how much like it that has to be.
+        One that is being said just now is found by what has been said of it. For half a second of new sound it takes some 3 ms.
         """
-        return any(like > least for like in self.likeness(numbers).values())
-
-    def likeness(self, numbers: Iterable[int]) -> dict[int, float]:
-        """How much like each of these marks it is where it is most; empty: too little was heard, or nothing but silence.
-
-        One that is being said just now is found by what has been said of it.
-        It searches for some 2 ms each: whoever asks on a loop does not ask for all of them at every turn.
-        """
-        filled = self._filled
-        heard = _flat(np.roll(self._sound, -self._at)[_KEPT - filled :]) if filled > _LEAST else np.zeros(0, np.float32)
-        if not heard.any():
+        heard = self._heard
+        if heard - self._from <= _LEAST:
             return {}
-        heard = np.concatenate((heard, _TO_COME))
-        spectrum = np.fft.rfft(heard, _SIZE)
-        return {number: _likeness(heard, spectrum, number) for number in numbers}
+        if heard - self._next > _SEARCHED:
+            self._begin(heard - _SEARCHED)
+        new = self._new(heard)
+        for at in range(0, new.size, _PIECE):
+            self._search(new[at : at + _PIECE])
+        return self._found() if self._sounding.any() else {}
 
+    def _new(self, heard: int) -> Samples:
+        """What came since the last time, flat."""
+        count = (heard - self._next) // _HOP - 1
+        if count < 1:
+            return np.zeros(0, np.float32)
+        sound = self._sound.take(np.arange(self._next, self._next + (count + 1) * _HOP), mode="wrap")
+        halves = _flat(sound)
+        made = halves[:, 0].copy()
+        made[0] += self._half
+        made[1:] += halves[:-1, 1]
+        self._half = halves[-1, 1]
+        self._next += count * _HOP
+        return made.reshape(-1)
 
-def _likeness(heard: Samples, spectrum: NDArray[np.complex128], number: int) -> float:
-    """How much is like the mark where most is: of all its pieces the sum, each against the RMS of what chance finds."""
-    places = (heard.size - _PIECES * _PIECE) // _BLOCK
-    sounding = np.count_nonzero(heard)  # silence, in which chance finds nothing, must not make the rest look rare
-    found = np.zeros(places, np.float32)
-    for n, piece in enumerate(_searched(number)):
-        alike = np.fft.irfft(spectrum * piece, _SIZE)[: heard.size - _PIECE]
-        best = alike[n * _PIECE :][: places * _BLOCK].reshape(-1, _BLOCK).max(axis=1)
-        around = np.maximum(best, np.maximum(np.roll(best, 1), np.roll(best, -1)))
-        found += around / np.sqrt((alike**2).sum() / min(sounding, alike.size))
-    return float(found.max())
+    def _search(self, new: Samples) -> None:
+        """Add what is new, at most a piece long, to how much is like each piece from where on it can be part of one."""
+        before = self._open.shape[1]
+        alike = np.zeros((len(self._open), before + new.size), np.float32)
+        alike[:, :before] = self._open
+        if new.any():
+            added = np.fft.irfft(np.fft.rfft(new, _SIZE) * self._spectra, _SIZE)
+            alike[:, :before] += added[:, _SIZE - before :]
+            alike[:, before:] = added[:, : new.size]
+        whole = max(0, alike.shape[1] - _PIECE)
+        best, power = _by_block(alike[:, :whole])
+        self._open = alike[:, whole:]
+        kept = (_SEARCHED - _PIECE) // _BLOCK
+        self._best = np.concatenate((self._best, best), axis=1)[:, -kept:]
+        self._power = np.concatenate((self._power, power), axis=1)[:, -kept:]
+        sounding = np.count_nonzero(new.reshape(-1, _BLOCK), axis=1)
+        self._sounding = np.concatenate((self._sounding, sounding))[-_SEARCHED // _BLOCK :]
+
+    def _found(self) -> dict[int, float]:
+        """How much is like each mark where most is: of all its pieces the sum, each against the RMS of what chance finds."""
+        best, power = _by_block(self._open)
+        best = np.concatenate((self._best, best), axis=1).reshape(MARKS, _PIECES, -1)
+        sums = (self._power.sum(axis=1) + power.sum(axis=1)).reshape(MARKS, _PIECES, 1)
+        # silence, in which chance finds nothing, must not make the rest look rare
+        best /= np.sqrt(np.maximum(sums / self._sounding.sum(), _NOTHING**2))
+        around = best.copy()
+        np.maximum(around[..., 1:], best[..., :-1], out=around[..., 1:])
+        np.maximum(around[..., :-1], best[..., 1:], out=around[..., :-1])
+        found = around[:, 0].copy()
+        for n in range(1, _PIECES):
+            shift = n * _PIECE // _BLOCK
+            found[:, :-shift] += around[:, n, shift:]
+        return dict(enumerate(found.max(axis=1).tolist()))

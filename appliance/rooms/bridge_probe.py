@@ -126,7 +126,11 @@ class Probe:
     def _go_on_open(self, now: float, may: Sequence[int]) -> None:
         if not self.proven.issuperset(may):
             self.anew(now)
-        elif self._state is _State.DONE and now >= self._until:
+        elif self._state is _State.DONE and now < self._until:
+            if now >= self._due:  # an ear that was not asked for long has all of it to search at once
+                self._due, self._turn = now + _EVERY, 1 - self._turn
+                self._hearing[self._turn].likeness()
+        elif self._state is _State.DONE:
             if self._listen(range(2)) or not may:  # somebody looks just now, and needs us open
                 self._until = now + self._once_more()
             else:
@@ -151,7 +155,7 @@ class Probe:
         others: set[int] = set()
         said = self._says if self._state in _SAID else {}
         for room in rooms:
-            for number, like in self._hearing[room].likeness(range(MARKS)).items():
+            for number, like in self._hearing[room].likeness().items():
                 if number not in said.values():
                     others |= {number} if like > PLAIN else set()
                 elif said.get(room) == number:

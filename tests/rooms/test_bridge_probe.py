@@ -90,6 +90,15 @@ def test_where_nothing_comes_back_it_listens_opens_and_looks_once_more() -> None
     assert not scene.found
 
 
+def test_no_look_has_to_search_much_at_once_neither_before_it_opens_nor_after() -> None:
+    scene = Scene()
+    most = 0.0
+    while scene.said(0) < 2 * A_MARK:
+        scene.run(0.05)
+        most = max(most, *((ear._heard - ear._next) * BLOCK_SECONDS / 80 for ear, _ in scene.probe.ears))
+    assert most < 1.5, "or the loop of both engines waits for it"
+
+
 def test_a_mark_that_comes_back_from_either_room_is_a_ring() -> None:
     for room in range(2):
         scene = Scene()
