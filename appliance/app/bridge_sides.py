@@ -126,7 +126,7 @@ def _by_settings(settings: Settings, where: str) -> EndSettings:
             raise NotAllowed(f"{where}: [room] token_file is missing: a bridge comes in by a link. {_HOW}")
         token = settings.room.token_file.read().decode("latin-1").strip()
         identity = _checked(token, room, f"{where}: the token of [room] token_file").identity
-    engine = make_engine(settings)
+    engine = make_engine(settings, of_device=False)
     if isinstance(engine, Nowhere):
         raise NotAllowed(f"{where}: no server is named: set [room] url, or [room] engine and its section.")
     return EndSettings(

@@ -26,16 +26,17 @@ from appliance.settings.model import EngineName
 from appliance.settings.secrets import SecretFile
 
 
-def make_engine(settings: Settings) -> Engine:
+def make_engine(settings: Settings, *, of_device: bool = True) -> Engine:
     """The engine of ``[room] engine``, or one that is in no room while no server is named.
 
+    :param of_device: it may use the device's key, and make one; a bridge is not the device of the machine that it runs on.
     :raises NotAllowed: what the engine needs is not installed, or the device's key, token or secret cannot be used.
     """
     match settings.room.engine:
         case EngineName.LIVEKIT:
             return _livekit(settings)
         case EngineName.JANUS:
-            return _janus(settings)
+            return _janus(settings, _secret(settings) if of_device else _drawn())
         case EngineName.TELEGRAM:
             return _telegram(settings)
         case _:
@@ -61,7 +62,7 @@ def _livekit(settings: Settings) -> Engine:
     return LiveKitEngine(LiveKitSettings(given.urls, identity, tokens, bitrate, authorities=authorities))
 
 
-def _janus(settings: Settings) -> Engine:
+def _janus(settings: Settings, secret: bytes) -> Engine:
     given, device, audio = settings.janus, settings.device, settings.audio
     pin = _ascii(given.pin_file, "[janus] pin_file") if given.pin_file is not None else ""
     token = _ascii(given.token_file, "[janus] token_file") if given.token_file is not None else ""
@@ -75,7 +76,7 @@ def _janus(settings: Settings) -> Engine:
             name=device.name,
             pin=pin,
             token=token,
-            secret=_secret(settings),
+            secret=secret,
             codec=codec,
             tls=_trusted(settings),
             proxy=proxy,
@@ -84,17 +85,21 @@ def _janus(settings: Settings) -> Engine:
 
 
 def _secret(settings: Settings) -> bytes:
-    """What nobody knows but who has this device's key; of what has none, as a bridge, one that is drawn now.
+    """What nobody knows but who has this device's key; where that can be neither read nor made, one that is drawn now.
 
     :raises NotAllowed: the key cannot be used.
     """
     try:
         key = DeviceKey.load_or_make(state_of(settings, "link"))
     except OSError:
-        return os.urandom(32)
+        return _drawn()
     except ValueError as error:
         raise NotAllowed(f"the device's key: {error}") from error
     return sha256(key.sign(b"kontor: one device in a room of Janus")).digest()
+
+
+def _drawn() -> bytes:
+    return os.urandom(32)
 
 
 def _telegram(settings: Settings) -> Engine:

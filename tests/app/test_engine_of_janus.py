@@ -1,10 +1,12 @@
 """The settings of a Janus room become its engine; a device that has one needs no room of ours."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from yarl import URL
 
+from appliance.app.bridge_sides import read_side
 from appliance.app.doctor import by_settings
 from appliance.app.engines import make_engine
 from appliance.app.one_box import has_room, is_member, place_of, room_of
@@ -50,6 +52,32 @@ def test_a_pin_that_is_none_is_told_and_not_shown(tmp_path: Path) -> None:
     with pytest.raises(NotAllowed, match=r"\[janus\] pin_file") as error:
         make_engine(settings(tmp_path, 'pin_file = "pin"', pin="hünter2"))
     assert "hünter2" not in str(error.value)
+
+
+def test_a_device_shows_by_its_key_that_it_is_the_same_one_and_a_bridge_on_its_machine_has_none(tmp_path: Path) -> None:
+    """Nor makes it one, which would be root's where root runs it: then the device could not read its own."""
+    given = settings(tmp_path)
+    given = replace(given, device=replace(given.device, state_dir=tmp_path / "state"))
+    side = tmp_path / "side.toml"
+    side.write_text(
+        f'schema = 1\n[device]\nid = "office-1"\nstate_dir = "{tmp_path / "state"}"\n'
+        '[room]\nengine = "janus"\n[janus]\nurl = "ws://127.0.0.1:1/janus/"\nroom = 1234\n'
+    )
+
+    def of_bridge() -> bytes:
+        made = read_side(str(side)).engine
+        assert isinstance(made, JanusEngine)
+        return made._settings.secret
+
+    def of_device() -> bytes:
+        made = make_engine(given)
+        assert isinstance(made, JanusEngine)
+        return made._settings.secret
+
+    (tmp_path / "state" / "link").mkdir(parents=True)
+    assert of_bridge() != of_bridge()
+    assert list((tmp_path / "state").rglob("*")) == [tmp_path / "state" / "link"]
+    assert of_device() == of_device() != of_bridge()
 
 
 def test_a_device_with_a_room_elsewhere_looks_for_none_of_ours(tmp_path: Path) -> None:
