@@ -67,7 +67,10 @@ class _Running:
     def _changed(self) -> None:
         if (aside := self.bridge.rings.aside) != self._aside:
             self._aside = aside
-            self._journal.tell(EventName.BRIDGE_ASIDE, on=bool(aside), why=aside)
+            if aside:
+                self._journal.tell(EventName.BRIDGE_ASIDE, why=aside)
+            else:
+                self._journal.tell(EventName.BRIDGE_ASIDE_OVER)
         for at, end in enumerate(self.bridge.ends):
             if end.phase is not self._phases[at]:
                 self._phases[at] = end.phase

@@ -70,6 +70,7 @@ class EventName(StrEnum):
     BRIDGE_CHANGED = "bridge_changed"
     BRIDGE_DELAY = "bridge_delay"
     BRIDGE_ASIDE = "bridge_aside"
+    BRIDGE_ASIDE_OVER = "bridge_aside_over"
     MEMBER_JOINED = "member_joined"
     MEMBER_LEFT = "member_left"
     KNOCKED = "knocked"

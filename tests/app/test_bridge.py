@@ -1,5 +1,6 @@
 """``kontor bridge`` as a process between two real rooms, what status says of it, and every wrong word."""
 
+import io
 import json
 import os
 import signal
@@ -14,13 +15,18 @@ import pytest
 
 from appliance.__main__ import main
 from appliance.app import bridge_sides, bridge_words
+from appliance.app.bridge import _Running
 from appliance.app.bridge_sides import digest, read_side
 from appliance.app.process import NotAllowed
+from appliance.core.events import Severity
 from appliance.core.exits import Exit
+from appliance.health.journal import Journal
 from appliance.health.status import ask
+from appliance.rooms.bridge_end import EndSettings
 from tests.contract.harness import serving, together
 from tests.contract.hosted_harness import HostedRoom, HostedServer
 from tests.contract.rig import member_of, tone
+from tests.rooms.bridge_fakes import FakeEngine
 
 ROOT = Path(__file__).parents[2]
 
@@ -227,6 +233,20 @@ def test_an_address_of_ones_own_network_is_another_room_on_another_machine(
 
     assert (told("bonn") == told("berlin")) is everywhere
     assert told("bonn") == told("bonn")
+
+
+async def test_that_it_stands_aside_is_a_warning_and_that_this_is_over_is_none() -> None:
+    ends = [EndSettings(FakeEngine(), name, f"own-{name}", name * 8) for name in "ab"]
+    journals = {least: io.StringIO() for least in (Severity.WARNING, Severity.INFO)}
+    for least, out in journals.items():
+        running = _Running(ends[0], ends[1], Journal("bridge", out, least), stands_aside=True)
+        for aside in ("They are connected already.", "They are connected already.", ""):
+            running.bridge.rings.aside = aside
+            running._changed()
+    told = 'bridge: event=bridge_aside why="They are connected already."\n'
+    assert journals[Severity.WARNING].getvalue() == told
+    lines = [line for line in journals[Severity.INFO].getvalue().splitlines(keepends=True) if "aside" in line]
+    assert lines == [told, "bridge: event=bridge_aside_over\n"]
 
 
 def test_what_a_side_does_not_hear_is_said_in_words() -> None:
