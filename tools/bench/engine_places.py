@@ -205,8 +205,8 @@ class _JanusRoom:
 
     def member(self, who: str) -> Given:
         settings = asdict(self.own.settings(who, "person"))
-        for default in ("codec", "tls"):
-            del settings[default]
+        for its_own in ("codec", "tls", "secret"):
+            del settings[its_own]
         return {"engine": "janus", **settings}
 
     def talkers(self, count: int) -> Sequence[Given]:
