@@ -3,7 +3,7 @@
 import json
 from types import SimpleNamespace
 
-from appliance.rooms.contract import Kind
+from appliance.core.roster import Kind
 from appliance.rooms.janus import JanusEngine, JanusSettings
 from tools.bench.engine_makers import engine_of
 from tools.bench.engine_places import _JanusRoom
