@@ -59,11 +59,11 @@ async def front(room: LiveKitRoom, folder: Path) -> AsyncIterator[str]:
 async def test_an_authority_of_ones_own_is_believed_where_it_is_named_and_only_there(
     room: LiveKitRoom, tmp_path: Path
 ) -> None:
-    before = os.environ.get("SSL_CERT_FILE")
     async with front(room, tmp_path) as url:
         own = (tmp_path / authority.PUBLIC).read_text("ascii")
         settings = replace(room.site_settings(), urls=(url,))
         stranger, friend = Rig(LiveKitEngine(settings), settings.identity), room.person("friend")
+        before = os.environ["SSL_CERT_FILE"]
         await stranger.start(wait=False)
         try:
             await stranger.until(lambda: any("[network] ca" in event.why for event in stranger.told(PhaseChanged)), 20)
@@ -75,4 +75,4 @@ async def test_an_authority_of_ones_own_is_believed_where_it_is_named_and_only_t
             site.open(tone(440))
             await friend.hear(440)
             assert ssl.create_default_context().cert_store_stats()["x509_ca"] > 1, "those of the system still count"
-    assert os.environ.get("SSL_CERT_FILE") == before
+    assert os.environ["SSL_CERT_FILE"] == before
