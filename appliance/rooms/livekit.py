@@ -16,14 +16,14 @@ from appliance.core.units import SLOTS, Block, Pcm
 from appliance.rooms.block_proof import BlockProof
 from appliance.rooms.contract import Capabilities, RoomEvent, SiteReport
 from appliance.rooms.decoded import DecodedDownlink
-from appliance.rooms.livekit_calls import closed
+from appliance.rooms.livekit_calls import Background
 from appliance.rooms.livekit_faults import keep_tokens_out_of_logs
 from appliance.rooms.livekit_members import MOST_MEMBERS, Roomful
 from appliance.rooms.livekit_own import Own
 from appliance.rooms.livekit_servers import Servers
 from appliance.rooms.livekit_stay import Parts, Stay
 from appliance.rooms.livekit_tokens import Tokens
-from appliance.rooms.livekit_trust import believing
+from appliance.rooms.livekit_trust import believing, prepare
 from appliance.rooms.livekit_uplink import BlockUplink
 from appliance.rooms.signalling import Lost
 from appliance.rooms.staying import Staying
@@ -74,6 +74,7 @@ class LiveKitEngine:
         uplink: type[BlockUplink] = BlockUplink,
     ) -> None:
         keep_tokens_out_of_logs()
+        prepare()
         self._authorities = settings.authorities
         self._counters = Counters()
         self._sending_counters = Counters()
@@ -82,6 +83,7 @@ class LiveKitEngine:
         self._downlink = DecodedDownlink(SLOTS)
         self._own = Own(settings.kind)
         self._roomful = Roomful(settings.identity)
+        self._background = Background()
         servers = Servers(settings.urls, rng)
         self._staying = Staying(self, servers, Reconnect(LONGEST_WAIT, rng), self._counters.add)
         self._parts = Parts(
@@ -94,6 +96,7 @@ class LiveKitEngine:
             self._own,
             self._counters.add,
             settings.bitrate,
+            self._background,
         )
         self._stay: Stay | None = None
 
@@ -224,4 +227,4 @@ class LiveKitEngine:
 
     async def ended(self) -> None:
         """Wait until the library has closed what it opened."""
-        await closed()
+        await self._background.closed()

@@ -21,6 +21,7 @@ _CLOSES = 20.0
 """Seconds after which a room that was given up is forgotten, whether the library has closed it or not."""
 _LAST_SECONDS = 2.0
 _UNANSWERED = "The LiveKit server does not answer."
+_UNDONE = "LiveKit's library did not do what it was asked for."
 
 
 async def answered(call: Awaitable[T], seconds: float, refused: str) -> T:
@@ -39,6 +40,17 @@ async def answered(call: Awaitable[T], seconds: float, refused: str) -> T:
         if limit.expired():
             raise Lost(Fault("network"), _UNANSWERED) from None
         raise Lost(Fault("server"), refused) from None
+
+
+def done(call: Callable[..., T], *given: Any) -> T:
+    """What the library does at once.
+
+    :raises Lost: it raises instead (``server``).
+    """
+    try:
+        return call(*given)
+    except Exception:  # noqa: BLE001  # as above
+        raise Lost(Fault("server"), _UNDONE) from None
 
 
 def begun(call: Coroutine[Any, Any, T]) -> Awaitable[T]:
@@ -83,15 +95,28 @@ def _rest(call: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T
 
 # ---- what was given up is closed behind our back
 
-_BACKGROUND: set[asyncio.Task[None]] = set()
 
+class Background:
+    """What still ends of an engine. Another engine of the process has its own, and ends when it likes. Loop only."""
 
-def in_background(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """Let something end of which nobody waits for the end."""
-    task = asyncio.create_task(work)
-    _BACKGROUND.add(task)
-    task.add_done_callback(_BACKGROUND.discard)
-    return task
+    def __init__(self) -> None:
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def let(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Let something end of which nobody waits for the end."""
+        task = asyncio.create_task(work)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        return task
+
+    async def closed(self) -> None:
+        """Wait until all that was given up is closed, for a while: a server that is away may keep the library waiting."""
+        left = set(self._ending)
+        if left:
+            _, late = await asyncio.wait(left, timeout=_LAST_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
 
 async def close(room: rtc.Room, settles: float = 0.0) -> None:
@@ -100,16 +125,6 @@ async def close(room: rtc.Room, settles: float = 0.0) -> None:
     with contextlib.suppress(Exception):  # the room is given up, whatever the library thinks of that
         async with asyncio.timeout(_CLOSES):
             await room.disconnect()
-
-
-async def closed() -> None:
-    """Wait until all that was given up is closed, for a while: a server that is away may keep the library waiting."""
-    left = set(_BACKGROUND)
-    if left:
-        _, late = await asyncio.wait(left, timeout=_LAST_SECONDS)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
 
 
 async def joined(joining: Coroutine[Any, Any, None], seconds: float, give_up: Callable[[], object]) -> None:

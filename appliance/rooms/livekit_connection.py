@@ -7,7 +7,7 @@ library has noticed nothing, sound comes again and the server answers, the room 
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from livekit import rtc
@@ -15,6 +15,7 @@ from livekit import rtc
 from appliance.core.lamps import LinkPhase
 from appliance.core.reconnect import Fault
 from appliance.rooms import contract
+from appliance.rooms.livekit_calls import answered
 from appliance.rooms.livekit_servers import Servers, silent
 from appliance.rooms.livekit_way import Way
 from appliance.rooms.signalling import Lost
@@ -46,6 +47,7 @@ class Connection:
 
     :param count: adds one to a counter of core/counters.py.
     :param back: called when the room is back, before that is told.
+    :param ask: asks the server for something that it answers, and raises when it was not asked or has not answered.
     """
 
     def __init__(
@@ -55,9 +57,10 @@ class Connection:
         staying: Staying,
         count: Callable[[str], None],
         back: Callable[[], None],
+        ask: Callable[[], Awaitable[object]],
     ) -> None:
         self._room, self._servers, self._staying, self._count = room, servers, staying, count
-        self._came_back = back
+        self._came_back, self._ask = back, ask
         self._clock = asyncio.get_running_loop().time
         self.way = Way()
         self._back = asyncio.Event()
@@ -110,9 +113,11 @@ class Connection:
         while True:
             doubtful = self._unproven is not None or not self._back.is_set()
             await asyncio.sleep(_CLOSELY if doubtful else _WATCH_EVERY)
-            with contextlib.suppress(RuntimeError, TimeoutError):
-                async with asyncio.timeout(_STATS_SECONDS):
-                    self._read(await self._room.get_rtc_stats())
+            stats = None
+            with contextlib.suppress(Lost):  # then nothing is known
+                stats = await answered(self._room.get_rtc_stats(), _STATS_SECONDS, _LOST)
+            if stats is not None:
+                self._read(stats)
             self._judge(self._clock())
             if self._gone_at is not None and self.way.came_since(self._gone_at) and await self._answers():
                 self._returned()
@@ -121,7 +126,7 @@ class Connection:
         """Whether the server answers, too: its connection over TCP may hang for seconds after sound passes again."""
         with contextlib.suppress(Exception):  # it does not, whatever the library calls that
             async with asyncio.timeout(_ANSWERS):
-                await self._room.local_participant.set_attributes({})
+                await self._ask()
             return not self._back.is_set()  # the library may have noticed, and be back, meanwhile
         return False
 

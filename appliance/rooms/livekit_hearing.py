@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from livekit import rtc
-from livekit.rtc._ffi_client import FfiClient
-from livekit.rtc._proto.ffi_pb2 import FfiRequest
 
 from appliance.core.units import BLOCK, RATE, SLOTS
 from appliance.rooms.decoded import DecodedDownlink
+from appliance.rooms.livekit_calls import done
 from appliance.rooms.livekit_choice import Choice
 from appliance.rooms.livekit_members import microphone
+from appliance.rooms.livekit_requests import enable
 
 _MOST_ASKED = 16
 """Members that are subscribed to, paused or not."""
@@ -51,7 +51,7 @@ class _Asked:
 
 
 class Hearing:
-    """Of one stay. Loop only.
+    """Of one stay. Loop only. What the library raises is raised as Lost.
 
     :param clock: seconds.
     """
@@ -95,7 +95,7 @@ class Hearing:
         for who in wanted:
             if who not in self._asked and who not in self._rests:
                 self._asked[who] = _Asked(there[who], there[who].sid, now)
-                there[who].set_subscribed(True)
+                done(there[who].set_subscribed, True)
         for who in sorted(self._asked, key=chosen.__contains__):  # places are given up before they are taken
             self._hear(who, on=who in chosen)
 
@@ -117,7 +117,7 @@ class Hearing:
         asked.on = on
         if asked.track is not None and asked.sent is not on:
             asked.sent = on
-            _enable(asked.source, on)
+            done(enable, asked.source, on)
         if not on:
             self.ended(asked.sid)
             self._downlink.forget(who)
@@ -127,7 +127,7 @@ class Hearing:
     def _give_up(self, who: str, *, there: bool) -> None:
         asked = self._asked.pop(who)
         if there:
-            asked.source.set_subscribed(False)
+            done(asked.source.set_subscribed, False)
             self._rests[who] = self._clock() + _REST
         self.ended(asked.sid)
         self._downlink.forget(who)
@@ -149,8 +149,10 @@ class Hearing:
 
     def _open(self, who: str, track: rtc.RemoteAudioTrack) -> None:
         self._downlink.hear(who)
-        stream = rtc.AudioStream(
-            track, capacity=_MOST_QUEUED, sample_rate=RATE, num_channels=1, frame_size_ms=1000 * BLOCK // RATE
+        stream = done(
+            lambda: rtc.AudioStream(
+                track, capacity=_MOST_QUEUED, sample_rate=RATE, num_channels=1, frame_size_ms=1000 * BLOCK // RATE
+            )
         )
         self._streams[track.sid] = stream, asyncio.create_task(self._listen(who, stream), name=f"hears {track.sid}")
 
@@ -196,15 +198,7 @@ class Hearing:
 
 
 async def _close(stream: rtc.AudioStream, task: asyncio.Task[None]) -> None:
-    with contextlib.suppress(TimeoutError):
+    with contextlib.suppress(Exception):  # it is given up, whatever the library thinks of that
         async with asyncio.timeout(_CLOSE_SECONDS):
             await asyncio.wait([task])
             await stream.aclose()
-
-
-def _enable(source: rtc.RemoteTrackPublication, on: bool) -> None:
-    """Let the server send a microphone that is subscribed to, or pause it. The library has this, and no method for it."""
-    request = FfiRequest()
-    request.enable_remote_track_publication.track_publication_handle = source._ffi_handle.handle  # noqa: SLF001
-    request.enable_remote_track_publication.enabled = on
-    FfiClient.instance.request(request)

@@ -7,6 +7,7 @@ Each mute that was told is told to be over when it is: lifted by the server, und
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -16,7 +17,7 @@ from livekit import rtc
 from appliance.core.units import RATE, Pcm
 from appliance.rooms import contract
 from appliance.rooms.contract import RoomEvent
-from appliance.rooms.livekit_calls import answered, begun
+from appliance.rooms.livekit_calls import answered, begun, done
 from appliance.rooms.livekit_own import Own
 from appliance.rooms.signalling import Lost
 
@@ -29,6 +30,8 @@ _TAKES: Final = 3.0
 _APART: Final = 0.2
 """Seconds between two switchings: the library sends each by a task of its own, so two in one moment may change places, and the
 server took us for muted as long as we talked."""
+_TOLD_LATE: Final = 2.0
+"""Seconds after which the library does not tell a switching of ours any more: of one that changed nothing it tells nothing."""
 _NOT_TAKEN: Final = "The LiveKit server did not take this device's microphone."
 _BROKEN: Final = "LiveKit's library took no more sound."
 
@@ -37,17 +40,18 @@ class Microphone:
     """Of one stay. Loop only.
 
     :param tell: reports what an admin did.
+    :param fail: ends the stay: the library raised something where nobody of the stay waits for it.
     """
 
-    def __init__(self, own: Own, bitrate: int, tell: Callable[[RoomEvent], None]) -> None:
-        self._own, self._bitrate, self._tell = own, bitrate, tell
+    def __init__(self, own: Own, bitrate: int, tell: Callable[[RoomEvent], None], fail: Callable[[Lost], None]) -> None:
+        self._own, self._bitrate, self._tell, self._fail = own, bitrate, tell, fail
         self._participant: rtc.LocalParticipant | None = None
         self._source: rtc.AudioSource | None = None
         self._track: rtc.LocalAudioTrack | None = None
         self._muted = True
         """Whether the server takes it for muted."""
-        self._switching: deque[bool] = deque()
-        """Of our own switching on and off what the library has not yet told."""
+        self._switching: deque[tuple[bool, float]] = deque()
+        """Of our own switching on and off what the library has not yet told, and until when it may."""
         self._not_before = 0.0
         self._later: asyncio.TimerHandle | None = None
         """Tells it once that is possible."""
@@ -60,7 +64,7 @@ class Microphone:
         :raises Lost: the server does not take the microphone.
         """
         self._participant = participant
-        self._source = rtc.AudioSource(RATE, 1, _QUEUE_MS, asyncio.get_running_loop())
+        self._source = done(rtc.AudioSource, RATE, 1, _QUEUE_MS, asyncio.get_running_loop())
         self.may_speak = participant.permissions.can_publish
         if self.may_speak:
             await self._publish()
@@ -85,11 +89,11 @@ class Microphone:
         """
         if self._source is None or self._participant is None:
             return
-        track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
+        track = done(rtc.LocalAudioTrack.create_audio_track, "microphone", self._source)
         self._track, self._muted = None, not self._own.sounds
         self._switching.clear()
         if self._muted:
-            track.mute()
+            done(track.mute)
         options = rtc.TrackPublishOptions(
             source=rtc.TrackSource.SOURCE_MICROPHONE,
             dtx=True,
@@ -112,7 +116,8 @@ class Microphone:
             self._later.cancel()
         source, self._source, self._track = self._source, None, None
         if source is not None:
-            await source.aclose()
+            with contextlib.suppress(Exception):  # the stay is over, whatever the library thinks of that
+                await source.aclose()
 
     # ---- the hand-over (livekit_uplink.py)
 
@@ -129,7 +134,7 @@ class Microphone:
     def empty(self) -> None:
         """Throw away what the library has not yet encoded."""
         if self._source is not None:
-            self._source.clear_queue()
+            self._at_once(self._source.clear_queue)
 
     # ---- whether the room is to know us muted
 
@@ -142,10 +147,16 @@ class Microphone:
             self._later = loop.call_later(wait, self._mute_later)
             return
         self._muted, self._not_before = wish, loop.time() + _APART
-        self._switching.append(wish)
-        (self._track.mute if wish else self._track.unmute)()
+        self._switching.append((wish, loop.time() + _TOLD_LATE))
+        self._at_once(self._track.mute if wish else self._track.unmute)
         if not wish:
             self._over()
+
+    def _at_once(self, call: Callable[[], None]) -> None:
+        try:
+            done(call)
+        except Lost as lost:
+            self._fail(lost)
 
     def _mute_later(self) -> None:
         self._later = None
@@ -155,7 +166,10 @@ class Microphone:
 
     def switched(self, *, muted: bool) -> None:
         """The library tells each switching once, in its order: ours, and beside it the server's."""
-        if self._switching and self._switching[0] is muted:
+        now = asyncio.get_running_loop().time()
+        while self._switching and self._switching[0][1] < now:
+            self._switching.popleft()
+        if self._switching and self._switching[0][0] is muted:
             self._switching.popleft()
         elif muted is not self._muted:
             self._muted = muted

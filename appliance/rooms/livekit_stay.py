@@ -5,7 +5,7 @@ begins, when the library has given up, or when it does not come back though a se
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,13 +18,14 @@ from appliance.core.text import one_line
 from appliance.rooms import contract
 from appliance.rooms.contract import RoomEvent
 from appliance.rooms.decoded import DecodedDownlink
-from appliance.rooms.livekit_calls import answered, close, in_background, joined
+from appliance.rooms.livekit_calls import Background, answered, close, joined
 from appliance.rooms.livekit_connection import Connection
 from appliance.rooms.livekit_faults import of_ending, of_joining
 from appliance.rooms.livekit_hearing import Hearing
 from appliance.rooms.livekit_members import ASK, DOOR, Roomful
 from appliance.rooms.livekit_microphone import Microphone
 from appliance.rooms.livekit_own import Own
+from appliance.rooms.livekit_requests import set_attributes
 from appliance.rooms.livekit_servers import Servers
 from appliance.rooms.livekit_tokens import Tokens
 from appliance.rooms.livekit_uplink import BlockUplink
@@ -40,6 +41,10 @@ _TELLS: Final = 4.5
 """Seconds for the server to take attributes: after five the library says nothing more of it."""
 _TOLD_OFTEN: Final = 3
 """Times that it may not answer one after the other."""
+_TELL_AGAIN: Final = 1.0
+"""Seconds before it is asked again: a library that has just lost its server says so at once, three times in a moment."""
+_REFUSED_FOR: Final = 10.0
+"""Seconds for which a server is not asked again that refused: it is most often the token, which lets us be heard all the same."""
 _CLOSE_SECONDS: Final = 0.7
 _SETTLES: Final = 0.4
 """Seconds after joining before which a goodbye may be lost: others would see us for 20 s more."""
@@ -48,6 +53,7 @@ _LONGEST_NAME: Final = 64
 _DOORS: Final = {"listening": Door.LISTENING, "closed": Door.CLOSED}
 _UNHEARD: Final = "Nobody hears this device: its token may only listen."
 _UNTOLD: Final = "The LiveKit server did not take how this device is."
+_UNLET: Final = "LiveKit's library did not join."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,7 @@ class Parts:
     own: Own
     count: Callable[[str], None]
     bitrate: int
+    background: Background
 
 
 class Stay:
@@ -73,8 +80,10 @@ class Stay:
         self._loop = asyncio.get_running_loop()
         self._room = rtc.Room(self._loop)
         self._hearing = Hearing(self._room, parts.downlink, self._loop.time)
-        self._microphone = Microphone(parts.own, parts.bitrate, self._tell)
-        self._connection = Connection(self._room, parts.servers, parts.staying, parts.count, self._back)
+        self._microphone = Microphone(parts.own, parts.bitrate, self._tell, self._fail)
+        self._connection = Connection(
+            self._room, parts.servers, parts.staying, parts.count, self._back, lambda: self._set({})
+        )
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._joined_at = 0.0
 
@@ -117,10 +126,14 @@ class Stay:
         options = rtc.RoomOptions(auto_subscribe=False, connect_timeout=_CONNECT_SECONDS)
         joining = self._room.connect(parts.servers.url, parts.tokens(), options)
         try:
-            await joined(joining, _JOIN_SECONDS, lambda: in_background(close(self._room)))
+            await joined(joining, _JOIN_SECONDS, lambda: parts.background.let(close(self._room)))
         except rtc.ConnectError as error:
             parts.servers.next()
             raise of_joining(error.message) from None
+        except Lost:
+            raise
+        except Exception:  # noqa: BLE001  # the library's, which documents no other
+            raise Lost(Fault("server"), _UNLET) from None
         self._joined_at = self._loop.time()
         parts.count("joins")
 
@@ -154,7 +167,8 @@ class Stay:
         self._parts.own.end()
         self._parts.uplink.detach()
         settles = self._joined_at + _SETTLES - self._loop.time()
-        closing = {in_background(close(self._room, settles)), in_background(self._hearing.end())}
+        let = self._parts.background.let
+        closing = {let(close(self._room, settles)), let(self._hearing.end())}
         await asyncio.wait(closing, timeout=_CLOSE_SECONDS)
         await self._microphone.close()
 
@@ -182,20 +196,27 @@ class Stay:
     async def _show(self) -> None:
         """Tell what changes of ourselves, and again what was not taken.
 
-        :raises Lost: it is refused, or not answered again and again though the server is there.
+        :raises Lost: it is not answered again and again though the server is there, or the library fails.
         """
         own, untaken = self._parts.own, 0
         while True:
             attributes = await own.next()
             try:
-                await answered(self._room.local_participant.set_attributes(dict(attributes)), _TELLS, _UNTOLD)
-                untaken = 0
+                taken, untaken = await answered(self._set(attributes), _TELLS, _UNTOLD), 0
             except Lost as lost:
                 untaken += self._connection.there
                 if self._connection.there and (lost.fault.kind != "network" or untaken >= _TOLD_OFTEN):
                     raise
                 own.untold(attributes)
+                await asyncio.sleep(_TELL_AGAIN)
+            else:
+                if not taken:
+                    own.untold(attributes)
+                    await asyncio.sleep(_REFUSED_FOR)
             await own.pause()
+
+    def _set(self, attributes: Mapping[str, str]) -> Awaitable[bool]:
+        return set_attributes(self._room.local_participant, attributes)
 
     # ---- what the library tells
 
@@ -222,16 +243,23 @@ class Stay:
             self._room.on(event, self._safe(handler))  # type: ignore[arg-type]  # its names are a Literal
 
     def _safe(self, handler: Callable[..., None]) -> Callable[..., None]:
-        """An error of ours must not reach the library, which would log the event with all that is in it."""
+        """No error must reach the library, which would log the event with all that is in it.
+
+        Lost, as which the library's own errors come (livekit_calls.py), ends this stay; one of ours ends the process.
+        """
 
         def call(*told: Any) -> None:
             try:
                 handler(*told)
-            except Exception as error:  # noqa: BLE001  # it ends the stay, where it is told
-                if not self._ended.done():
-                    self._ended.set_exception(error)
+            except Exception as error:  # noqa: BLE001  # it is told where the stay ends
+                self._fail(error)
 
         return call
+
+    def _fail(self, error: Exception) -> None:
+        if not self._ended.done():
+            self._ended.set_exception(error)
+            self._ended.exception()  # a stay that ends by something else asks for it no more
 
     def _tell(self, *events: RoomEvent) -> None:
         self._parts.staying.tell(*events)

@@ -16,6 +16,7 @@ from appliance.core.lamps import LinkPhase
 from appliance.core.units import BLOCK, RATE
 from appliance.rooms.contract import MutedByAdmin, PhaseChanged, Recording
 from appliance.rooms.livekit import LiveKitEngine, LiveKitSettings
+from appliance.rooms.livekit_requests import set_attributes
 from appliance.rooms.livekit_tokens import Tokens, issue, own_tokens
 from tests.contract.apart import ADDRESS, apart
 from tests.contract.harness import together
@@ -238,6 +239,23 @@ async def test_a_listeners_token_is_let_in_and_told_that_nobody_hears_it(room: L
         await asyncio.sleep(1)
         assert power(await friend.listen(0.5), 440) < -60
         assert not listener.told(MutedByAdmin)
+
+
+async def test_a_token_that_may_show_nothing_is_refused_that_and_is_heard(room: LiveKitRoom) -> None:
+    tokens = room.tokens("quiet", canUpdateOwnMetadata=False)
+    quiet = Rig(LiveKitEngine(LiveKitSettings((room.url,), "quiet", tokens, kind="person")), "quiet")
+    friend = room.person("friend")
+    async with together(quiet, friend):
+        quiet.engine.set_hand(True)
+        assert not await set_attributes(stay_of(quiet)._room.local_participant, {}), "the server says so"
+        assert await set_attributes(stay_of(friend)._room.local_participant, {})
+        await asyncio.sleep(3)
+        quiet.open(tone(440))
+        await friend.hear(440)
+        member = member_of(friend, "quiet")
+        assert member is not None
+        assert not member.hand
+        assert quiet.engine.counters["joins"] == 1
 
 
 async def test_a_server_that_is_shut_down_in_order_is_come_back_to(tmp_path: Path) -> None:

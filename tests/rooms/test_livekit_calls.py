@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("livekit")
 
-from appliance.rooms.livekit_calls import answered, begun, joined
+from appliance.rooms.livekit_calls import Background, answered, begun, done, joined
 from appliance.rooms.signalling import Lost
 
 
@@ -108,3 +108,34 @@ async def test_a_joining_that_fails_says_why_and_is_not_closed() -> None:
 
     with pytest.raises(ValueError, match="no such room"):
         await joined(joining(), 5, lambda: pytest.fail("there is nothing to close"))
+
+
+def test_what_the_library_raises_at_once_is_lost_too() -> None:
+    def call(_number: int) -> int:
+        raise AssertionError("SECRET")
+
+    assert done(abs, -7) == 7
+    with pytest.raises(Lost) as lost:
+        done(call, 1)
+    assert lost.value.fault.kind == "server"
+    assert "SECRET" not in str(lost.value)
+    assert lost.value.__cause__ is None
+
+
+@pytest.mark.virtual_time
+async def test_an_engine_that_ends_leaves_alone_what_another_is_closing() -> None:
+    """A bridge has two."""
+    ended: list[str] = []
+
+    async def close(whose: str, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        ended.append(whose)
+
+    one, other = Background(), Background()
+    soon, late, mine = one.let(close("one", 1)), one.let(close("late", 10)), other.let(close("other", 5))
+    await one.closed()
+    assert ended == ["one"]
+    assert soon.done()
+    assert late.cancelled()
+    await mine
+    assert ended == ["one", "other"]

@@ -13,6 +13,7 @@ pytest.importorskip("livekit")
 from livekit.rtc._proto import stats_pb2
 
 from appliance.core.lamps import LinkPhase
+from appliance.core.reconnect import Fault
 from appliance.rooms.contract import PhaseChanged, RoomEvent
 from appliance.rooms.livekit_connection import Connection
 from appliance.rooms.signalling import Lost
@@ -28,7 +29,7 @@ class Line:
     def __init__(self) -> None:
         self.comes = True
         self.answers = True
-        self.local_participant = self
+        self.cannot_be_asked = False
         self.server = asyncio.Event()
         self._came = 0
         self.told: list[RoomEvent] = []
@@ -42,7 +43,9 @@ class Line:
         stats.candidate_pair.candidate_pair.packets_received = self._came
         return SimpleNamespace(publisher_stats=[stats], subscriber_stats=[])
 
-    async def set_attributes(self, _attributes: dict[str, str]) -> None:
+    async def ask(self) -> None:
+        if self.cannot_be_asked:
+            raise Lost(Fault("network"), "The LiveKit server could not be asked.")
         while not self.answers:
             await asyncio.sleep(0.01)
 
@@ -64,7 +67,7 @@ class Line:
 async def connected(line: Line) -> AsyncIterator[tuple[Connection, asyncio.Future[None]]]:
     """The connection, and what ends when its stay is over."""
     given: Any = line
-    connection = Connection(given, given, given, line.losses.append, line.back)
+    connection = Connection(given, given, given, line.losses.append, line.back, line.ask)
     parts = [asyncio.create_task(connection.watch()), asyncio.create_task(connection.mend())]
     over = asyncio.create_task(_first(parts))
     try:
@@ -165,3 +168,32 @@ async def test_where_sound_comes_again_and_the_server_does_not_answer_there_is_a
             await asyncio.wait_for(asyncio.shield(over), 50)
         assert not connection.there
         assert line.phases == [LinkPhase.RECONNECTING]
+
+
+async def test_an_error_of_the_library_is_no_answer_of_the_server() -> None:
+    line = Line()
+    async with connected(line) as (connection, over):
+        await asyncio.sleep(2)
+        line.comes, line.cannot_be_asked = False, True
+        await asyncio.sleep(9)
+        line.comes = True
+        await asyncio.sleep(3)
+        assert not connection.there
+        assert line.phases == [LinkPhase.RECONNECTING]
+        line.cannot_be_asked = False
+        await asyncio.sleep(3)
+        assert connection.there
+        assert not over.done()
+
+
+async def test_statistics_that_the_library_cannot_give_are_no_reason_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line()
+
+    async def none() -> Any:
+        raise AssertionError("the library does not know this room")
+
+    monkeypatch.setattr(line, "get_rtc_stats", none)
+    async with connected(line) as (connection, over):
+        await asyncio.sleep(30)
+        assert connection.there
+        assert not over.done()
