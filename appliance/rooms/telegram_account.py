@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from telethon import TelegramClient, errors, events
-from telethon.network import ConnectionTcpFull
+from telethon.network import ConnectionTcpFull, MTProtoSender
 from telethon.sessions import StringSession
 from telethon.tl import functions as f
 from telethon.tl import types as t
+from telethon.tl.alltlobjects import LAYER
 from yarl import URL
 
 from appliance import __version__
@@ -185,8 +186,13 @@ class Account:
         """
         with translated(but=(errors.BadRequestError,)):
             async with asyncio.timeout(_ANSWERS):
-                async for part in self._client.iter_download(location, request_size=most, dc_id=centre):
-                    return bytes(part)
+                parts = self._client.iter_download(location, request_size=most, dc_id=centre)
+                try:
+                    async for part in parts:
+                        return bytes(part)
+                finally:
+                    with contextlib.suppress(AttributeError):  # of one that has not got as far as to borrow a sender
+                        await parts.close()
         return b""
 
     async def cut(self) -> None:
@@ -226,12 +232,30 @@ def translated(but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
         raise lost_by(error) from None
 
 
+class _Client(TelegramClient):
+    """Telethon's forgets a connection to another data centre that was not finished: it went on, and came back by itself."""
+
+    async def _create_exported_sender(self, dc_id: int) -> MTProtoSender:
+        """As in Telethon 1.45, and the connection is ended when it comes to nothing."""
+        centre = await self._get_dc(dc_id)
+        sender = MTProtoSender(None, loggers=self._log)
+        try:
+            await sender.connect(self._connection(centre.ip_address, centre.port, centre.id, loggers=self._log))
+            leave = await self(f.auth.ExportAuthorizationRequest(dc_id))
+            self._init_request.query = f.auth.ImportAuthorizationRequest(id=leave.id, bytes=leave.bytes)
+            await sender.send(f.InvokeWithLayerRequest(LAYER, self._init_request))
+        except BaseException:
+            await sender.disconnect()
+            raise
+        return sender
+
+
 def client_of(session: StringSession, api_id: int, api_hash: str, retries: int = 1) -> TelegramClient:
     """Telethon as it is used here.
 
     :param retries: of a request that has to be asked elsewhere: at a login the account may live in another data centre.
     """
-    return TelegramClient(
+    return _Client(
         session,
         api_id,
         api_hash,
