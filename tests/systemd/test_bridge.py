@@ -101,6 +101,7 @@ def test_beside_another_one_it_stands_by_without_being_started_anew_and_takes_it
         wait_for(lambda: status(server, "south").get("aside"), 20)
         wait_for(lambda: is_open(server, "north"), 5)
         closed_before = server.journal("bridge@north").count("event=bridge_changed")
+        assert closed_before > 0, "its opening is told, so another closing would be"
         time.sleep(35)  # for as long an ending one was left alone, and then came back
         assert is_open(server, "north")
         assert server.journal("bridge@north").count("event=bridge_changed") == closed_before
