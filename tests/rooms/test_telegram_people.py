@@ -1,7 +1,6 @@
 """The Telegram engine against the stand-ins, beyond what every engine has to show: people, mute, secrets."""
 
 import asyncio
-import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import replace
@@ -269,8 +268,11 @@ async def test_nothing_of_before_leaves_even_if_the_gate_opens_again_at_once(hos
 
 
 async def test_a_press_silences_what_reaches_the_server_and_an_opening_is_heard_soon(host: str) -> None:
-    """However long the pause: RTP's time goes on meanwhile, so that no listener takes what comes for late (docs/adr/0238)."""
-    silent, gone, heard, late = [], [], [], []
+    """However long the pause: RTP's time goes on meanwhile, so that no listener takes what comes for late (docs/adr/0238).
+
+    Packets are counted: when one arrives that was on its way at the press is a matter of the machine.
+    """
+    after_press, gone, heard, late = [], [], [], []
     async with world(host) as centre:
         site, friend = rig_of(settings(centre)), rig_of(settings(centre, who=2))
         async with inside(site, friend):
@@ -279,12 +281,11 @@ async def test_a_press_silences_what_reaches_the_server_and_an_opening_is_heard_
             sfu, source = the_call(centre)[1].sfu, the_call(centre)[1].seats[3].source
             for pause in (0.3, 0.7, 1.0, 1.5, 0.5, 1.2, 0.4):
                 await asyncio.sleep(1.5)
-                sfu.kept, before, pressed = [], len(friend._heard), time.monotonic()
+                sfu.kept, before = [], len(friend._heard)
                 site.close()
                 await asyncio.sleep(pause)
                 after, sound = len(friend._heard), friend._heard[before:]
-                loud = [at - pressed for at, packet in sfu.kept if packet.ssrc == source and loud_by_itself(packet)]
-                silent.append(max([0.0, *loud]))
+                after_press.append([loud_by_itself(packet) for _, packet in sfu.kept if packet.ssrc == source])
                 gone.append(sum(1 for block in sound if power(block, 500) > -50) / 100)
                 site.open(tone(1500))
                 await friend.hear(1500)
@@ -292,8 +293,10 @@ async def test_a_press_silences_what_reaches_the_server_and_an_opening_is_heard_
                 late.append(abs(behind(sfu.kept, source)))
                 site.open(tone(500))
         assert site.engine.counters["proof_violations"] == 0
-    assert np.median(silent) <= 0.06, silent
-    assert sorted(silent)[-2] <= 0.25, silent
+    for loud in after_press:
+        assert loud == sorted(loud, reverse=True), "once silent, silent until the opening"
+    assert sum(not all(loud) for loud in after_press) > len(after_press) / 2, "silence is sent, in packets"
+    assert np.median([sum(loud) for loud in after_press]) <= 2, "what was on its way, of 60 ms each"
     assert np.median(late) < 0.25, late
     assert np.median(gone) < 0.45, gone
     assert np.median(heard) < 0.45, heard
