@@ -13,7 +13,7 @@ from appliance.rooms import contract
 from appliance.rooms.contract import RoomEvent
 from appliance.rooms.janus_messages import Participant
 from appliance.rooms.janus_names import Shown, shown
-from appliance.rooms.janus_twins import Twins
+from appliance.rooms.janus_twins import MOST_PROOFS, Twins
 
 _HOLD = 1.5
 """Seconds that speaking goes on after the last sound (UX.md, "The bar")."""
@@ -42,7 +42,7 @@ class Roomful:
         """The participants of an identity, in the order in which they came: one, but for a moment."""
         self._members: dict[str, Member] = {}
         self.former: list[int] = []
-        """Participants with our identity that were there before us."""
+        """Participants with our identity that were there before us; the first of them are shown that we are this device."""
         self.strangers: set[int] = set()
         """Those who came after us and show our identity without a proof that they are this device."""
         self._talk: dict[int, float] = {}
@@ -65,6 +65,11 @@ class Roomful:
     def proofs(self) -> tuple[str, ...]:
         """What we show to those of our identity that were there before us, and still are."""
         return self._twins.proofs(self._id, self.former)
+
+    def turn(self) -> None:
+        """When there are more than can be shown it at once, the next ones are."""
+        if len(self.former) > MOST_PROOFS:
+            self.former = self.former[MOST_PROOFS:] + self.former[:MOST_PROOFS]
 
     # ---- who is there
 

@@ -42,6 +42,7 @@ class Presence:
         """Who shows our identity, and since when."""
         self.but = ""
         """What has to be known of the room, as told last."""
+        self._turned_at = 0.0
         self._changed = asyncio.Event()
         self.own = Own(who, self._own_changed)
         self.roomful = Roomful(self.own.member, twins)
@@ -114,8 +115,20 @@ class Presence:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_METER_EVERY)
+            self._take_turns(loop.time())
             self._look_for_strangers(loop.time())
             self._tell(self.roomful.heard(level(), loop.time()))
+
+    def _take_turns(self, now: float) -> None:
+        """Each of those who may be a former session of ours is shown a proof, for as long as it takes to read it."""
+        if now - self._turned_at >= _PROOF:
+            self._turned_at = now
+            self.roomful.turn()
+            self._prove()
+
+    def _prove(self) -> None:
+        if self.roomful.own_id and self.roomful.proofs != self.own.who.proofs:
+            self.own.show(proofs=self.roomful.proofs)
 
     def _look_for_strangers(self, now: float) -> None:
         """Somebody took our name: we stay, and it is told, as others cannot tell who of us is meant."""
@@ -141,8 +154,7 @@ class Presence:
         if news is not None:
             self._of_us(news)
             self._tell(self._of_all(news))
-            if self.roomful.own_id and self.roomful.proofs != self.own.who.proofs:
-                self.own.show(proofs=self.roomful.proofs)
+            self._prove()
             if self.roomful.replaced:
                 raise Lost(Fault("replaced"), "Another session of this device took its place.")
 

@@ -7,9 +7,11 @@ Janus gave to both. They are drawn for each session, so that nothing that was sh
 
 import hmac
 from collections.abc import Iterable
+from itertools import islice
 
 MOST_PROOFS = 4
-"""As many of those before us are addressed: one at a time is alive, others may be listed for a minute after a power cut."""
+"""As many of those before us are addressed at a time. One is alive, others may be listed for a minute after a power cut; which
+one it is cannot be told, since Janus lists them in no order."""
 _DIGITS = 16
 
 
@@ -29,8 +31,8 @@ class Twins:
         return hmac.digest(self._secret, text.encode(), "sha256").hex()[:_DIGITS]
 
     def proofs(self, own: int, former: Iterable[int]) -> tuple[str, ...]:
-        """What we show to those who were there before us, the newest of them."""
-        return tuple(self.proof(one, own) for one in list(former)[-MOST_PROOFS:])
+        """What we show to those who were there before us, the first of them."""
+        return tuple(self.proof(one, own) for one in islice(former, MOST_PROOFS))
 
     def proves(self, own: int, other: int, shown: Iterable[str]) -> bool:
         """Whether what ``other`` shows is meant for us, and by a session of this device."""

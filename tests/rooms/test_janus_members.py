@@ -302,6 +302,30 @@ def test_who_comes_later_proves_it_to_those_of_its_name_as_long_as_they_are_ther
     assert (shown(one(1, told)).hand, len(shown(one(1, told)).proofs)) == (True, MOST_PROOFS)
 
 
+@pytest.mark.virtual_time
+async def test_of_more_than_one_name_can_address_each_is_shown_the_proof_in_turn() -> None:
+    """Janus lists them in no order: the one that is alive may stand anywhere."""
+    presence = Presence(OWN, lambda _: None, lambda _: None, TWINS)
+    list(presence.roomful.joined(1, [one(ident, OWN) for ident in range(2, 12)]))
+    expected = {TWINS.proof(ident, 1) for ident in range(2, 12)}
+    shown_to: set[str] = set()
+    metering = asyncio.create_task(presence.meter(lambda: SILENCE))
+    try:
+        for _ in range(20):
+            await asyncio.sleep(1)
+            assert len(presence.own.who.proofs) <= MOST_PROOFS
+            shown_to.update(presence.own.who.proofs)
+        assert shown_to == expected
+        for ident in range(4, 12):
+            list(presence.roomful.left(ident))
+        await asyncio.sleep(5)
+        settled = set(presence.own.who.proofs)
+        assert settled == {TWINS.proof(2, 1), TWINS.proof(3, 1)}
+    finally:
+        metering.cancel()
+        await asyncio.gather(metering, return_exceptions=True)
+
+
 def test_a_time_in_which_nobody_told_is_made_up_for() -> None:
     room = Room()
     room.joined(one(2, FRIEND), one(3, "Bob"))
