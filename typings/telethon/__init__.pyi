@@ -1,7 +1,7 @@
 # The part of telethon that is used; what TL makes is anything (telethon.tl).
 
 from asyncio import Future
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from telethon import errors as errors
@@ -10,7 +10,8 @@ from telethon import utils as utils
 from telethon.network import ConnectionTcpFull, MTProtoSender
 from telethon.sessions import StringSession
 
-class _Parts(AsyncIterable[memoryview]):
+class _Parts:
+    def __aiter__(self) -> AsyncIterator[memoryview]: ...
     async def close(self) -> None: ...
 
 class TelegramClient:
