@@ -118,8 +118,8 @@ async def raises(*_: Any, **__: Any) -> Any:
 FAILURES = [
     (rtc.AudioSource, "capture_frame", raises),
     (rtc.AudioSource, "capture_frame", never),
-    (rtc.LocalParticipant, "set_attributes", raises),
-    (rtc.LocalParticipant, "set_attributes", never),
+    (livekit_stay, "set_attributes", raises),
+    (livekit_stay, "set_attributes", never),
     (rtc.LocalParticipant, "publish_track", raises),
     (rtc.LocalParticipant, "publish_track", never),
 ]
@@ -127,7 +127,7 @@ FAILURES = [
 
 @pytest.mark.parametrize(("what", "call", "fails"), FAILURES, ids=lambda part: getattr(part, "__name__", part))
 async def test_a_library_that_fails_costs_a_rejoin_and_not_the_process(
-    room: LiveKitRoom, monkeypatch: pytest.MonkeyPatch, what: type, call: str, fails: Callable[..., Any]
+    room: LiveKitRoom, monkeypatch: pytest.MonkeyPatch, what: object, call: str, fails: Callable[..., Any]
 ) -> None:
     for limits, name in ((livekit_microphone, "_TAKES"), (livekit_microphone, "_PUBLISHES"), (livekit_stay, "_TELLS")):
         monkeypatch.setattr(limits, name, 1.0)
