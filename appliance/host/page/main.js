@@ -126,8 +126,8 @@ class Page {
 		this.#own.leave();
 	}
 
-	knock(room = this.room) {
-		if (this.feeds.all.get(room)?.send({ type: "knock" })) toast(t("knocked"), "knock");
+	async knock(room = this.room) {
+		(await lazy("asking.js"))?.knock(this, this.feeds.all.get(room));
 	}
 
 	/** @param {import("./keyring.js").Link} link */

@@ -127,6 +127,8 @@ const MORE = {
 	"key.nameArrows": ["Arrows", "Pfeile"],
 
 	// asking.js
+	knocked: ["You knocked.", "Angeklopft."],
+	"knock.soon": ["You knocked just now. Wait a little.", "Eben erst angeklopft. Bitte etwas warten."],
 	"device.asked": ["The room was asked to unmute.", "Der Raum wurde ums Öffnen gebeten."],
 
 	// devices.js, devicecard.js, devicefacts.js, polar.js, bundle.js

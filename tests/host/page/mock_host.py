@@ -266,6 +266,8 @@ class MockHost(RoomState):
         """Tell what the page's own mute and hand have come to, as the host does."""
         if code := self.refuses.get(str(message.get("type"))):
             await self.push({"type": "error", "code": code, "text": "In the host's own words."})
+        if message.get("type") == "knock" and not self.deaf:
+            await self.push({"type": "knock", "by": {"id": self.you["id"], "name": self.you["name"]}})
         if message.get("type") == "title":
             await self._retitle(message["title"])
         own = [m for m in self.members if m["id"] == self.you["id"]]

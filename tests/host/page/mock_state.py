@@ -112,6 +112,8 @@ class RoomState(Requests):
         self.listen_only: str | None = None
         self.received: list[Message] = []
         """What the page said after its hello."""
+        self.deaf = False
+        """Tell nobody of a knock, as of one that comes too soon after another."""
         self.refuses: dict[str, str] = {}
         """Codes of what is refused, by the type of the message."""
 

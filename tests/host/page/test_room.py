@@ -142,11 +142,22 @@ async def test_a_knock_is_sent_and_shown(visit: Visit) -> None:
     await visit.open()
     await visit.page.keyboard.press("k")
     await visit.host.heard({"type": "knock"})
+    await visit.wait_text("#toast > span", "You knocked.")
     await visit.host.push({"type": "knock", "by": {"id": "lena", "name": "Lena Brandt"}})
     await visit.wait_text(".toast > span", "\u2068Lena Brandt\u2069 knocks")
     await visit.wait_text("#status", "\u2068Lena Brandt\u2069 knocks")
     await visit.page.keyboard.press("Escape")
     assert not await visit.page.locator(".toast").is_visible()
+
+
+@visiting(host=lambda host: setattr(host, "deaf", True))
+async def test_a_knock_that_nobody_is_told_of_is_not_said_to_be_one(visit: Visit) -> None:
+    await visit.open()
+    await visit.page.keyboard.press("k")
+    await visit.host.heard({"type": "knock"})
+    assert not await visit.page.locator("#toast").is_visible()
+    await visit.wait_text("#toast > span", "You knocked just now. Wait a little.")
+    assert await visit.text("#alert") == "You knocked just now. Wait a little."
 
 
 def _hundreds(host: MockHost) -> None:
