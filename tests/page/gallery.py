@@ -19,7 +19,15 @@ import numpy as np
 from PIL import Image
 
 from tests.host.page.visits import Chrome
-from tests.page import scenes_devices, scenes_overview, scenes_room, scenes_sheets, scenes_trouble
+from tests.page import (
+    scenes_asks,
+    scenes_devices,
+    scenes_overview,
+    scenes_room,
+    scenes_rooms_device,
+    scenes_sheets,
+    scenes_trouble,
+)
 from tests.page.scenes import HEIGHTS, MICROPHONE, SCENES, Scene, moved_by_itself
 
 if TYPE_CHECKING:
@@ -32,7 +40,15 @@ STORED = Path(__file__).parent / "pictures"
 FONTS = Path(__file__).parent / "fonts.conf"
 INTER, DEJAVU = Path("/usr/share/fonts/opentype/inter"), Path("/usr/share/fonts/truetype/dejavu")
 THEMES, LANGUAGES = ("light", "dark"), ("en", "de")
-MODULES = (scenes_room, scenes_sheets, scenes_overview, scenes_devices, scenes_trouble)
+MODULES = (
+    scenes_room,
+    scenes_sheets,
+    scenes_overview,
+    scenes_devices,
+    scenes_trouble,
+    scenes_asks,
+    scenes_rooms_device,
+)
 
 COLOURS = 200
 FAR = 40

@@ -1,6 +1,7 @@
 """The devices page."""
 
 import asyncio
+import re
 
 from tests.host.page.fleet import details, fleet, reported
 from tests.host.page.mock_host import MockHost
@@ -57,6 +58,40 @@ async def _plain(visit: Visit) -> None:
 def _nobody(host: MockHost) -> None:
     fleet(host)
     host.members = []
+
+
+async def _bundle(visit: Visit) -> None:
+    await devices(visit)
+    await visit.page.locator("main .key", has_text=re.compile("Support bundle|Diagnosepaket")).first.click()
+    await visit.page.locator("dialog[open] .bundle-words").wait_for()
+
+
+@scene("bundle-waiting", host=fleet, resizes=False, context=_HERE)
+async def _bundle_waiting(visit: Visit) -> None:
+    await _bundle(visit)
+    await visit.page.locator(".bundle-words", has_text="1 s").wait_for()
+
+
+def _packed(host: MockHost) -> None:
+    fleet(host)
+    host.bundle = b"\x1f\x8bpacked"
+
+
+@scene("bundle-ready", host=_packed, resizes=False, context=_HERE)
+async def _bundle_ready(visit: Visit) -> None:
+    await _bundle(visit)
+    await visit.page.locator(".bundle-words", has_text="kontor-hamburg.tar.gz").wait_for()
+
+
+def _no_bundle(host: MockHost) -> None:
+    fleet(host)
+    host.bundle_refuse = "device_away"
+
+
+@scene("bundle-refused", host=_no_bundle, resizes=False, context=_HERE)
+async def _bundle_refused(visit: Visit) -> None:
+    await _bundle(visit)
+    await visit.page.locator("dialog[open] .sheet-body > button.key:enabled").wait_for()
 
 
 @scene("devices-none", host=_nobody, context=_HERE)

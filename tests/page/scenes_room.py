@@ -89,6 +89,25 @@ async def _listening(visit: Visit) -> None:
     await visit.own_is("listening")
 
 
+def _guest(host: MockHost) -> None:
+    host.you["role"] = "guest"
+
+
+@scene("room-guest", host=_guest, moves=OWN_KEY_GROWS)
+async def _pending(visit: Visit) -> None:
+    await visit.open()
+    await visit.own.click()
+    await visit.own_is("guest")
+
+
+@scene("room-guest-asked", host=_guest, moves=OWN_KEY_GROWS)
+async def _guest_asked(visit: Visit) -> None:
+    await _pending(visit)
+    await visit.page.wait_for_timeout(650)
+    await visit.own.click()
+    await visit.own_is("asked")
+
+
 @scene("room-connecting", resizes=False)
 async def _connecting(visit: Visit) -> None:
     await visit.open()
@@ -123,6 +142,13 @@ async def _blocked(visit: Visit) -> None:
     await visit.open()
     await visit.own.click()
     await visit.own_is("blocked")
+
+
+@scene("room-busy", script=_BARRED % "NotReadableError", moves=OWN_KEY_GROWS)
+async def _busy(visit: Visit) -> None:
+    await visit.open()
+    await visit.own.click()
+    await visit.own_is("busy")
 
 
 @scene("room-unplugged", moves=OWN_KEY_GROWS)

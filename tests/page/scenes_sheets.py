@@ -4,6 +4,8 @@ from tests.host.page.mock_host import MockHost
 from tests.host.page.visits import Visit
 from tests.page.scenes import NARROW, open_sheet, scene
 
+KEY = "1a2b 3c4d 5e6f 7081 92a3 b4c5 d6e7 f809"
+
 
 def admin(host: MockHost) -> None:
     """The visitor may do what admins may."""
@@ -22,7 +24,7 @@ def _no_links(host: MockHost) -> None:
 
 def _asked(host: MockHost) -> None:
     _busy_admin(host)
-    host.asking = [{"id": "attic", "name": "Attic", "fingerprint": "7f3a 91c2 0b44 d0e1", "since": 1_795_780_000}]
+    host.asking = [{"id": "attic", "name": "Attic", "key": KEY, "replaces": False}]
 
 
 async def menu_of(visit: Visit, name: str) -> None:

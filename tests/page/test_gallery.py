@@ -5,6 +5,7 @@ A drawn part of the scenes, one picture each, is part of ``make test``; all pict
 
 import asyncio
 import itertools
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ pytestmark = pytest.mark.browser
 async def look_into(page: "Page") -> None:
     """What holds in every state."""
     assert await axe.violations(page) == []
+    shown = await page.evaluate("document.body.innerText")
+    assert not re.search(r"\b(undefined|null|NaN)\b|\[object|\{\w+\}", shown), "a word that nothing stands behind"
     # what hides the caret in a screenshot leaves an empty one
     assert await page.evaluate("document.querySelectorAll(`[style]:not([style=''])`).length") == 0
 

@@ -1,12 +1,16 @@
 """Everything by keyboard alone, as a screen reader names it: overview, room, menus, sheets, devices, and out again."""
 
+import asyncio
 import re
 
 import pytest
 
-from tests.host.page.fleet import fleet
+from tests.host.page.fleet import fleet, look
+from tests.host.page.mock_host import MockHost
 from tests.host.page.visits import Visit, visiting
+from tests.page.scenes_asks import guests
 from tests.page.scenes_overview import rooms
+from tests.page.scenes_sheets import KEY
 
 MOST_STOPS = 60
 SEEN = """() => {
@@ -64,6 +68,18 @@ class Hands:
     async def press(self, key: str) -> None:
         """A key of the keyboard."""
         await self.visit.page.keyboard.press(key)
+
+    async def act(self, key: str) -> None:
+        """The same, of a key that does something: whatever it does, the focus is not lost by it."""
+        await self.press(key)
+        assert (await self.focused())[0], f"after {key} the focus is on nothing"
+
+    async def stands_at(self, role: str, name: str) -> None:
+        """Wait until this has the focus, which on the way there is never on nothing."""
+        async with asyncio.timeout(10):
+            while (stop := await self.focused()) != (role, name):
+                assert stop[0], f"before {name} the focus is on nothing"
+                await asyncio.sleep(0.05)
 
     async def stops(self) -> list[Stop]:
         """Every stop of the Tab key from the first one on: named, in sight, and with a ring."""
@@ -270,3 +286,104 @@ async def test_on_a_narrow_screen_everything_is_named_and_large_enough(visit: Vi
     await visit.page.locator("#members .tile").nth(4).wait_for()
     assert len(await Hands(visit).stops()) >= 6
     assert await visit.page.evaluate(SMALL) == []
+
+
+def _adding(host: MockHost) -> None:
+    fleet(host)
+    host.asking = [{"id": "attic", "name": "Attic", "key": KEY, "replaces": False}]
+
+
+@visiting(host=_adding, timezone_id="Europe/London")
+async def test_a_device_is_added_and_another_let_in(visit: Visit) -> None:
+    hands = Hands(visit)
+    await look(visit)
+    opener = await hands.tab_to("Add a device")
+    await hands.act("Enter")
+    dialog = visit.page.get_by_role("dialog", name="Add a device")
+    await dialog.wait_for()
+    assert await hands.focused() == ("textbox", "Name of the device"), "one can begin to type"
+    await visit.page.keyboard.type("Loft")
+    assert await hands.tab_to("Wi-Fi") == ("textbox", "Wi-Fi (empty: by cable)")
+    assert (await hands.tab_to("Password"))[1] == "Password of the Wi-Fi"
+    assert await hands.tab_to("Make") == ("button", "Make the file")
+    async with visit.page.expect_download():
+        await hands.act("Enter")
+    await hands.stands_at("button", "Download again")
+    assert await hands.tab_to("Let in") == ("button", "Let in: Attic"), "which of several it is, is heard"
+    await hands.act("Enter")
+    await hands.stands_at("text", "Attic comes within half a minute.")
+    await hands.act("Escape")
+    await dialog.wait_for(state="detached")
+    assert await hands.focused() == opener
+
+
+@visiting(host=fleet, timezone_id="Europe/London")
+async def test_a_support_bundle(visit: Visit) -> None:
+    hands = Hands(visit)
+    visit.host.bundle_refuse = "device_away"
+    await look(visit)
+    opener = await hands.tab_to("Support bundle")
+    await hands.act("Enter")
+    dialog = visit.page.get_by_role("dialog", name="Support bundle")
+    await dialog.get_by_text("This device is not in the room.").wait_for()
+    visit.host.bundle_refuse = ""
+    assert await hands.tab_to("Try") == ("button", "Try again")
+    await hands.act("Enter")
+    await dialog.get_by_text("Hamburg packs it, 1 s").wait_for()
+    assert await hands.focused() == ("button", "Try again"), "whoever waits stays where they are"
+    assert await visit.page.locator(":focus").get_attribute("aria-disabled") == "true"
+    await hands.act("Enter")
+    async with visit.page.expect_download():
+        visit.host.bundle = b"\x1f\x8bpacked"
+    await hands.stands_at("button", "Save again")
+    async with visit.page.expect_download():
+        await hands.act(" ")
+    await hands.act("Escape")
+    await dialog.wait_for(state="detached")
+    assert await hands.focused() == opener
+
+
+@visiting(host=guests)
+async def test_who_asks_is_answered_and_another_put_off(visit: Visit) -> None:
+    hands = Hands(visit)
+    await visit.open()
+    await hands.press("j")
+    await visit.own_is("muted")
+    for guest in ("gus", "pia"):
+        await visit.host.change(guest, hand=True, state="hand")
+    await visit.eventually(lambda: visit.text("#status"), "Gus Berg")
+    assert await hands.tab_to("Admit") == ("button", "Admit: Gus Berg"), "who it is, is heard"
+    await hands.act("Enter")
+    await visit.host.heard({"type": "admit", "member": "gus"})
+    await visit.host.change("gus", hand=False, role="speaker", state="muted")
+    await hands.stands_at("button", "Unmute")
+    assert await hands.tab_to("Admit") == ("button", "Admit: Pia Lund")
+    assert await hands.tab_to("Not now") == ("button", "Not now")
+    await hands.act(" ")
+    await visit.page.locator("#dock .asks").wait_for(state="hidden")
+    await hands.stands_at("button", "Unmute")
+    assert {"type": "admit", "member": "pia"} not in visit.host.received
+
+
+@visiting()
+async def test_the_echo_test(visit: Visit) -> None:
+    hands = Hands(visit)
+    await visit.open()
+    await hands.press("j")
+    await visit.own_is("muted")
+    opener = await hands.tab_to("Sound")
+    await hands.act("Enter")
+    sheet = visit.page.get_by_role("dialog", name="Sound")
+    await sheet.wait_for()
+    assert await hands.tab_to("Record") == ("button", "Record 5 s")
+    await hands.act("Enter")
+    await sheet.get_by_text("Speak now:").wait_for()
+    await hands.stands_at("button", "Stop")
+    await sheet.get_by_text("This is how you sound.").wait_for(timeout=12_000)
+    await hands.stands_at("button", "Stop")
+    await hands.act(" ")
+    await hands.stands_at("button", "Record 5 s")
+    await hands.act("Escape")
+    await sheet.wait_for(state="hidden")
+    assert await hands.focused() == opener
+    await visit.own_is("muted")

@@ -3,7 +3,7 @@
 import { ask, refusalWords, sentence, shortly } from "./ask.js";
 import { h, setText } from "./dom.js";
 import { openEnrol } from "./enrol.js";
-import { checkField, choice, textField } from "./fields.js";
+import { checkField, choice, textField, waits } from "./fields.js";
 import { qrPicture } from "./qr.js";
 import { isolated, t, timeWords } from "./words.js";
 
@@ -65,13 +65,13 @@ class LinkSheet {
 		const form = h("form", {}, name.node, roles, good, wrong, make);
 		form.onsubmit = async (event) => {
 			event.preventDefault();
-			make.disabled = true;
+			if (waits(make, true)) return;
 			const wanted = { name: name.input.value.trim(), role, days: Number(days.value) };
 			try {
 				this.#made(await ask(this.#house, "links", wanted), wanted);
 			} catch (error) {
 				setText(wrong, sentence(error));
-				make.disabled = false;
+				waits(make, false);
 			}
 		};
 		this.#body.replaceChildren(form);
@@ -156,9 +156,9 @@ class RoomSheet {
 		show();
 		form.onsubmit = async (event) => {
 			event.preventDefault();
-			key.disabled = true;
+			if (waits(key, true)) return;
 			const trouble = await this.#rename(wanted());
-			key.disabled = false;
+			waits(key, false);
 			setText(wrong, trouble);
 			if (trouble) field.input.focus();
 			else this.#house.toast(t("admin.renamed"), "check");
@@ -203,7 +203,7 @@ class RoomSheet {
 		const words = h("div", {}, h("bdi", { class: "line" }, name), h("span", { class: "second line" }, t("admin.by", { name: isolated(by) })));
 		const key = h("button", { class: "key", type: "button", "aria-label": t("admin.allowName", { name }) }, t("admin.allow"));
 		key.onclick = async () => {
-			key.disabled = true;
+			if (waits(key, true)) return;
 			const done = await ask(this.#house, `removed/${encodeURIComponent(id)}`, undefined, "DELETE").then(() => t("admin.allowed"), sentence);
 			const said = h("span", { class: "second", tabindex: -1 }, done);
 			key.replaceWith(said);

@@ -94,11 +94,12 @@ export class Asks {
 		const mine = feed.model.self()?.role ?? feed.model.you?.role ?? "";
 		const [word, ...messages] = ordersOf(member, mine)[0];
 		const knocks = this.#knocked(member.id);
-		const state = t(`state.${feed.model.stateOf(member)}`);
+		const state = t(`state.${member.role === "guest" ? "guest" : feed.model.stateOf(member)}`);
 		setIcon(this.#picture, knocks ? "knock" : "hand");
 		setText(this.#first, t(knocks ? "knocks" : "ask.hand", { name: isolated(member.name) }));
 		setText(this.#second, more ? `${state}, ${t("ask.more", { n: more })}` : state);
 		setText(this.#answer, t(word));
+		setAttribute(this.#answer, "aria-label", `${t(word)}: ${member.name}`);
 		setAttribute(this.#put, "aria-label", t("ask.later"));
 		this.#answer.onclick = () => {
 			for (const message of messages) feed.send(message);

@@ -2,6 +2,7 @@
 
 import { request } from "./ask.js";
 import { h, setText } from "./dom.js";
+import { waits } from "./fields.js";
 import { t } from "./words.js";
 
 /** Milliseconds between two looks. */
@@ -68,10 +69,10 @@ export function openBundle(house, source, name) {
 	const offer = (/** @type {string} */ word, /** @type {() => void} */ press) => {
 		setText(key, t(word));
 		key.onclick = press;
-		key.disabled = false;
+		waits(key, false);
 	};
 	const run = async () => {
-		key.disabled = true;
+		if (waits(key, true)) return;
 		setText(key, t("bundle.again"));
 		tell(t("bundle.asking", { name }));
 		try {

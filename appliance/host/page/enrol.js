@@ -2,7 +2,7 @@
 
 import { ask, sentence, shortly } from "./ask.js";
 import { h, setText } from "./dom.js";
-import { textField } from "./fields.js";
+import { textField, waits } from "./fields.js";
 import { isolated, t, timeWords } from "./words.js";
 
 /** A text as TOML writes it: JSON's escapes are TOML's, but for DEL, which JSON leaves as it is. @param {string} text */
@@ -80,14 +80,14 @@ class Enrol {
 		const words = h("div", {}, h("bdi", { class: "line" }, device.name), h("code", {}, device.key));
 		if (this.#offersChoice) words.append(h("span", { class: "second" }, t("enrol.into", { room: isolated(this.#titleOf(room)) })));
 		if (device.replaces) words.append(h("span", { class: "second" }, t("enrol.replaces", { id: device.id })));
-		const key = h("button", { class: "key", type: "button" }, t("enrol.letIn"));
+		const key = h("button", { class: "key", type: "button", "aria-label": `${t("enrol.letIn")}: ${device.name}` }, t("enrol.letIn"));
 		key.onclick = () => this.#letIn(device, room, key);
 		return h("li", { class: "field" }, words, key);
 	}
 
 	/** @param {{id: string, name: string, key: string}} device @param {Room} room @param {HTMLButtonElement} key */
 	async #letIn(device, room, key) {
-		key.disabled = true;
+		if (waits(key, true)) return;
 		const words = await ask(room, `devices/${encodeURIComponent(device.id)}/admit`, { key: device.key }).then(
 			() => t("enrol.comes", { name: isolated(device.name) }),
 			sentence,
@@ -116,7 +116,7 @@ class Enrol {
 		const form = h("form", {}, name.node, ...this.#choice(), ssid.node, password.node, h("p", { class: "second" }, t("enrol.stays")), wrong, make);
 		form.onsubmit = async (event) => {
 			event.preventDefault();
-			make.disabled = true;
+			if (waits(make, true)) return;
 			const wanted = name.input.value.trim();
 			try {
 				const room = this.#room;
@@ -124,7 +124,7 @@ class Enrol {
 				this.#done(made, wanted, room, made.toml + wifi(ssid.input.value, password.input.value));
 			} catch (error) {
 				setText(wrong, sentence(error));
-				make.disabled = false;
+				waits(make, false);
 			}
 		};
 		this.#body.replaceChildren(form);

@@ -1,6 +1,6 @@
 /** Parts of forms that several dialogs have. */
 
-import { h } from "./dom.js";
+import { h, setAttribute } from "./dom.js";
 import { t } from "./words.js";
 
 /** A line of text with its word above it. @param {string} word @param {Record<string, any>} attributes of the input */
@@ -45,4 +45,14 @@ export function volumeField(word, gain, change) {
 	};
 	show();
 	return h("div", {}, h("div", { class: "field" }, h("span", {}, t(word)), output), range);
+}
+
+/**
+ * A key takes no presses while the host is asked. It is not disabled: one that is loses the focus.
+ * @param {HTMLElement} key @param {boolean} on @returns {boolean} whether it waits already
+ */
+export function waits(key, on) {
+	const already = key.hasAttribute("aria-disabled");
+	setAttribute(key, "aria-disabled", on ? "true" : null);
+	return already;
 }

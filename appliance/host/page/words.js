@@ -21,7 +21,6 @@ export const WORDS = {
 	noHttps: ["Only listening: this page came without encryption.", "Nur Zuhören: Die Seite kam ohne Verschlüsselung."],
 	noHttps2: ["By https one can speak too. Whoever runs the server can set it up.", "Mit https geht auch Sprechen. Einrichten können es die Betreiber des Servers."],
 	knocks: ["{name} knocks", "{name} klopft an"],
-	knocked: ["You knocked.", "Angeklopft."],
 
 	// main.js, rooms.js and overview.js: several rooms
 	places: ["Places", "Bereiche"],
@@ -57,7 +56,7 @@ export const WORDS = {
 	"own.held2": ["Release to mute", "Loslassen macht stumm"],
 	"own.adminMuted": ["Ask to speak", "Ums Wort bitten"],
 	"own.adminMuted2": ["Muted by admin", "Stumm (Moderation)"],
-	"own.guest2": ["Listening until someone lets you in", "Zuhören, bis jemand hereinlässt"],
+	"own.guest2": ["Listening until let in", "Zuhören bis zum Einlass"],
 	"own.asked": ["You asked to speak", "Wortmeldung läuft"],
 	"own.asked2": ["Press to withdraw", "Zurückziehen"],
 	"own.none": ["No microphone found", "Kein Mikrofon gefunden"],
@@ -145,7 +144,7 @@ export const WORDS = {
 	"lamp.room.steady": ["In the room", "Im Raum"],
 	"lamp.room.slow": ["Connecting", "Verbindet"],
 	"lamp.room.fast": ["Refused", "Abgewiesen"],
-	"lamp.hand": ["Hand up: {name}", "Meldet sich: {name}"],
+	"lamp.hand": ["Hand up:\u00a0{name}", "Meldet\u00a0sich:\u00a0{name}"],
 	"lamp.fault.off": ["Healthy", "In Ordnung"],
 	"lamp.fault.steady": ["Starting or stopped", "Startet oder steht"],
 	"lamp.limited": ["Limited: {what}", "Eingeschränkt: {what}"],

@@ -62,7 +62,7 @@ async def test_hands_of_guests_are_asked_about_one_after_the_other(visit: Visit)
     await visit.host.change("gus", hand=True, state="hand")
     await asked(visit, "Gus Berg@ wants to speak")
     await visit.host.change("pia", hand=True, state="hand")
-    await visit.eventually(lambda: visit.text(f"{ASKS} .second"), "and 1 more")
+    await visit.eventually(lambda: visit.text(f"{ASKS} .second"), "^Guest, listening, and 1 more$")
     assert plain(await visit.text(f"{ASKS} b")) == "Gus Berg wants to speak", "the key does not become another's"
     await visit.page.locator(ASKS).get_by_role("button", name="Not now").click()
     await asked(visit, "Pia Lund@ wants to speak")

@@ -31,10 +31,10 @@ def _demo(host: MockHost) -> None:
 @visiting()
 async def test_lamps_in_words(visit: Visit) -> None:
     await visit.open()
-    hand = "Nobody speaks.\nHand up: Tomás Ruiz"
+    hand = "Nobody speaks.\nHand up:\u00a0Tomás Ruiz"
     assert await lamps(visit) == ["Off. Microphone open", "On. In the room", hand, "Off. Healthy"]
     await visit.host.speak(ben=-20, hamburg=-30)
-    await visit.wait_text("#aside dd.two", "Ben Adeyemi, Hamburg.\nHand up: Tomás Ruiz")
+    await visit.wait_text("#aside dd.two", "Ben Adeyemi, Hamburg.\nHand up:\u00a0Tomás Ruiz")
     shown: list[tuple[dict[str, Any], tuple[str, str, str]]] = [
         (site("closed", ("switch", "admin")), ("On. Closed by: Switch, Admin", "On. In the room", "Off. Healthy")),
         (site("closed", ("no audio",), mic="fast"), ("Blinks. Closed by a fault", "On. In the room", "Off. Healthy")),
@@ -148,6 +148,21 @@ async def test_a_room_that_was_asked_just_now_is_not_said_to_be_asked(
     assert await visit.text("#alert") == REFUSED[form]
     await visit.page.wait_for_timeout(800)
     assert await visit.page.evaluate("[...toasts]") == [REFUSED[form]], "nothing else was said"
+
+
+@visiting()
+async def test_what_else_is_refused_meanwhile_is_not_said_of_the_question(visit: Visit) -> None:
+    await visit.open()
+    await visit.host.change("hamburg", site=site("closed", ("admin",)), muted=True, state="muted")
+    await visit.page.evaluate(TOASTS)
+    await visit.page.get_by_role("button", name="Ask the room to unmute").click()
+    await visit.host.heard({"type": "ask_unmute", "member": "hamburg"})
+    for code in ("forbidden", "bad_title", "not_removed"):
+        await visit.host.push({"type": "error", "code": code, "text": "In the host's own words."})
+    await visit.wait_text("#toast span", "The room was asked to unmute.")
+    await visit.host.push({"type": "error", "code": "not_joined", "text": "In the host's own words."})
+    await visit.page.wait_for_timeout(300)
+    assert await visit.page.evaluate("[...toasts]") == ["The room was asked to unmute."]
 
 
 @visiting()

@@ -32,7 +32,7 @@ async def test_a_guest_listens_and_asks_until_someone_lets_them_in(visit: Visit)
     await visit.open()
     await visit.own.click()
     await visit.own_is("guest")
-    assert await visit.text("#own-second") == "Listening until someone lets you in"
+    assert await visit.text("#own-second") == "Listening until let in"
     await visit.page.wait_for_timeout(650)
     await visit.own.click()
     await visit.host.heard({"type": "hand", "up": True})
