@@ -58,6 +58,8 @@ class Hands:
         if await self.visit.page.evaluate("document.activeElement === document.body"):
             return "", ""
         told = await self.visit.page.locator(":focus").aria_snapshot()
+        if not told:  # it went just now, and something else has the focus
+            return await self.focused()
         found = re.match(r"""- '?(\w+)(?: "((?:[^"\\]|\\.)*)")?""", told)
         assert found, f"not a role and a name: {told!r}"
         role, name = found.groups(default="")
