@@ -71,9 +71,10 @@ async def test_the_volume_is_kept_once_it_is_left_alone(tmp_path: Path, monkeypa
     for _ in range(3):
         device.loudness.turn(-1)
         await asyncio.sleep(0)
-    await until(lambda: Device(tmp_path).loudness.volume == -9)
+    await until(lambda: bool(device.lines.lines("volume_changed")))  # once it is stored
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+    assert Device(tmp_path).loudness.volume == -9
     told = device.lines.lines("volume_changed")
     assert len(told) == 1 and told[0].endswith("db=-9"), "not at every step"
     (tmp_path / "volume.json").unlink()
