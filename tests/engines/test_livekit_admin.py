@@ -31,14 +31,19 @@ async def rejoin(rig: Rig) -> None:
     await rig.in_room()
 
 
+async def muted_while_talking(room: LiveKitRoom, site: Rig, friend: Rig) -> None:
+    """A dashboard mutes the track of ``site``, which the friend hears."""
+    site.open(tone(440))
+    await friend.hear(440)
+    await room.mute_track(site)
+    await site.until(lambda: site.told(MutedByAdmin))
+
+
 async def test_muted_by_a_dashboard_the_site_is_told_and_its_hand_opens_it_again(room: LiveKitRoom) -> None:
     """The ordinary mute of LiveKit, which a member may undo: here only a hand at the gate does."""
     site, friend = room.site(), room.person("friend")
     async with together(site, friend):
-        site.open(tone(440))
-        await friend.hear(440)
-        await room.mute_track(site)
-        await site.until(lambda: site.told(MutedByAdmin))
+        await muted_while_talking(room, site, friend)
         await friend.until(lambda: (member := member_of(friend, site.identity)) and member.muted)
         site.close()
         await asyncio.sleep(0.5)
@@ -128,10 +133,7 @@ async def test_a_report_that_was_on_its_way_undoes_no_mute(room: LiveKitRoom) ->
     """The gate closes a moment after the admin's act: what is told of it in between is of before."""
     site, friend = room.site(), room.person("friend")
     async with together(site, friend):
-        site.open(tone(440))
-        await friend.hear(440)
-        await room.mute_track(site)
-        await site.until(lambda: site.told(MutedByAdmin))
+        await muted_while_talking(room, site, friend)
         for level in range(20):
             site.report(gate_open=True, loudspeaker=-float(level))
             await asyncio.sleep(0.02)
@@ -153,10 +155,7 @@ async def test_a_mute_of_the_track_that_the_server_lifts_is_told_and_opens_nothi
         room = server.room()
         site, friend = room.site(), room.person("friend")
         async with together(site, friend):
-            site.open(tone(440))
-            await friend.hear(440)
-            await room.mute_track(site)
-            await site.until(lambda: site.told(MutedByAdmin))
+            await muted_while_talking(room, site, friend)
             site.close()
             await friend.until(lambda: muted(site, friend))
             for _ in range(2):  # the second one lifts nothing: nobody is muted but by the gate

@@ -421,8 +421,8 @@ async def test_what_is_forgotten_in_one_tab_is_forgotten_in_all(visit: Visit) ->
     assert await tab.locator(".card h2").all_inner_texts() == ["Studio", "Kitchen"]
 
 
-@visiting(host=_three)
-async def test_a_tab_that_is_in_the_room_forgets_it_once_it_has_left(visit: Visit) -> None:
+async def _forgotten_elsewhere(visit: Visit) -> "Page":
+    """We are in a room that another tab, which is given back, has forgotten."""
     await visit.page.goto(visit.host.overview)
     await visit.page.get_by_role("button", name="Join: Studio").click()
     await visit.own_is("muted")
@@ -431,6 +431,12 @@ async def test_a_tab_that_is_in_the_room_forgets_it_once_it_has_left(visit: Visi
     await tab.get_by_role("button", name="Forget this room: Studio").click()
     await tab.get_by_role("dialog").get_by_role("button", name="Forget", exact=True).click()
     await tab.wait_for_selector(".card:nth-child(3)", state="detached")
+    return tab
+
+
+@visiting(host=_three)
+async def test_a_tab_that_is_in_the_room_forgets_it_once_it_has_left(visit: Visit) -> None:
+    await _forgotten_elsewhere(visit)
     await visit.page.wait_for_timeout(300)
     assert await visit.text("#title") == "Studio"
     await visit.own_is("muted")
@@ -458,14 +464,7 @@ async def test_a_tab_with_another_key_keeps_that(visit: Visit) -> None:
 @pytest.mark.parametrize("where", ["in a new tab", "in the tab that is in the room"])
 @visiting(host=_three, script=LAUNCHES)
 async def test_a_newer_key_outlives_a_forgotten_one(visit: Visit, where: str) -> None:
-    await visit.page.goto(visit.host.overview)
-    await visit.page.get_by_role("button", name="Join: Studio").click()
-    await visit.own_is("muted")
-    tab = await _another_tab(visit)
-    await tab.locator(".card:nth-child(1)").hover()
-    await tab.get_by_role("button", name="Forget this room: Studio").click()
-    await tab.get_by_role("dialog").get_by_role("button", name="Forget", exact=True).click()
-    await tab.wait_for_selector(".card:nth-child(3)", state="detached")
+    tab = await _forgotten_elsewhere(visit)
     newer = visit.host.token = token(name="Newer")
     if where == "in a new tab":
         await tab.goto(visit.host.address)
